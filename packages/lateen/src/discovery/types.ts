@@ -1,0 +1,91 @@
+/**
+ * What the protocol machines need from the rest: an identity for a stream, and watch sets to read
+ * from. Nothing here knows the model, the API kinds or Envoy's messages beyond their bytes.
+ */
+import type { WatchSet } from "../flow/watch-types.ts";
+
+/** The slice of xds/resource.ts that the protocol needs. */
+export interface Resource {
+  readonly type: string;
+  readonly name: string;
+  readonly version: string;
+  readonly deltaField: Uint8Array;
+  readonly sotwField: Uint8Array;
+}
+
+/** The node of the first request, decoded: id and metadata as plain JSON. */
+export interface Node {
+  readonly id: string;
+  readonly cluster: string;
+  readonly userAgentName: string;
+  readonly userAgentVersion: string;
+  readonly metadata: Readonly<Record<string, unknown>>;
+  readonly locality: { readonly region: string; readonly zone: string; readonly subZone: string };
+}
+
+/** Who is at the other end, established before any request is read. */
+export interface Peer {
+  readonly transport: "plaintext" | "tls";
+  /** SPIFFE id of an authenticated peer; undefined on the plaintext port. */
+  readonly identity: string | undefined;
+  /** Facts bound to the credential that the node's claims are checked against. */
+  readonly claims: Readonly<Record<string, string>>;
+  readonly address: string;
+}
+
+/** Turns a stream into subscriptions. Implemented in bin, bound to the graph. */
+export interface ConfigSource {
+  /**
+   * Registers the proxy; refuses with a reason for a person when the node claims what the peer may
+   * not. `undefined` sources are not ready yet: the caller waits for `ready`.
+   */
+  connect(node: Node, peer: Peer, form: "delta" | "sotw"): Connection | Refusal;
+  /** False until every configuration source has synced once. */
+  readonly ready: boolean;
+  onReady(listener: () => void): void;
+}
+
+export interface Refusal {
+  readonly refused: string;
+  /** gRPC status code: 7 PERMISSION_DENIED, 16 UNAUTHENTICATED, 8 RESOURCE_EXHAUSTED. */
+  readonly code: number;
+}
+
+/** One connected proxy. Lives as long as its stream. */
+export interface Connection {
+  /** Unique for the stream, e.g. the node id with a counter. */
+  readonly id: string;
+  /** The set for a wildcard subscription of this type, or undefined if the type has none. */
+  wildcard(type: string): WatchSet<Resource | undefined> | undefined;
+  /** The interned set for these explicit names. A name without a resource has an undefined value. */
+  named(type: string, names: readonly string[]): WatchSet<Resource | undefined>;
+  /** The proxy moved to another class: all sets must be asked for again. */
+  onReclassified(listener: () => void): void;
+  /** Acknowledgements and rejections feed status only. */
+  report(event: StreamEvent): void;
+  close(): void;
+}
+
+export type StreamEvent =
+  | { readonly kind: "subscribed"; readonly type: string }
+  | {
+      readonly kind: "sent";
+      readonly type: string;
+      readonly nonce: string;
+      readonly revision: number;
+      readonly names: number;
+      readonly bytes: number;
+    }
+  | {
+      readonly kind: "acked";
+      readonly type: string;
+      readonly nonce: string;
+      readonly revision: number;
+    }
+  | {
+      readonly kind: "nacked";
+      readonly type: string;
+      readonly nonce: string;
+      readonly revision: number;
+      readonly message: string;
+    };

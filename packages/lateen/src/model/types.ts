@@ -1,0 +1,194 @@
+/**
+ * Rows of the model: what the mesh *is*, in Istio's words, before any Envoy message. The model
+ * folder derives them; xds builders take them as plain arguments.
+ */
+import type { Brand } from "../base/brand.ts";
+
+/** `namespace/hostname`. */
+export type ServiceKey = Brand<string, "ServiceKey">;
+/** `namespace/name` of a Kubernetes object. */
+export type ObjectKey = Brand<string, "ObjectKey">;
+
+/** Names the object that a row came from, for metadata, status and messages. */
+export interface ObjectRef {
+  readonly kind: string;
+  readonly namespace: string;
+  readonly name: string;
+}
+
+/** Istio's protocols (pkg/config/protocol). `AUTO` is what Istio calls Unsupported: sniffed. */
+export type Protocol =
+  | "HTTP"
+  | "HTTP2"
+  | "GRPC"
+  | "GRPC-WEB"
+  | "HTTPS"
+  | "TLS"
+  | "TCP"
+  | "MONGO"
+  | "MYSQL"
+  | "REDIS"
+  | "UDP"
+  | "AUTO";
+
+export interface ServicePort {
+  readonly name: string;
+  readonly number: number;
+  readonly protocol: Protocol;
+  /** Kubernetes targetPort or ServiceEntry targetPort, unresolved. */
+  readonly targetPort?: number | string;
+}
+
+/** How endpoints are found (Istio: Resolution). */
+export type Resolution =
+  | "ClientSideLB" // EDS
+  | "DNSLB" // STRICT_DNS
+  | "DNSRoundRobinLB" // LOGICAL_DNS
+  | "Passthrough"; // ORIGINAL_DST: headless services, ServiceEntry NONE
+
+export type Visibility =
+  | { readonly kind: "public" }
+  | { readonly kind: "none" }
+  | { readonly kind: "namespaces"; readonly namespaces: readonly string[] };
+
+export interface Service {
+  readonly key: ServiceKey;
+  readonly hostname: string;
+  readonly namespace: string;
+  /** The Kubernetes Service's name; for a ServiceEntry its hostname. Goes into cluster metadata. */
+  readonly name: string;
+  readonly registry: "Kubernetes" | "External";
+  /** Virtual addresses; empty for headless services and ServiceEntries without addresses. */
+  readonly addresses: readonly string[];
+  readonly ports: readonly ServicePort[];
+  readonly resolution: Resolution;
+  readonly headless: boolean;
+  readonly meshExternal: boolean;
+  readonly exportTo: Visibility;
+  readonly labels: Readonly<Record<string, string>>;
+  /** Label selector in the service's own namespace; undefined when it selects nothing. */
+  readonly selector: Readonly<Record<string, string>> | undefined;
+  readonly subjectAltNames: readonly string[];
+  /** RFC 3339; decides who is first where two objects claim the same thing. */
+  readonly creationTimestamp: string;
+  readonly source: ObjectRef;
+}
+
+export interface Locality {
+  readonly region: string;
+  readonly zone: string;
+  readonly subZone: string;
+}
+
+export interface Endpoint {
+  /** IP address, or a host name for DNS-resolved services. */
+  readonly address: string;
+  readonly port: number;
+  /** Name of the service port that this endpoint serves. */
+  readonly servicePort: string;
+  readonly labels: Readonly<Record<string, string>>;
+  readonly locality: Locality;
+  readonly network: string;
+  readonly cluster: string;
+  readonly tlsMode: "istio" | "disabled";
+  /** SPIFFE id, or "" when unknown. */
+  readonly serviceAccount: string;
+  readonly namespace: string;
+  readonly workloadName: string;
+  readonly canonicalName: string;
+  readonly canonicalRevision: string;
+  readonly health: "HEALTHY" | "UNHEALTHY" | "DRAINING";
+  readonly weight: number;
+  readonly nodeName: string;
+  readonly hostName: string;
+}
+
+/** One row a service: endpoints grouped by service port name. Keyed by ServiceKey. */
+export interface ServiceEndpoints {
+  readonly key: ServiceKey;
+  readonly byPort: Readonly<Record<string, readonly Endpoint[]>>;
+}
+
+/** DestinationRule traffic policy, already merged for one port (mesh default < rule < subset < port level). */
+export interface TrafficPolicy {
+  readonly loadBalancer: LoadBalancer;
+  /** undefined: auto-mTLS decides. */
+  readonly tls: ClientTls | undefined;
+}
+
+export type LoadBalancer =
+  | { readonly kind: "LEAST_REQUEST" }
+  | { readonly kind: "ROUND_ROBIN" }
+  | { readonly kind: "RANDOM" }
+  | { readonly kind: "PASSTHROUGH" };
+
+export interface ClientTls {
+  readonly mode: "DISABLE" | "SIMPLE" | "MUTUAL" | "ISTIO_MUTUAL";
+  readonly sni: string | undefined;
+  readonly subjectAltNames: readonly string[];
+  readonly caCertificates: string | undefined;
+  readonly clientCertificate: string | undefined;
+  readonly privateKey: string | undefined;
+  readonly credentialName: string | undefined;
+  readonly insecureSkipVerify: boolean;
+}
+
+export interface Subset {
+  readonly name: string;
+  readonly labels: Readonly<Record<string, string>>;
+}
+
+/** The DestinationRule that holds for one service as seen from one namespace. */
+export interface EffectiveDestinationRule {
+  readonly source: ObjectRef;
+  readonly subsets: readonly Subset[];
+  /** Merged policy for (subset name or "", port number). */
+  policyFor(subset: string, port: number): TrafficPolicy;
+}
+
+/** Kind of proxy, from the first part of the node id. */
+export type ProxyType = "sidecar" | "router";
+
+/** A connected proxy as it described itself, cross-checked with its identity and its Pod. */
+export interface Proxy {
+  /** Node id: `sidecar~10.0.0.1~pod.namespace~namespace.svc.cluster.local`. */
+  readonly id: string;
+  readonly type: ProxyType;
+  readonly namespace: string;
+  readonly name: string;
+  readonly ipAddresses: readonly string[];
+  readonly labels: Readonly<Record<string, string>>;
+  readonly serviceAccount: string;
+  readonly cluster: string;
+  readonly network: string;
+  readonly locality: Locality;
+  readonly nodeName: string;
+  readonly workloadName: string;
+  readonly flavour: "upstream" | "istio-proxy";
+  readonly interceptionMode: "REDIRECT" | "TPROXY" | "NONE";
+  /** Delta stream of upstream Envoy: may be given VHDS. */
+  readonly vhds: boolean;
+}
+
+/** One service port that a workload serves: what virtualInbound has a chain for. */
+export interface InboundPort {
+  readonly service: ServiceKey;
+  readonly hostname: string;
+  readonly servicePort: ServicePort;
+  /** The port that the application listens on. */
+  readonly targetPort: number;
+}
+
+export type MutualTlsMode = "DISABLE" | "PERMISSIVE" | "STRICT";
+
+/** The part of MeshConfig that is carried out. */
+export interface Mesh {
+  readonly trustDomain: string;
+  readonly rootNamespace: string;
+  readonly domain: string;
+  readonly accessLogFile: string;
+  readonly accessLogFormat: string;
+  readonly outboundTrafficPolicy: "ALLOW_ANY" | "REGISTRY_ONLY";
+  readonly enableAutoMtls: boolean;
+  readonly meshId: string;
+}

@@ -1,0 +1,112 @@
+import { spawnSync } from "node:child_process";
+import { globSync } from "node:fs";
+import { join } from "node:path";
+import { run } from "node:test";
+
+export interface Step {
+  readonly name: string;
+  /** A program; it fails by its exit code. */
+  readonly command?: readonly string[];
+  /** Or test files for node:test, as globs from the root. */
+  readonly tests?: readonly string[];
+  /** One file at a time, each in a process of its own (they own namespaces and ports). */
+  readonly serial?: boolean;
+}
+
+interface Counts {
+  passed: number;
+  failed: number;
+  skipped: number;
+}
+
+interface Timed {
+  readonly name: string;
+  readonly ms: number;
+}
+
+const root = join(import.meta.dirname, "..");
+
+/**
+ * Runs every step, also after one has failed, and ends with a line `N passed, N failed, N skipped`.
+ * Returns the exit code. In CI a skip is a failure: nothing may be left untried there.
+ */
+export async function runSteps(steps: readonly Step[]): Promise<number> {
+  const counts: Counts = { passed: 0, failed: 0, skipped: 0 };
+  const timed: Timed[] = [];
+  for (const step of steps) {
+    const started = performance.now();
+    if (step.command !== undefined) runCommand(step.name, step.command, counts);
+    if (step.tests !== undefined) await runTests(step.tests, step.serial ?? false, counts, timed);
+    console.log(`-- ${step.name}: ${((performance.now() - started) / 1000).toFixed(1)} s`);
+  }
+  printSlowest(timed);
+  console.log(`${counts.passed} passed, ${counts.failed} failed, ${counts.skipped} skipped`);
+  const skipsFail = process.env["CI"] !== undefined && counts.skipped > 0;
+  if (skipsFail) console.error("CI: a skipped test counts as a failure");
+  return counts.failed > 0 || skipsFail ? 1 : 0;
+}
+
+function runCommand(name: string, command: readonly string[], counts: Counts): void {
+  const [file = "", ...args] = command;
+  const result = spawnSync(file, args, { cwd: root, stdio: "inherit" });
+  if (result.status === 0) counts.passed++;
+  else {
+    counts.failed++;
+    console.error(`FAILED ${name}`);
+  }
+}
+
+async function runTests(
+  globs: readonly string[],
+  serial: boolean,
+  counts: Counts,
+  timed: Timed[],
+): Promise<void> {
+  const only = process.env["LATEEN_TEST"];
+  const files = globs
+    .flatMap(glob => globSync(glob, { cwd: root }))
+    .filter(file => only === undefined || file.includes(only))
+    .map(file => join(root, file))
+    .sort();
+  if (files.length === 0) return;
+  const stream = run({ files, concurrency: serial ? 1 : 2, isolation: "process" });
+  await new Promise<void>((done, fail) => {
+    stream.on("test:pass", event => {
+      if (event.details.type === "suite" || isFile(event.name)) return;
+      const skipped = event.skip !== undefined && event.skip !== false;
+      if (skipped) {
+        counts.skipped++;
+        console.log(
+          `SKIPPED ${event.name}: ${event.skip === true ? "no reason given" : event.skip}`,
+        );
+      } else {
+        counts.passed++;
+        timed.push({ name: event.name, ms: event.details.duration_ms });
+      }
+    });
+    stream.on("test:fail", event => {
+      if (event.details.type === "suite" && event.details.error.message.includes("subtest")) return;
+      counts.failed++;
+      const cause: unknown = event.details.error.cause ?? event.details.error;
+      console.error(`FAILED ${event.file ?? ""} ${event.name}`);
+      console.error(cause instanceof Error ? (cause.stack ?? cause.message) : cause);
+    });
+    stream.on("test:stderr", event => void process.stderr.write(event.message));
+    stream.on("test:stdout", event => void process.stdout.write(event.message));
+    stream.on("end", done);
+    stream.on("error", fail);
+  });
+}
+
+/** With a process a file, node:test reports the file itself as a test too. */
+function isFile(name: string): boolean {
+  return name.endsWith(".test.ts") || name.endsWith(".test.mjs");
+}
+
+function printSlowest(timed: readonly Timed[]): void {
+  const slowest = [...timed].sort((a, b) => b.ms - a.ms).slice(0, 10);
+  if (slowest.length === 0) return;
+  console.log("slowest tests:");
+  for (const test of slowest)
+    console.log(`  ${(test.ms / 1000).toFixed(2).padStart(8)} s  ${test.name}`);
+}

@@ -1,0 +1,31 @@
+import { join } from "node:path";
+import type { Step } from "./run-steps.ts";
+
+export const root: string = join(import.meta.dirname, "..");
+const bin = (name: string): string => join(root, "node_modules/.bin", name);
+
+/** What is quick enough to run before each commit. */
+export function fastSteps(): Step[] {
+  return [
+    { name: "types", command: [bin("tsc"), "-p", root] },
+    { name: "format and lint", command: [bin("biome"), "check", "--error-on-warnings", root] },
+    { name: "layers", command: [process.execPath, join(root, "scripts/lint-layers.ts")] },
+    {
+      name: "unit, property and golden tests",
+      tests: [
+        "packages/lateen/src/**/*.test.ts",
+        "packages/lateen/test/unit/**/*.test.ts",
+        "packages/envoy-api/test/*.test.mjs",
+      ],
+    },
+  ];
+}
+
+/** What needs root, network namespaces and a real Envoy; one mesh is shared where possible. */
+export function fullSteps(): Step[] {
+  return [
+    ...fastSteps(),
+    { name: "real Envoy tests", tests: ["packages/lateen/test/envoy/**/*.test.ts"], serial: true },
+    { name: "end-to-end tests", tests: ["packages/lateen/test/e2e/**/*.test.ts"], serial: true },
+  ];
+}
