@@ -95,6 +95,8 @@ async function runTests(
     stream.on("test:stdout", event => void process.stdout.write(event.message));
     stream.on("end", done);
     stream.on("error", fail);
+    // Nothing flows, and nothing ends, until somebody reads.
+    stream.resume();
   });
 }
 
