@@ -1,0 +1,99 @@
+import assert from "node:assert/strict";
+import { after, before, test } from "node:test";
+import { silentLog } from "../base/log.ts";
+import { type HttpListener, serveHttp } from "./http-server.ts";
+
+let listener: HttpListener;
+let stopped = 0;
+before(async () => {
+  listener = await serveHttp(
+    {
+      log: silentLog,
+      bodyLimitBytes: 16,
+      errorBody: (code, message) => ({ kind: "Status", code, message }),
+      routes: [
+        {
+          method: "GET",
+          pattern: "/ns/:namespace/pods/:name",
+          handle: r => ({ status: 200, json: { ...r.params, watch: r.query.get("watch") } }),
+        },
+        { method: "*", pattern: "/any/*rest", handle: r => ({ status: 200, json: r.params }) },
+        {
+          method: "POST",
+          pattern: "/echo",
+          handle: r => ({ status: 201, body: r.body, contentType: "text/plain" }),
+        },
+        {
+          method: "GET",
+          pattern: "/throws",
+          handle: () => {
+            throw new Error("on purpose");
+          },
+        },
+        {
+          method: "GET",
+          pattern: "/stream",
+          handle: () => ({
+            status: 200,
+            contentType: "text/plain",
+            stream: sink => {
+              sink.write("one\n");
+              sink.write("two\n");
+              return () => stopped++;
+            },
+          }),
+        },
+      ],
+    },
+    { host: "127.0.0.1", port: 0 },
+  );
+});
+after(() => listener.close());
+
+const get = (path: string, init?: RequestInit): Promise<Response> =>
+  fetch(`http://127.0.0.1:${listener.port}${path}`, init);
+
+test("routes match method and pattern, and decode their parts", async () => {
+  const found = await get("/ns/default/pods/a%20b?watch=1");
+  assert.deepEqual(await found.json(), { namespace: "default", name: "a b", watch: "1" });
+  assert.deepEqual(await (await get("/any/x/y", { method: "PUT" })).json(), { rest: "x/y" });
+});
+
+test("misses are errors in the API's own form", async () => {
+  const missing = await get("/nowhere");
+  assert.equal(missing.status, 404);
+  assert.match(JSON.stringify(await missing.json()), /"kind":"Status".*nothing at \/nowhere/);
+  assert.equal((await get("/echo")).status, 405);
+  assert.equal((await get("/any/%zz")).status, 400);
+});
+
+test("a body over the limit is refused, one under it arrives", async () => {
+  const small = await get("/echo", { method: "POST", body: "hello" });
+  assert.equal(small.status, 201);
+  assert.equal(await small.text(), "hello");
+  const large = await get("/echo", { method: "POST", body: "x".repeat(17) });
+  assert.equal(large.status, 413);
+});
+
+test("a handler that throws is a 500 without its message", async () => {
+  const broken = await get("/throws");
+  assert.equal(broken.status, 500);
+  assert.doesNotMatch(await broken.text(), /on purpose/);
+});
+
+test("a stream ends its handler when the reader goes", async () => {
+  const abort = new AbortController();
+  const answer = await get("/stream", { signal: abort.signal });
+  const reader = answer.body?.getReader();
+  const first = await reader?.read();
+  assert.match(Buffer.from(first?.value ?? []).toString(), /^one\n/);
+  abort.abort();
+  for (let i = 0; i < 100 && stopped === 0; i++) await new Promise(next => setTimeout(next, 10));
+  assert.equal(stopped, 1);
+});
+
+test("HEAD is answered by the GET route without a body", async () => {
+  const head = await get("/ns/a/pods/b", { method: "HEAD" });
+  assert.equal(head.status, 200);
+  assert.equal(await head.text(), "");
+});

@@ -1,0 +1,273 @@
+/**
+ * A small HTTP server for the debug, metrics and configuration APIs: routes as data, a body limit,
+ * errors as JSON, streams with back-pressure (for watches). Not for xDS: see ads-server.ts.
+ */
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
+import type { AddressInfo } from "node:net";
+import type { Log } from "../base/log.ts";
+
+export interface HttpRequest {
+  readonly method: string;
+  /** Decoded path without the query. */
+  readonly path: string;
+  /** `:name` and `*name` parts of the route's pattern, decoded. */
+  readonly params: Readonly<Record<string, string>>;
+  readonly query: URLSearchParams;
+  readonly headers: Readonly<Record<string, string | readonly string[] | undefined>>;
+  /** The whole body, at most `bodyLimitBytes`. Empty when there was none. */
+  readonly body: Uint8Array;
+  readonly peerAddress: string;
+}
+
+/** Where a streamed answer goes. `write` returns false when the reader is slow: wait for drain. */
+export interface HttpSink {
+  write(chunk: string | Uint8Array): boolean;
+  onDrain(listener: () => void): void;
+  end(): void;
+}
+
+export type HttpAnswer =
+  | { readonly status: number; readonly json: unknown; readonly headers?: HttpHeaders }
+  | {
+      readonly status: number;
+      readonly body: string | Uint8Array;
+      readonly contentType: string;
+      readonly headers?: HttpHeaders;
+    }
+  | {
+      readonly status: number;
+      readonly contentType: string;
+      readonly headers?: HttpHeaders;
+      /** Starts the stream; the returned function is called once when it is over for any reason. */
+      readonly stream: (sink: HttpSink) => () => void;
+    };
+export type HttpHeaders = Readonly<Record<string, string>>;
+
+export interface HttpRoute {
+  /** `GET`, `POST`, ... or `*` for every method. HEAD is answered by the GET route. */
+  readonly method: string;
+  /** `/debug/syncz`, `/api/v1/namespaces/:namespace/pods/:name`, `/apis/*rest`. */
+  readonly pattern: string;
+  readonly handle: (request: HttpRequest) => HttpAnswer | Promise<HttpAnswer>;
+}
+
+export interface HttpServerOptions {
+  /** The first route that matches answers. */
+  readonly routes: readonly HttpRoute[];
+  readonly log: Log;
+  /** Default 4 MiB; a longer body is answered 413. */
+  readonly bodyLimitBytes?: number;
+  /** Open connections; more are closed at once. Default 1024. */
+  readonly connectionsMax?: number;
+  /** The JSON of an error answer, so that an API can keep its own form (Kubernetes' Status). */
+  readonly errorBody?: (status: number, message: string) => unknown;
+}
+
+export interface HttpListener {
+  readonly host: string;
+  readonly port: number;
+  /** Refuses new connections, lets running requests end, then cuts what is left after `graceMs`. */
+  close(graceMs?: number): Promise<void>;
+}
+
+const BODY_LIMIT_BYTES = 4 * 1024 * 1024;
+const CONNECTIONS_MAX = 1024;
+
+/** Listens on `host:port` (port 0: any free one). Rejects when the address can not be had. */
+export async function serveHttp(
+  options: HttpServerOptions,
+  at: { readonly host: string; readonly port: number },
+): Promise<HttpListener> {
+  const routes = options.routes.map(compileRoute);
+  const server = createServer({ requestTimeout: 60_000, headersTimeout: 10_000 });
+  server.maxConnections = options.connectionsMax ?? CONNECTIONS_MAX;
+  server.on("request", (request, response) => void answer(options, routes, request, response));
+  server.on("clientError", (_error, socket) => {
+    if (socket.writable) socket.end("HTTP/1.1 400 Bad Request\r\nconnection: close\r\n\r\n");
+  });
+  await new Promise<void>((done, fail) => {
+    server.once("error", fail);
+    server.listen({ host: at.host, port: at.port }, () => {
+      server.off("error", fail);
+      done();
+    });
+  });
+  const address = server.address() as AddressInfo;
+  return {
+    host: address.address,
+    port: address.port,
+    close: graceMs => closeServer(server, graceMs ?? 0),
+  };
+}
+
+async function closeServer(server: Server, graceMs: number): Promise<void> {
+  await new Promise<void>(done => {
+    const cut = setTimeout(() => server.closeAllConnections(), graceMs);
+    server.close(() => {
+      clearTimeout(cut);
+      done();
+    });
+    server.closeIdleConnections();
+  });
+}
+
+interface CompiledRoute {
+  readonly route: HttpRoute;
+  readonly expression: RegExp;
+  readonly names: readonly string[];
+}
+
+function compileRoute(route: HttpRoute): CompiledRoute {
+  const names: string[] = [];
+  const source = route.pattern
+    .split("/")
+    .map(part => {
+      if (part.startsWith(":")) {
+        names.push(part.slice(1));
+        return "([^/]+)";
+      }
+      if (part.startsWith("*")) {
+        names.push(part.slice(1));
+        return "(.*)";
+      }
+      return part.replace(/[.*+?^${}()|[\]\\]/g, "\\$&");
+    })
+    .join("/");
+  return { route, expression: new RegExp(`^${source}$`), names };
+}
+
+async function answer(
+  options: HttpServerOptions,
+  routes: readonly CompiledRoute[],
+  incoming: IncomingMessage,
+  response: ServerResponse,
+): Promise<void> {
+  response.on("error", () => {});
+  incoming.on("error", () => {});
+  try {
+    const result = await dispatch(options, routes, incoming);
+    send(response, result, incoming.method === "HEAD");
+  } catch (error) {
+    options.log.error("request failed", {
+      method: incoming.method,
+      path: incoming.url,
+      error: error instanceof Error ? (error.stack ?? error.message) : String(error),
+    });
+    if (response.headersSent) response.destroy();
+    else send(response, failure(options, 500, "internal error; the log has the cause"), false);
+  }
+}
+
+async function dispatch(
+  options: HttpServerOptions,
+  routes: readonly CompiledRoute[],
+  incoming: IncomingMessage,
+): Promise<HttpAnswer> {
+  const method = incoming.method ?? "GET";
+  const url = parseTarget(incoming.url ?? "/");
+  if (url === undefined) return failure(options, 400, "the request target is not a valid path");
+  const found = findRoute(routes, method === "HEAD" ? "GET" : method, url.pathname);
+  if (found === "path") return failure(options, 404, `there is nothing at ${url.pathname}`);
+  if (found === "method")
+    return failure(options, 405, `${url.pathname} does not answer to ${method}`);
+  if (found === "encoding") return failure(options, 400, "the path has a bad percent encoding");
+  const limit = options.bodyLimitBytes ?? BODY_LIMIT_BYTES;
+  const body = await readBody(incoming, limit);
+  if (body === undefined) {
+    const rejected = failure(options, 413, `the body is larger than ${limit} bytes`);
+    return { ...rejected, headers: { connection: "close" } };
+  }
+  return found.route.handle({
+    method,
+    path: found.path,
+    params: found.params,
+    query: url.searchParams,
+    headers: incoming.headers,
+    body,
+    peerAddress: incoming.socket.remoteAddress ?? "",
+  });
+}
+
+function parseTarget(target: string): URL | undefined {
+  if (!target.startsWith("/")) return undefined;
+  return URL.parse(`http://host${target}`) ?? undefined;
+}
+
+interface FoundRoute {
+  readonly route: HttpRoute;
+  readonly path: string;
+  readonly params: Readonly<Record<string, string>>;
+}
+
+function findRoute(
+  routes: readonly CompiledRoute[],
+  method: string,
+  path: string,
+): FoundRoute | "path" | "method" | "encoding" {
+  let miss: "path" | "method" = "path";
+  for (const { route, expression, names } of routes) {
+    const match = expression.exec(path);
+    if (match === null) continue;
+    if (route.method !== "*" && route.method !== method) {
+      miss = "method";
+      continue;
+    }
+    try {
+      const params: Record<string, string> = Object.create(null);
+      for (const [i, name] of names.entries())
+        params[name] = decodeURIComponent(match[i + 1] ?? "");
+      return { route, path: decodeURIComponent(path), params };
+    } catch {
+      return "encoding";
+    }
+  }
+  return miss;
+}
+
+async function readBody(incoming: IncomingMessage, limit: number): Promise<Buffer | undefined> {
+  const chunks: Buffer[] = [];
+  let size = 0;
+  for await (const chunk of incoming) {
+    size += chunk.length;
+    if (size > limit) return undefined;
+    chunks.push(chunk);
+  }
+  return Buffer.concat(chunks, size);
+}
+
+function failure(
+  options: HttpServerOptions,
+  status: number,
+  message: string,
+): { status: number; json: unknown } {
+  return { status, json: options.errorBody?.(status, message) ?? { error: message } };
+}
+
+function send(response: ServerResponse, result: HttpAnswer, headOnly: boolean): void {
+  if (response.destroyed) return;
+  if ("stream" in result) {
+    response.writeHead(result.status, { ...result.headers, "content-type": result.contentType });
+    if (headOnly) response.end();
+    else startStream(response, result.stream);
+    return;
+  }
+  const body = "json" in result ? `${JSON.stringify(result.json)}\n` : result.body;
+  const contentType = "json" in result ? "application/json" : result.contentType;
+  response.writeHead(result.status, {
+    ...result.headers,
+    "content-type": contentType,
+    "content-length": Buffer.byteLength(body),
+  });
+  response.end(headOnly ? undefined : body);
+}
+
+function startStream(response: ServerResponse, start: (sink: HttpSink) => () => void): void {
+  response.flushHeaders();
+  const stop = start({
+    write: chunk => !response.destroyed && response.write(chunk),
+    onDrain: listener => void response.on("drain", listener),
+    end: () => void response.end(),
+  });
+  if (response.destroyed) stop();
+  else response.once("close", stop);
+}
