@@ -3,6 +3,7 @@
  * folder derives them; xds builders take them as plain arguments.
  */
 import type { Brand } from "../base/brand.ts";
+import type { Redacted } from "../base/redacted.ts";
 
 /** `namespace/hostname`. */
 export type ServiceKey = Brand<string, "ServiceKey">;
@@ -191,4 +192,29 @@ export interface Mesh {
   readonly outboundTrafficPolicy: "ALLOW_ANY" | "REGISTRY_ONLY";
   readonly enableAutoMtls: boolean;
   readonly meshId: string;
+}
+
+/**
+ * A certificate that the CA made for one identity: an input row under the SPIFFE id, in memory
+ * only. Rows with equal `version` are interchangeable to a proxy.
+ */
+export interface WorkloadCertificate {
+  /** `spiffe://cluster.local/ns/default/sa/sleep`. */
+  readonly identity: string;
+  /** PEM: the certificate, then intermediates if any. */
+  readonly certificateChain: string;
+  /** PEM, PKCS#8. */
+  readonly privateKey: Redacted<string>;
+  /** The Secret's version: made from identity, issuer key and notAfter. */
+  readonly version: string;
+  /** Milliseconds since the epoch. */
+  readonly notBefore: number;
+  readonly notAfter: number;
+}
+
+/** What peers are checked against: an input row under the trust domain. */
+export interface TrustBundle {
+  readonly trustDomain: string;
+  /** PEM, one root each. */
+  readonly roots: readonly string[];
 }
