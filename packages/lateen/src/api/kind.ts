@@ -41,7 +41,10 @@ export interface JsonObject {
   readonly [key: string]: Json;
 }
 
-/** A column of `kubectl get` (Table), in Kubernetes' additionalPrinterColumns terms. */
+/**
+ * A column of `kubectl get` (Table), in Kubernetes' additionalPrinterColumns terms: without the name,
+ * with which every row begins.
+ */
 export interface PrinterColumn {
   readonly name: string;
   readonly type: "string" | "integer" | "number" | "boolean" | "date";

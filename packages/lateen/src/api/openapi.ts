@@ -1,0 +1,137 @@
+/**
+ * A schema as OpenAPI v3, with Kubernetes' extensions: list keys, patch keys, int-or-string. The
+ * form without defaults and checks that a structural CRD schema may not have is made in crd.ts.
+ */
+import { assert } from "../base/assert.ts";
+import type { Json, JsonObject } from "./kind.ts";
+import { metadataSchema } from "./meta.ts";
+import type { SchemaNode } from "./schema.ts";
+
+export interface GroupKind {
+  readonly group: string;
+  readonly versions: readonly string[];
+  readonly kind: string;
+}
+
+/** The schema of whole objects of a kind. */
+export function kindOpenApi(fields: SchemaNode, kind: GroupKind): JsonObject {
+  const schema = openApiOf(fields);
+  const properties = schema["properties"];
+  assert(typeof properties === "object", "the fields of a kind are an object schema");
+  return {
+    ...schema,
+    properties: {
+      apiVersion: { type: "string", description: "Group and version of this form of the object." },
+      kind: { type: "string", description: "The kind of the object." },
+      metadata: openApiOf(metadataSchema),
+      ...properties,
+    },
+    "x-kubernetes-group-version-kind": kind.versions.map(version => ({
+      group: kind.group,
+      version,
+      kind: kind.kind,
+    })),
+  };
+}
+
+export function openApiOf(node: SchemaNode): JsonObject {
+  return defined({
+    description: node.description,
+    ...typeOf(node),
+    default: node.presence === "default" && !node.decodedOnly ? node.default : undefined,
+    nullable: node.nullable,
+    ...extensions(node),
+  });
+}
+
+type Partly = Readonly<Record<string, Json | undefined>>;
+
+function typeOf(node: SchemaNode): Partly {
+  switch (node.type) {
+    case "string":
+      return {
+        type: "string",
+        enum: node.enum,
+        format: node.format,
+        minLength: node.minLength,
+        maxLength: node.maxLength,
+      };
+    case "integer":
+      return { type: "integer", minimum: node.min, maximum: node.max };
+    case "number":
+      return { type: "number", format: "double", minimum: node.min, maximum: node.max };
+    case "boolean":
+      return { type: "boolean" };
+    case "duration":
+      return { type: "string" };
+    case "intOrString":
+      return {
+        "x-kubernetes-int-or-string": true,
+        anyOf: [{ type: "integer" }, { type: "string" }],
+      };
+    case "list":
+      return {
+        type: "array",
+        items: itemsOf(node),
+        minItems: node.minItems,
+        maxItems: node.maxItems,
+      };
+    case "map":
+      return {
+        type: "object",
+        additionalProperties: itemsOf(node),
+        maxProperties: node.maxProperties,
+      };
+    case "object":
+      return objectOf(node);
+    case "any":
+      return { type: "object", "x-kubernetes-preserve-unknown-fields": true };
+  }
+}
+
+function itemsOf(node: SchemaNode): JsonObject {
+  assert(node.items !== undefined, `a ${node.type} schema has items`);
+  return openApiOf(node.items);
+}
+
+function objectOf(node: SchemaNode): Partly {
+  const properties: Record<string, Json> = {};
+  const requiredNames: string[] = [];
+  for (const [name, property] of node.properties ?? []) {
+    properties[name] = openApiOf(property);
+    if (property.presence === "required") requiredNames.push(name);
+  }
+  return {
+    type: "object",
+    properties,
+    required: requiredNames.length === 0 ? undefined : requiredNames,
+    ...exclusive(node.exclusive ?? []),
+    "x-kubernetes-preserve-unknown-fields": node.open,
+  };
+}
+
+/** proto's oneof as CRDs write it: none of the fields, or exactly one. */
+function exclusive(groups: readonly (readonly string[])[]): Partly {
+  const forms = groups.map(group => {
+    const each = group.map(name => ({ required: [name] }));
+    return { oneOf: [{ not: { anyOf: each } }, ...each] };
+  });
+  return forms.length > 1 ? { allOf: forms } : (forms[0] ?? {});
+}
+
+function extensions(node: SchemaNode): Partly {
+  const keys = node.mapKeys;
+  const merge = node.patchMergeKey !== undefined || node.patchMerge === true;
+  return {
+    "x-kubernetes-list-type": keys === undefined ? undefined : "map",
+    "x-kubernetes-list-map-keys": keys,
+    "x-kubernetes-patch-merge-key": node.patchMergeKey,
+    "x-kubernetes-patch-strategy": merge ? "merge" : node.patchStrategy,
+  };
+}
+
+function defined(fields: Partly): JsonObject {
+  const out: Record<string, Json> = {};
+  for (const [key, value] of Object.entries(fields)) if (value !== undefined) out[key] = value;
+  return out;
+}
