@@ -98,7 +98,8 @@ export interface Endpoint {
   readonly workloadName: string;
   readonly canonicalName: string;
   readonly canonicalRevision: string;
-  readonly health: "HEALTHY" | "UNHEALTHY" | "DRAINING";
+  /** `UNKNOWN`: nobody reports on it (ServiceEntry, WorkloadEntry); Envoy sends traffic to it. */
+  readonly health: "UNKNOWN" | "HEALTHY" | "UNHEALTHY" | "DRAINING";
   readonly weight: number;
   readonly nodeName: string;
   readonly hostName: string;

@@ -1,0 +1,70 @@
+/** Clusters from a sidecar to its own application. */
+import {
+  type Cluster,
+  Cluster_DiscoveryType,
+  Cluster_LbPolicy,
+} from "@lateen/envoy-api/envoy/config/cluster/v3/cluster.js";
+import type { Protocol, Service } from "../model/types.ts";
+import {
+  httpProtocol,
+  INBOUND_BIND,
+  protocolOptions,
+  serviceMetadata,
+  UNLIMITED,
+} from "./cluster.ts";
+import { filterMetadata, seconds, socketAddress } from "./message.ts";
+import { inboundClusterName, METADATA_NAMESPACE, statName } from "./names.ts";
+
+export interface InboundClusterInput {
+  /** The port that the application listens on (of a Sidecar ingress: the port it declares). */
+  readonly targetPort: number;
+  readonly protocol: Protocol;
+  /** The services that reach the application by this port; metrics go to the first. */
+  readonly services: readonly Service[];
+  /** `127.0.0.1:8080` of a Sidecar ingress; undefined: the address that the client asked for. */
+  readonly defaultEndpoint: { readonly address: string; readonly port: number } | undefined;
+}
+
+export function inboundCluster(input: InboundClusterInput): Cluster {
+  const name = inboundClusterName(input.targetPort);
+  return {
+    name,
+    altStatName: statName(name),
+    connectTimeout: seconds(10),
+    circuitBreakers: UNLIMITED,
+    commonLbConfig: {},
+    typedExtensionProtocolOptions: protocolOptions(httpProtocol(input.protocol)),
+    metadata: inboundMetadata(input.services),
+    ...destination(name, input),
+  };
+}
+
+function destination(name: string, input: InboundClusterInput): Partial<Cluster> {
+  const endpoint = input.defaultEndpoint;
+  if (endpoint === undefined) return APPLICATION;
+  const address = socketAddress(endpoint.address, endpoint.port);
+  return {
+    type: Cluster_DiscoveryType.STATIC,
+    loadAssignment: {
+      clusterName: name,
+      endpoints: [{ lbEndpoints: [{ endpoint: { address } }] }],
+    },
+  };
+}
+
+/** The one endpoint is the pod itself: never clean it up, and dial it from 127.0.0.6. */
+const APPLICATION: Partial<Cluster> = {
+  type: Cluster_DiscoveryType.ORIGINAL_DST,
+  lbPolicy: Cluster_LbPolicy.CLUSTER_PROVIDED,
+  cleanupInterval: seconds(9_223_372_035),
+  upstreamBindConfig: INBOUND_BIND,
+};
+
+function inboundMetadata(services: readonly Service[]): Cluster["metadata"] {
+  const [first] = services;
+  if (first === undefined) return undefined;
+  return filterMetadata({
+    istio: { services: services.map(serviceMetadata) },
+    [METADATA_NAMESPACE]: serviceMetadata(first),
+  });
+}

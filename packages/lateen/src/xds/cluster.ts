@@ -1,0 +1,328 @@
+/** Clusters of sidecars and gateways towards services, and what all proxies have. */
+import type {
+  CircuitBreakers,
+  CircuitBreakers_Thresholds,
+} from "@lateen/envoy-api/envoy/config/cluster/v3/circuit_breaker.js";
+import {
+  type Cluster,
+  Cluster_DiscoveryType,
+  Cluster_DnsLookupFamily,
+  Cluster_LbPolicy,
+} from "@lateen/envoy-api/envoy/config/cluster/v3/cluster.js";
+import type { TransportSocket } from "@lateen/envoy-api/envoy/config/core/v3/base.js";
+import { CaresDnsResolverConfig } from "@lateen/envoy-api/envoy/extensions/network/dns_resolver/cares/v3/cares_dns_resolver.js";
+import { HttpProtocolOptions } from "@lateen/envoy-api/envoy/extensions/upstreams/http/v3/http_protocol_options.js";
+import type {
+  ClientTls,
+  Endpoint,
+  LoadBalancer,
+  ObjectRef,
+  Protocol,
+  Service,
+  ServicePort,
+  Subset,
+  TrafficPolicy,
+} from "../model/types.ts";
+import { loadAssignment } from "./endpoint.ts";
+import { ADS, extension, filterMetadata, type Json, milliseconds, seconds } from "./message.ts";
+import {
+  BLACK_HOLE_CLUSTER,
+  configPath,
+  INBOUND_PASSTHROUGH_CLUSTER,
+  METADATA_NAMESPACE,
+  meshSni,
+  outboundClusterName,
+  PASSTHROUGH_CLUSTER,
+  statName,
+} from "./names.ts";
+import { meshClientSocket, originationSocket, PLAINTEXT_SOCKET } from "./tls.ts";
+
+export interface OutboundClusterInput {
+  readonly service: Service;
+  readonly port: ServicePort;
+  /** undefined: the service as a whole. */
+  readonly subset: Subset | undefined;
+  readonly policy: TrafficPolicy;
+  /** The DestinationRule that `policy` came from. */
+  readonly destinationRule: ObjectRef | undefined;
+  /** False when the mesh says `enableAutoMtls: false`. */
+  readonly autoMtls: boolean;
+  /** SPIFFE ids that the endpoints may have, sorted; empty: any of the mesh. */
+  readonly spiffeIds: readonly string[];
+  /**
+   * Endpoints of the port: put into DNS-resolved clusters. Of services resolved by the client's own
+   * address (headless), only whether all of them speak the mesh's TLS. Not read for EDS clusters,
+   * so leave it empty there.
+   */
+  readonly endpoints: readonly Endpoint[];
+  /** From the IP families that the proxies of this view have. */
+  readonly dnsLookupFamily: "V4_ONLY" | "V6_ONLY" | "ALL";
+}
+
+export function outboundCluster(input: OutboundClusterInput): Cluster {
+  const { service, port, subset, policy } = input;
+  const name = outboundClusterName(port.number, subset?.name ?? "", service.hostname);
+  const passthrough =
+    service.resolution === "Passthrough" || policy.loadBalancer.kind === "PASSTHROUGH";
+  return {
+    name,
+    altStatName: statName(name),
+    connectTimeout: seconds(10),
+    circuitBreakers: UNLIMITED,
+    commonLbConfig: { healthyPanicThreshold: { value: 0 } },
+    metadata: outboundMetadata(input),
+    typedExtensionProtocolOptions: protocolOptions({
+      ...httpProtocol(port.protocol),
+      ...automaticNames(policy.tls),
+    }),
+    ...(passthrough ? ORIGINAL_DESTINATION : discovery(name, input)),
+    ...transport(input, passthrough),
+  };
+}
+
+type Discovery = Partial<Cluster>;
+
+const ORIGINAL_DESTINATION: Discovery = {
+  type: Cluster_DiscoveryType.ORIGINAL_DST,
+  lbPolicy: Cluster_LbPolicy.CLUSTER_PROVIDED,
+};
+
+function discovery(name: string, input: OutboundClusterInput): Discovery {
+  const lbPolicy = balancer(input.policy.loadBalancer);
+  if (input.service.resolution === "ClientSideLB") {
+    const edsClusterConfig = { edsConfig: ADS, serviceName: name };
+    return { type: Cluster_DiscoveryType.EDS, edsClusterConfig, lbPolicy };
+  }
+  const type =
+    input.service.resolution === "DNSLB"
+      ? Cluster_DiscoveryType.STRICT_DNS
+      : Cluster_DiscoveryType.LOGICAL_DNS;
+  const labels = input.subset?.labels ?? {};
+  return {
+    type,
+    lbPolicy,
+    loadAssignment: loadAssignment({ clusterName: name, endpoints: input.endpoints, labels }),
+    dnsRefreshRate: seconds(60),
+    dnsJitter: milliseconds(100),
+    respectDnsTtl: true,
+    dnsLookupFamily: Cluster_DnsLookupFamily[input.dnsLookupFamily],
+    typedDnsResolverConfig: DNS_RESOLVER,
+  };
+}
+
+const DNS_RESOLVER = extension("envoy.network.dns_resolver.cares", CaresDnsResolverConfig, {
+  udpMaxQueries: 100,
+});
+
+function balancer(loadBalancer: LoadBalancer): Cluster_LbPolicy {
+  switch (loadBalancer.kind) {
+    case "LEAST_REQUEST":
+      return Cluster_LbPolicy.LEAST_REQUEST;
+    case "ROUND_ROBIN":
+      return Cluster_LbPolicy.ROUND_ROBIN;
+    case "RANDOM":
+      return Cluster_LbPolicy.RANDOM;
+    case "PASSTHROUGH":
+      return Cluster_LbPolicy.CLUSTER_PROVIDED;
+  }
+}
+
+/** No limits, as in Istio: with Envoy's own (3 retries at a time) a rollout fails requests. */
+const THRESHOLDS: CircuitBreakers_Thresholds = {
+  maxConnections: 0xffffffff,
+  maxPendingRequests: 0xffffffff,
+  maxRequests: 0xffffffff,
+  maxRetries: 0xffffffff,
+};
+export const UNLIMITED: CircuitBreakers = { thresholds: [THRESHOLDS] };
+
+/**
+ * Explicit TLS settings of a DestinationRule come first. Else, with auto-mTLS, each endpoint says
+ * by its metadata `tlsMode` whether it speaks the mesh's TLS. Where Envoy knows no endpoint
+ * metadata, because the client chose the address, all endpoints must.
+ */
+function transport(input: OutboundClusterInput, passthrough: boolean): Partial<Cluster> {
+  const tls = input.policy.tls;
+  if (tls !== undefined) {
+    const transportSocket = explicitSocket(input, tls);
+    return transportSocket === undefined ? {} : { transportSocket };
+  }
+  if (!input.autoMtls || input.service.meshExternal) return {};
+  const mesh = meshSocket(input, undefined);
+  if (passthrough) {
+    const all =
+      input.endpoints.length > 0 && input.endpoints.every(each => each.tlsMode === "istio");
+    return all ? { transportSocket: mesh } : {};
+  }
+  return {
+    transportSocketMatches: [
+      { name: "tlsMode-istio", match: { tlsMode: "istio" }, transportSocket: mesh },
+      { name: "tlsMode-disabled", match: {}, transportSocket: PLAINTEXT_SOCKET },
+    ],
+  };
+}
+
+function explicitSocket(input: OutboundClusterInput, tls: ClientTls): TransportSocket | undefined {
+  switch (tls.mode) {
+    case "DISABLE":
+      return undefined;
+    case "ISTIO_MUTUAL":
+      return meshSocket(input, tls);
+    case "SIMPLE":
+    case "MUTUAL":
+      return originationSocket(tls, isHttp2(input.port.protocol) ? ["h2"] : []);
+  }
+}
+
+function meshSocket(input: OutboundClusterInput, tls: ClientTls | undefined): TransportSocket {
+  const { port, service, subset } = input;
+  const names = tls !== undefined && tls.subjectAltNames.length > 0 ? tls.subjectAltNames : null;
+  return meshClientSocket(
+    tls?.sni ?? meshSni(port.number, subset?.name ?? "", service.hostname),
+    names ?? input.spiffeIds,
+    meshAlpn(port.protocol),
+  );
+}
+
+/**
+ * What a proxy offers to another: names that only proxies of the mesh use, then the real protocol,
+ * which is what gets negotiated. Sniffed ports offer TCP's here; for HTTP the connection manager
+ * overrides it by request (http-filters.ts). `istio-peer-exchange` is never offered: who accepts it
+ * would expect Istio's own preamble on the connection.
+ */
+export function meshAlpn(protocol: Protocol): readonly string[] {
+  if (isHttp2(protocol)) return ["istio-h2", "istio", "h2"];
+  if (protocol === "HTTP") return ["istio-http/1.1", "istio", "http/1.1"];
+  return ["istio"];
+}
+
+export function isHttp2(protocol: Protocol): boolean {
+  return protocol === "HTTP2" || protocol === "GRPC" || protocol === "GRPC-WEB";
+}
+
+/** Declared HTTP/1 is Envoy's own default; a sniffed port speaks what the client spoke. */
+export function httpProtocol(protocol: Protocol): HttpProtocolOptions {
+  if (isHttp2(protocol)) return { explicitHttpConfig: { http2ProtocolOptions: {} } };
+  if (protocol === "AUTO") return DOWNSTREAM_PROTOCOL;
+  return {};
+}
+
+const DOWNSTREAM_PROTOCOL: HttpProtocolOptions = {
+  useDownstreamProtocolConfig: { httpProtocolOptions: {}, http2ProtocolOptions: {} },
+};
+
+/** Without an SNI in the DestinationRule, the request's host is the SNI and must be in the SANs. */
+function automaticNames(tls: ClientTls | undefined): HttpProtocolOptions {
+  if (tls === undefined || (tls.mode !== "SIMPLE" && tls.mode !== "MUTUAL")) return {};
+  if (tls.sni !== undefined && tls.sni !== "") return {};
+  const autoSanValidation = tls.subjectAltNames.length === 0 && !tls.insecureSkipVerify;
+  return { upstreamHttpProtocolOptions: { autoSni: true, autoSanValidation } };
+}
+
+const PROTOCOL_OPTIONS = "envoy.extensions.upstreams.http.v3.HttpProtocolOptions";
+
+export function protocolOptions(
+  options: HttpProtocolOptions,
+): Pick<Cluster, "typedExtensionProtocolOptions">["typedExtensionProtocolOptions"] {
+  if (Object.keys(options).length === 0) return undefined;
+  const chosen = hasProtocol(options)
+    ? options
+    : { ...options, explicitHttpConfig: { httpProtocolOptions: {} } };
+  return {
+    [PROTOCOL_OPTIONS]: extension("", HttpProtocolOptions, chosen).typedConfig,
+  };
+}
+
+/** Envoy wants one of these in every HttpProtocolOptions. */
+function hasProtocol(options: HttpProtocolOptions): boolean {
+  return (
+    options.explicitHttpConfig !== undefined ||
+    options.useDownstreamProtocolConfig !== undefined ||
+    options.autoConfig !== undefined
+  );
+}
+
+function outboundMetadata(input: OutboundClusterInput): Cluster["metadata"] {
+  const { service, port, policy, subset, destinationRule } = input;
+  const origination = policy.tls?.mode === "SIMPLE" || policy.tls?.mode === "MUTUAL";
+  return filterMetadata({
+    istio: dropUndefined({
+      alpn_override: origination ? "false" : undefined,
+      config: destinationRule && configPath(destinationRule),
+      external: service.meshExternal ? true : undefined,
+      services: [serviceMetadata(service)],
+      subset: subset?.name,
+    }),
+    [METADATA_NAMESPACE]: dropUndefined({
+      ...serviceMetadata(service),
+      // Read by the ALPN override of the outbound connection managers.
+      sniffed: port.protocol === "AUTO" && !origination ? true : undefined,
+    }),
+  });
+}
+
+export function serviceMetadata(service: Service): {
+  readonly host: string;
+  readonly name: string;
+  readonly namespace: string;
+} {
+  return { host: service.hostname, name: service.name, namespace: service.namespace };
+}
+
+function dropUndefined(record: Readonly<Record<string, Json | undefined>>): Record<string, Json> {
+  const kept: Record<string, Json> = {};
+  for (const [key, value] of Object.entries(record)) if (value !== undefined) kept[key] = value;
+  return kept;
+}
+
+/** Where a proxy sends what must go nowhere: no endpoint, so every request fails. */
+export function blackHoleCluster(): Cluster {
+  return {
+    name: BLACK_HOLE_CLUSTER,
+    altStatName: statName(BLACK_HOLE_CLUSTER),
+    type: Cluster_DiscoveryType.STATIC,
+    connectTimeout: seconds(10),
+    metadata: catchAllMetadata(BLACK_HOLE_CLUSTER),
+  };
+}
+
+/** Outbound traffic to addresses that no service has: to where the client meant it to go. */
+export function passthroughCluster(): Cluster {
+  return {
+    ...originalDestinationCluster(PASSTHROUGH_CLUSTER),
+    altStatName: statName(PASSTHROUGH_CLUSTER),
+  };
+}
+
+/** Inbound traffic to ports that no service declares. Its statistics have Istio's name. */
+export function inboundPassthroughCluster(): Cluster {
+  return {
+    ...originalDestinationCluster(INBOUND_PASSTHROUGH_CLUSTER),
+    altStatName: statName(PASSTHROUGH_CLUSTER),
+    upstreamBindConfig: INBOUND_BIND,
+  };
+}
+
+/** Connections to the application come from 127.0.0.6, so that interception lets them through. */
+export const INBOUND_BIND: Cluster["upstreamBindConfig"] = {
+  sourceAddress: { address: "127.0.0.6", portValue: 0 },
+};
+
+function originalDestinationCluster(name: string): Cluster {
+  return {
+    name,
+    ...ORIGINAL_DESTINATION,
+    connectTimeout: seconds(10),
+    circuitBreakers: UNLIMITED,
+    typedExtensionProtocolOptions: protocolOptions({
+      commonHttpProtocolOptions: { idleTimeout: seconds(300) },
+      ...DOWNSTREAM_PROTOCOL,
+    }),
+    metadata: catchAllMetadata(name),
+  };
+}
+
+/** So that metrics name the cluster where there is no service. */
+function catchAllMetadata(name: string): Cluster["metadata"] {
+  return filterMetadata({ [METADATA_NAMESPACE]: { name } });
+}

@@ -1,0 +1,85 @@
+/** From Envoy messages to the bytes that streams send: encoded once, for every stream. */
+import { createHash } from "node:crypto";
+import type { Codec } from "@lateen/envoy-api/any.js";
+import { Cluster } from "@lateen/envoy-api/envoy/config/cluster/v3/cluster.js";
+import { ClusterLoadAssignment } from "@lateen/envoy-api/envoy/config/endpoint/v3/endpoint.js";
+import { Listener } from "@lateen/envoy-api/envoy/config/listener/v3/listener.js";
+import { RouteConfiguration } from "@lateen/envoy-api/envoy/config/route/v3/route.js";
+import { VirtualHost } from "@lateen/envoy-api/envoy/config/route/v3/route_components.js";
+import { Secret } from "@lateen/envoy-api/envoy/extensions/transport_sockets/tls/v3/secret.js";
+import { Resource } from "@lateen/envoy-api/envoy/service/discovery/v3/discovery.js";
+import { Any } from "@lateen/envoy-api/google/protobuf/any.js";
+import { assert } from "../base/assert.ts";
+import { type EncodedResource, TypeUrl } from "./resource.ts";
+
+export function encodeCluster(message: Cluster): EncodedResource {
+  return encode(TypeUrl.cluster, message.name, Cluster, message);
+}
+
+export function encodeEndpoints(message: ClusterLoadAssignment): EncodedResource {
+  return encode(TypeUrl.endpoint, message.clusterName, ClusterLoadAssignment, message);
+}
+
+export function encodeListener(message: Listener): EncodedResource {
+  return encode(TypeUrl.listener, message.name, Listener, message);
+}
+
+export function encodeRoutes(message: RouteConfiguration): EncodedResource {
+  return encode(TypeUrl.route, message.name, RouteConfiguration, message);
+}
+
+/** A virtual host sent by itself is named `<route configuration>/<virtual host's domain>`. */
+export function encodeVirtualHost(resourceName: string, message: VirtualHost): EncodedResource {
+  return encode(TypeUrl.virtualHost, resourceName, VirtualHost, message);
+}
+
+/** `version` comes from what the secret was made of, so that it never is a hash of a private key. */
+export function encodeSecret(message: Secret, version: string): EncodedResource {
+  assert(message.name !== undefined && message.name !== "", "a secret has no name");
+  return fields(TypeUrl.secret, message.name, version, Secret.encode(message).finish());
+}
+
+function encode<T>(
+  type: TypeUrl,
+  name: string | undefined,
+  codec: Codec<T>,
+  message: NoInfer<T>,
+): EncodedResource {
+  assert(name !== undefined && name !== "", `a resource of type ${type} has no name`);
+  const body = codec.encode(message).finish();
+  return fields(type, name, contentVersion(body), body);
+}
+
+/** 16 hexadecimal digits: 64 bits, and only two versions of one resource are ever compared. */
+export function contentVersion(body: Uint8Array): string {
+  return createHash("sha256").update(body).digest("hex").slice(0, 16);
+}
+
+function fields(type: TypeUrl, name: string, version: string, body: Uint8Array): EncodedResource {
+  const any: Any = { typeUrl: type, value: body };
+  return {
+    type,
+    name,
+    version,
+    body,
+    deltaField: resourcesField(Resource.encode({ name, version, resource: any }).finish()),
+    sotwField: resourcesField(Any.encode(any).finish()),
+  };
+}
+
+/** `repeated ... resources = 2` in both DiscoveryResponse and DeltaDiscoveryResponse. */
+const RESOURCES_TAG = (2 << 3) | 2;
+
+function resourcesField(payload: Uint8Array): Uint8Array {
+  const header = [RESOURCES_TAG];
+  let length = payload.length;
+  while (length > 0x7f) {
+    header.push((length & 0x7f) | 0x80);
+    length >>>= 7;
+  }
+  header.push(length);
+  const field = new Uint8Array(header.length + payload.length);
+  field.set(header);
+  field.set(payload, header.length);
+  return field;
+}
