@@ -61,12 +61,14 @@ export interface Selector {
 /** Finds rows by selector without scanning, and remembers what was asked. */
 export interface SelectableIndex<V> {
   readonly name: string;
+  readonly direction: "rows by selector";
   readonly collection: Collection<V>;
 }
 
 /** Finds the selectors that match given labels without scanning, and remembers what was asked. */
 export interface SelectorIndex<V> {
   readonly name: string;
+  readonly direction: "selectors by labels";
   readonly collection: Collection<V>;
 }
 
@@ -94,13 +96,10 @@ export interface Reader {
 }
 
 export type Readable =
-  | Collection<never>
   | Collection<unknown>
-  | Index<never>
   | Index<unknown>
-  | SelectableIndex<never>
-  | SelectorIndex<never>
-  | CellFamily<never>
+  | SelectableIndex<unknown>
+  | SelectorIndex<unknown>
   | CellFamily<unknown>;
 
 export interface DeriveOptions<Out> {
@@ -142,7 +141,7 @@ export interface CommitStats {
   readonly revision: number;
   /** Rows edited by the batch that were really different. */
   readonly inputRows: number;
-  /** For each derived collection by name: functions run, rows that came out different. */
+  /** For each derived collection visited, by name: functions run, rows that came out different. */
   readonly derived: ReadonlyMap<string, { readonly computed: number; readonly changed: number }>;
   /** Cells that turned dirty, by family name. */
   readonly dirtied: ReadonlyMap<string, number>;
@@ -150,7 +149,7 @@ export interface CommitStats {
 
 export interface Writer {
   set<V>(collection: InputCollection<V>, key: string, value: V): void;
-  delete(collection: InputCollection<unknown> | InputCollection<never>, key: string): void;
+  delete(collection: InputCollection<unknown>, key: string): void;
 }
 
 /** Why a row (or cell) is what it is. */
@@ -159,12 +158,38 @@ export interface Explanation {
   readonly key: string;
   readonly revision: number;
   readonly cause: Cause | undefined;
-  /** The rows read to make it, each with the revision of its last change. */
+  /**
+   * What was read to make it, each with its last change: the source row first, then in the order of
+   * reading. An index appears as itself (key: the bucket or the query), followed by the rows found.
+   * `changedAt` is undefined for what is not there.
+   */
   readonly inputs: readonly {
     readonly collection: string;
     readonly key: string;
     readonly changedAt: number | undefined;
+    readonly cause: Cause | undefined;
   }[];
+}
+
+/** A function that threw. Its row or cell keeps the last good output until an input changes. */
+export interface Failure {
+  /** Name of the derived collection, index or cell family. */
+  readonly collection: string;
+  /** Key of the source row, bucket or cell. */
+  readonly key: string;
+  readonly error: unknown;
+}
+
+/** How much bookkeeping a graph holds; the numbers that leak tests compare. */
+export interface Census {
+  readonly rows: number;
+  /** Functions of derived rows that have run. */
+  readonly runs: number;
+  readonly cells: number;
+  /** Things that something depends on. */
+  readonly points: number;
+  /** Dependencies. */
+  readonly edges: number;
 }
 
 export interface Graph {
@@ -213,12 +238,24 @@ export interface Graph {
 
   cells<T>(options: DeriveOptions<T>, fn: (key: string, read: Reader) => T): CellFamily<T>;
 
-  /** Applies a batch. Not re-entrant. `fn` must not throw after its first edit. */
+  /**
+   * Applies a batch: edits take effect together when `fn` returns, the last one of a key wins, and
+   * if `fn` throws nothing happens. A batch without a real difference makes no revision. Not
+   * re-entrant, also not from listeners. The first commit fixes the graph's shape.
+   *
+   * What a derivation throws stays with its row (see `failures`); only misuse of the engine (a read
+   * that was not declared) is thrown from here, after the revision is complete.
+   */
   commit(cause: Cause, fn: (writer: Writer) => void): CommitStats;
   /** Called after each commit that changed something, when the graph is consistent again. */
   onCommit(listener: (stats: CommitStats) => void): () => void;
 
-  explain(collection: string, key: string): Explanation | undefined;
+  /** Functions whose last run threw, oldest first. */
+  failures(): readonly Failure[];
+  /** Why a row of a collection or a live cell is what it is, by the name of its collection or family. */
+  explain(name: string, key: string): Explanation | undefined;
+  /** Walks all bookkeeping: for tests and debugging. */
+  census(): Census;
   /** Names, ranks, sizes and declared inputs of everything in the graph, for debug and docs. */
   describe(): readonly {
     readonly name: string;

@@ -1,0 +1,70 @@
+import { BugError } from "../base/assert.ts";
+import { type Dependent, ReadLog } from "./point.ts";
+import type { Cause, Failure } from "./types.ts";
+
+/** One batch of edits. Rows point to the one that changed them, so a cause lives as long as a row. */
+export interface Revision {
+  readonly number: number;
+  readonly cause: Cause | undefined;
+}
+
+/**
+ * The engine is used against its rules: reading what was not declared, reading after the function
+ * returned, adding to a graph that runs. Other errors stay with the row they happen in; this one
+ * means that no result can be trusted, so it leaves `commit` and `Cell.value` at once.
+ */
+export class MisuseError extends BugError {}
+
+/** Like `assert`, for the rules that users of the engine must keep. */
+export function rule(condition: unknown, message: string): asserts condition {
+  if (!condition) throw new MisuseError(message);
+}
+
+export type Outcome<T> =
+  | { readonly ok: true; readonly value: T }
+  | { readonly ok: false; readonly error: unknown };
+
+/** What all parts of one graph share. */
+export class Engine {
+  revision: Revision = { number: 0, cause: undefined };
+  /** `building` until the first commit fixes the shape; `propagating` inside a commit. */
+  phase: "building" | "idle" | "propagating" = "building";
+  /** Listeners of cells that turned dirty in this commit. */
+  readonly dirtyListeners: (() => void)[] = [];
+  /** Cells that turned dirty in this commit, by family. */
+  readonly dirtied = new Map<string, number>();
+  /** The first misuse of this commit, thrown at its end. */
+  misuse: MisuseError | undefined;
+  readonly #failures = new Map<string, Failure>();
+  #runs = 0;
+
+  /** Runs a function for a dependent, tracks what it reads and contains what it throws. */
+  run<T>(dependent: Dependent, compute: (log: ReadLog) => T): Outcome<T> {
+    const log = new ReadLog(dependent, ++this.#runs);
+    try {
+      return { ok: true, value: compute(log) };
+    } catch (error) {
+      if (error instanceof MisuseError) this.misuse ??= error;
+      return { ok: false, error };
+    } finally {
+      log.finish();
+    }
+  }
+
+  /** Records why a row is not what its inputs say. */
+  fail(collection: string, key: string, error: unknown): void {
+    this.#failures.set(failureId(collection, key), { collection, key, error });
+  }
+
+  clearFailure(collection: string, key: string): void {
+    if (this.#failures.size > 0) this.#failures.delete(failureId(collection, key));
+  }
+
+  failures(): readonly Failure[] {
+    return [...this.#failures.values()];
+  }
+}
+
+function failureId(collection: string, key: string): string {
+  return `${collection}\0${key}`;
+}
