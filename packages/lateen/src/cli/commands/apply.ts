@@ -1,0 +1,124 @@
+/** `lateen apply -f`: kubectl's client-side apply, with the same words in its answers (row 40). */
+import { type Command, listFlag, stringFlag, UserError } from "../command.ts";
+import type { ApiAnswer, CliContext, MeshAccess } from "../context.ts";
+import {
+  apiError,
+  displayName,
+  type Resource,
+  Resources,
+  resourcePath,
+} from "../objects/discover.ts";
+import { type Manifest, readManifests } from "../objects/manifests.ts";
+import { LAST_APPLIED, threeWayPatch } from "../objects/three-way.ts";
+
+export const applyCommand: Command = {
+  name: "apply",
+  summary: "Creates or changes objects from files",
+  flags: [
+    {
+      name: "filename",
+      short: "f",
+      kind: "list",
+      description: "Files with objects (YAML or JSON); - is standard input",
+    },
+    { name: "yes", short: "y", kind: "boolean", description: "Ask nothing", hidden: true },
+  ],
+  positionals: [],
+  examples: ["lateen apply -f samples/demoapp/", "cat gateway.yaml | lateen apply -f -"],
+  async run(ctx, call) {
+    const files = listFlag(call, "filename");
+    if (files.length === 0) throw new UserError("apply needs files", "lateen apply -f FILE");
+    const manifests = await readManifests(ctx, files);
+    const mesh = await ctx.mesh();
+    const resources = new Resources(mesh);
+    let failures = 0;
+    for (const manifest of manifests) {
+      try {
+        const namespace =
+          manifest.metadata.namespace ?? stringFlag(call, "namespace") ?? ctx.namespace;
+        await applyOne(ctx, mesh, resources, manifest, namespace);
+      } catch (error) {
+        // One broken object does not keep the others of the same file out.
+        if (!(error instanceof UserError)) throw error;
+        ctx.stderr.write(`${manifest.kind} ${manifest.metadata.name}: ${error.message}\n`);
+        failures++;
+      }
+    }
+    return failures === 0 ? 0 : 1;
+  },
+};
+
+async function applyOne(
+  ctx: CliContext,
+  mesh: MeshAccess,
+  resources: Resources,
+  manifest: Manifest,
+  namespace: string,
+): Promise<void> {
+  const resource = await resources.byKind(manifest.apiVersion, manifest.kind);
+  const name = manifest.metadata.name;
+  if (name === undefined) throw new UserError("apply needs metadata.name");
+  const wanted = withLastApplied(manifest, resource, namespace);
+  const path = resourcePath(resource, namespace, name);
+  const live = await mesh.api({ method: "GET", path });
+  if (live.status === 404) {
+    const answer = await mesh.api({
+      method: "POST",
+      path: `${resourcePath(resource, namespace)}?fieldValidation=Strict`,
+      body: wanted,
+      contentType: "application/json",
+    });
+    report(ctx, answer, `${displayName(resource, name)} created`);
+    return;
+  }
+  if (live.status !== 200) throw apiError(live.body, live.status);
+  const patch = threeWayPatch(lastApplied(live.body), wanted, live.body);
+  if (patch === undefined) {
+    ctx.stdout.write(`${displayName(resource, name)} unchanged\n`);
+    return;
+  }
+  const answer = await mesh.api({
+    method: "PATCH",
+    path: `${path}?fieldValidation=Strict`,
+    body: patch,
+    contentType: "application/merge-patch+json",
+  });
+  report(ctx, answer, `${displayName(resource, name)} configured`);
+}
+
+function report(ctx: CliContext, answer: ApiAnswer, text: string): void {
+  for (const warning of answer.warnings) ctx.stderr.write(`Warning: ${warning}\n`);
+  if (answer.status >= 300) throw apiError(answer.body, answer.status);
+  ctx.stdout.write(`${text}\n`);
+}
+
+function withLastApplied(manifest: Manifest, resource: Resource, namespace: string): Manifest {
+  const annotations = { ...record(manifest.metadata["annotations"]) };
+  delete annotations[LAST_APPLIED];
+  const metadata = {
+    ...manifest.metadata,
+    ...(resource.namespaced ? { namespace } : {}),
+  };
+  const plain = { ...manifest, metadata: { ...metadata, annotations } };
+  const kept = JSON.stringify(plain);
+  return {
+    ...plain,
+    metadata: { ...metadata, annotations: { ...annotations, [LAST_APPLIED]: `${kept}\n` } },
+  };
+}
+
+function lastApplied(live: unknown): unknown {
+  const metadata = record(record(live)["metadata"]);
+  const text = record(metadata["annotations"])[LAST_APPLIED];
+  if (typeof text !== "string") return undefined;
+  try {
+    return JSON.parse(text);
+  } catch {
+    // Written by somebody else; without it nothing is removed, which is the safe side.
+    return undefined;
+  }
+}
+
+function record(value: unknown): Record<string, unknown> {
+  return typeof value === "object" && value !== null ? (value as Record<string, unknown>) : {};
+}

@@ -1,0 +1,44 @@
+/** `lateen completion bash|zsh|fish`: scripts that ask `lateen __complete` for the next words. */
+import { type Command, UserError } from "../command.ts";
+
+const SHELLS = ["bash", "zsh", "fish"] as const;
+
+const BASH = `# bash completion for lateen; source it or put it into bash_completion.d
+_lateen() {
+  local IFS=$'\\n'
+  COMPREPLY=($(compgen -W "$(lateen __complete "\${COMP_WORDS[@]:1:COMP_CWORD}" 2>/dev/null)" -- "\${COMP_WORDS[COMP_CWORD]}"))
+}
+complete -F _lateen lateen
+`;
+
+const ZSH = `#compdef lateen
+_lateen() {
+  local -a words_found
+  words_found=("\${(@f)$(lateen __complete "\${(@)words[2,CURRENT]}" 2>/dev/null)}")
+  compadd -- $words_found
+}
+compdef _lateen lateen
+`;
+
+const FISH = `# fish completion for lateen
+complete -c lateen -f -a '(lateen __complete (commandline -opc)[2..-1] (commandline -ct) 2>/dev/null)'
+`;
+
+export const completionCommand: Command = {
+  name: "completion",
+  summary: "Prints a completion script for a shell",
+  positionals: [{ name: "bash|zsh|fish", required: true }],
+  examples: ["source <(lateen completion bash)"],
+  async run(ctx, call) {
+    const scripts = { bash: BASH, zsh: ZSH, fish: FISH };
+    const shell = SHELLS.find(s => s === call.args[0]);
+    if (shell === undefined) {
+      throw new UserError(
+        `there is no completion for "${call.args[0]}"`,
+        `one of ${SHELLS.join(", ")}`,
+      );
+    }
+    ctx.stdout.write(scripts[shell]);
+    return 0;
+  },
+};

@@ -1,0 +1,86 @@
+/** `lateen delete`: by type and names, or everything that files name. */
+import { booleanFlag, type Command, listFlag, UserError } from "../command.ts";
+import type { CliContext, MeshAccess } from "../context.ts";
+import { apiError, type Resource, Resources, resourcePath } from "../objects/discover.ts";
+import { readManifests } from "../objects/manifests.ts";
+
+interface Target {
+  readonly resource: Resource;
+  readonly namespace: string;
+  readonly name: string;
+}
+
+export const deleteCommand: Command = {
+  name: "delete",
+  summary: "Deletes objects",
+  positionals: [
+    { name: "type", required: false, completes: "kind" },
+    { name: "name", required: false, rest: true },
+  ],
+  flags: [
+    { name: "filename", short: "f", kind: "list", description: "Files that name the objects" },
+    { name: "ignore-not-found", kind: "boolean", description: "It is fine if it is gone already" },
+  ],
+  examples: ["lateen delete vs demoapp", "lateen delete -f gateway.yaml"],
+  async run(ctx, call) {
+    const mesh = await ctx.mesh();
+    const files = listFlag(call, "filename");
+    const targets =
+      files.length > 0 ? await fromFiles(ctx, mesh, files) : await fromWords(ctx, mesh, call.args);
+    let failures = 0;
+    for (const target of targets) {
+      const path = resourcePath(target.resource, target.namespace, target.name);
+      const answer = await mesh.api({ method: "DELETE", path });
+      if (answer.status === 404 && booleanFlag(call, "ignore-not-found")) continue;
+      if (answer.status >= 300) {
+        ctx.stderr.write(`${apiError(answer.body, answer.status).message}\n`);
+        failures++;
+        continue;
+      }
+      const { group, singular } = target.resource;
+      ctx.stdout.write(
+        `${group === "" ? singular : `${singular}.${group}`} "${target.name}" deleted\n`,
+      );
+    }
+    return failures === 0 ? 0 : 1;
+  },
+};
+
+async function fromFiles(
+  ctx: CliContext,
+  mesh: MeshAccess,
+  files: readonly string[],
+): Promise<Target[]> {
+  const resources = new Resources(mesh);
+  const manifests = await readManifests(ctx, files);
+  return Promise.all(
+    manifests.map(async manifest => ({
+      resource: await resources.byKind(manifest.apiVersion, manifest.kind),
+      namespace: manifest.metadata.namespace ?? ctx.namespace,
+      name: manifest.metadata.name ?? "",
+    })),
+  );
+}
+
+async function fromWords(
+  ctx: CliContext,
+  mesh: MeshAccess,
+  args: readonly string[],
+): Promise<Target[]> {
+  const [type, ...names] = args;
+  if (type === undefined)
+    throw new UserError("what should go?", "lateen delete TYPE NAME, or -f FILE");
+  const resources = new Resources(mesh);
+  if (type.includes("/")) {
+    return Promise.all(
+      args.map(async arg => {
+        const slash = arg.indexOf("/");
+        const resource = await resources.byWord(arg.slice(0, slash));
+        return { resource, namespace: ctx.namespace, name: arg.slice(slash + 1) };
+      }),
+    );
+  }
+  if (names.length === 0) throw new UserError(`delete ${type} needs names`);
+  const resource = await resources.byWord(type);
+  return names.map(name => ({ resource, namespace: ctx.namespace, name }));
+}

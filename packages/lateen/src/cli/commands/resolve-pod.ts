@@ -1,0 +1,98 @@
+import { UserError } from "../command.ts";
+import type { CliContext, MeshAccess, PodRef } from "../context.ts";
+
+interface Named {
+  readonly metadata: { readonly name: string; readonly namespace?: string };
+}
+
+/**
+ * `pod`, `pod.namespace` or `type/name[.namespace]` as istioctl takes them. A pod name may itself
+ * hold dots, so the whole text is tried as a name first.
+ */
+export async function resolvePod(ctx: CliContext, mesh: MeshAccess, text: string): Promise<PodRef> {
+  const slash = text.indexOf("/");
+  if (slash >= 0) return resolveOwner(ctx, mesh, text.slice(0, slash), text.slice(slash + 1));
+  const dot = text.lastIndexOf(".");
+  if (dot > 0) {
+    const ref = { namespace: text.slice(dot + 1), name: text.slice(0, dot) };
+    if (await exists(mesh, ref)) return ref;
+  }
+  const ref = { namespace: ctx.namespace, name: text };
+  if (await exists(mesh, ref)) return ref;
+  throw await notFound(mesh, text, ctx.namespace);
+}
+
+async function exists(mesh: MeshAccess, ref: PodRef): Promise<boolean> {
+  const path = `/api/v1/namespaces/${encodeURIComponent(ref.namespace)}/pods/${encodeURIComponent(ref.name)}`;
+  return (await mesh.api({ method: "GET", path })).status === 200;
+}
+
+async function notFound(mesh: MeshAccess, text: string, namespace: string): Promise<UserError> {
+  const everywhere = await listPods(mesh, "/api/v1/pods", undefined);
+  const elsewhere = everywhere.find(pod => pod.name === text);
+  if (elsewhere !== undefined) {
+    return new UserError(
+      `pod "${text}" is not in namespace "${namespace}"`,
+      `it is in "${elsewhere.namespace}": add -n ${elsewhere.namespace}`,
+    );
+  }
+  const near = everywhere.filter(p => p.name.startsWith(text)).map(p => `${p.name}.${p.namespace}`);
+  return new UserError(
+    `there is no pod "${text}" in namespace "${namespace}"`,
+    near.length > 0 ? `pods of that prefix: ${near.join(", ")}` : "'lateen ps' lists the proxies",
+  );
+}
+
+async function listPods(
+  mesh: MeshAccess,
+  path: string,
+  selector: string | undefined,
+): Promise<PodRef[]> {
+  const query = selector === undefined ? "" : `?labelSelector=${encodeURIComponent(selector)}`;
+  const answer = await mesh.api({ method: "GET", path: path + query });
+  if (answer.status !== 200) return [];
+  const list = answer.body as { items?: readonly Named[] };
+  return (list.items ?? []).map(item => ({
+    namespace: item.metadata.namespace ?? "",
+    name: item.metadata.name,
+  }));
+}
+
+/** kubectl's names of kinds that own pods, and where they live. */
+const OWNERS: ReadonlyMap<string, string> = new Map(
+  [
+    ["deploy", "deployment", "deployments", "deployments.apps", "deployment.apps"].map(
+      n => [n, "/apis/apps/v1"] as const,
+    ),
+  ].flat(),
+);
+
+async function resolveOwner(
+  ctx: CliContext,
+  mesh: MeshAccess,
+  type: string,
+  rest: string,
+): Promise<PodRef> {
+  if (["pod", "pods", "po"].includes(type)) return resolvePod(ctx, mesh, rest);
+  const prefix = OWNERS.get(type);
+  if (prefix === undefined) {
+    throw new UserError(`"${type}/..." does not name pods`, "use pod/NAME or deployment/NAME");
+  }
+  const dot = rest.lastIndexOf(".");
+  const name = dot > 0 ? rest.slice(0, dot) : rest;
+  const namespace = dot > 0 ? rest.slice(dot + 1) : ctx.namespace;
+  const path = `${prefix}/namespaces/${namespace}/deployments/${name}`;
+  const answer = await mesh.api({ method: "GET", path });
+  if (answer.status !== 200) {
+    throw new UserError(`there is no deployment "${name}" in namespace "${namespace}"`);
+  }
+  const owner = answer.body as { spec?: { selector?: { matchLabels?: Record<string, string> } } };
+  const labels = Object.entries(owner.spec?.selector?.matchLabels ?? {});
+  const selector = labels.map(([key, value]) => `${key}=${value}`).join(",");
+  const pods = await listPods(mesh, `/api/v1/namespaces/${namespace}/pods`, selector);
+  const [first] = pods;
+  if (first === undefined) {
+    throw new UserError(`deployment "${name}" in namespace "${namespace}" has no pods yet`);
+  }
+  return first;
+}

@@ -1,0 +1,73 @@
+/** Everything a command may touch, injected by the composition root and by tests. */
+
+export interface Output {
+  write(text: string): void;
+}
+
+/** A pod as the CLI names it. */
+export interface PodRef {
+  readonly namespace: string;
+  readonly name: string;
+}
+
+/** Answer of Kubernetes' API or of our store, with the warnings it sent along. */
+export interface ApiAnswer {
+  readonly status: number;
+  readonly body: unknown;
+  readonly warnings: readonly string[];
+}
+
+export interface ApiCall {
+  readonly method: "GET" | "POST" | "PUT" | "PATCH" | "DELETE";
+  /** Path and query, e.g. `/api/v1/namespaces/default/pods?labelSelector=app%3Dsleep`. */
+  readonly path: string;
+  readonly body?: unknown;
+  readonly contentType?: string;
+  readonly accept?: string;
+}
+
+export interface ExecIo {
+  readonly command: readonly string[];
+  readonly container: string | undefined;
+  readonly stdin: boolean;
+  readonly tty: boolean;
+}
+
+export interface LogOptions {
+  readonly container: string | undefined;
+  readonly follow: boolean;
+  readonly tail: number | undefined;
+  readonly previous: boolean;
+}
+
+/**
+ * A way into a running mesh. The local one talks to the machine's store and runtime; one on
+ * Kubernetes to the API server.
+ */
+export interface MeshAccess {
+  api(call: ApiCall): Promise<ApiAnswer>;
+  /** Envoy's admin interface of a pod: body of the answer. */
+  envoyAdmin(pod: PodRef, method: "GET" | "POST", path: string): Promise<string>;
+  /** Debug interface of every control-plane instance, by instance name. */
+  discoveryDebug(path: string): Promise<ReadonlyMap<string, string>>;
+  /** Streams between the terminal and a command in the pod; resolves to its exit code. */
+  exec(pod: PodRef, io: ExecIo): Promise<number>;
+  logs(pod: PodRef, options: LogOptions, out: Output): Promise<void>;
+}
+
+export interface CliContext {
+  readonly stdout: Output;
+  readonly stderr: Output;
+  /** Version of this program. */
+  readonly version: string;
+  readonly now: () => number;
+  /** Opens the mesh named by the flags and environment; throws UserError when there is none. */
+  mesh(): Promise<MeshAccess>;
+  readFile(path: string): Promise<string>;
+  /** Standard input, for `-f -`. */
+  readStdin(): Promise<string>;
+  /** Namespace of `-n` or of the current context. */
+  readonly namespace: string;
+  /** istioctl's older layouts: undefined is today's. */
+  readonly compat: "1.12" | "1.14" | undefined;
+}

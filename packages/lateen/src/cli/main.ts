@@ -1,0 +1,95 @@
+import { type Command, type Flag, type FlagValues, type Invocation, UserError } from "./command.ts";
+import { applyCommand } from "./commands/apply.ts";
+import { completionCommand } from "./commands/completion.ts";
+import { deleteCommand } from "./commands/delete.ts";
+import { execCommand, logsCommand } from "./commands/exec.ts";
+import { getCommand } from "./commands/get.ts";
+import { labelCommand } from "./commands/label.ts";
+import { proxyConfigCommand } from "./commands/proxy-config.ts";
+import { proxyStatusCommand } from "./commands/proxy-status.ts";
+import { versionCommand } from "./commands/version.ts";
+import { completions } from "./complete.ts";
+import type { CliContext, Output } from "./context.ts";
+import { renderHelp } from "./help.ts";
+import { commandPath, parseCommandLine } from "./parse.ts";
+
+export const GLOBAL_FLAGS: readonly Flag[] = [
+  { name: "namespace", short: "n", kind: "string", description: "Namespace of the objects" },
+  {
+    name: "compat",
+    kind: "string",
+    description: "Print tables as an older istioctl did",
+    values: ["1.12", "1.14"],
+  },
+  { name: "mesh", kind: "string", description: "Name of the local mesh, where there are several" },
+];
+
+/** The whole command tree. `processes` are the commands that start things: they come from outside. */
+export function createRoot(processes: readonly Command[]): Command {
+  return {
+    name: "lateen",
+    summary: "A service mesh that speaks Istio's API",
+    description:
+      "Lateen runs and inspects a service mesh that speaks Istio's API, with upstream Envoy as the\nproxy. Its commands, flags and tables are istioctl's and kubectl's.",
+    examples: ["lateen up", "lateen apply -f samples/demoapp/", "lateen ps"],
+    subcommands: [
+      ...processes,
+      applyCommand,
+      completionCommand,
+      deleteCommand,
+      execCommand,
+      getCommand,
+      labelCommand,
+      logsCommand,
+      proxyConfigCommand,
+      proxyStatusCommand,
+      versionCommand,
+    ].sort((a, b) => (a.name < b.name ? -1 : 1)),
+  };
+}
+
+export interface CliHost {
+  readonly root: Command;
+  readonly stdout: Output;
+  readonly stderr: Output;
+  createContext(flags: FlagValues): CliContext;
+}
+
+/** Runs one command line; resolves to the exit code. Bugs are thrown, people's mistakes printed. */
+export async function runCli(words: readonly string[], host: CliHost): Promise<number> {
+  if (words[0] === "__complete") {
+    const ctx = host.createContext({});
+    const found = await completions(host.root, GLOBAL_FLAGS, words.slice(1), ctx);
+    host.stdout.write(found.map(word => `${word}\n`).join(""));
+    return 0;
+  }
+  try {
+    const { path, command, call, help } = parseCommandLine(host.root, GLOBAL_FLAGS, words);
+    if (help || command.run === undefined) return showHelp(path, call, help, host);
+    return await command.run(host.createContext(call.flags), call);
+  } catch (error) {
+    if (!(error instanceof UserError)) throw error;
+    host.stderr.write(`${error.message}\n`);
+    if (error.hint !== undefined) host.stderr.write(`${error.hint}\n`);
+    return 1;
+  }
+}
+
+function showHelp(
+  path: readonly Command[],
+  call: Invocation,
+  asked: boolean,
+  host: CliHost,
+): number {
+  const text = renderHelp(path, GLOBAL_FLAGS);
+  if (asked || path.length === 1) {
+    host.stdout.write(text);
+    return 0;
+  }
+  const extra = call.args[0];
+  host.stderr.write(text);
+  if (extra !== undefined) {
+    host.stderr.write(`\n"${commandPath(path)}" has no command "${extra}"\n`);
+  }
+  return 1;
+}

@@ -1,0 +1,152 @@
+/** Finds what a word like `vs`, `gateways.networking.istio.io` or `Deployment` names, by asking the API. */
+import { nearest } from "../../base/nearest.ts";
+import { UserError } from "../command.ts";
+import type { MeshAccess } from "../context.ts";
+
+export interface Resource {
+  readonly group: string;
+  readonly version: string;
+  readonly kind: string;
+  readonly plural: string;
+  readonly singular: string;
+  readonly shortNames: readonly string[];
+  readonly namespaced: boolean;
+}
+
+interface ResourceList {
+  readonly resources?: readonly {
+    readonly name: string;
+    readonly singularName: string;
+    readonly namespaced: boolean;
+    readonly kind: string;
+    readonly shortNames?: readonly string[];
+  }[];
+}
+
+interface GroupList {
+  readonly groups?: readonly {
+    readonly name: string;
+    readonly preferredVersion: { readonly version: string };
+  }[];
+}
+
+export class Resources {
+  readonly #mesh: MeshAccess;
+  #all: Promise<readonly Resource[]> | undefined;
+
+  constructor(mesh: MeshAccess) {
+    this.#mesh = mesh;
+  }
+
+  /** A word of the command line: kind, plural, singular or short name, with or without a group. */
+  async byWord(word: string): Promise<Resource> {
+    const all = await this.#load();
+    const [name = "", ...rest] = word.toLowerCase().split(".");
+    const group = rest.join(".");
+    const found = all.find(
+      r =>
+        (r.plural === name ||
+          r.singular === name ||
+          r.kind.toLowerCase() === name ||
+          r.shortNames.includes(name)) &&
+        (group === "" || r.group === group || `${r.version}.${r.group}` === group),
+    );
+    if (found !== undefined) return found;
+    const near = nearest(
+      name,
+      all.flatMap(r => [r.plural, r.singular]),
+    );
+    throw new UserError(
+      `the server has no resource type "${word}"`,
+      near === undefined ? undefined : `did you mean "${near}"?`,
+    );
+  }
+
+  /** The resource of an object's apiVersion and kind; the object's own version is kept. */
+  async byKind(apiVersion: string, kind: string): Promise<Resource> {
+    const slash = apiVersion.indexOf("/");
+    const group = slash < 0 ? "" : apiVersion.slice(0, slash);
+    const version = slash < 0 ? apiVersion : apiVersion.slice(slash + 1);
+    const found = (await this.#load()).find(r => r.group === group && r.kind === kind);
+    if (found === undefined) {
+      throw new UserError(`no kind "${kind}" in "${apiVersion}" is served here`);
+    }
+    return { ...found, version };
+  }
+
+  #load(): Promise<readonly Resource[]> {
+    this.#all ??= this.#fetch();
+    return this.#all;
+  }
+
+  async #fetch(): Promise<readonly Resource[]> {
+    const groups = await this.#get<GroupList>("/apis");
+    const places = [
+      { group: "", version: "v1", path: "/api/v1" },
+      ...(groups.groups ?? []).map(g => ({
+        group: g.name,
+        version: g.preferredVersion.version,
+        path: `/apis/${g.name}/${g.preferredVersion.version}`,
+      })),
+    ];
+    const lists = await Promise.all(
+      places.map(async place => ({ place, list: await this.#get<ResourceList>(place.path) })),
+    );
+    return lists.flatMap(({ place, list }) =>
+      (list.resources ?? [])
+        .filter(r => !r.name.includes("/"))
+        .map(r => ({
+          group: place.group,
+          version: place.version,
+          kind: r.kind,
+          plural: r.name,
+          singular: r.singularName || r.kind.toLowerCase(),
+          shortNames: r.shortNames ?? [],
+          namespaced: r.namespaced,
+        })),
+    );
+  }
+
+  async #get<T>(path: string): Promise<T> {
+    const answer = await this.#mesh.api({ method: "GET", path, accept: "application/json" });
+    if (answer.status !== 200) throw apiError(answer.body, answer.status);
+    return answer.body as T;
+  }
+}
+
+/** `/apis/GROUP/VERSION/namespaces/NS/PLURAL/NAME` and its shorter forms. */
+export function resourcePath(
+  resource: Resource,
+  namespace: string | undefined,
+  name?: string,
+): string {
+  const prefix =
+    resource.group === ""
+      ? `/api/${resource.version}`
+      : `/apis/${resource.group}/${resource.version}`;
+  const middle =
+    resource.namespaced && namespace !== undefined
+      ? `/namespaces/${encodeURIComponent(namespace)}`
+      : "";
+  const end = name === undefined ? "" : `/${encodeURIComponent(name)}`;
+  return `${prefix}${middle}/${resource.plural}${end}`;
+}
+
+/** As kubectl names an object in its answers: `gateway.networking.istio.io/x`, `service/x`. */
+export function displayName(resource: Resource, name: string): string {
+  return resource.group === ""
+    ? `${resource.singular}/${name}`
+    : `${resource.singular}.${resource.group}/${name}`;
+}
+
+/** The message of a Kubernetes Status, as an error for a person. */
+export function apiError(body: unknown, status: number): UserError {
+  const text =
+    typeof body === "object" &&
+    body !== null &&
+    "message" in body &&
+    typeof body.message === "string"
+      ? body.message
+      : `the API server answered ${status}`;
+  return new UserError(`Error from server: ${text}`);
+}

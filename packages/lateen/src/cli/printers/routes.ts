@@ -1,0 +1,113 @@
+/** `proxy-config route`: features rows 19 to 21. */
+import { renderTable } from "../tabwriter.ts";
+import { managedBy, type Route, type RouteConfiguration, type VirtualHost } from "./config-dump.ts";
+
+export interface RouteTableOptions {
+  /** Istio 1.14 had no VHOST NAME column and no trailing-dot domain. */
+  readonly compat: "1.12" | "1.14" | undefined;
+  readonly verbose: boolean;
+}
+
+export function selectRoutes(
+  all: readonly RouteConfiguration[],
+  name: string | undefined,
+): RouteConfiguration[] {
+  return all.filter(route => name === undefined || route.name === name).sort(byNumberThenName);
+}
+
+/** Numbers first and in numeric order, as istioctl shows them; the rest keeps Envoy's order. */
+function byNumberThenName(a: RouteConfiguration, b: RouteConfiguration): number {
+  const left = Number(a.name);
+  const right = Number(b.name);
+  const leftIs = a.name !== undefined && a.name !== "" && Number.isInteger(left);
+  const rightIs = b.name !== undefined && b.name !== "" && Number.isInteger(right);
+  if (leftIs && rightIs) return left - right;
+  if (leftIs !== rightIs) return leftIs ? -1 : 1;
+  return 0;
+}
+
+export function routeTable(
+  routes: readonly RouteConfiguration[],
+  options: RouteTableOptions,
+): string {
+  const rows: string[][] = [header(options)];
+  for (const config of routes) {
+    if (options.verbose) {
+      for (const host of config.virtual_hosts ?? []) rows.push(...hostRows(config, host, options));
+      if ((config.virtual_hosts ?? []).length === 0) rows.push(emptyRow(config, options));
+    } else {
+      rows.push([config.name ?? "", String((config.virtual_hosts ?? []).length)]);
+    }
+  }
+  return renderTable(rows, { padding: 5 });
+}
+
+function header(options: RouteTableOptions): string[] {
+  if (!options.verbose) return ["NAME", "VIRTUAL HOSTS"];
+  const middle = options.compat === undefined ? ["VHOST NAME"] : [];
+  return ["NAME", ...middle, "DOMAINS", "MATCH", "VIRTUAL SERVICE"];
+}
+
+function row(
+  config: RouteConfiguration,
+  host: VirtualHost,
+  match: string,
+  owner: string,
+  options: RouteTableOptions,
+): string[] {
+  const middle = options.compat === undefined ? [host.name ?? ""] : [];
+  return [config.name ?? "", ...middle, describeDomains(host.domains ?? [], options), match, owner];
+}
+
+function hostRows(
+  config: RouteConfiguration,
+  host: VirtualHost,
+  options: RouteTableOptions,
+): string[][] {
+  const routes = host.routes ?? [];
+  if (routes.length === 0) return [row(config, host, "/*", "404", options)];
+  return routes
+    .filter(route => route.route?.cluster !== "PassthroughCluster")
+    .map(route => row(config, host, describeMatch(route), managedBy(route.metadata), options));
+}
+
+/** A route configuration without virtual hosts answers 404 to everything. */
+function emptyRow(config: RouteConfiguration, options: RouteTableOptions): string[] {
+  return row(config, { name: "", domains: ["*"] }, "/*", "404", options);
+}
+
+function describeMatch(route: Route): string {
+  const match = route.match ?? {};
+  const conditions: string[] = [];
+  if (match.prefix) conditions.push(`${match.prefix}*`);
+  if (match.path_separated_prefix) conditions.push(`PathPrefix:${match.path_separated_prefix}`);
+  if (match.path) conditions.push(match.path);
+  if (match.safe_regex !== undefined) conditions.push(`regex ${match.safe_regex.regex ?? ""}`);
+  return conditions.join(" ");
+}
+
+const SHOWN_DOMAINS = 2;
+
+function describeDomains(domains: readonly string[], options: RouteTableOptions): string {
+  if (domains.length <= 1) return domains[0] ?? "";
+  const withoutPort = domains.filter(domain => !/:\d+$/.test(domain) || domain.endsWith("]"));
+  const wanted =
+    options.compat === undefined
+      ? withoutPort
+      : withoutPort.filter(domain => !domain.endsWith("."));
+  const short = withoutLongForms(wanted);
+  const shown = short.slice(0, SHOWN_DOMAINS).join(", ");
+  const more = short.length - SHOWN_DOMAINS;
+  return more > 0 ? `${shown} + ${more} more...` : shown;
+}
+
+/** Leaves out `x.svc.cluster.local` and `x.svc` where plain `x` is listed as well. */
+function withoutLongForms(domains: readonly string[]): string[] {
+  const all = new Set(domains);
+  return domains.filter(domain => {
+    for (const suffix of [".svc.cluster.local", ".svc"]) {
+      if (domain.endsWith(suffix) && all.has(domain.slice(0, -suffix.length))) return false;
+    }
+    return true;
+  });
+}

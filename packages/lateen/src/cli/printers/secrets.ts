@@ -1,0 +1,62 @@
+/** `proxy-config secret`: features row 23. */
+import { X509Certificate } from "node:crypto";
+import { renderTable } from "../tabwriter.ts";
+import type { ConfigDump, DataSource, SecretEntry } from "./config-dump.ts";
+
+export function secretTable(dump: ConfigDump, nowMs: number): string {
+  const rows = [
+    ...dump.activeSecrets.map(entry => secretRow(entry, "ACTIVE", nowMs)),
+    ...dump.warmingSecrets.map(entry => secretRow(entry, "WARMING", nowMs)),
+  ];
+  if (rows.length === 0) return "No secret items to show.\n";
+  const header = [
+    "RESOURCE NAME",
+    "TYPE",
+    "STATUS",
+    "VALID CERT",
+    "SERIAL NUMBER",
+    "NOT AFTER",
+    "NOT BEFORE",
+  ];
+  return renderTable([header, ...rows], { padding: 5 });
+}
+
+function secretRow(entry: SecretEntry, status: string, nowMs: number): string[] {
+  const secret = entry.secret;
+  const isCa = secret?.validation_context !== undefined;
+  const source = isCa
+    ? secret?.validation_context?.trusted_ca
+    : secret?.tls_certificate?.certificate_chain;
+  const name = entry.name ?? secret?.name ?? "";
+  const certificate = firstCertificate(source);
+  if (certificate === undefined) return [name, isCa ? "CA" : "", status, "false", "", "", ""];
+  const notBefore = Date.parse(certificate.validFrom);
+  const notAfter = Date.parse(certificate.validTo);
+  return [
+    name,
+    isCa ? "CA" : "Cert Chain",
+    status,
+    String(notBefore <= nowMs && nowMs <= notAfter),
+    certificate.serialNumber.toLowerCase(),
+    rfc3339(notAfter),
+    rfc3339(notBefore),
+  ];
+}
+
+function rfc3339(ms: number): string {
+  return new Date(ms).toISOString().replace(".000Z", "Z");
+}
+
+function firstCertificate(source: DataSource | undefined): X509Certificate | undefined {
+  const pem =
+    source?.inline_string ??
+    (source?.inline_bytes === undefined
+      ? undefined
+      : Buffer.from(source.inline_bytes, "base64").toString("utf8"));
+  if (pem === undefined) return undefined;
+  try {
+    return new X509Certificate(pem);
+  } catch {
+    return undefined;
+  }
+}

@@ -1,0 +1,123 @@
+/** `proxy-status`: features rows 10 to 12, from `/debug/syncz` of every control-plane instance. */
+import { compareText } from "../../base/compare.ts";
+import { renderTable } from "../tabwriter.ts";
+
+/** One proxy as `/debug/syncz` gives it. */
+export interface SyncStatus {
+  readonly proxy: string;
+  readonly cluster_id: string;
+  readonly proxy_type?: string;
+  readonly istio_version: string;
+  /** By type, in Istio's short names: CDS, LDS, EDS, RDS, ECDS, SDS, ... */
+  readonly types: Readonly<Record<string, TypeStatus>>;
+  /** Why the proxy has no configuration yet, if so. */
+  readonly waiting?: string;
+}
+
+export interface TypeStatus {
+  readonly state: "SYNCED" | "NOT SENT" | "STALE" | "IGNORED" | "ERROR";
+  /** Milliseconds since the state was reached. */
+  readonly age_ms?: number;
+  readonly message?: string;
+}
+
+export interface StatusTableOptions {
+  readonly compat: "1.12" | "1.14" | undefined;
+  /** istioctl's `--verbosity`: 1 prints a column for each type. */
+  readonly verbosity: number;
+}
+
+interface Placed {
+  readonly istiod: string;
+  readonly status: SyncStatus;
+}
+
+export function parseSyncz(byInstance: ReadonlyMap<string, string>): Placed[] {
+  const placed: Placed[] = [];
+  for (const [istiod, text] of byInstance) {
+    for (const status of JSON.parse(text) as SyncStatus[]) placed.push({ istiod, status });
+  }
+  return placed.sort(
+    (a, b) =>
+      compareText(a.status.cluster_id, b.status.cluster_id) ||
+      compareText(a.status.proxy, b.status.proxy),
+  );
+}
+
+export function statusTable(proxies: readonly Placed[], options: StatusTableOptions): string {
+  if (options.compat !== undefined) return compatTable(proxies, options.compat);
+  return options.verbosity > 0 ? typeTable(proxies) : shortTable(proxies);
+}
+
+const SHORT_TYPES = ["CDS", "LDS", "EDS", "RDS", "ECDS"] as const;
+
+function shortTable(proxies: readonly Placed[]): string {
+  const rows: string[][] = [["NAME", "CLUSTER", "ISTIOD", "VERSION", "SUBSCRIBED TYPES"]];
+  for (const { istiod, status } of proxies) {
+    rows.push([status.proxy, status.cluster_id, istiod, status.istio_version, subscribed(status)]);
+  }
+  return renderTable(rows, { padding: 5 });
+}
+
+function subscribed(status: SyncStatus): string {
+  if (status.waiting !== undefined) return `0 (${status.waiting})`;
+  const known = SHORT_TYPES.filter(type => isSubscribed(status, type));
+  const others = Object.keys(status.types)
+    .filter(type => !SHORT_TYPES.some(short => short === type) && isSubscribed(status, type))
+    .sort();
+  const all = [...known, ...others];
+  const troubled = all.filter(type => ["STALE", "ERROR"].includes(stateOf(status, type)));
+  const note = troubled.map(type => `${type} ${stateOf(status, type)}`).join(", ");
+  return `${all.length} (${all.join(",")})${note === "" ? "" : ` ${note}`}`;
+}
+
+function isSubscribed(status: SyncStatus, type: string): boolean {
+  const state = stateOf(status, type);
+  return state !== "IGNORED";
+}
+
+function stateOf(status: SyncStatus, type: string): TypeStatus["state"] {
+  return status.types[type]?.state ?? "IGNORED";
+}
+
+function typeTable(proxies: readonly Placed[]): string {
+  const types = [...new Set(proxies.flatMap(p => Object.keys(p.status.types)))].sort();
+  const rows: string[][] = [["NAME", "CLUSTER", ...types, "ISTIOD", "VERSION"]];
+  for (const { istiod, status } of proxies) {
+    const cells = types.map(type => describeState(status.types[type]));
+    rows.push([status.proxy, status.cluster_id, ...cells, istiod, status.istio_version]);
+  }
+  return renderTable(rows, { padding: 5 });
+}
+
+function describeState(type: TypeStatus | undefined): string {
+  if (type === undefined) return "IGNORED";
+  const age = type.age_ms === undefined ? "" : ` (${describeAge(type.age_ms)})`;
+  return `${type.state}${type.state === "IGNORED" ? "" : age}`;
+}
+
+/** As Go prints a duration rounded to the second: `12s`, `3m5s`, `2h0m0s`. */
+function describeAge(ms: number): string {
+  const total = Math.max(0, Math.round(ms / 1000));
+  const hours = Math.floor(total / 3600);
+  const minutes = Math.floor((total % 3600) / 60);
+  const seconds = total % 60;
+  if (hours > 0) return `${hours}h${minutes}m${seconds}s`;
+  return minutes > 0 ? `${minutes}m${seconds}s` : `${seconds}s`;
+}
+
+/** Istio 1.12 has neither CLUSTER nor ECDS; both say NOT SENT where nothing was asked for. */
+function compatTable(proxies: readonly Placed[], compat: "1.12" | "1.14"): string {
+  const types = compat === "1.12" ? SHORT_TYPES.slice(0, 4) : SHORT_TYPES;
+  const cluster = compat === "1.12" ? [] : ["CLUSTER"];
+  const rows: string[][] = [["NAME", ...cluster, ...types, "ISTIOD", "VERSION"]];
+  for (const { istiod, status } of proxies) {
+    const cells = types.map(type => {
+      const state = stateOf(status, type);
+      return state === "IGNORED" ? "NOT SENT" : state === "ERROR" ? "STALE" : state;
+    });
+    const id = compat === "1.12" ? [] : [status.cluster_id];
+    rows.push([status.proxy, ...id, ...cells, istiod, status.istio_version]);
+  }
+  return renderTable(rows, { padding: 5 });
+}
