@@ -1,0 +1,138 @@
+/** What a client sent, checked by its kind and brought into the form that is stored. */
+
+import type { Json, JsonObject, Kind } from "../../api/kind.ts";
+import type { Diagnostic } from "../../base/diagnostic.ts";
+import { objectAt, stringAt } from "../json.ts";
+import {
+  type ApiResult,
+  badRequest,
+  invalid,
+  type StatusCause,
+  succeeded,
+  tooLarge,
+} from "../status.ts";
+import { checkMetadata } from "./metadata.ts";
+import { pruneUnknown } from "./prune.ts";
+import { groupVersion } from "./stored.ts";
+
+/** What happens to fields that the kind does not know; kubectl asks for Strict. */
+export type FieldValidation = "Strict" | "Warn" | "Ignore";
+
+export const MAX_OBJECT_BYTES = 1.5 * 1024 * 1024;
+const MAX_CAUSES = 50;
+
+/** Checks apiVersion, kind and namespace of a body against where it was sent to. */
+export function checkTarget(kind: Kind, namespace: string, body: JsonObject): ApiResult<null> {
+  const expected = kind.versions.map(version => groupVersion(kind.group, version));
+  const apiVersion = stringAt(body, "apiVersion");
+  if (!expected.includes(apiVersion))
+    return badRequest(
+      `the API version in the data (${apiVersion}) does not match the expected API version ` +
+        `(${expected.join(" or ")})`,
+    );
+  if (stringAt(body, "kind") !== kind.kind)
+    return badRequest(
+      `the kind in the data (${stringAt(body, "kind")}) does not match the expected kind (${kind.kind})`,
+    );
+  const metadata = body["metadata"];
+  if (typeof metadata !== "object" || metadata === null || Array.isArray(metadata))
+    return badRequest(`${kind.kind}: metadata must be an object`);
+  const own = stringAt(objectAt(body, "metadata"), "namespace");
+  if (own === "" || own === namespace) return succeeded(null);
+  return badRequest(
+    kind.namespaced
+      ? `the namespace of the provided object does not match the namespace sent on the request (${own} and ${namespace})`
+      : `${kind.kind} is not namespaced: metadata.namespace must not be set (found ${JSON.stringify(own)})`,
+  );
+}
+
+export interface ValidBody {
+  /** Everything outside metadata: pruned, with the storage version and the kind's defaults. */
+  readonly content: JsonObject;
+  /** metadata as far as clients may set it. */
+  readonly metadata: JsonObject;
+}
+
+/** Decodes with the kind; errors become a 422 with causes, unknown fields what was asked for. */
+export function validateBody(
+  kind: Kind,
+  namespace: string,
+  body: JsonObject,
+  fieldValidation: FieldValidation,
+): ApiResult<ValidBody> {
+  const metadata = checkMetadata(kind, body);
+  const named = { ...objectAt(body, "metadata"), ...(kind.namespaced ? { namespace } : {}) };
+  const decoded = kind.decode({ ...body, metadata: named });
+  const name = stringAt(named, "name") || stringAt(named, "generateName");
+  const unknown = [
+    ...metadata.unknown.map(unknownField),
+    ...decoded.diagnostics.filter(found => found.reason === "UnknownField").map(unknownOf),
+  ];
+  if (fieldValidation === "Strict" && unknown.length > 0)
+    return badRequest(
+      `${kind.kind} in version "${versionOf(body)}" cannot be handled as a ${kind.kind}: ` +
+        `strict decoding error: ${[...new Set(unknown)].slice(0, MAX_CAUSES).join(", ")}`,
+    );
+  const causes = [...metadata.causes];
+  for (const found of decoded.diagnostics) {
+    if (found.severity !== "error") continue;
+    if (!metadata.causes.some(cause => cause.field === found.path)) causes.push(causeOf(found));
+  }
+  if (causes.length > 0) return invalid(kind, name, causes.slice(0, MAX_CAUSES));
+  const warnings = warningsOf(decoded.diagnostics, fieldValidation === "Warn" ? unknown : []);
+  const content = contentOf(kind, body);
+  if (JSON.stringify(content).length > MAX_OBJECT_BYTES)
+    return tooLarge(
+      `${kind.kind} "${name}" is larger than ${MAX_OBJECT_BYTES} bytes, which is the limit for one object`,
+    );
+  return succeeded({ content, metadata: metadata.fields }, warnings);
+}
+
+function contentOf(kind: Kind, body: JsonObject): JsonObject {
+  const { apiVersion: _version, kind: _kind, ...rest } = body;
+  const apiVersion = groupVersion(kind.group, kind.storageVersion);
+  const typed: JsonObject = { apiVersion, kind: kind.kind, ...rest };
+  return kind.applyDefaults(pruneUnknown(dropNulls(typed), kind.openApi));
+}
+
+/** Null means "not set" wherever the kind's schema did not refuse it. */
+function dropNulls(object: JsonObject): JsonObject {
+  const kept: Record<string, Json> = {};
+  for (const [key, value] of Object.entries(object)) if (value !== null) kept[key] = value;
+  return kept;
+}
+
+function versionOf(body: JsonObject): string {
+  const apiVersion = stringAt(body, "apiVersion");
+  return apiVersion.slice(apiVersion.indexOf("/") + 1);
+}
+
+function unknownField(path: string): string {
+  return `unknown field "${path}"`;
+}
+
+function unknownOf(found: Diagnostic): string {
+  return unknownField(found.path);
+}
+
+function warningsOf(diagnostics: readonly Diagnostic[], unknown: readonly string[]): string[] {
+  const warnings = new Set(unknown);
+  for (const found of diagnostics)
+    if (found.severity === "warning" && found.reason !== "UnknownField")
+      warnings.add(found.path === "" ? found.message : `${found.path}: ${found.message}`);
+  return [...warnings].slice(0, MAX_CAUSES);
+}
+
+const REASONS: Readonly<Record<string, string>> = {
+  WrongType: "FieldValueTypeInvalid",
+  Required: "FieldValueRequired",
+  Missing: "FieldValueRequired",
+  Duplicate: "FieldValueDuplicate",
+  NotSupported: "FieldValueNotSupported",
+  Forbidden: "FieldValueForbidden",
+};
+
+function causeOf(found: Diagnostic): StatusCause {
+  const reason = REASONS[found.reason] ?? "FieldValueInvalid";
+  return { reason, message: found.message, field: found.path };
+}
