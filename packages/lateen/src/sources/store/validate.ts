@@ -11,7 +11,7 @@ import {
   succeeded,
   tooLarge,
 } from "../status.ts";
-import { checkMetadata } from "./metadata.ts";
+import { clientMetadata, metadataCauses } from "./metadata.ts";
 import { pruneUnknown } from "./prune.ts";
 import { groupVersion } from "./stored.ts";
 
@@ -60,24 +60,19 @@ export function validateBody(
   body: JsonObject,
   fieldValidation: FieldValidation,
 ): ApiResult<ValidBody> {
-  const metadata = checkMetadata(kind, body);
   const named = { ...objectAt(body, "metadata"), ...(kind.namespaced ? { namespace } : {}) };
   const decoded = kind.decode({ ...body, metadata: named });
   const name = stringAt(named, "name") || stringAt(named, "generateName");
-  const unknown = [
-    ...metadata.unknown.map(unknownField),
-    ...decoded.diagnostics.filter(found => found.reason === "UnknownField").map(unknownOf),
-  ];
+  const unknown = decoded.diagnostics
+    .filter(found => found.reason === "UnknownField")
+    .map(unknownField);
   if (fieldValidation === "Strict" && unknown.length > 0)
     return badRequest(
       `${kind.kind} in version "${versionOf(body)}" cannot be handled as a ${kind.kind}: ` +
-        `strict decoding error: ${[...new Set(unknown)].slice(0, MAX_CAUSES).join(", ")}`,
+        `strict decoding error: ${unknown.slice(0, MAX_CAUSES).join(", ")}`,
     );
-  const causes = [...metadata.causes];
-  for (const found of decoded.diagnostics) {
-    if (found.severity !== "error") continue;
-    if (!metadata.causes.some(cause => cause.field === found.path)) causes.push(causeOf(found));
-  }
+  const errors = decoded.diagnostics.filter(found => found.severity === "error");
+  const causes = [...metadataCauses(body), ...errors.map(causeOf)];
   if (causes.length > 0) return invalid(kind, name, causes.slice(0, MAX_CAUSES));
   const warnings = warningsOf(decoded.diagnostics, fieldValidation === "Warn" ? unknown : []);
   const content = contentOf(kind, body);
@@ -85,7 +80,7 @@ export function validateBody(
     return tooLarge(
       `${kind.kind} "${name}" is larger than ${MAX_OBJECT_BYTES} bytes, which is the limit for one object`,
     );
-  return succeeded({ content, metadata: metadata.fields }, warnings);
+  return succeeded({ content, metadata: clientMetadata(body) }, warnings);
 }
 
 function contentOf(kind: Kind, body: JsonObject): JsonObject {
@@ -107,12 +102,9 @@ function versionOf(body: JsonObject): string {
   return apiVersion.slice(apiVersion.indexOf("/") + 1);
 }
 
-function unknownField(path: string): string {
-  return `unknown field "${path}"`;
-}
-
-function unknownOf(found: Diagnostic): string {
-  return unknownField(found.path);
+/** Kubernetes' words with the whole path; what the decoder suggests instead stays behind them. */
+function unknownField(found: Diagnostic): string {
+  return `unknown field "${found.path}"${found.message.replace(/^unknown field "[^"]*"/, "")}`;
 }
 
 function warningsOf(diagnostics: readonly Diagnostic[], unknown: readonly string[]): string[] {
