@@ -1,0 +1,147 @@
+import assert from "node:assert/strict";
+import { X509Certificate } from "node:crypto";
+import { test } from "node:test";
+import fc from "fast-check";
+import { issueTestCertificate } from "../../test/support/test-certificate.ts";
+import { type AuthenticatedPeer, authenticate, type Caller } from "./authenticate.ts";
+import { checkNodeClaims } from "./node-claims.ts";
+import { maySubscribeSecret } from "./secret-access.ts";
+import type { TokenVerifier } from "./token.ts";
+
+const identity = "spiffe://cluster.local/ns/default/sa/sleep";
+const tokens: TokenVerifier = {
+  verify: async token =>
+    token === "good"
+      ? {
+          ok: true,
+          token: {
+            namespace: "default",
+            serviceAccount: "sleep",
+            podName: "sleep-1",
+            podUid: "u1",
+            expiresAt: 0,
+          },
+        }
+      : { ok: false, reason: "token signature is wrong" },
+};
+const options = { tokens, trustDomain: "cluster.local" };
+const caller: Caller = {
+  transport: "tls",
+  authorization: undefined,
+  clientCertificate: undefined,
+  address: "10.0.0.9",
+};
+
+async function peerOf(change: Partial<Caller>): Promise<AuthenticatedPeer> {
+  const result = await authenticate({ ...caller, ...change }, options);
+  assert.ok(result.ok, JSON.stringify(result));
+  return result.peer;
+}
+
+async function refusalOf(change: Partial<Caller>): Promise<string> {
+  const result = await authenticate({ ...caller, ...change }, options);
+  assert.equal(result.ok, false);
+  assert.equal(result.code, 16);
+  return result.refused;
+}
+
+const certificate = (names: { uris?: string[]; dnsNames?: string[] }): X509Certificate =>
+  new X509Certificate(issueTestCertificate(names));
+
+test("a token gives identity and pod", async () => {
+  assert.deepEqual(await peerOf({ authorization: "Bearer good" }), {
+    transport: "tls",
+    identity,
+    claims: { namespace: "default", serviceAccount: "sleep", podName: "sleep-1", podUid: "u1" },
+    address: "10.0.0.9",
+  });
+});
+
+test("a client certificate gives the identity of its SPIFFE id", async () => {
+  const peer = await peerOf({ clientCertificate: certificate({ uris: [identity] }) });
+  assert.equal(peer.identity, identity);
+  assert.deepEqual(peer.claims, { namespace: "default", serviceAccount: "sleep" });
+});
+
+test("a bad token is not saved by a good certificate", async () => {
+  const clientCertificate = certificate({ uris: [identity] });
+  const said = await refusalOf({ authorization: "Bearer bad", clientCertificate });
+  assert.equal(said, "token signature is wrong");
+  assert.match(await refusalOf({ authorization: "Basic x", clientCertificate }), /Bearer/);
+});
+
+test("certificates that name no, several, foreign or smuggled identities are refused", async () => {
+  const hostile = [
+    { dnsNames: ["sleep.default"] },
+    { uris: [identity, `${identity}2`] },
+    { uris: ["spiffe://elsewhere/ns/default/sa/sleep"] },
+    { uris: [`${identity}/x`] },
+    { uris: ["https://cluster.local/ns/default/sa/sleep"] },
+    { dnsNames: [`a, URI:${identity}, DNS:b`] },
+    { uris: [`x, URI:${identity}`] },
+  ];
+  for (const names of hostile) await refusalOf({ clientCertificate: certificate(names) });
+  assert.match(await refusalOf({}), /no credential/);
+});
+
+test("plaintext has no identity, whatever it sends", async () => {
+  const peer = await peerOf({ transport: "plaintext", authorization: "Bearer good" });
+  assert.equal(peer.identity, undefined);
+  assert.equal(maySubscribeSecret(peer.identity, "default"), false);
+});
+
+test("a stream may have its own certificate and the roots, nothing else", () => {
+  assert.equal(maySubscribeSecret(identity, "default"), true);
+  assert.equal(maySubscribeSecret(identity, "ROOTCA"), true);
+  fc.assert(
+    fc.property(fc.string(), name => {
+      fc.pre(name !== "default" && name !== "ROOTCA");
+      assert.equal(maySubscribeSecret(identity, name), false);
+      assert.equal(maySubscribeSecret(identity, `kubernetes://${name}`), false);
+    }),
+  );
+});
+
+const peer: AuthenticatedPeer = {
+  transport: "tls",
+  identity,
+  claims: { namespace: "default", serviceAccount: "sleep", podName: "sleep-1", podUid: "u1" },
+  address: "10.0.0.9",
+};
+const id = "sidecar~10.0.0.9~sleep-1.default~default.svc.cluster.local";
+const metadata = { NAMESPACE: "default", NAME: "sleep-1", SERVICE_ACCOUNT: "sleep" };
+const pod = { uid: "u1", ips: ["10.0.0.9", "fd00::9"] };
+
+test("a node that is what its credential says is let in", () => {
+  assert.equal(checkNodeClaims({ id, metadata }, peer, pod), undefined);
+  assert.equal(checkNodeClaims({ id, metadata: {} }, peer), undefined);
+  const dotted = { ...peer, claims: { ...peer.claims, podName: "a.b" } };
+  const dottedId = "router~10.0.0.9~a.b.default~default.svc.cluster.local";
+  assert.equal(checkNodeClaims({ id: dottedId, metadata: {} }, dotted), undefined);
+});
+
+test("each claim that differs is refused by name", () => {
+  const cases: readonly [string, Record<string, unknown>, RegExp][] = [
+    [id.replace("sleep-1.default", "sleep-1.kube-system"), metadata, /namespace of the node id/],
+    [id.replace("sleep-1", "sleep-2"), metadata, /pod of the node id: found "sleep-2"/],
+    [id, { ...metadata, NAMESPACE: "other" }, /metadata NAMESPACE: found "other"/],
+    [id, { ...metadata, NAME: ["sleep-1"] }, /metadata NAME: found a object/],
+    [id, { ...metadata, SERVICE_ACCOUNT: "admin" }, /metadata SERVICE_ACCOUNT/],
+    [id.replace("10.0.0.9", "10.0.0.8"), metadata, /expected 10.0.0.9 or fd00::9/],
+    [id.replace("10.0.0.9", "x".repeat(5000)), metadata, /\.\.\., expected/],
+  ];
+  for (const [nodeId, claimed, expected] of cases) {
+    const refusal = checkNodeClaims({ id: nodeId, metadata: claimed }, peer, pod);
+    assert.equal(refusal?.code, 7);
+    assert.match(refusal?.refused ?? "", expected);
+  }
+  const replaced = checkNodeClaims({ id, metadata }, peer, { ...pod, uid: "u2" });
+  assert.match(replaced?.refused ?? "", /earlier pod/);
+});
+
+test("a node id of another form is an invalid argument, on plaintext too", () => {
+  const plaintext = { ...peer, transport: "plaintext", identity: undefined, claims: {} } as const;
+  for (const bad of ["", "sidecar~a~b", "ztunnel~1.2.3.4~a.b~c", `${id}~x`])
+    assert.equal(checkNodeClaims({ id: bad, metadata }, plaintext)?.code, 3);
+  assert.equal(checkNodeClaims({ id, metadata: { NAMESPACE: "x" } }, plaintext), undefined);
+});

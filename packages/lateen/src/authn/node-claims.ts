@@ -1,0 +1,85 @@
+/** What a proxy says of itself, against what its credential says. */
+import type { AuthenticatedPeer } from "./authenticate.ts";
+
+/** gRPC's codes. */
+const INVALID_ARGUMENT = 3;
+const PERMISSION_DENIED = 7;
+const SHOWN_LENGTH_MAX = 120;
+
+/** The slice of a discovery Node that is checked. */
+export interface ClaimingNode {
+  readonly id: string;
+  readonly metadata: Readonly<Record<string, unknown>>;
+}
+
+/** What the control plane knows of the pod that a token is bound to. */
+export interface PodFacts {
+  readonly uid: string;
+  readonly ips: readonly string[];
+}
+
+export interface ClaimsRefusal {
+  readonly refused: string;
+  readonly code: number;
+}
+
+/**
+ * Refuses a node that claims another pod, namespace, service account or address than its
+ * credential. `pod` is the Pod's row if the store has it: a token of a pod that was replaced under
+ * the same name is refused. A plaintext peer has no credential: only the form is checked.
+ */
+export function checkNodeClaims(
+  node: ClaimingNode,
+  peer: AuthenticatedPeer,
+  pod?: PodFacts,
+): ClaimsRefusal | undefined {
+  const [type = "", ip = "", fullName = "", domain, ...rest] = node.id.split("~");
+  if (domain === undefined || rest.length > 0 || (type !== "sidecar" && type !== "router")) {
+    const expected = "expected sidecar|router~IP~POD.NAMESPACE~DOMAIN";
+    return { refused: `node id ${shown(node.id)}: ${expected}`, code: INVALID_ARGUMENT };
+  }
+  if (peer.identity === undefined) return undefined;
+  const dot = fullName.lastIndexOf(".");
+  const podName = fullName.slice(0, Math.max(dot, 0));
+  const { namespace, serviceAccount, podName: boundPod, podUid } = peer.claims;
+  const { metadata } = node;
+  return (
+    differs("namespace of the node id", fullName.slice(dot + 1), namespace) ??
+    differs("pod of the node id", podName, boundPod) ??
+    differs("metadata NAMESPACE", metadata["NAMESPACE"], namespace) ??
+    differs("metadata NAME", metadata["NAME"], boundPod) ??
+    differs("metadata SERVICE_ACCOUNT", metadata["SERVICE_ACCOUNT"], serviceAccount) ??
+    checkPod(ip, podUid, pod)
+  );
+}
+
+function checkPod(
+  ip: string,
+  podUid: string | undefined,
+  pod: PodFacts | undefined,
+): ClaimsRefusal | undefined {
+  if (pod === undefined || podUid === undefined) return undefined;
+  if (pod.uid !== podUid) return denied("the credential is of an earlier pod with the same name");
+  if (pod.ips.length === 0 || pod.ips.includes(ip)) return undefined;
+  return denied(`address of the node id: found ${shown(ip)}, expected ${pod.ips.join(" or ")}`);
+}
+
+/** Only what both sides say is compared. */
+function differs(
+  what: string,
+  claimed: unknown,
+  bound: string | undefined,
+): ClaimsRefusal | undefined {
+  if (claimed === undefined || bound === undefined || claimed === bound) return undefined;
+  return denied(`${what}: found ${shown(claimed)}, expected ${bound} by its credential`);
+}
+
+function denied(refused: string): ClaimsRefusal {
+  return { refused, code: PERMISSION_DENIED };
+}
+
+/** What a client sent, safe for a log line. */
+function shown(value: unknown): string {
+  const text = typeof value === "string" ? JSON.stringify(value) : `a ${typeof value}`;
+  return text.length > SHOWN_LENGTH_MAX ? `${text.slice(0, SHOWN_LENGTH_MAX)}...` : text;
+}

@@ -1,0 +1,15 @@
+/** Which Secrets a stream may subscribe to over SDS. */
+
+/** Istio's names: the workload's own certificate, and the roots that it trusts. */
+export const OWN_CERTIFICATE_SECRET = "default";
+export const TRUST_BUNDLE_SECRET = "ROOTCA";
+
+/**
+ * A stream gets its own identity's certificate and the trust bundle, and nothing else; without an
+ * identity (plaintext) nothing at all. Whatever is not named here is refused, so that a new kind of
+ * Secret has to be let in on purpose.
+ */
+export function maySubscribeSecret(identity: string | undefined, name: string): boolean {
+  if (identity === undefined) return false;
+  return name === OWN_CERTIFICATE_SECRET || name === TRUST_BUNDLE_SECRET;
+}

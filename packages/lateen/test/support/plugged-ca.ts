@@ -1,0 +1,130 @@
+import { createHash, generateKeyPairSync, type KeyObject, sign } from "node:crypto";
+import { AsnConvert, OctetString } from "@peculiar/asn1-schema";
+import {
+  AlgorithmIdentifier,
+  AttributeTypeAndValue,
+  AttributeValue,
+  AuthorityKeyIdentifier,
+  BasicConstraints,
+  Certificate,
+  Extension,
+  Extensions,
+  id_ce_authorityKeyIdentifier,
+  id_ce_basicConstraints,
+  id_ce_keyUsage,
+  id_ce_subjectKeyIdentifier,
+  KeyIdentifier,
+  KeyUsage,
+  KeyUsageFlags,
+  Name,
+  RelativeDistinguishedName,
+  SubjectKeyIdentifier,
+  SubjectPublicKeyInfo,
+  TBSCertificate,
+  Validity,
+  Version,
+} from "@peculiar/asn1-x509";
+
+interface Ca {
+  readonly pem: string;
+  readonly name: Name;
+  readonly key: KeyObject;
+  readonly keyId: ArrayBuffer;
+}
+
+/** An operator's own root and an intermediate below it, in the form of Istio's `cacerts`. */
+export function pluggedCa(
+  kind: "rsa" | "ec",
+  notBefore: number,
+  notAfter: number,
+): {
+  "ca-cert.pem": string;
+  "ca-key.pem": string;
+  "root-cert.pem": string;
+  "cert-chain.pem": string;
+} {
+  const period = { notBefore, notAfter };
+  const root = makeCa(kind, "Root CA", period, undefined);
+  const intermediate = makeCa(kind, "Intermediate CA", period, root);
+  return {
+    "ca-cert.pem": intermediate.pem,
+    "ca-key.pem": intermediate.key.export({ type: "pkcs8", format: "pem" }).toString(),
+    "root-cert.pem": root.pem,
+    "cert-chain.pem": intermediate.pem + root.pem,
+  };
+}
+
+function makeCa(
+  kind: "rsa" | "ec",
+  commonName: string,
+  period: { notBefore: number; notAfter: number },
+  issuer: Ca | undefined,
+): Ca {
+  const pair =
+    kind === "rsa"
+      ? generateKeyPairSync("rsa", { modulusLength: 2048 })
+      : generateKeyPairSync("ec", { namedCurve: "secp384r1" });
+  const spki = AsnConvert.parse(
+    pair.publicKey.export({ type: "spki", format: "der" }),
+    SubjectPublicKeyInfo,
+  );
+  const keyId = new Uint8Array(createHash("sha1").update(commonName).digest()).buffer;
+  // PrintableString, which the CA must repeat byte for byte as the issuer of what it signs.
+  const name = new Name([
+    new RelativeDistinguishedName([
+      new AttributeTypeAndValue({
+        type: "2.5.4.3",
+        value: new AttributeValue({ printableString: commonName }),
+      }),
+    ]),
+  ]);
+  const signature = new AlgorithmIdentifier(
+    kind === "rsa"
+      ? { algorithm: "1.2.840.113549.1.1.11", parameters: null }
+      : { algorithm: "1.2.840.10045.4.3.3" },
+  );
+  const self = { name, key: pair.privateKey, keyId };
+  const by = issuer ?? self;
+  const tbsCertificate = new TBSCertificate({
+    version: Version.v3,
+    serialNumber: new Uint8Array([1, ...Buffer.from(commonName)]).buffer,
+    signature,
+    issuer: by.name,
+    validity: new Validity({
+      notBefore: new Date(period.notBefore),
+      notAfter: new Date(period.notAfter),
+    }),
+    subject: name,
+    subjectPublicKeyInfo: spki,
+    extensions: new Extensions([
+      extension(id_ce_keyUsage, true, new KeyUsage(KeyUsageFlags.keyCertSign)),
+      extension(id_ce_basicConstraints, true, new BasicConstraints({ cA: true })),
+      extension(id_ce_subjectKeyIdentifier, false, new SubjectKeyIdentifier(keyId)),
+      extension(
+        id_ce_authorityKeyIdentifier,
+        false,
+        new AuthorityKeyIdentifier({ keyIdentifier: new KeyIdentifier(by.keyId) }),
+      ),
+    ]),
+  });
+  const body = new Uint8Array(AsnConvert.serialize(tbsCertificate));
+  const signatureValue = new Uint8Array(sign(kind === "rsa" ? "sha256" : "sha384", body, by.key));
+  const der = AsnConvert.serialize(
+    new Certificate({
+      tbsCertificate,
+      signatureAlgorithm: signature,
+      signatureValue: signatureValue.buffer,
+    }),
+  );
+  const lines =
+    Buffer.from(der)
+      .toString("base64")
+      .match(/.{1,64}/g) ?? [];
+  const pem = `-----BEGIN CERTIFICATE-----\n${lines.join("\n")}\n-----END CERTIFICATE-----\n`;
+  return { ...self, pem };
+}
+
+function extension(id: string, critical: boolean, value: object): Extension {
+  const extnValue = new OctetString(AsnConvert.serialize(value));
+  return new Extension({ extnID: id, critical, extnValue });
+}
