@@ -75,7 +75,7 @@ class Decoder {
     if (typeof text !== "string") return this.#wrongType(node, json, wantedString(node));
     const wrong = stringProblem(node, text);
     if (wrong !== undefined) return this.#invalid(node, text, wrong);
-    if (!this.#muted && node.notYetValues?.includes(text) === true)
+    if (!this.#muted && node.notYetValues?.includes(text.toUpperCase()) === true)
       this.#notCarriedOut(`value ${text} is accepted but not carried out yet`);
     return text;
   }

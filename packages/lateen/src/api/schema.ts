@@ -40,6 +40,8 @@ export interface StringOptions extends Options {
   readonly format?: "byte" | "date-time";
   /** Kubernetes writes some strings (quantities, resource versions) as numbers, too. */
   readonly numberToo?: boolean;
+  /** Values (in any case) that are valid, but that the data plane does not carry out yet. */
+  readonly notYetValues?: readonly string[];
   /** The value never appears in a message. */
   readonly sensitive?: boolean;
 }
@@ -87,8 +89,6 @@ export interface SchemaNode
   /** The default is for the decoded value only: the API server does not store it. */
   readonly decodedOnly?: boolean;
   readonly enum?: readonly string[];
-  /** Of `enum` or of the strings allowed by `check`: known, but the data plane can not do it yet. */
-  readonly notYetValues?: readonly string[];
   /** Known, but not carried out by the data plane yet: a value here gives a warning. */
   readonly notYet?: boolean;
   /** Of a list its items, of a map its values. */

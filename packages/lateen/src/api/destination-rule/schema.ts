@@ -1,0 +1,35 @@
+/** networking.istio.io DestinationRule: its fields. */
+import type { ObjectOfKind } from "../define.ts";
+import { labelValue, qualifiedName } from "../names.ts";
+import { exportTo, selectorLabels, status } from "../networking/common.ts";
+import { subsetName, wildcardHostOrIp } from "../networking/hosts.ts";
+import { trafficPolicy } from "../networking/traffic-policy.ts";
+import { list, map, notYet, object, required, string } from "../schema.ts";
+
+const subset = object({
+  name: required(string({ check: subsetName, description: "What routes refer to." })),
+  labels: map(string({ check: labelValue }), {
+    keyCheck: qualifiedName,
+    description: "The endpoints that have all of these.",
+  }),
+  trafficPolicy,
+});
+
+export const destinationRuleFields = {
+  spec: required(
+    object({
+      host: required(
+        string({ check: wildcardHostOrIp, description: "Host, after routing, that this is for." }),
+      ),
+      trafficPolicy,
+      subsets: list(subset, { description: "Named sets of endpoints, for example versions." }),
+      exportTo,
+      workloadSelector: notYet(object({ matchLabels: selectorLabels })),
+    }),
+  ),
+  status,
+};
+
+export type DestinationRule = ObjectOfKind<typeof destinationRuleFields>;
+export type DestinationRuleSpec = DestinationRule["spec"];
+export type DestinationRuleSubset = DestinationRuleSpec["subsets"][number];

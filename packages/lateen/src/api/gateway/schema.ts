@@ -1,0 +1,46 @@
+/** networking.istio.io Gateway: its fields. */
+import type { ObjectOfKind } from "../define.ts";
+import { selectorLabels, serverPort, serverTls, status } from "../networking/common.ts";
+import { describe, list, notYet, object, orElse, required, string } from "../schema.ts";
+import { gatewayHost } from "./hosts.ts";
+
+const NOT_YET_PROTOCOLS = [
+  "HTTPS",
+  "TLS",
+  "TCP",
+  "GRPC-WEB",
+  "MONGO",
+  "REDIS",
+  "MYSQL",
+  "UDP",
+  "HTTP_PROXY",
+  "HBONE",
+  "DOUBLEHBONE",
+];
+
+const server = object({
+  port: required(serverPort(NOT_YET_PROTOCOLS)),
+  hosts: required(
+    list(string({ check: gatewayHost }), {
+      description: 'Hosts that may be bound here: "host", "namespace/host", "*" or "./host".',
+    }),
+  ),
+  name: string({ description: "Name of the server, for messages." }),
+  tls: notYet(serverTls),
+  bind: notYet(string()),
+  defaultEndpoint: notYet(string()),
+});
+
+export const gatewayFields = {
+  spec: orElse(
+    object({
+      selector: describe("Labels of the gateway pods. Empty: all of them.", selectorLabels),
+      servers: list(server, { description: "What the gateway listens to." }),
+    }),
+    {},
+  ),
+  status,
+};
+
+export type Gateway = ObjectOfKind<typeof gatewayFields>;
+export type GatewayServer = Gateway["spec"]["servers"][number];

@@ -1,0 +1,153 @@
+/** Messages that several kinds of networking.istio.io share. */
+import { labelValue, qualifiedName } from "../names.ts";
+import {
+  any,
+  boolean,
+  duration,
+  enumOf,
+  integer,
+  list,
+  map,
+  notYet,
+  number,
+  object,
+  optional,
+  required,
+  string,
+  type TypeOf,
+} from "../schema.ts";
+import { subsetName, visibility, wildcardHostOrIp } from "./hosts.ts";
+import { protocolName } from "./protocol.ts";
+
+export const group = "networking.istio.io";
+/** As Istio's CRDs: all served with one schema, v1 stored. */
+export const versions = ["v1", "v1beta1", "v1alpha3"] as const;
+export const categories = ["istio-io", "networking-istio-io"] as const;
+
+/** Protos' uint32, where no narrower rule holds. */
+export const uint32 = integer({ min: 0, max: 4_294_967_295 });
+export const int32 = integer({ min: -2_147_483_648, max: 2_147_483_647 });
+export const portNumber = integer({ min: 1, max: 65535 });
+export const percent = object({ value: number({ min: 0, max: 100 }) });
+
+export const selectorLabels = map(string({ check: labelValue }), {
+  keyCheck: qualifiedName,
+  maxProperties: 256,
+});
+export const workloadSelector = object(
+  { labels: selectorLabels },
+  { description: "The workloads in the same namespace that this is for." },
+);
+
+export const exportTo = list(string({ check: visibility }), {
+  description: 'Namespaces that see this: "*" for all (default), "." for its own, or names.',
+});
+
+export const stringMatch = object(
+  { exact: string(), prefix: string({ minLength: 1 }), regex: notYet(string()) },
+  { exclusive: [["exact", "prefix", "regex"]] },
+);
+export const uncheckedStringMatch = object(
+  { exact: string(), prefix: string(), regex: string() },
+  { exclusive: [["exact", "prefix", "regex"]] },
+);
+export type StringMatch = TypeOf<typeof stringMatch>;
+
+export const destination = object(
+  {
+    host: required(
+      string({ check: wildcardHostOrIp, description: "A host of the service registry." }),
+    ),
+    subset: string({ check: subsetName, description: "A subset that a DestinationRule defines." }),
+    port: object({ number: portNumber }),
+  },
+  { description: "Where requests go." },
+);
+export type Destination = TypeOf<typeof destination>;
+
+/** A port of a Gateway's server; protocols in `notYetProtocols` are warned about. */
+export function serverPort(notYetProtocols: readonly string[]) {
+  return object({
+    number: required(portNumber),
+    protocol: required(string({ check: protocolName, notYetValues: notYetProtocols })),
+    name: required(string({ minLength: 1 })),
+    targetPort: notYet(uint32),
+  });
+}
+
+/** A port of a Sidecar's listener. */
+export const sidecarPort = object({
+  number: portNumber,
+  protocol: string({ check: protocolName }),
+  name: string(),
+  targetPort: uint32,
+});
+
+export const connectionPool = object({
+  http: object({
+    h2UpgradePolicy: enumOf(["DEFAULT", "DO_NOT_UPGRADE", "UPGRADE"]),
+    http1MaxPendingRequests: int32,
+    http2KeepAlive: object({ interval: duration(), timeout: duration() }),
+    http2MaxRequests: int32,
+    idleTimeout: duration(),
+    maxConcurrentStreams: int32,
+    maxRequestsPerConnection: int32,
+    maxRetries: int32,
+    useClientProtocol: boolean(),
+  }),
+  tcp: object({
+    connectTimeout: duration(),
+    idleTimeout: duration({ min: 0 }),
+    maxConnectionDuration: duration(),
+    maxConnections: int32,
+    tcpKeepalive: object({ interval: duration(), probes: uint32, time: duration() }),
+  }),
+});
+
+/** Server side TLS of Gateways and Sidecar ingress. */
+const tlsVersions = enumOf(["TLS_AUTO", "TLSV1_0", "TLSV1_1", "TLSV1_2", "TLSV1_3"]);
+export const serverTls = object(
+  {
+    mode: enumOf([
+      "PASSTHROUGH",
+      "SIMPLE",
+      "MUTUAL",
+      "AUTO_PASSTHROUGH",
+      "ISTIO_MUTUAL",
+      "OPTIONAL_MUTUAL",
+    ]),
+    httpsRedirect: boolean(),
+    credentialName: string(),
+    credentialNames: optional(list(string(), { minItems: 1, maxItems: 2 })),
+    serverCertificate: string(),
+    privateKey: string({ sensitive: true }),
+    caCertificates: string(),
+    caCertCredentialName: string(),
+    caCrl: string(),
+    cipherSuites: list(string()),
+    ecdhCurves: list(string()),
+    insecureSkipVerify: boolean({ nullable: true }),
+    maxProtocolVersion: tlsVersions,
+    minProtocolVersion: tlsVersions,
+    subjectAltNames: list(string()),
+    tlsCertificates: optional(
+      list(
+        object({ caCertificates: string(), privateKey: string(), serverCertificate: string() }),
+        { minItems: 1, maxItems: 2 },
+      ),
+    ),
+    verifyCertificateHash: list(string()),
+    verifyCertificateSpki: list(string()),
+  },
+  { exclusive: [["credentialName", "credentialNames", "tlsCertificates"]] },
+);
+
+/** What Istio's and our status writers put into objects. */
+export const status = object(
+  {
+    conditions: list(any()),
+    observedGeneration: any(),
+    validationMessages: list(any()),
+  },
+  { open: true, description: "Written by the control plane." },
+);

@@ -1,0 +1,52 @@
+/** networking.istio.io ServiceEntry: its fields. */
+import type { ObjectOfKind } from "../define.ts";
+import { exportTo, portNumber, status, workloadSelector } from "../networking/common.ts";
+import { ipOrCidr, wildcardHostOrIp } from "../networking/hosts.ts";
+import { protocolName } from "../networking/protocol.ts";
+import { enumOf, list, object, optional, orElse, required, string } from "../schema.ts";
+import { workloadEntrySpec } from "../workload-entry/schema.ts";
+
+const port = object({
+  number: required(portNumber),
+  name: required(string({ minLength: 1, maxLength: 256 })),
+  protocol: orElse(string({ maxLength: 256, check: protocolName }), ""),
+  targetPort: portNumber,
+});
+
+export const serviceEntryFields = {
+  spec: required(
+    object({
+      hosts: required(
+        list(string({ check: wildcardHostOrIp }), {
+          minItems: 1,
+          maxItems: 256,
+          description: "Host names of the service.",
+        }),
+      ),
+      addresses: list(string({ maxLength: 64, check: ipOrCidr }), {
+        maxItems: 256,
+        description: "Virtual addresses: IPs or CIDRs.",
+      }),
+      ports: list(port, { maxItems: 256, mapKeys: ["name"] }),
+      location: orElse(enumOf(["MESH_EXTERNAL", "MESH_INTERNAL"]), "MESH_EXTERNAL"),
+      resolution: orElse(
+        enumOf(["NONE", "STATIC", "DNS", "DNS_ROUND_ROBIN", "DYNAMIC_DNS"], {
+          notYetValues: ["DYNAMIC_DNS"],
+          description: "How endpoints are found. NONE: the address that the client chose.",
+        }),
+        "NONE",
+      ),
+      endpoints: optional(list(workloadEntrySpec, { maxItems: 4096 })),
+      workloadSelector,
+      exportTo,
+      subjectAltNames: list(string(), {
+        description: "The server's certificate must have one of these.",
+      }),
+    }),
+  ),
+  status,
+};
+
+export type ServiceEntry = ObjectOfKind<typeof serviceEntryFields>;
+export type ServiceEntrySpec = ServiceEntry["spec"];
+export type ServiceEntryPort = ServiceEntrySpec["ports"][number];

@@ -1,0 +1,60 @@
+/** networking.istio.io Sidecar: its fields. */
+import type { ObjectOfKind } from "../define.ts";
+import {
+  connectionPool,
+  destination,
+  serverTls,
+  sidecarPort,
+  status,
+  workloadSelector,
+} from "../networking/common.ts";
+import { enumOf, list, notYet, object, optional, orElse, required, string } from "../schema.ts";
+import { egressHost } from "./hosts.ts";
+
+const captureMode = enumOf(["DEFAULT", "IPTABLES", "NONE"]);
+const egress = object({
+  hosts: required(
+    list(string({ check: egressHost }), {
+      description: 'Services that are reachable: "namespace/host"; "./*" is the own namespace.',
+    }),
+  ),
+  port: notYet(sidecarPort),
+  bind: notYet(string()),
+  captureMode: notYet(captureMode),
+});
+
+const ingress = object({
+  port: required(sidecarPort),
+  bind: string(),
+  captureMode,
+  defaultEndpoint: string(),
+  tls: serverTls,
+  connectionPool,
+});
+
+export const sidecarFields = {
+  spec: orElse(
+    object({
+      workloadSelector,
+      egress: optional(
+        list(egress, { description: "What the workloads may reach. Absent: everything visible." }),
+      ),
+      outboundTrafficPolicy: object({
+        mode: orElse(
+          enumOf(["REGISTRY_ONLY", "ALLOW_ANY"], {
+            description: "What happens to traffic for unknown destinations.",
+          }),
+          "REGISTRY_ONLY",
+        ),
+        egressProxy: notYet(destination),
+      }),
+      ingress: notYet(list(ingress)),
+      inboundConnectionPool: notYet(connectionPool),
+    }),
+    {},
+  ),
+  status,
+};
+
+export type Sidecar = ObjectOfKind<typeof sidecarFields>;
+export type SidecarEgress = NonNullable<Sidecar["spec"]["egress"]>[number];
