@@ -35,6 +35,8 @@ export const PEER_HEADER = "x-lateen-peer";
 export const METADATA_NAMESPACE = "lateen";
 /** Dynamic metadata that the decoded peer header is put into, under the key `peer`. */
 export const PEER_METADATA_NAMESPACE = "lateen.peer";
+/** Filter state of connections: the namespace in the peer's SPIFFE id. */
+export const PEER_NAMESPACE_STATE = "lateen.peer.namespace";
 
 /** ALPN values by which proxies of the mesh know each other's connections. */
 export const ALPN_MESH_HTTP = ["istio-http/1.0", "istio-http/1.1", "istio-h2"] as const;

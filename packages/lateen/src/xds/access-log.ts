@@ -1,0 +1,84 @@
+/** Text access logs. Metrics are access logs too: stats.ts. */
+import type {
+  AccessLog,
+  AccessLogFilter,
+} from "@lateen/envoy-api/envoy/config/accesslog/v3/accesslog.js";
+import type { SubstitutionFormatString } from "@lateen/envoy-api/envoy/config/core/v3/substitution_format_string.js";
+import { AccessLogType } from "@lateen/envoy-api/envoy/data/accesslog/v3/accesslog.js";
+import { FileAccessLog } from "@lateen/envoy-api/envoy/extensions/access_loggers/file/v3/file.js";
+import {
+  StderrAccessLog,
+  StdoutAccessLog,
+} from "@lateen/envoy-api/envoy/extensions/access_loggers/stream/v3/stream.js";
+import type { Mesh } from "../model/types.ts";
+import { extension } from "./message.ts";
+
+/** Istio's default format (MeshConfig.accessLogFormat), which people and their tools parse. */
+const DEFAULT_FORMAT = `${[
+  "[%START_TIME%]",
+  '"%REQ(:METHOD)% %REQ(X-ENVOY-ORIGINAL-PATH?:PATH)% %PROTOCOL%"',
+  "%RESPONSE_CODE%",
+  "%RESPONSE_FLAGS%",
+  "%RESPONSE_CODE_DETAILS%",
+  "%CONNECTION_TERMINATION_DETAILS%",
+  '"%UPSTREAM_TRANSPORT_FAILURE_REASON%"',
+  "%BYTES_RECEIVED%",
+  "%BYTES_SENT%",
+  "%DURATION%",
+  "%RESP(X-ENVOY-UPSTREAM-SERVICE-TIME)%",
+  '"%REQ(X-FORWARDED-FOR)%"',
+  '"%REQ(USER-AGENT)%"',
+  '"%REQ(X-REQUEST-ID)%"',
+  '"%REQ(:AUTHORITY)%"',
+  '"%UPSTREAM_HOST%"',
+  "%UPSTREAM_CLUSTER_RAW%",
+  "%UPSTREAM_LOCAL_ADDRESS%",
+  "%DOWNSTREAM_LOCAL_ADDRESS%",
+  "%DOWNSTREAM_REMOTE_ADDRESS%",
+  "%REQUESTED_SERVER_NAME%",
+  "%ROUTE_NAME%",
+].join(" ")}\n`;
+
+type LogSettings = Pick<Mesh, "accessLogFile" | "accessLogFormat">;
+
+/** One line for each request. */
+export function requestLog(mesh: LogSettings): AccessLog[] {
+  return textLog(mesh, undefined);
+}
+
+/**
+ * One line for each connection, at its end. TCP proxies log a connection when it is established as
+ * well, for the metrics.
+ */
+export function connectionLog(mesh: LogSettings): AccessLog[] {
+  return textLog(mesh, {
+    logTypeFilter: { types: [AccessLogType.TcpUpstreamConnected], exclude: true },
+  });
+}
+
+/** Of a listener: connections that no filter chain took. */
+export function listenerLog(mesh: LogSettings): AccessLog[] {
+  return textLog(mesh, { responseFlagFilter: { flags: ["NR"] } });
+}
+
+function textLog(mesh: LogSettings, filter: AccessLogFilter | undefined): AccessLog[] {
+  const path = mesh.accessLogFile;
+  if (path === "") return [];
+  const inlineString = mesh.accessLogFormat === "" ? DEFAULT_FORMAT : mesh.accessLogFormat;
+  return [{ ...logger(path, { textFormatSource: { inlineString } }), filter }];
+}
+
+/**
+ * Standard output goes by its own logger: opening `/dev/stdout` as a file fails for the proxy's
+ * user where it is a file of root's.
+ */
+function logger(path: string, logFormat: SubstitutionFormatString): AccessLog {
+  switch (path) {
+    case "/dev/stdout":
+      return extension("envoy.access_loggers.stdout", StdoutAccessLog, { logFormat });
+    case "/dev/stderr":
+      return extension("envoy.access_loggers.stderr", StderrAccessLog, { logFormat });
+    default:
+      return extension("envoy.access_loggers.file", FileAccessLog, { path, logFormat });
+  }
+}

@@ -1,0 +1,99 @@
+/** What listeners of sidecars and gateways have in common. */
+import type {
+  Filter,
+  FilterChain,
+  ListenerFilter,
+} from "@lateen/envoy-api/envoy/config/listener/v3/listener_components.js";
+import { HttpInspector } from "@lateen/envoy-api/envoy/extensions/filters/listener/http_inspector/v3/http_inspector.js";
+import { OriginalDst } from "@lateen/envoy-api/envoy/extensions/filters/listener/original_dst/v3/original_dst.js";
+import { TlsInspector } from "@lateen/envoy-api/envoy/extensions/filters/listener/tls_inspector/v3/tls_inspector.js";
+import type { Mesh, ObjectRef, Protocol } from "../model/types.ts";
+import { extension, filterMetadata, seconds } from "./message.ts";
+import { configPath, outboundClusterName } from "./names.ts";
+import { protocolFilters, singleCluster, type TcpTarget, tcpProxy } from "./network-filters.ts";
+import type { Destination } from "./route.ts";
+import type { Reporter } from "./stats.ts";
+
+/** One way of TCP connections to one or more clusters. */
+export interface TcpChain {
+  /** SNI names; empty: any connection. */
+  readonly serverNames: readonly string[];
+  /** `10.0.0.0/8`; empty: any address. */
+  readonly destinationCidrs: readonly string[];
+  /** At least one. */
+  readonly destinations: readonly Destination[];
+  /** MONGO gets a filter for its statistics. */
+  readonly protocol: Protocol;
+  /** The VirtualService it is from. */
+  readonly source: ObjectRef | undefined;
+}
+
+/** How long a client may take for its TLS handshake. */
+export const HANDSHAKE_TIMEOUT = seconds(15);
+
+/**
+ * How long a listener waits for a client's first bytes where a protocol is guessed and every
+ * outcome of the guess is a right one. Istio waits for ever, and so does a client of a protocol in
+ * which the server speaks first.
+ */
+export const SNIFF_TIMEOUT = seconds(5);
+
+export const WAIT_FOR_EVER = seconds(0);
+
+export const ORIGINAL_DST: ListenerFilter = extension(
+  "envoy.filters.listener.original_dst",
+  OriginalDst,
+  {},
+);
+
+export const TLS_INSPECTOR: ListenerFilter = extension(
+  "envoy.filters.listener.tls_inspector",
+  TlsInspector,
+  { initialReadBufferSize: 512 },
+);
+
+export const HTTP_INSPECTOR: ListenerFilter = extension(
+  "envoy.filters.listener.http_inspector",
+  HttpInspector,
+  {},
+);
+
+export function tcpFilterChain(mesh: Mesh, chain: TcpChain, reporter: Reporter): FilterChain {
+  const target = tcpTarget(chain);
+  const filters: Filter[] = [
+    ...protocolFilters(chain.protocol, target.statPrefix),
+    tcpProxy(target, reporter, mesh),
+  ];
+  return {
+    filterChainMatch: chainMatch(chain),
+    filters,
+    metadata: chain.source && filterMetadata({ istio: { config: configPath(chain.source) } }),
+    transportSocketConnectTimeout: HANDSHAKE_TIMEOUT,
+  };
+}
+
+function chainMatch(chain: TcpChain): FilterChain["filterChainMatch"] {
+  if (chain.serverNames.length === 0 && chain.destinationCidrs.length === 0) return undefined;
+  return {
+    serverNames: [...chain.serverNames],
+    prefixRanges: chain.destinationCidrs.map(cidrRange),
+  };
+}
+
+function cidrRange(cidr: string): { addressPrefix: string; prefixLen: number } {
+  const [addressPrefix = "", length] = cidr.split("/");
+  const whole = addressPrefix.includes(":") ? 128 : 32;
+  return { addressPrefix, prefixLen: length === undefined ? whole : Number(length) };
+}
+
+function tcpTarget(chain: TcpChain): TcpTarget {
+  const clusters = chain.destinations.map(each => ({
+    name: outboundClusterName(each.port, each.subset, each.hostname),
+    weight: each.weight,
+  }));
+  const [first] = clusters;
+  if (first !== undefined && clusters.length === 1) return singleCluster(first.name);
+  const { source } = chain;
+  const statPrefix = source === undefined ? "weighted" : `${source.name}.${source.namespace}`;
+  return { statPrefix, clusters };
+}

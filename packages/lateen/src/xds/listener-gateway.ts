@@ -1,0 +1,81 @@
+/** Listeners of gateways: one for each port that the gateway's pods listen on. */
+import { TrafficDirection } from "@lateen/envoy-api/envoy/config/core/v3/base.js";
+import type { Listener } from "@lateen/envoy-api/envoy/config/listener/v3/listener.js";
+import type { FilterChain } from "@lateen/envoy-api/envoy/config/listener/v3/listener_components.js";
+import type { Mesh } from "../model/types.ts";
+import { listenerLog } from "./access-log.ts";
+import { gatewayConnectionManager } from "./http-connection-manager.ts";
+import {
+  HANDSHAKE_TIMEOUT,
+  type TcpChain,
+  TLS_INSPECTOR,
+  tcpFilterChain,
+} from "./listener-common.ts";
+import { socketAddress } from "./message.ts";
+import { listenerName } from "./names.ts";
+import { gatewayServerSocket, type ServerTls } from "./tls.ts";
+
+/** One server of a Gateway, or several that share a port and say the same. */
+export type GatewayServer =
+  | {
+      readonly kind: "http";
+      readonly routeName: string;
+    }
+  | {
+      readonly kind: "https";
+      readonly routeName: string;
+      /** Hosts of the server, in SNI's terms; empty: any. */
+      readonly serverNames: readonly string[];
+      readonly tls: ServerTls;
+    }
+  | {
+      readonly kind: "tcp";
+      readonly chain: TcpChain;
+      /** undefined: TLS goes through to the service, if there is any. */
+      readonly tls: ServerTls | undefined;
+    };
+
+export interface GatewayListenerInput {
+  readonly mesh: Mesh;
+  readonly bind: string;
+  /** The target port of the gateway's Service: 8080, not 80. */
+  readonly port: number;
+  readonly servers: readonly GatewayServer[];
+}
+
+export function gatewayListener(input: GatewayListenerInput): Listener {
+  const name = listenerName(input.bind, input.port);
+  const inspectTls = input.servers.some(server => needsInspector(server));
+  return {
+    name,
+    address: socketAddress(input.bind, input.port),
+    filterChains: input.servers.map(server => filterChain(input.mesh, name, server)),
+    listenerFilters: inspectTls ? [TLS_INSPECTOR] : [],
+    trafficDirection: TrafficDirection.OUTBOUND,
+    accessLog: listenerLog(input.mesh),
+    maxConnectionsToAcceptPerSocketEvent: 1,
+  };
+}
+
+function needsInspector(server: GatewayServer): boolean {
+  if (server.kind === "http") return false;
+  return server.kind === "https" || server.chain.serverNames.length > 0;
+}
+
+function filterChain(mesh: Mesh, listener: string, server: GatewayServer): FilterChain {
+  if (server.kind === "tcp") {
+    const chain = tcpFilterChain(mesh, server.chain, { side: "source", hostFallback: false });
+    if (server.tls === undefined) return chain;
+    return { ...chain, transportSocket: gatewayServerSocket(server.tls, []) };
+  }
+  const chain: FilterChain = {
+    filters: [gatewayConnectionManager(mesh, listener, server.routeName)],
+    transportSocketConnectTimeout: HANDSHAKE_TIMEOUT,
+  };
+  if (server.kind === "http") return chain;
+  return {
+    ...chain,
+    filterChainMatch: { serverNames: [...server.serverNames] },
+    transportSocket: gatewayServerSocket(server.tls, ["h2", "http/1.1"]),
+  };
+}

@@ -1,0 +1,196 @@
+/** The listener for everything that reaches the application of a sidecar. */
+
+import type { TransportSocket } from "@lateen/envoy-api/envoy/config/core/v3/base.js";
+import { TrafficDirection } from "@lateen/envoy-api/envoy/config/core/v3/base.js";
+import type { Listener } from "@lateen/envoy-api/envoy/config/listener/v3/listener.js";
+import type {
+  Filter,
+  FilterChain,
+  FilterChainMatch,
+} from "@lateen/envoy-api/envoy/config/listener/v3/listener_components.js";
+import type { RouteConfiguration } from "@lateen/envoy-api/envoy/config/route/v3/route.js";
+import type { InboundPort, Mesh, MutualTlsMode, Protocol } from "../model/types.ts";
+import { listenerLog } from "./access-log.ts";
+import { inboundConnectionManager } from "./http-connection-manager.ts";
+import { type ChainKind, chainKinds, inspectors } from "./inbound-chains.ts";
+import { ORIGINAL_DST, SNIFF_TIMEOUT } from "./listener-common.ts";
+import { seconds, socketAddress } from "./message.ts";
+import {
+  BLACK_HOLE_CLUSTER,
+  DEFAULT_ROUTE,
+  httpStatPrefix,
+  INBOUND_PASSTHROUGH_CLUSTER,
+  INBOUND_PORT,
+  inboundClusterName,
+  inboundVirtualHostName,
+  listenerName,
+  PEER_HEADER,
+  statName,
+  VIRTUAL_INBOUND,
+  VIRTUAL_INBOUND_BLACKHOLE_CHAIN,
+  VIRTUAL_INBOUND_CATCHALL_HTTP_CHAIN,
+} from "./names.ts";
+import { PEER_NAMESPACE, singleCluster, tcpProxy } from "./network-filters.ts";
+import { meshServerSocket } from "./tls.ts";
+
+export interface InboundListenerPort extends InboundPort {
+  /** From the PeerAuthentications of this workload and port. */
+  readonly mtls: MutualTlsMode;
+  /** `0.0.0.0`; for a Sidecar ingress the address it binds to. */
+  readonly bind: string;
+}
+
+export interface InboundListenerInput {
+  readonly mesh: Mesh;
+  /** The mesh's own first, then its aliases: whose certificates are accepted. */
+  readonly trustDomains: readonly string[];
+  /** One for each port that the application listens on, in any order. */
+  readonly ports: readonly InboundListenerPort[];
+  /** Of the ports that are not among them. */
+  readonly mtls: MutualTlsMode;
+}
+
+export function virtualInbound(input: InboundListenerInput): Listener {
+  const ports = [...input.ports].sort((a, b) => a.targetPort - b.targetPort);
+  return {
+    name: VIRTUAL_INBOUND,
+    address: socketAddress("0.0.0.0", INBOUND_PORT),
+    filterChains: [
+      blackhole(),
+      ...chains(input, undeclared(input.mtls)),
+      ...ports.flatMap(port => chains(input, declared(port))),
+    ],
+    listenerFilters: [ORIGINAL_DST, ...inspectors(ports.map(inspected), input.mtls)],
+    listenerFiltersTimeout: SNIFF_TIMEOUT,
+    continueOnListenerFiltersTimeout: true,
+    trafficDirection: TrafficDirection.INBOUND,
+    accessLog: listenerLog(input.mesh),
+    maxConnectionsToAcceptPerSocketEvent: 1,
+  };
+}
+
+function inspected(port: InboundListenerPort): {
+  readonly port: number;
+  readonly kinds: readonly ChainKind[];
+} {
+  return { port: port.targetPort, kinds: chainKinds(port.servicePort.protocol, port.mtls) };
+}
+
+/** A connection to this port itself would come back for ever. */
+function blackhole(): FilterChain {
+  const reporter = { side: "destination", mutualTls: false } as const;
+  return {
+    name: VIRTUAL_INBOUND_BLACKHOLE_CHAIN,
+    filterChainMatch: { destinationPort: INBOUND_PORT },
+    filters: [tcpProxy(singleCluster(BLACK_HOLE_CLUSTER), reporter, undefined)],
+  };
+}
+
+/** One port of the application, or all that no service declares. */
+interface Target {
+  readonly destinationPort: number | undefined;
+  readonly protocol: Protocol;
+  readonly mtls: MutualTlsMode;
+  readonly cluster: string;
+  readonly statPrefix: string;
+  readonly routes: RouteConfiguration;
+  readonly httpChainName: string;
+  readonly tcpChainName: string;
+}
+
+function declared(port: InboundListenerPort): Target {
+  const cluster = inboundClusterName(port.targetPort);
+  const name = listenerName(port.bind, port.targetPort);
+  const { hostname, servicePort } = port;
+  return {
+    destinationPort: port.targetPort,
+    protocol: servicePort.protocol,
+    mtls: port.mtls,
+    cluster,
+    statPrefix: httpStatPrefix("inbound", name),
+    routes: routes(cluster, servicePort.number, `${hostname}:${servicePort.number}/*`),
+    httpChainName: name,
+    tcpChainName: name,
+  };
+}
+
+function undeclared(mtls: MutualTlsMode): Target {
+  const cluster = INBOUND_PASSTHROUGH_CLUSTER;
+  return {
+    destinationPort: undefined,
+    protocol: "AUTO",
+    mtls,
+    cluster,
+    statPrefix: statName(cluster),
+    routes: routes(cluster, 0, ":0/*"),
+    httpChainName: VIRTUAL_INBOUND_CATCHALL_HTTP_CHAIN,
+    tcpChainName: VIRTUAL_INBOUND,
+  };
+}
+
+function chains(input: InboundListenerInput, target: Target): FilterChain[] {
+  return chainKinds(target.protocol, target.mtls).map(kind => ({
+    name: kind.http ? target.httpChainName : target.tcpChainName,
+    filterChainMatch: match(target, kind),
+    filters: filters(input.mesh, target, kind),
+    transportSocket: kind.mutualTls ? socket(input.trustDomains, kind) : undefined,
+  }));
+}
+
+function match(target: Target, kind: ChainKind): FilterChainMatch {
+  return {
+    destinationPort: target.destinationPort,
+    transportProtocol: kind.transportProtocol,
+    applicationProtocols: [...kind.applicationProtocols],
+  };
+}
+
+function filters(mesh: Mesh, target: Target, kind: ChainKind): Filter[] {
+  const { mutualTls } = kind;
+  if (kind.http)
+    return [inboundConnectionManager(mesh, target.statPrefix, target.routes, mutualTls)];
+  const proxy = tcpProxy(singleCluster(target.cluster), { side: "destination", mutualTls }, mesh);
+  return mutualTls ? [PEER_NAMESPACE, proxy] : [proxy];
+}
+
+/** HTTP is spoken by what was negotiated, so there nothing else may be. */
+function socket(trustDomains: readonly string[], kind: ChainKind): TransportSocket {
+  return meshServerSocket(
+    trustDomains,
+    kind.http ? ["h2", "http/1.1"] : ["istio", "h2", "http/1.1"],
+  );
+}
+
+/**
+ * One route for everything. A request is tried again only if the application's connection was
+ * gone before it got there. What a plaintext client says of itself does not get through.
+ */
+function routes(cluster: string, port: number, operation: string): RouteConfiguration {
+  return {
+    name: cluster,
+    validateClusters: false,
+    requestHeadersToRemove: [PEER_HEADER],
+    virtualHosts: [
+      {
+        name: inboundVirtualHostName(port),
+        domains: ["*"],
+        routes: [
+          {
+            name: DEFAULT_ROUTE,
+            match: { prefix: "/" },
+            route: {
+              cluster,
+              timeout: seconds(0),
+              retryPolicy: { retryOn: "reset-before-request", numRetries: 2 },
+              maxStreamDuration: {
+                maxStreamDuration: seconds(0),
+                grpcTimeoutHeaderMax: seconds(0),
+              },
+            },
+            decorator: { operation },
+          },
+        ],
+      },
+    ],
+  };
+}

@@ -1,0 +1,134 @@
+/** Listeners for what the application of a sidecar calls. Interception brings it to port 15001. */
+
+import { TrafficDirection } from "@lateen/envoy-api/envoy/config/core/v3/base.js";
+import type { Listener } from "@lateen/envoy-api/envoy/config/listener/v3/listener.js";
+import type {
+  FilterChain,
+  ListenerFilter,
+} from "@lateen/envoy-api/envoy/config/listener/v3/listener_components.js";
+import type { Mesh } from "../model/types.ts";
+import { listenerLog } from "./access-log.ts";
+import { outboundConnectionManager } from "./http-connection-manager.ts";
+import {
+  HANDSHAKE_TIMEOUT,
+  HTTP_INSPECTOR,
+  SNIFF_TIMEOUT,
+  type TcpChain,
+  TLS_INSPECTOR,
+  tcpFilterChain,
+  WAIT_FOR_EVER,
+} from "./listener-common.ts";
+import { socketAddress } from "./message.ts";
+import {
+  ALPN_PLAIN_HTTP,
+  BLACK_HOLE_CLUSTER,
+  listenerName,
+  OUTBOUND_PORT,
+  PASSTHROUGH_CHAIN,
+  PASSTHROUGH_CLUSTER,
+  VIRTUAL_OUTBOUND,
+  VIRTUAL_OUTBOUND_BLACKHOLE_CHAIN,
+  VIRTUAL_OUTBOUND_CATCHALL_CHAIN,
+} from "./names.ts";
+import { singleCluster, tcpProxy } from "./network-filters.ts";
+import type { Reporter } from "./stats.ts";
+
+export interface OutboundListenerInput {
+  readonly mesh: Mesh;
+  /** `0.0.0.0`, a service's virtual address, or a pod's address of a headless service. */
+  readonly bind: string;
+  readonly port: number;
+  /** HTTP goes by these routes; undefined: no HTTP is expected here. */
+  readonly routeName: string | undefined;
+  /** TCP and TLS by SNI or address, or one chain for everything. */
+  readonly chains: readonly TcpChain[];
+  /**
+   * What matches nothing else. `ALLOW_ANY`, `REGISTRY_ONLY`: to where it wanted to go, or nowhere;
+   * a chain: sniffed ports, where it is TCP to the same service; undefined: nothing is left over.
+   */
+  readonly fallback: Mesh["outboundTrafficPolicy"] | TcpChain | undefined;
+}
+
+const REPORTER: Reporter = { side: "source", hostFallback: true };
+
+export function outboundListener(input: OutboundListenerInput): Listener {
+  const { mesh, bind, port, routeName, fallback } = input;
+  const name = listenerName(bind, port);
+  const http = routeName === undefined ? [] : [httpChain(mesh, name, routeName)];
+  return {
+    name,
+    address: socketAddress(bind, port),
+    filterChains: [...http, ...input.chains.map(chain => tcpFilterChain(mesh, chain, REPORTER))],
+    defaultFilterChain: fallback === undefined ? undefined : fallbackChain(mesh, fallback),
+    listenerFilters: inspectors(input),
+    listenerFiltersTimeout: typeof fallback === "object" ? SNIFF_TIMEOUT : WAIT_FOR_EVER,
+    continueOnListenerFiltersTimeout: true,
+    trafficDirection: TrafficDirection.OUTBOUND,
+    bindToPort: false,
+  };
+}
+
+function httpChain(mesh: Mesh, name: string, routeName: string): FilterChain {
+  return {
+    filterChainMatch: {
+      transportProtocol: "raw_buffer",
+      applicationProtocols: [...ALPN_PLAIN_HTTP],
+    },
+    filters: [outboundConnectionManager(mesh, name, routeName)],
+    transportSocketConnectTimeout: HANDSHAKE_TIMEOUT,
+  };
+}
+
+function fallbackChain(
+  mesh: Mesh,
+  fallback: Mesh["outboundTrafficPolicy"] | TcpChain,
+): FilterChain {
+  if (typeof fallback === "object") return tcpFilterChain(mesh, fallback, REPORTER);
+  return {
+    name: PASSTHROUGH_CHAIN,
+    filterChainMatch: {},
+    filters: [tcpProxy(singleCluster(unknownCluster(fallback)), REPORTER, mesh)],
+  };
+}
+
+function unknownCluster(policy: Mesh["outboundTrafficPolicy"]): string {
+  return policy === "ALLOW_ANY" ? PASSTHROUGH_CLUSTER : BLACK_HOLE_CLUSTER;
+}
+
+/**
+ * Ports that are declared HTTP or TLS wait for ever for the first bytes, as in Istio: giving up
+ * would send a slow client past its routes. Sniffed ports do not.
+ */
+function inspectors(input: OutboundListenerInput): ListenerFilter[] {
+  const tls = input.chains.some(chain => chain.serverNames.length > 0);
+  return [
+    ...(tls ? [TLS_INSPECTOR] : []),
+    ...(input.routeName === undefined ? [] : [HTTP_INSPECTOR]),
+  ];
+}
+
+/** Takes all intercepted connections and hands each to the listener of its destination. */
+export function virtualOutbound(
+  mesh: Mesh,
+  outboundTrafficPolicy: Mesh["outboundTrafficPolicy"],
+): Listener {
+  const blackhole: FilterChain = {
+    name: VIRTUAL_OUTBOUND_BLACKHOLE_CHAIN,
+    // A connection to this port itself would come back for ever.
+    filterChainMatch: { destinationPort: OUTBOUND_PORT },
+    filters: [tcpProxy(singleCluster(BLACK_HOLE_CLUSTER), REPORTER, undefined)],
+  };
+  const catchAll: FilterChain = {
+    name: VIRTUAL_OUTBOUND_CATCHALL_CHAIN,
+    filters: [tcpProxy(singleCluster(unknownCluster(outboundTrafficPolicy)), REPORTER, mesh)],
+  };
+  return {
+    name: VIRTUAL_OUTBOUND,
+    address: socketAddress("0.0.0.0", OUTBOUND_PORT),
+    filterChains: [blackhole, catchAll],
+    useOriginalDst: true,
+    trafficDirection: TrafficDirection.OUTBOUND,
+    accessLog: listenerLog(mesh),
+    maxConnectionsToAcceptPerSocketEvent: 1,
+  };
+}
