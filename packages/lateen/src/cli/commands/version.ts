@@ -1,7 +1,7 @@
 /** `lateen version`: features rows 1 and 2. */
+import type { SyncStatus } from "../../base/sync-status.ts";
 import { booleanFlag, type Command, stringFlag, UserError } from "../command.ts";
 import { renderObject } from "../printers/object.ts";
-import type { SyncStatus } from "../printers/status.ts";
 
 interface Versions {
   readonly client: string;

@@ -1,25 +1,7 @@
 /** `proxy-status`: features rows 10 to 12, from `/debug/syncz` of every control-plane instance. */
 import { compareText } from "../../base/compare.ts";
+import type { SyncStatus, TypeStatus } from "../../base/sync-status.ts";
 import { renderTable } from "../tabwriter.ts";
-
-/** One proxy as `/debug/syncz` gives it. */
-export interface SyncStatus {
-  readonly proxy: string;
-  readonly cluster_id: string;
-  readonly proxy_type?: string;
-  readonly istio_version: string;
-  /** By type, in Istio's short names: CDS, LDS, EDS, RDS, ECDS, SDS, ... */
-  readonly types: Readonly<Record<string, TypeStatus>>;
-  /** Why the proxy has no configuration yet, if so. */
-  readonly waiting?: string;
-}
-
-export interface TypeStatus {
-  readonly state: "SYNCED" | "NOT SENT" | "STALE" | "IGNORED" | "ERROR";
-  /** Milliseconds since the state was reached. */
-  readonly age_ms?: number;
-  readonly message?: string;
-}
 
 export interface StatusTableOptions {
   readonly compat: "1.12" | "1.14" | undefined;

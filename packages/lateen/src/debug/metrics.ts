@@ -1,0 +1,115 @@
+/** The control plane's own metrics under Istio's names, so that its dashboards work (features row 176). */
+import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from "prom-client";
+import type { StreamEvent } from "../discovery/types.ts";
+import { shortTypeName } from "./connections.ts";
+
+/** Sizes that only a scrape needs to know. */
+export interface MetricSources {
+  readonly connected: () => number;
+  readonly services: () => number;
+  readonly virtualServices: () => number;
+  readonly endpoints: () => number;
+  readonly revision: () => number;
+}
+
+export class ControlPlaneMetrics {
+  readonly #registry = new Registry();
+  readonly #pushes: Counter<"type">;
+  readonly #pushBytes: Counter<"type">;
+  readonly #rejects: Counter<"type">;
+  readonly #pushSize: Histogram<"type">;
+  readonly #convergence: Histogram;
+  readonly #commits: Counter;
+
+  constructor(version: string, sources: MetricSources) {
+    const registers = [this.#registry];
+    collectDefaultMetrics({ register: this.#registry });
+    this.#pushes = new Counter({
+      name: "pilot_xds_pushes",
+      help: "Responses sent to proxies, by type",
+      labelNames: ["type"],
+      registers,
+    });
+    this.#pushBytes = new Counter({
+      name: "lateen_xds_sent_bytes_total",
+      help: "Bytes of responses sent to proxies, by type",
+      labelNames: ["type"],
+      registers,
+    });
+    this.#rejects = new Counter({
+      name: "pilot_total_xds_rejects",
+      help: "Responses that a proxy rejected, by type",
+      labelNames: ["type"],
+      registers,
+    });
+    this.#pushSize = new Histogram({
+      name: "pilot_xds_config_size_bytes",
+      help: "Size of responses, by type",
+      labelNames: ["type"],
+      buckets: [1, 10_000, 1_000_000, 4_000_000, 10_000_000, 40_000_000],
+      registers,
+    });
+    this.#convergence = new Histogram({
+      name: "pilot_proxy_convergence_time",
+      help: "Seconds between a change and the acknowledgement of it by a proxy",
+      buckets: [0.01, 0.05, 0.1, 0.5, 1, 3, 5, 10, 20, 30],
+      registers,
+    });
+    this.#commits = new Counter({
+      name: "pilot_push_triggers",
+      help: "Revisions of the configuration graph that changed something",
+      registers,
+    });
+    this.#gauges(version, sources, registers);
+  }
+
+  #gauges(version: string, sources: MetricSources, registers: Registry[]): void {
+    const gauge = (name: string, help: string, read: () => number) =>
+      new Gauge({
+        name,
+        help,
+        registers,
+        collect() {
+          this.set(read());
+        },
+      });
+    gauge("pilot_xds", "Connected proxies", sources.connected);
+    gauge("pilot_services", "Services known", sources.services);
+    gauge("pilot_virt_services", "VirtualServices known", sources.virtualServices);
+    gauge("lateen_endpoints", "Endpoints known", sources.endpoints);
+    gauge("lateen_graph_revision", "Revision of the configuration graph", sources.revision);
+    const info = new Gauge({
+      name: "pilot_info",
+      help: "Version of the control plane",
+      labelNames: ["version"],
+      registers,
+    });
+    info.set({ version }, 1);
+  }
+
+  observe(event: StreamEvent): void {
+    const type = shortTypeName(event.type).toLowerCase();
+    if (event.kind === "sent") {
+      this.#pushes.inc({ type });
+      this.#pushBytes.inc({ type }, event.bytes);
+      this.#pushSize.observe({ type }, event.bytes);
+    } else if (event.kind === "nacked") {
+      this.#rejects.inc({ type });
+    }
+  }
+
+  /** `seconds` since the change that a proxy has just acknowledged. */
+  observeConvergence(seconds: number): void {
+    this.#convergence.observe(seconds);
+  }
+
+  observeCommit(): void {
+    this.#commits.inc();
+  }
+
+  readonly contentType: string = Registry.PROMETHEUS_CONTENT_TYPE;
+
+  render(): Promise<string> {
+    return this.#registry.metrics();
+  }
+}
