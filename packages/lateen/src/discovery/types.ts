@@ -88,4 +88,6 @@ export type StreamEvent =
       readonly nonce: string;
       readonly revision: number;
       readonly message: string;
+      /** What the rejected response held; the culprit is among them. */
+      readonly names: readonly string[];
     };

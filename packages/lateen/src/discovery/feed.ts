@@ -1,0 +1,103 @@
+import type { ResourceSet } from "./snapshot.ts";
+import type { Resource } from "./types.ts";
+
+/**
+ * One watch set as one stream follows it: the set, and the revision up to which its changes have
+ * been taken. Nothing is kept for each resource.
+ */
+export class Feed {
+  #set: ResourceSet;
+  #revision = -1;
+  /** What the client has, while the set was exchanged and the exchange has not been taken yet. */
+  #baseline: { readonly set: ResourceSet; readonly revision: number } | undefined;
+  #unwatch: () => void;
+  readonly #onDirty: () => void;
+
+  constructor(set: ResourceSet, onDirty: () => void) {
+    this.#set = set;
+    this.#onDirty = onDirty;
+    set.retain();
+    this.#unwatch = set.onDirty(onDirty);
+  }
+
+  get set(): ResourceSet {
+    return this.#set;
+  }
+
+  /** Revision up to which changes were taken; -1: nothing has been yet. */
+  get revision(): number {
+    return this.#revision;
+  }
+
+  get fresh(): boolean {
+    return this.#revision === -1 && this.#baseline === undefined;
+  }
+
+  resource(name: string): Resource | undefined {
+    return this.#set.cell(name)?.value();
+  }
+
+  has(name: string): boolean {
+    return this.#set.cell(name) !== undefined;
+  }
+
+  /** Other names, or the view of another proxy class. What differs shows in the next `take`. */
+  exchange(set: ResourceSet): void {
+    if (set === this.#set) return;
+    set.retain();
+    const left = this.#set;
+    this.#unwatch();
+    this.#set = set;
+    this.#unwatch = set.onDirty(this.#onDirty);
+    if (this.#revision === -1 || this.#baseline !== undefined) left.release();
+    else this.#baseline = { set: left, revision: this.#revision };
+  }
+
+  /** False when `stop` came before everything was built. */
+  settle(stop: () => boolean): boolean {
+    if (this.#baseline !== undefined && !this.#baseline.set.settle(stop)) return false;
+    return this.#set.settle(stop);
+  }
+
+  /** Marks everything up to now as taken. The set must be settled. */
+  skip(): void {
+    this.#baseline?.set.release();
+    this.#baseline = undefined;
+    this.#revision = this.#set.revision;
+  }
+
+  /** Names that may differ from what the client has. The set must be settled and not fresh. */
+  take(into: Set<string>): void {
+    if (this.#baseline !== undefined) this.#takeExchange(this.#baseline, into);
+    else if (this.#revision !== this.#set.revision) {
+      const { changed, removed } = this.#set.since(this.#revision);
+      for (const name of changed) into.add(name);
+      for (const name of removed) into.add(name);
+    }
+    this.skip();
+  }
+
+  #takeExchange(
+    before: { readonly set: ResourceSet; readonly revision: number },
+    into: Set<string>,
+  ): void {
+    const { changed, removed } = before.set.since(before.revision);
+    for (const name of changed) into.add(name);
+    for (const name of removed) into.add(name);
+    for (const name of this.#set.names()) {
+      const had = before.set.cell(name);
+      const has = this.#set.cell(name);
+      if (had !== has && had?.value()?.version !== has?.value()?.version) into.add(name);
+    }
+    for (const name of before.set.names()) {
+      if (this.#set.cell(name) === undefined) into.add(name);
+    }
+  }
+
+  close(): void {
+    this.#unwatch();
+    this.#baseline?.set.release();
+    this.#baseline = undefined;
+    this.#set.release();
+  }
+}

@@ -1,0 +1,46 @@
+/** What a client may ask for on one stream, and how long the server waits for its answers. */
+export interface StreamLimits {
+  /** Resource types on one stream. */
+  readonly typesMax: number;
+  /** Explicit names for one type. */
+  readonly namesPerTypeMax: number;
+  /** UTF-16 units of a resource name, a type URL, a nonce or a node id. */
+  readonly nameLengthMax: number;
+  /**
+   * A response of a type that may be sent in parts ends after the resource that reaches this.
+   * Below the 4 MB that gRPC clients other than Envoy accept by default.
+   */
+  readonly responseBytesSoft: number;
+  /**
+   * After this long without an acknowledgement a response no longer holds anything up: neither the
+   * next one of its type nor the types that follow it in order.
+   */
+  readonly ackWaitMs: number;
+}
+
+export const defaultStreamLimits: StreamLimits = {
+  typesMax: 32,
+  namesPerTypeMax: 100_000,
+  nameLengthMax: 2048,
+  responseBytesSoft: 3 * 1024 * 1024,
+  ackWaitMs: 5000,
+};
+
+/** The gRPC status codes that this product ends streams with. */
+export const GrpcStatus = {
+  ok: 0,
+  cancelled: 1,
+  invalidArgument: 3,
+  permissionDenied: 7,
+  resourceExhausted: 8,
+  unimplemented: 12,
+  internal: 13,
+  unavailable: 14,
+  unauthenticated: 16,
+} as const;
+
+/** Why a stream ends; the message goes to the client as `grpc-message`. */
+export interface StreamEnd {
+  readonly code: number;
+  readonly message: string;
+}

@@ -1,0 +1,142 @@
+import type { Node as NodeMessage } from "@lateen/envoy-api/envoy/config/core/v3/base.js";
+import {
+  DeltaDiscoveryRequest,
+  DiscoveryRequest,
+} from "@lateen/envoy-api/envoy/service/discovery/v3/discovery.js";
+import { GrpcStatus, type StreamEnd, type StreamLimits } from "./limits.ts";
+import type { Node } from "./types.ts";
+
+/** A request of either form, decoded and within limits. */
+export interface Request {
+  readonly node: Node | undefined;
+  readonly type: string;
+  /** Empty in the first request for a type. */
+  readonly nonce: string;
+  /** Set in a rejection (NACK): what the client found wrong. */
+  readonly rejection: string | undefined;
+  /** Delta: names to add. State of the world: all names. */
+  readonly subscribe: readonly string[];
+  readonly unsubscribe: readonly string[];
+  /** Delta: what the client already has, by name. */
+  readonly initialVersions: ReadonlyMap<string, string>;
+  /** State of the world: the version that the client last accepted. */
+  readonly versionInfo: string;
+}
+
+export type Decoded =
+  | { readonly ok: true; readonly request: Request }
+  | { readonly ok: false; readonly end: StreamEnd };
+
+/** A client's message about a rejection is kept up to this length. */
+const REJECTION_MAX_CHARS = 4096;
+
+export function decodeRequest(
+  form: "delta" | "sotw",
+  message: Uint8Array,
+  limits: StreamLimits,
+): Decoded {
+  let request: Request;
+  try {
+    request = form === "delta" ? fromDelta(message) : fromSotw(message);
+  } catch (error) {
+    const reason = error instanceof Error ? error.message : String(error);
+    const what = form === "delta" ? "DeltaDiscoveryRequest" : "DiscoveryRequest";
+    return invalid(`the message is not a ${what}: ${reason}`);
+  }
+  const problem = violation(request, limits);
+  return problem === undefined ? { ok: true, request } : { ok: false, end: problem };
+}
+
+function fromDelta(message: Uint8Array): Request {
+  const raw = DeltaDiscoveryRequest.decode(message);
+  if ((raw.resourceLocatorsSubscribe ?? []).length > 0)
+    throw new Error("resource_locators_subscribe is not supported; use resource_names_subscribe");
+  return {
+    node: raw.node === undefined ? undefined : nodeOf(raw.node),
+    type: raw.typeUrl ?? "",
+    nonce: raw.responseNonce ?? "",
+    rejection: rejectionOf(raw.errorDetail?.message, raw.errorDetail !== undefined),
+    subscribe: raw.resourceNamesSubscribe ?? [],
+    unsubscribe: raw.resourceNamesUnsubscribe ?? [],
+    initialVersions: new Map(Object.entries(raw.initialResourceVersions ?? {})),
+    versionInfo: "",
+  };
+}
+
+const noVersions: ReadonlyMap<string, string> = new Map();
+
+function fromSotw(message: Uint8Array): Request {
+  const raw = DiscoveryRequest.decode(message);
+  if ((raw.resourceLocators ?? []).length > 0)
+    throw new Error("resource_locators is not supported; use resource_names");
+  return {
+    node: raw.node === undefined ? undefined : nodeOf(raw.node),
+    type: raw.typeUrl ?? "",
+    nonce: raw.responseNonce ?? "",
+    rejection: rejectionOf(raw.errorDetail?.message, raw.errorDetail !== undefined),
+    subscribe: raw.resourceNames ?? [],
+    unsubscribe: [],
+    initialVersions: noVersions,
+    versionInfo: raw.versionInfo ?? "",
+  };
+}
+
+function rejectionOf(message: string | undefined, present: boolean): string | undefined {
+  return present ? (message ?? "").slice(0, REJECTION_MAX_CHARS) : undefined;
+}
+
+function nodeOf(raw: NodeMessage): Node {
+  const build = raw.userAgentBuildVersion?.version;
+  const buildVersion =
+    build === undefined ? "" : `${build.majorNumber}.${build.minorNumber}.${build.patch}`;
+  return {
+    id: raw.id ?? "",
+    cluster: raw.cluster ?? "",
+    userAgentName: raw.userAgentName ?? "",
+    userAgentVersion: raw.userAgentVersion ?? buildVersion,
+    metadata: raw.metadata ?? {},
+    locality: {
+      region: raw.locality?.region ?? "",
+      zone: raw.locality?.zone ?? "",
+      subZone: raw.locality?.subZone ?? "",
+    },
+  };
+}
+
+function violation(request: Request, limits: StreamLimits): StreamEnd | undefined {
+  const max = limits.nameLengthMax;
+  if (request.type === "") return end("type_url is empty; every request on an ADS stream needs it");
+  const short: readonly (readonly [string, string])[] = [
+    ["type_url", request.type],
+    ["response_nonce", request.nonce],
+    ["version_info", request.versionInfo],
+    ["node.id", request.node?.id ?? ""],
+    ["node.cluster", request.node?.cluster ?? ""],
+  ];
+  for (const [field, value] of short) {
+    if (value.length > max) return end(`${field} has ${value.length} characters, at most ${max}`);
+  }
+  const { namesPerTypeMax } = limits;
+  const lists = [request.subscribe, request.unsubscribe, [...request.initialVersions.keys()]];
+  for (const names of lists) {
+    if (names.length > namesPerTypeMax) return tooManyNames(request.type, names.length, limits);
+    for (const name of names) {
+      if (name.length > max)
+        return end(`a resource name has ${name.length} characters, at most ${max}`);
+    }
+  }
+  return undefined;
+}
+
+export function tooManyNames(type: string, found: number, limits: StreamLimits): StreamEnd {
+  const message = `${found} resource names of ${type}, at most ${limits.namesPerTypeMax} on a stream`;
+  return { code: GrpcStatus.resourceExhausted, message };
+}
+
+function end(message: string): StreamEnd {
+  return { code: GrpcStatus.invalidArgument, message };
+}
+
+function invalid(message: string): Decoded {
+  return { ok: false, end: end(message) };
+}

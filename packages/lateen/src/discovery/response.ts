@@ -1,0 +1,61 @@
+import {
+  DeltaDiscoveryResponse,
+  DiscoveryResponse,
+} from "@lateen/envoy-api/envoy/service/discovery/v3/discovery.js";
+import type { Resource } from "./types.ts";
+
+/** An encoded response: a small head of its own, then the shared bytes of the resources. */
+export interface EncodedResponse {
+  readonly parts: readonly Uint8Array[];
+  readonly bytes: number;
+}
+
+export interface ResponseHead {
+  readonly type: string;
+  readonly nonce: string;
+  /** `system_version_info` or `version_info`. */
+  readonly version: string;
+  /** `control_plane.identifier`; empty leaves it out. */
+  readonly controlPlane: string;
+}
+
+export function encodeDelta(
+  head: ResponseHead,
+  resources: readonly Resource[],
+  removed: readonly string[],
+): EncodedResponse {
+  const first = DeltaDiscoveryResponse.encode({
+    systemVersionInfo: head.version,
+    typeUrl: head.type,
+    nonce: head.nonce,
+    removedResources: [...removed],
+    controlPlane: controlPlane(head),
+  }).finish();
+  return assemble(
+    first,
+    resources.map(resource => resource.deltaField),
+  );
+}
+
+export function encodeSotw(head: ResponseHead, resources: readonly Resource[]): EncodedResponse {
+  const first = DiscoveryResponse.encode({
+    versionInfo: head.version,
+    typeUrl: head.type,
+    nonce: head.nonce,
+    controlPlane: controlPlane(head),
+  }).finish();
+  return assemble(
+    first,
+    resources.map(resource => resource.sotwField),
+  );
+}
+
+function controlPlane(head: ResponseHead): { identifier: string } | undefined {
+  return head.controlPlane === "" ? undefined : { identifier: head.controlPlane };
+}
+
+function assemble(first: Uint8Array, fields: readonly Uint8Array[]): EncodedResponse {
+  let bytes = first.length;
+  for (const field of fields) bytes += field.length;
+  return { parts: [first, ...fields], bytes };
+}

@@ -1,0 +1,58 @@
+import { createHash } from "node:crypto";
+import type { WatchSet } from "../flow/watch-types.ts";
+import type { Resource } from "./types.ts";
+
+export type ResourceSet = WatchSet<Resource | undefined>;
+
+/** All of a set as of one revision; made once and shared by the streams that hold the set. */
+export interface Snapshot {
+  readonly revision: number;
+  /** In name order. */
+  readonly resources: readonly Resource[];
+  /** Names without a resource. */
+  readonly missing: readonly string[];
+  /** Bytes of all resources in the delta form (the other form is a little smaller). */
+  readonly bytes: number;
+}
+
+/** One for all streams of a server. Sets must be settled when they are asked about. */
+export class SnapshotCache {
+  readonly #snapshots = new WeakMap<ResourceSet, Snapshot>();
+  readonly #digests = new WeakMap<Snapshot, string>();
+
+  of(set: ResourceSet): Snapshot {
+    const cached = this.#snapshots.get(set);
+    if (cached?.revision === set.revision) return cached;
+    const made = makeSnapshot(set);
+    this.#snapshots.set(set, made);
+    return made;
+  }
+
+  /** Names and versions of all resources in a few characters; equal sets give equal digests. */
+  digest(set: ResourceSet): string {
+    const snapshot = this.of(set);
+    const cached = this.#digests.get(snapshot);
+    if (cached !== undefined) return cached;
+    const hash = createHash("sha256");
+    for (const { name, version } of snapshot.resources) hash.update(`${name}\0${version}\0`);
+    const digest = hash.digest("hex").slice(0, 16);
+    this.#digests.set(snapshot, digest);
+    return digest;
+  }
+}
+
+function makeSnapshot(set: ResourceSet): Snapshot {
+  const resources: Resource[] = [];
+  const missing: string[] = [];
+  let bytes = 0;
+  for (const name of set.names()) {
+    const resource = set.cell(name)?.value();
+    if (resource === undefined) {
+      missing.push(name);
+    } else {
+      resources.push(resource);
+      bytes += resource.deltaField.length;
+    }
+  }
+  return { revision: set.revision, resources, missing, bytes };
+}

@@ -1,0 +1,249 @@
+/**
+ * One xDS stream as a state machine: bytes of requests in, bytes of responses out, no sockets and
+ * no timers. The form (delta or state of the world) differs only in decoding, encoding and in what
+ * `Subscription` puts into a response.
+ */
+import { assert } from "../base/assert.ts";
+import { GrpcStatus, type StreamEnd, type StreamLimits } from "./limits.ts";
+import { decodeRequest, type Request, tooManyNames } from "./request.ts";
+import { type EncodedResponse, encodeDelta, encodeSotw } from "./response.ts";
+import type { SnapshotCache } from "./snapshot.ts";
+import { type Emission, Subscription, type SubscriptionContext } from "./subscription.ts";
+import { clusterType, endpointType, namesClusters, orderOf } from "./type-order.ts";
+import type { ConfigSource, Connection, Node, Peer } from "./types.ts";
+
+export interface AdsStreamOptions {
+  readonly form: "delta" | "sotw";
+  /** Must be ready. */
+  readonly source: ConfigSource;
+  readonly peer: Peer;
+  readonly limits: StreamLimits;
+  /** Shared by all streams. */
+  readonly snapshots: SnapshotCache;
+  /** Sent as `control_plane.identifier`; empty leaves it out. */
+  readonly controlPlane: string;
+  /** Called when `pull` may have something; may come at any time, also inside `receive`. */
+  readonly wake: () => void;
+}
+
+export type Pulled =
+  | { readonly kind: "message"; readonly message: EncodedResponse }
+  /** Not everything was built before `stop`: pull again soon. */
+  | { readonly kind: "more" }
+  /** Nothing to send until the next `wake`. */
+  | { readonly kind: "idle" };
+
+const idle: Pulled = { kind: "idle" };
+const more: Pulled = { kind: "more" };
+
+export class AdsStream {
+  readonly #options: AdsStreamOptions;
+  #node: Node | undefined;
+  #connection: Connection | undefined;
+  /** In the order in which they are served. */
+  #subscriptions: readonly Subscription[] = [];
+  #nonces = 0;
+  #nowMs: number;
+  /** The client came back with clusters of its own, and has not asked for what names them yet. */
+  #resumedAtMs: number | undefined;
+  #closed = false;
+
+  constructor(options: AdsStreamOptions, nowMs: number) {
+    this.#options = options;
+    this.#nowMs = nowMs;
+  }
+
+  get connection(): Connection | undefined {
+    return this.#connection;
+  }
+
+  /** Takes one request. What it returns ends the stream. */
+  receive(message: Uint8Array): StreamEnd | undefined {
+    assert(!this.#closed, "a request on a closed stream");
+    const { form, limits } = this.#options;
+    const decoded = decodeRequest(form, message, limits);
+    if (!decoded.ok) return decoded.end;
+    const { request } = decoded;
+    const problem = this.#identify(request);
+    if (problem !== undefined) return problem;
+    const subscription = this.#find(request.type);
+    if (subscription === undefined) return this.#open(request);
+    if (form === "delta") this.#receiveDelta(subscription, request);
+    else this.#receiveSotw(subscription, request);
+    this.#options.wake();
+    const { nameCount } = subscription;
+    if (nameCount > limits.namesPerTypeMax) return tooManyNames(request.type, nameCount, limits);
+    return undefined;
+  }
+
+  /** The next response, in an order that makes before it breaks. */
+  pull(stop: () => boolean): Pulled {
+    let unsettled = false;
+    let clustersOnTheWay = false;
+    for (const subscription of this.#subscriptions) {
+      const { type } = subscription;
+      const gated = namesClusters(type) && clustersOnTheWay;
+      const ready = !subscription.busy && !gated && subscription.prepare(stop);
+      if (!ready) {
+        if (type === clusterType) clustersOnTheWay = true;
+        if (!subscription.busy && !gated) unsettled = true;
+        continue;
+      }
+      const emission = subscription.emit(type !== clusterType);
+      if (emission !== undefined) return this.#send(subscription, emission);
+    }
+    return this.#pullRemovals() ?? (unsettled ? more : idle);
+  }
+
+  /** Tells the time, about once a second: overdue answers stop holding things up. */
+  tick(nowMs: number): void {
+    this.#nowMs = nowMs;
+    let overdue = false;
+    for (const subscription of this.#subscriptions) {
+      if (subscription.tick(nowMs)) overdue = true;
+    }
+    const waited = this.#resumedAtMs === undefined ? 0 : nowMs - this.#resumedAtMs;
+    if (waited >= this.#options.limits.ackWaitMs) {
+      this.#resumedAtMs = undefined;
+      overdue = true;
+    }
+    if (overdue) this.#options.wake();
+  }
+
+  close(): void {
+    if (this.#closed) return;
+    this.#closed = true;
+    for (const subscription of this.#subscriptions) subscription.close();
+    this.#subscriptions = [];
+    this.#connection?.close();
+  }
+
+  /** For tests of memory: entries held beside what streams share. */
+  get ownEntries(): number {
+    let count = 0;
+    for (const subscription of this.#subscriptions) count += subscription.ownEntries;
+    return count;
+  }
+
+  #identify(request: Request): StreamEnd | undefined {
+    const { source, peer, form } = this.#options;
+    const { node } = request;
+    if (this.#node !== undefined) {
+      if (node === undefined || node.id === "" || node.id === this.#node.id) return undefined;
+      const was = this.#node.id;
+      return invalid(`node.id was "${was}" and is now "${node.id}"; it may not change on a stream`);
+    }
+    if (node === undefined || node.id === "")
+      return invalid("the first request of a stream needs a node with an id");
+    const connected = source.connect(node, peer, form);
+    if ("refused" in connected) return { code: connected.code, message: connected.refused };
+    this.#node = node;
+    this.#connection = connected;
+    connected.onReclassified(() => {
+      for (const subscription of this.#subscriptions) subscription.reclassify();
+      this.#options.wake();
+    });
+    return undefined;
+  }
+
+  #find(type: string): Subscription | undefined {
+    return this.#subscriptions.find(subscription => subscription.type === type);
+  }
+
+  #open(request: Request): StreamEnd | undefined {
+    const { limits, wake, form, snapshots } = this.#options;
+    const connection = this.#connection;
+    assert(connection !== undefined, "a subscription before the stream has a node");
+    const { type } = request;
+    if (this.#subscriptions.length >= limits.typesMax) {
+      const message = `more than ${limits.typesMax} resource types on a stream`;
+      return { code: GrpcStatus.resourceExhausted, message };
+    }
+    const context: SubscriptionContext = { form, connection, snapshots, limits, wake };
+    const subscription = new Subscription(type, context);
+    subscription.open(request);
+    // Clusters that were just sent are warming, and wait for endpoints whatever the client has.
+    if (type === endpointType) this.#forceWarming(subscription);
+    if (type === clusterType && (request.initialVersions.size > 0 || request.versionInfo !== ""))
+      this.#resumedAtMs = this.#nowMs;
+    this.#subscriptions = [...this.#subscriptions, subscription].sort(
+      (a, b) => orderOf(a.type) - orderOf(b.type),
+    );
+    connection.report({ kind: "subscribed", type });
+    wake();
+    return undefined;
+  }
+
+  #forceWarming(endpoints: Subscription): void {
+    for (const { resources } of this.#find(clusterType)?.inFlight ?? [])
+      endpoints.force(resources.map(resource => resource.name));
+  }
+
+  #receiveDelta(subscription: Subscription, request: Request): void {
+    if (request.nonce !== "") this.#answered(subscription, request);
+    subscription.change(request);
+  }
+
+  #receiveSotw(subscription: Subscription, request: Request): void {
+    // An answer to anything but the newest response is stale; the client will answer that one too.
+    const newest = subscription.inFlight.at(-1)?.nonce;
+    const stale = request.nonce !== "" && newest !== undefined && request.nonce !== newest;
+    if (request.nonce !== "") this.#answered(subscription, request);
+    if (!stale) subscription.replace(request.subscribe);
+  }
+
+  #answered(subscription: Subscription, request: Request): void {
+    const { type, rejection, nonce } = request;
+    const response = subscription.answer(nonce, rejection !== undefined);
+    if (response === undefined) return;
+    const { revision } = response;
+    if (rejection === undefined) {
+      this.#connection?.report({ kind: "acked", type, nonce, revision });
+      return;
+    }
+    const names = response.resources.map(resource => resource.name);
+    this.#connection?.report({ kind: "nacked", type, nonce, revision, message: rejection, names });
+  }
+
+  /** Clusters go last: when nothing that the client has accepted names them any more. */
+  #pullRemovals(): Pulled | undefined {
+    const clusters = this.#find(clusterType);
+    const revision = clusters?.deferredRevision;
+    if (clusters === undefined || revision === undefined || clusters.busy) return undefined;
+    const users = this.#subscriptions.filter(({ type }) => namesClusters(type));
+    if (users.length === 0 && this.#resumedAtMs !== undefined) return undefined;
+    if (!users.every(user => user.caughtUp(revision))) return undefined;
+    const emission = clusters.emit(true);
+    return emission === undefined ? undefined : this.#send(clusters, emission);
+  }
+
+  #send(subscription: Subscription, emission: Emission): Pulled {
+    const { form, controlPlane } = this.#options;
+    const { type } = subscription;
+    const { resources, removed, revision } = emission;
+    this.#nonces++;
+    const nonce = String(this.#nonces);
+    const head = { type, nonce, version: emission.version, controlPlane };
+    const message =
+      form === "delta" ? encodeDelta(head, resources, removed) : encodeSotw(head, resources);
+    subscription.sent({ nonce, revision, resources, sentAtMs: this.#nowMs });
+    if (type === clusterType) this.#warm(emission);
+    const names = resources.length + removed.length;
+    this.#connection?.report({ kind: "sent", type, nonce, revision, names, bytes: message.bytes });
+    return { kind: "message", message };
+  }
+
+  /**
+   * Envoy builds a changed cluster anew and waits for its endpoints, but does not ask again for
+   * names that it is subscribed to: they are sent once more. The name is the cluster's own.
+   */
+  #warm(emission: Emission): void {
+    const endpoints = this.#find(endpointType);
+    if (endpoints === undefined) return;
+    endpoints.force(emission.changed.map(resource => resource.name));
+  }
+}
+
+function invalid(message: string): StreamEnd {
+  return { code: GrpcStatus.invalidArgument, message };
+}

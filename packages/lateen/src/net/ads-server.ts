@@ -1,0 +1,420 @@
+/**
+ * The xDS server: gRPC over node:http2 on a plaintext and a TLS port. The transport only; what is
+ * said on a stream is discovery/'s.
+ */
+import { X509Certificate } from "node:crypto";
+import {
+  createSecureServer,
+  createServer,
+  type Http2SecureServer,
+  type Http2Server,
+  type IncomingHttpHeaders,
+  type ServerHttp2Session,
+  type ServerHttp2Stream,
+} from "node:http2";
+import type { AddressInfo, Socket } from "node:net";
+import { createSecureContext, TLSSocket } from "node:tls";
+import type { Clock } from "../base/clock.ts";
+import type { Log } from "../base/log.ts";
+import {
+  defaultStreamLimits,
+  GrpcStatus,
+  type StreamEnd,
+  type StreamLimits,
+} from "../discovery/limits.ts";
+import { SnapshotCache } from "../discovery/snapshot.ts";
+import type { ConfigSource, Peer, Refusal } from "../discovery/types.ts";
+import { AdsCall } from "./ads-call.ts";
+import { defaultServerLimits, type ServerLimits } from "./ads-limits.ts";
+import { GrpcStream, notGrpc, refuse } from "./grpc-stream.ts";
+import {
+  defaultPushScheduling,
+  PushScheduler,
+  type PushSchedulerOptions,
+} from "./push-scheduler.ts";
+import { Pacer, TokenBucket } from "./token-bucket.ts";
+
+/** What a client shows before any of its requests is read. */
+export interface Credentials {
+  readonly transport: "plaintext" | "tls";
+  readonly headers: Readonly<Record<string, string | readonly string[] | undefined>>;
+  /** The client's certificate, checked against the roots of `TlsMaterial`; or undefined. */
+  readonly certificate: X509Certificate | undefined;
+  readonly address: string;
+}
+
+/** May take its time (a token review); a refusal's reason goes to the client. */
+export type Authenticate = (credentials: Credentials) => Peer | Refusal | Promise<Peer | Refusal>;
+
+/** PEM. Exchanged while the server runs by `AdsServer.setTls`; connections that stand keep theirs. */
+export interface TlsMaterial {
+  readonly certificateChain: string;
+  readonly privateKey: string;
+  /** Roots that client certificates are checked against; without any none is asked for. */
+  readonly clientRoots: readonly string[];
+}
+
+export interface AdsServerOptions {
+  readonly source: ConfigSource;
+  readonly authenticate: Authenticate;
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly serverLimits?: Partial<ServerLimits>;
+  readonly streamLimits?: Partial<StreamLimits>;
+  readonly scheduling?: Partial<PushSchedulerOptions>;
+  /** Sent as `control_plane.identifier`. */
+  readonly controlPlane?: string;
+}
+
+export interface ListenAt {
+  /** Default 127.0.0.1. */
+  readonly host?: string;
+  /** 0: any free one. */
+  readonly port: number;
+}
+
+const services = new Map<string, "delta" | "sotw">([
+  ["/envoy.service.discovery.v3.AggregatedDiscoveryService/DeltaAggregatedResources", "delta"],
+  ["/envoy.service.discovery.v3.AggregatedDiscoveryService/StreamAggregatedResources", "sotw"],
+]);
+const TICK_MS = 1000;
+/** While streams wait in line, they are let in this often. */
+const PACE_MS = 20;
+
+interface Session {
+  readonly session: ServerHttp2Session;
+  readonly openedAtMs: number;
+  streams: number;
+  hadStream: boolean;
+  idleSinceMs: number;
+  pingedAtMs: number;
+  awaitingPong: boolean;
+}
+
+export class AdsServer {
+  readonly #options: AdsServerOptions;
+  readonly #limits: ServerLimits;
+  readonly #streamLimits: StreamLimits;
+  readonly #scheduler: PushScheduler;
+  readonly #snapshots = new SnapshotCache();
+  readonly #servers: (Http2Server | Http2SecureServer)[] = [];
+  readonly #secureServers: Http2SecureServer[] = [];
+  readonly #sockets = new Set<Socket>();
+  readonly #sessions = new Set<Session>();
+  readonly #calls = new Set<AdsCall>();
+  readonly #pacer: Pacer;
+  #tls: TlsMaterial | undefined;
+  #cancelTick: (() => void) | undefined;
+  #pacing = false;
+  #closing = false;
+
+  constructor(options: AdsServerOptions) {
+    this.#options = options;
+    this.#limits = { ...defaultServerLimits, ...options.serverLimits };
+    this.#streamLimits = { ...defaultStreamLimits, ...options.streamLimits };
+    this.#scheduler = new PushScheduler({ ...defaultPushScheduling, ...options.scheduling });
+    const { newStreamsPerSecond, newStreamBurst, newStreamsWaitingMax } = this.#limits;
+    const bucket = new TokenBucket(newStreamsPerSecond, newStreamBurst, options.clock.now());
+    this.#pacer = new Pacer(bucket, newStreamsWaitingMax);
+    this.#armTick();
+  }
+
+  /** Streams that are open now. */
+  get streams(): number {
+    return this.#calls.size;
+  }
+
+  /** Plaintext, as Istio's 15010. Returns the port. */
+  async listenPlaintext(at: ListenAt): Promise<number> {
+    const server = createServer(this.#http2Options());
+    this.#attach(server, "plaintext");
+    return this.#listen(server, at);
+  }
+
+  /** TLS, as Istio's 15012. `setTls` must have been called. Returns the port. */
+  async listenTls(at: ListenAt): Promise<number> {
+    if (this.#tls === undefined)
+      throw new Error("listenTls needs a certificate: call setTls first");
+    const server = createSecureServer({
+      ...this.#http2Options(),
+      ...contextOf(this.#tls),
+      ALPNProtocols: ["h2"],
+      allowHTTP1: false,
+      minVersion: "TLSv1.2",
+      handshakeTimeout: this.#limits.handshakeMs,
+      // A certificate is asked for; whether one must be shown, and what it proves, `authenticate`
+      // says. A certificate that the roots do not bear out counts as none.
+      requestCert: true,
+      rejectUnauthorized: false,
+    });
+    server.on("tlsClientError", error => {
+      this.#options.log.debug("TLS handshake failed", { error: error.message });
+    });
+    this.#secureServers.push(server);
+    this.#attach(server, "tls");
+    return this.#listen(server, at);
+  }
+
+  /** New handshakes use it from now on. Throws when the material is not usable. */
+  setTls(material: TlsMaterial): void {
+    createSecureContext(contextOf(material));
+    this.#tls = material;
+    for (const server of this.#secureServers) server.setSecureContext(contextOf(material));
+  }
+
+  /** No new streams; those that stand are told to go elsewhere, and cut after `graceMs`. */
+  async close(graceMs = 0): Promise<void> {
+    this.#closing = true;
+    const closed = this.#servers.map(
+      server => new Promise<void>(done => void server.close(() => done())),
+    );
+    for (const { session } of this.#sessions) if (!session.destroyed) session.goaway(0);
+    const message = "the control plane is shutting down; connect again";
+    for (const call of [...this.#calls]) call.end({ code: GrpcStatus.unavailable, message });
+    for (const { session } of this.#sessions) session.close();
+    const cancelCut = this.#options.clock.after(graceMs, () => {
+      for (const socket of this.#sockets) socket.destroy();
+    });
+    await Promise.all(closed);
+    cancelCut();
+    this.#cancelTick?.();
+    this.#scheduler.close();
+  }
+
+  #http2Options(): {
+    settings: { maxConcurrentStreams: number; maxHeaderListSize: number };
+    maxSessionMemory: number;
+    maxSessionInvalidFrames: number;
+    maxSessionRejectedStreams: number;
+  } {
+    return {
+      settings: {
+        maxConcurrentStreams: this.#limits.streamsPerConnectionMax,
+        maxHeaderListSize: this.#limits.headerBytesMax,
+      },
+      maxSessionMemory: 64,
+      maxSessionInvalidFrames: 100,
+      maxSessionRejectedStreams: 100,
+    };
+  }
+
+  #attach(server: Http2Server | Http2SecureServer, transport: "plaintext" | "tls"): void {
+    this.#servers.push(server);
+    server.on("connection", (socket: Socket) => this.#onSocket(socket));
+    server.on("session", session => this.#onSession(session));
+    server.on("sessionError", error => {
+      this.#options.log.debug("HTTP/2 session failed", { error: error.message });
+    });
+    server.on("stream", (stream: ServerHttp2Stream, headers: IncomingHttpHeaders) =>
+      this.#onStream(transport, stream, headers),
+    );
+    server.on("error", error => {
+      this.#options.log.error("xDS listener failed", { error: error.message });
+    });
+  }
+
+  async #listen(server: Http2Server | Http2SecureServer, at: ListenAt): Promise<number> {
+    await new Promise<void>((done, fail) => {
+      server.once("error", fail);
+      server.listen({ host: at.host ?? "127.0.0.1", port: at.port }, () => {
+        server.off("error", fail);
+        done();
+      });
+    });
+    return (server.address() as AddressInfo).port;
+  }
+
+  #onSocket(socket: Socket): void {
+    if (this.#sockets.size >= this.#limits.connectionsMax || this.#closing) {
+      socket.destroy();
+      return;
+    }
+    this.#sockets.add(socket);
+    socket.setNoDelay(true);
+    socket.once("close", () => this.#sockets.delete(socket));
+  }
+
+  #onSession(session: ServerHttp2Session): void {
+    const nowMs = this.#options.clock.now();
+    const entry: Session = {
+      session,
+      openedAtMs: nowMs,
+      streams: 0,
+      hadStream: false,
+      idleSinceMs: nowMs,
+      pingedAtMs: nowMs,
+      awaitingPong: false,
+    };
+    this.#sessions.add(entry);
+    session.on("error", () => {});
+    session.once("close", () => this.#sessions.delete(entry));
+    session.on("stream", stream => {
+      entry.streams++;
+      entry.hadStream = true;
+      stream.once("close", () => {
+        entry.streams--;
+        entry.idleSinceMs = this.#options.clock.now();
+      });
+    });
+  }
+
+  #onStream(
+    transport: "plaintext" | "tls",
+    stream: ServerHttp2Stream,
+    headers: IncomingHttpHeaders,
+  ): void {
+    stream.on("error", () => {});
+    const status = notGrpc(headers);
+    if (status !== undefined) {
+      stream.respond({ ":status": status }, { endStream: true });
+      return;
+    }
+    const form = services.get(headers[":path"] ?? "");
+    if (form === undefined) {
+      const message = `unknown method ${headers[":path"] ?? ""}`;
+      refuse(stream, { code: GrpcStatus.unimplemented, message });
+      return;
+    }
+    if (this.#closing) {
+      refuse(stream, { code: GrpcStatus.unavailable, message: "shutting down" });
+      return;
+    }
+    const leave = this.#pacer.enter(
+      this.#options.clock.now(),
+      () => void this.#admit(transport, form, stream, headers),
+    );
+    if (leave === undefined) {
+      const message = `${this.#pacer.waiting} new streams are waiting already; try again later`;
+      refuse(stream, { code: GrpcStatus.resourceExhausted, message });
+      return;
+    }
+    stream.once("close", leave);
+    this.#armPacing();
+  }
+
+  async #admit(
+    transport: "plaintext" | "tls",
+    form: "delta" | "sotw",
+    stream: ServerHttp2Stream,
+    headers: IncomingHttpHeaders,
+  ): Promise<void> {
+    const refusal = await this.#authenticateAndWait(transport, stream, headers);
+    if (stream.destroyed) return;
+    if ("refused" in refusal) {
+      this.#options.log.warn("xDS stream refused", {
+        peer: stream.session?.socket.remoteAddress,
+        code: refusal.code,
+        reason: refusal.refused,
+      });
+      refuse(stream, { code: refusal.code, message: refusal.refused });
+      return;
+    }
+    const { source, log, controlPlane, clock } = this.#options;
+    const call: AdsCall = new AdsCall(
+      {
+        form,
+        peer: refusal,
+        source,
+        log,
+        snapshots: this.#snapshots,
+        scheduler: this.#scheduler,
+        streamLimits: this.#streamLimits,
+        serverLimits: this.#limits,
+        controlPlane: controlPlane ?? "",
+        onClose: () => this.#calls.delete(call),
+      },
+      new GrpcStream(stream, this.#limits.messageBytesMax),
+      clock.now(),
+    );
+    if (!stream.destroyed) this.#calls.add(call);
+  }
+
+  async #authenticateAndWait(
+    transport: "plaintext" | "tls",
+    stream: ServerHttp2Stream,
+    headers: IncomingHttpHeaders,
+  ): Promise<Peer | Refusal> {
+    const unready: StreamEnd = {
+      code: GrpcStatus.unavailable,
+      message: "authentication failed for a reason that the server's log has",
+    };
+    try {
+      const peer = await this.#options.authenticate(credentialsOf(transport, stream, headers));
+      if (!("refused" in peer)) await this.#sourceReady(stream);
+      return peer;
+    } catch (error) {
+      const reason = error instanceof Error ? error.message : String(error);
+      this.#options.log.error("authentication failed", { error: reason });
+      return { refused: unready.message, code: unready.code };
+    }
+  }
+
+  /** Nothing of a stream is read before the sources have synced: no answer could be right. */
+  async #sourceReady(stream: ServerHttp2Stream): Promise<void> {
+    const { source } = this.#options;
+    if (source.ready) return;
+    await new Promise<void>(done => {
+      stream.once("close", done);
+      source.onReady(done);
+    });
+  }
+
+  #armPacing(): void {
+    if (this.#pacing || this.#pacer.waiting === 0) return;
+    this.#pacing = true;
+    this.#options.clock.after(PACE_MS, () => {
+      this.#pacing = false;
+      this.#pacer.tick(this.#options.clock.now());
+      this.#armPacing();
+    });
+  }
+
+  #armTick(): void {
+    this.#cancelTick = this.#options.clock.after(TICK_MS, () => {
+      const nowMs = this.#options.clock.now();
+      for (const call of [...this.#calls]) call.tick(nowMs);
+      for (const session of this.#sessions) this.#checkSession(session, nowMs);
+      this.#armTick();
+    });
+  }
+
+  #checkSession(entry: Session, nowMs: number): void {
+    const { session } = entry;
+    if (session.destroyed) return;
+    const { handshakeMs, idleMs, pingEveryMs, pingAnswerMs } = this.#limits;
+    const allowedMs = entry.hadStream ? idleMs : handshakeMs;
+    if (entry.streams === 0 && nowMs - entry.idleSinceMs > allowedMs) {
+      session.close();
+      session.destroy();
+      return;
+    }
+    if (entry.awaitingPong) {
+      if (nowMs - entry.pingedAtMs > pingAnswerMs) session.destroy();
+      return;
+    }
+    if (nowMs - entry.pingedAtMs < pingEveryMs) return;
+    entry.pingedAtMs = nowMs;
+    entry.awaitingPong = session.ping(() => {
+      entry.awaitingPong = false;
+    });
+  }
+}
+
+function contextOf(material: TlsMaterial): { cert: string; key: string; ca: string[] } {
+  const { certificateChain, privateKey, clientRoots } = material;
+  return { cert: certificateChain, key: privateKey, ca: [...clientRoots] };
+}
+
+function credentialsOf(
+  transport: "plaintext" | "tls",
+  stream: ServerHttp2Stream,
+  headers: IncomingHttpHeaders,
+): Credentials {
+  const socket = stream.session?.socket;
+  let certificate: X509Certificate | undefined;
+  if (socket instanceof TLSSocket && socket.authorized) {
+    const raw = socket.getPeerX509Certificate();
+    if (raw !== undefined) certificate = new X509Certificate(raw.raw);
+  }
+  return { transport, headers, certificate, address: socket?.remoteAddress ?? "" };
+}

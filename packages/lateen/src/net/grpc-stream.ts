@@ -1,0 +1,131 @@
+import type { IncomingHttpHeaders, ServerHttp2Stream } from "node:http2";
+import { GrpcStatus, type StreamEnd } from "../discovery/limits.ts";
+import type { EncodedResponse } from "../discovery/response.ts";
+import { encodeGrpcMessage, GrpcFrameReader, prefixed } from "./grpc-frames.ts";
+
+export interface GrpcStreamEvents {
+  readonly onMessage: (message: Uint8Array) => void;
+  readonly onDrain: () => void;
+  /** The client has no more requests. */
+  readonly onHalfClose: () => void;
+  /** Over for any reason; called once. */
+  readonly onClose: () => void;
+}
+
+/** The server's side of one gRPC call over a raw HTTP/2 stream. */
+export class GrpcStream {
+  readonly #stream: ServerHttp2Stream;
+  readonly #reader: GrpcFrameReader;
+  #end: StreamEnd | undefined;
+  #blocked = false;
+
+  constructor(stream: ServerHttp2Stream, messageBytesMax: number) {
+    this.#stream = stream;
+    this.#reader = new GrpcFrameReader(messageBytesMax);
+    stream.on("error", () => {});
+  }
+
+  get closed(): boolean {
+    return this.#stream.destroyed || this.#stream.closed || this.#end !== undefined;
+  }
+
+  /** True while the transport has no room; `onDrain` follows. */
+  get blocked(): boolean {
+    return this.#blocked;
+  }
+
+  /** Sends the headers and begins to read. */
+  open(events: GrpcStreamEvents): void {
+    const stream = this.#stream;
+    if (stream.destroyed) {
+      events.onClose();
+      return;
+    }
+    stream.respond(
+      { ":status": 200, "content-type": "application/grpc" },
+      { waitForTrailers: true },
+    );
+    stream.on("wantTrailers", () => stream.sendTrailers(trailersOf(this.#end ?? finished)));
+    stream.on("drain", () => {
+      this.#blocked = false;
+      events.onDrain();
+    });
+    stream.once("close", events.onClose);
+    stream.on("end", events.onHalfClose);
+    stream.on("data", (chunk: Buffer) => this.#read(chunk, events.onMessage));
+  }
+
+  pause(): void {
+    this.#stream.pause();
+  }
+
+  resume(): void {
+    this.#stream.resume();
+  }
+
+  /** False when the transport is full: wait for drain before the next one. */
+  send(message: EncodedResponse): boolean {
+    const stream = this.#stream;
+    const [first, ...rest] = message.parts;
+    stream.cork();
+    let room = stream.write(prefixed(first ?? new Uint8Array(), message.bytes));
+    for (const part of rest) room = stream.write(part);
+    stream.uncork();
+    this.#blocked = !room;
+    return room;
+  }
+
+  /** Ends the call with a status; what was written before still goes out. */
+  finish(end: StreamEnd): void {
+    if (this.closed) return;
+    this.#end = end;
+    if (this.#stream.headersSent) this.#stream.end();
+    else refuse(this.#stream, end);
+    // The client may go on sending for ever; its data is thrown away until it sees the status.
+    this.#stream.resume();
+  }
+
+  /** Ends the call without waiting for a client that does not read. */
+  cut(): void {
+    this.#stream.close();
+    this.#stream.destroy();
+  }
+
+  #read(chunk: Buffer, onMessage: (message: Uint8Array) => void): void {
+    if (this.#end !== undefined) return;
+    const error = this.#reader.push(chunk, message => {
+      if (this.#end === undefined) onMessage(message);
+    });
+    if (error === undefined || this.#end !== undefined) return;
+    if (error.kind === "compressed") {
+      const message = "compressed or malformed gRPC message; send messages uncompressed";
+      this.finish({ code: GrpcStatus.unimplemented, message });
+    } else {
+      const message = `a request message of ${error.bytes} bytes is over the limit`;
+      this.finish({ code: GrpcStatus.resourceExhausted, message });
+    }
+  }
+}
+
+const finished: StreamEnd = { code: GrpcStatus.ok, message: "" };
+
+/** A call that ends before it begins: headers and trailers in one. */
+export function refuse(stream: ServerHttp2Stream, end: StreamEnd): void {
+  if (stream.destroyed || stream.headersSent) return;
+  const head = { ":status": 200, "content-type": "application/grpc", ...trailersOf(end) };
+  stream.respond(head, { endStream: true });
+  stream.resume();
+}
+
+function trailersOf(end: StreamEnd): Record<string, string> {
+  const trailers: Record<string, string> = { "grpc-status": String(end.code) };
+  if (end.message !== "") trailers["grpc-message"] = encodeGrpcMessage(end.message);
+  return trailers;
+}
+
+/** What is wrong with a request that is not a gRPC call, as an HTTP status; or undefined. */
+export function notGrpc(headers: IncomingHttpHeaders): number | undefined {
+  if (headers[":method"] !== "POST") return 405;
+  const type = headers["content-type"];
+  return type === "application/grpc" || type === "application/grpc+proto" ? undefined : 415;
+}
