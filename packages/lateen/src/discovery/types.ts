@@ -89,5 +89,5 @@ export type StreamEvent =
       readonly revision: number;
       readonly message: string;
       /** What the rejected response held; the culprit is among them. */
-      readonly names: readonly string[];
+      readonly names?: readonly string[];
     };
