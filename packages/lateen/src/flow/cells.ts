@@ -1,6 +1,7 @@
 import { assert } from "../base/assert.ts";
 import { type Engine, MisuseError, type Outcome, type Revision, rule } from "./engine.ts";
 import { deepEqual } from "./equal.ts";
+import { LinkedList, type Links } from "./linked-list.ts";
 import { Dependent, describeInputs, type InputDescription, PointMap } from "./point.ts";
 import type { Equals } from "./table.ts";
 import type { Cell, CellFamily, DeriveOptions, Readable, Reader } from "./types.ts";
@@ -73,7 +74,38 @@ export class StoredFamily<T> implements CellFamily<T> {
   #describe(key: string): InputDescription[] {
     const cell = this.#cells.get(key);
     const cause = cell?.because?.cause;
-    return [{ collection: this.name, key, changedAt: cell?.changedAt, cause }];
+    return [
+      { collection: this.name, key, changedAt: cell?.hasValue ? cell.changedAt : undefined, cause },
+    ];
+  }
+}
+
+/**
+ * Someone who wants to hear that a cell turned dirty. It may still be told once after it was
+ * detached, in the same commit.
+ */
+export interface CellWatcher extends Links<CellWatcher> {
+  cellDirtied(): void;
+}
+
+class ListeningWatcher implements CellWatcher {
+  next: CellWatcher | undefined;
+  previous: CellWatcher | undefined;
+  #listener: (() => void) | undefined;
+
+  constructor(listener: () => void) {
+    this.#listener = listener;
+  }
+
+  cellDirtied(): void {
+    this.#listener?.();
+  }
+
+  /** False when it was stopped before. */
+  stop(): boolean {
+    const wasListening = this.#listener !== undefined;
+    this.#listener = undefined;
+    return wasListening;
   }
 }
 
@@ -101,7 +133,7 @@ export class StoredCell<T> extends Dependent implements Cell<T> {
   #dirtiedIn: Revision | undefined;
   #holders = 0;
   #isForgotten = false;
-  #listeners: (() => void)[] | undefined;
+  #watchers: LinkedList<CellWatcher> | undefined;
 
   constructor(family: StoredFamily<T>, key: string) {
     super();
@@ -115,6 +147,11 @@ export class StoredCell<T> extends Dependent implements Cell<T> {
 
   get changedAt(): number {
     return this.#memo?.changedAt ?? 0;
+  }
+
+  /** False until a computation succeeds. */
+  get hasValue(): boolean {
+    return this.#memo !== undefined;
   }
 
   get because(): Revision | undefined {
@@ -141,11 +178,26 @@ export class StoredCell<T> extends Dependent implements Cell<T> {
   }
 
   onDirty(listener: () => void): () => void {
-    this.#listeners ??= [];
-    this.#listeners.push(listener);
+    const watcher = new ListeningWatcher(listener);
+    this.attach(watcher);
     return () => {
-      this.#listeners = this.#listeners?.filter(other => other !== listener);
+      if (watcher.stop()) this.detach(watcher);
     };
+  }
+
+  attach(watcher: CellWatcher): void {
+    this.#watchers ??= new LinkedList();
+    this.#watchers.add(watcher);
+  }
+
+  detach(watcher: CellWatcher): void {
+    this.#watchers?.remove(watcher);
+  }
+
+  /** Called at the end of the commit in which the cell turned dirty. */
+  tellWatchers(): void {
+    const { engine } = this.family;
+    for (const watcher of [...(this.#watchers ?? [])]) engine.notify(() => watcher.cellDirtied());
   }
 
   value(): T {
@@ -175,7 +227,7 @@ export class StoredCell<T> extends Dependent implements Cell<T> {
     const { engine, name, points } = this.family;
     this.#dirtiedIn = engine.revision;
     engine.dirtied.set(name, (engine.dirtied.get(name) ?? 0) + 1);
-    if (this.#listeners !== undefined) engine.dirtyListeners.push(...this.#listeners);
+    if (this.#watchers?.first !== undefined) engine.dirtiedCells.push(this);
     points.signal(this.key);
   }
 

@@ -29,12 +29,14 @@ export class Engine {
   revision: Revision = { number: 0, cause: undefined };
   /** `building` until the first commit fixes the shape; `propagating` inside a commit. */
   phase: "building" | "idle" | "propagating" = "building";
-  /** Listeners of cells that turned dirty in this commit. */
-  readonly dirtyListeners: (() => void)[] = [];
+  /** Watched cells that turned dirty in this commit. */
+  readonly dirtiedCells: { tellWatchers(): void }[] = [];
   /** Cells that turned dirty in this commit, by family. */
   readonly dirtied = new Map<string, number>();
   /** The first misuse of this commit, thrown at its end. */
   misuse: MisuseError | undefined;
+  /** What listeners threw in this commit; the first one is thrown at its end. */
+  readonly listenerErrors: unknown[] = [];
   readonly #failures = new Map<string, Failure>();
   #runs = 0;
 
@@ -48,6 +50,15 @@ export class Engine {
       return { ok: false, error };
     } finally {
       log.finish();
+    }
+  }
+
+  /** Calls a listener; one that throws does not keep others from hearing. */
+  notify(listener: () => void): void {
+    try {
+      listener();
+    } catch (error) {
+      this.listenerErrors.push(error);
     }
   }
 

@@ -219,12 +219,18 @@ class EngineGraph implements Graph {
       this.#engine.revision = before;
       return { ...stats, revision: before.number };
     }
-    for (const listener of this.#engine.dirtyListeners.splice(0)) listener();
-    for (const listener of this.#listeners) listener(stats);
-    const { misuse } = this.#engine;
-    this.#engine.misuse = undefined;
-    if (misuse !== undefined) throw misuse;
+    this.#announce(stats);
     return stats;
+  }
+
+  /** The graph is consistent by now, so listeners may read it. */
+  #announce(stats: CommitStats): void {
+    const engine = this.#engine;
+    for (const cell of engine.dirtiedCells.splice(0)) cell.tellWatchers();
+    for (const listener of this.#listeners) engine.notify(() => listener(stats));
+    const thrown = [engine.misuse, ...engine.listenerErrors.splice(0)];
+    engine.misuse = undefined;
+    for (const error of thrown) if (error !== undefined) throw error;
   }
 
   /** Visits what is due in order of rank: whatever a function reads is up to date by then. */
