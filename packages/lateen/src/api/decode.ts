@@ -97,6 +97,7 @@ class Decoder {
     const ms = parseDurationMs(json);
     if (ms === undefined) return this.#invalid(node, json, wanted);
     if (ms < (node.min ?? 0)) return this.#invalid(node, json, `at least ${node.min ?? 0}ms`);
+    if (!Number.isInteger(ms)) return this.#invalid(node, json, "whole milliseconds");
     if (ms > (node.max ?? ms)) return this.#invalid(node, json, `at most ${node.max}ms`);
     return ms;
   }

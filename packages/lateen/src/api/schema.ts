@@ -116,7 +116,7 @@ export type ObjectOf<S extends Shape> = Flat<
   }
 >;
 
-/** Milliseconds, from a Go duration such as `1h30m`, `5s` or `250ms`. */
+/** Whole milliseconds, from a Go duration such as `1h30m`, `5s` or `250ms`. */
 export type DurationMs = number;
 
 export function string(options: StringOptions = {}): Schema<string, "optional"> {

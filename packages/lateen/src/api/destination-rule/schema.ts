@@ -2,7 +2,7 @@
 import type { ObjectOfKind } from "../define.ts";
 import { labelValue, qualifiedName } from "../names.ts";
 import { exportTo, selectorLabels, status } from "../networking/common.ts";
-import { subsetName, wildcardHostOrIp } from "../networking/hosts.ts";
+import { subsetName, wildcardHost } from "../networking/hosts.ts";
 import { trafficPolicy } from "../networking/traffic-policy.ts";
 import { list, map, notYet, object, required, string } from "../schema.ts";
 
@@ -19,7 +19,7 @@ export const destinationRuleFields = {
   spec: required(
     object({
       host: required(
-        string({ check: wildcardHostOrIp, description: "Host, after routing, that this is for." }),
+        string({ check: wildcardHost, description: "Host, after routing, that this is for." }),
       ),
       trafficPolicy,
       subsets: list(subset, { description: "Named sets of endpoints, for example versions." }),

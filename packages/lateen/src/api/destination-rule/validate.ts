@@ -4,8 +4,8 @@ import type { ApiClientTls, ApiTrafficPolicy } from "../networking/traffic-polic
 import { pathOf, type Report } from "../report.ts";
 import type { DestinationRule } from "./schema.ts";
 
-export function validateDestinationRule({ spec }: DestinationRule, report: Report): void {
-  validateExportTo(spec.exportTo, report);
+export function validateDestinationRule({ spec, metadata }: DestinationRule, report: Report): void {
+  validateExportTo(spec.exportTo, metadata.namespace, report);
   if (spec.trafficPolicy !== undefined)
     validatePolicy(spec.trafficPolicy, "spec.trafficPolicy", report);
   const names = new Set<string>();
@@ -29,9 +29,9 @@ function validatePolicy(policy: ApiTrafficPolicy, path: string, report: Report):
     const at = pathOf(path, "portLevelSettings", i);
     const number = port?.number;
     if (number === undefined)
-      report.error(`${at}.port.number`, "Required", "is required; want 1 to 65535");
+      report.error(`${at}.port`, "Required", "is required; want the number of a port");
     else if (ports.has(number))
-      report.error(`${at}.port.number`, "Duplicate", `found ${number} a second time`);
+      report.warning(`${at}.port.number`, "Duplicate", `found ${number} again; the first one wins`);
     else ports.add(number);
     if (Object.keys(settings).length === 0)
       report.error(at, "Required", "found no settings, want loadBalancer or tls");
@@ -44,6 +44,8 @@ function validateTls(tls: ApiClientTls, path: string, report: Report): void {
   const given = files.filter(file => (tls[file] ?? "") !== "");
   const simpleOrMutual = tls.mode === "SIMPLE" || tls.mode === "MUTUAL";
   if (simpleOrMutual && (tls.credentialName ?? "") !== "") {
+    if (tls.insecureSkipVerify === true && tls.mode === "SIMPLE")
+      report.error(`${path}.credentialName`, "OneOf", "may not be set beside insecureSkipVerify");
     for (const file of given)
       report.error(`${path}.${file}`, "OneOf", "may not be set beside credentialName");
     return;
@@ -54,15 +56,17 @@ function validateTls(tls: ApiClientTls, path: string, report: Report): void {
         report.error(`${path}.${file}`, "Required", "is required for mode MUTUAL");
   if (tls.mode === "ISTIO_MUTUAL")
     for (const file of given)
-      report.error(
+      report.warning(
         `${path}.${file}`,
-        "OneOf",
-        "may not be set for mode ISTIO_MUTUAL, which has the mesh's",
+        "Ignored",
+        "has no effect: ISTIO_MUTUAL has the mesh's own",
       );
-  if (tls.insecureSkipVerify === true && tls.mode === "SIMPLE") {
-    if (given.includes("caCertificates"))
-      report.error(`${path}.caCertificates`, "OneOf", "may not be set beside insecureSkipVerify");
-    if (tls.subjectAltNames.length > 0)
-      report.error(`${path}.subjectAltNames`, "OneOf", "may not be set beside insecureSkipVerify");
-  }
+  if (tls.insecureSkipVerify === true && simpleOrMutual) validateUnverified(tls, path, report);
+}
+
+/** What says whom to trust makes no sense when nobody is checked. */
+function validateUnverified(tls: ApiClientTls, path: string, report: Report): void {
+  const message = "may not be set beside insecureSkipVerify";
+  if ((tls.caCertificates ?? "") !== "") report.error(`${path}.caCertificates`, "OneOf", message);
+  if (tls.subjectAltNames.length > 0) report.error(`${path}.subjectAltNames`, "OneOf", message);
 }

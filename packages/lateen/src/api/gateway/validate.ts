@@ -1,5 +1,5 @@
 /** Istio's rules for Gateways (pkg/config/validation: ValidateGateway), in our words. */
-import { isTlsProtocol } from "../networking/protocol.ts";
+import { isHttpProtocol, isTlsProtocol } from "../networking/protocol.ts";
 import { pathOf, type Report } from "../report.ts";
 import type { Gateway, GatewayServer } from "./schema.ts";
 
@@ -24,14 +24,31 @@ export function validateGateway({ spec }: Gateway, report: Report): void {
 function validateServer(server: GatewayServer, path: string, report: Report): void {
   if (server.hosts.length === 0)
     report.error(`${path}.hosts`, "Required", "found no hosts, want at least one");
+  if (server.port.protocol === "")
+    report.error(`${path}.port.protocol`, "Required", "is required; want HTTP, HTTPS, TCP, ...");
+  if ((server.port.targetPort ?? 0) !== 0)
+    report.error(`${path}.port.targetPort`, "InvalidValue", "has no meaning for Gateways");
   const tlsPort = isTlsProtocol(server.port.protocol);
   if (tlsPort && server.tls === undefined)
     report.error(`${path}.tls`, "Required", `is required for protocol ${server.port.protocol}`);
-  const mode = server.tls?.mode;
-  if (!tlsPort && mode !== undefined && server.tls?.httpsRedirect !== true)
-    report.error(
-      `${path}.tls.mode`,
-      "InvalidValue",
-      `found ${mode}, but port protocol ${server.port.protocol} is without TLS; want HTTPS or TLS`,
-    );
+  if (!tlsPort && server.tls !== undefined)
+    validatePlainTls(server.port.protocol, server.tls, path, report);
+}
+
+/** Without TLS only HTTP may have `tls`, and only to redirect to HTTPS. */
+function validatePlainTls(
+  protocol: string,
+  tls: NonNullable<GatewayServer["tls"]>,
+  path: string,
+  report: Report,
+): void {
+  const { mode, serverCertificate = "", privateKey = "", caCertificates = "" } = tls;
+  const terminates = mode !== undefined && mode !== "PASSTHROUGH" && mode !== "AUTO_PASSTHROUGH";
+  const files = serverCertificate + privateKey + caCertificates !== "";
+  if (isHttpProtocol(protocol) && !terminates && !files) return;
+  report.error(
+    `${path}.tls`,
+    "OneOf",
+    `may not be set for protocol ${protocol}, which is without TLS; want protocol HTTPS or TLS`,
+  );
 }

@@ -16,7 +16,7 @@ import {
   string,
   type TypeOf,
 } from "../schema.ts";
-import { subsetName, visibility, wildcardHostOrIp } from "./hosts.ts";
+import { subsetName, visibility, wildcardHost } from "./hosts.ts";
 import { protocolName } from "./protocol.ts";
 
 export const group = "networking.istio.io";
@@ -43,23 +43,25 @@ export const exportTo = list(string({ check: visibility }), {
   description: 'Namespaces that see this: "*" for all (default), "." for its own, or names.',
 });
 
+const text = string({ minLength: 1 });
+/** Istio's bound on the length of RE2 programs. */
+const regex = string({ minLength: 1, maxLength: 1024 });
+
 export const stringMatch = object(
-  { exact: string(), prefix: string({ minLength: 1 }), regex: notYet(string()) },
+  { exact: string(), prefix: text, regex: notYet(regex) },
   { exclusive: [["exact", "prefix", "regex"]] },
 );
 export const uncheckedStringMatch = object(
-  { exact: string(), prefix: string(), regex: string() },
+  { exact: string(), prefix: text, regex },
   { exclusive: [["exact", "prefix", "regex"]] },
 );
 export type StringMatch = TypeOf<typeof stringMatch>;
 
 export const destination = object(
   {
-    host: required(
-      string({ check: wildcardHostOrIp, description: "A host of the service registry." }),
-    ),
+    host: required(string({ check: wildcardHost, description: "A host of the service registry." })),
     subset: string({ check: subsetName, description: "A subset that a DestinationRule defines." }),
-    port: object({ number: portNumber }),
+    port: object({ number: required(portNumber) }),
   },
   { description: "Where requests go." },
 );

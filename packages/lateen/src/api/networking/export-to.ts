@@ -1,12 +1,17 @@
 /** Istio's rules for the list exportTo (pkg/config/validation: validateExportTo). */
 import { pathOf, type Report } from "../report.ts";
 
-export function validateExportTo(exportTo: readonly string[], report: Report): void {
+export function validateExportTo(
+  exportTo: readonly string[],
+  namespace: string,
+  report: Report,
+): void {
   const seen = new Set<string>();
   exportTo.forEach((entry, i) => {
-    if (seen.has(entry))
+    const meant = entry === "." && namespace !== "" ? namespace : entry;
+    if (seen.has(meant))
       report.error(pathOf("spec.exportTo", i), "Duplicate", `found "${entry}" a second time`);
-    seen.add(entry);
+    seen.add(meant);
   });
   for (const alone of ["*", "~"])
     if (seen.has(alone) && seen.size > 1)

@@ -51,17 +51,22 @@ export const subsetName: StringCheck = text =>
 export const gatewayReference: StringCheck = text => {
   const [first = "", second, ...more] = text.split("/");
   const single = second === undefined && dnsSubdomain(first) === undefined;
-  const own = first === "." || dnsLabel(first) === undefined;
   const pair =
-    own && second !== undefined && dnsSubdomain(second) === undefined && more.length === 0;
-  return single || pair ? undefined : "mesh, the name of a Gateway, or namespace/name";
+    second !== undefined && dnsLabel(first) === undefined && dnsSubdomain(second) === undefined;
+  return single || (pair && more.length === 0)
+    ? undefined
+    : "mesh, the name of a Gateway, or namespace/name";
 };
 
 /** Entries of exportTo. */
 export const visibility: StringCheck = text =>
-  text === "*" || text === "." || text === "~" || dnsLabel(text) === undefined
+  text === "*" || text === "." || dnsLabel(text) === undefined
     ? undefined
-    : '"*" (all), "." (its own namespace), "~" (none) or the name of a namespace';
+    : '"*" (all), "." (its own namespace) or the name of a namespace';
+
+/** Entries of a ServiceEntry's exportTo: it may be for nobody but its own workloads. */
+export const serviceVisibility: StringCheck = text =>
+  text === "~" ? undefined : visibility(text) && `${visibility(text)}, or "~" (none)`;
 
 function areLabels(parts: readonly string[]): boolean {
   const labels = parts.at(-1) === "" && parts.length > 1 ? parts.slice(0, -1) : parts;

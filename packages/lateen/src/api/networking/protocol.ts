@@ -28,3 +28,8 @@ export const protocolName: StringCheck = text =>
 export function isTlsProtocol(name: string): boolean {
   return name.toUpperCase() === "HTTPS" || name.toUpperCase() === "TLS";
 }
+
+/** Protocols whose requests name a host in a header. */
+export function isHttpProtocol(name: string): boolean {
+  return ["HTTP", "HTTP2", "GRPC", "GRPC-WEB", "HTTP_PROXY"].includes(name.toUpperCase());
+}

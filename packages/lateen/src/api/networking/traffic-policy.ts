@@ -127,10 +127,13 @@ const portPolicy = {
 export const trafficPolicy = object(
   {
     ...portPolicy,
-    portLevelSettings: list(object({ port: object({ number: portNumber }), ...portPolicy }), {
-      maxItems: 4096,
-      description: "Settings for single ports, in place of the ones above.",
-    }),
+    portLevelSettings: list(
+      object({ port: object({ number: required(portNumber) }), ...portPolicy }),
+      {
+        maxItems: 4096,
+        description: "Settings for single ports, in place of the ones above.",
+      },
+    ),
     tunnel: notYet(
       object({
         protocol: string(),

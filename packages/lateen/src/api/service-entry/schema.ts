@@ -1,7 +1,7 @@
 /** networking.istio.io ServiceEntry: its fields. */
 import type { ObjectOfKind } from "../define.ts";
-import { exportTo, portNumber, status, workloadSelector } from "../networking/common.ts";
-import { ipOrCidr, wildcardHostOrIp } from "../networking/hosts.ts";
+import { portNumber, status, workloadSelector } from "../networking/common.ts";
+import { ipOrCidr, serviceVisibility, wildcardHost } from "../networking/hosts.ts";
 import { protocolName } from "../networking/protocol.ts";
 import { enumOf, list, object, optional, orElse, required, string } from "../schema.ts";
 import { workloadEntrySpec } from "../workload-entry/schema.ts";
@@ -17,7 +17,7 @@ export const serviceEntryFields = {
   spec: required(
     object({
       hosts: required(
-        list(string({ check: wildcardHostOrIp }), {
+        list(string({ check: wildcardHost }), {
           minItems: 1,
           maxItems: 256,
           description: "Host names of the service.",
@@ -38,7 +38,9 @@ export const serviceEntryFields = {
       ),
       endpoints: optional(list(workloadEntrySpec, { maxItems: 4096 })),
       workloadSelector,
-      exportTo,
+      exportTo: list(string({ check: serviceVisibility }), {
+        description: 'Namespaces that see this: "*" for all (default), "." or names; "~" for none.',
+      }),
       subjectAltNames: list(string(), {
         description: "The server's certificate must have one of these.",
       }),

@@ -1,12 +1,13 @@
 /** Istio's rules for ServiceEntries (pkg/config/validation: ValidateServiceEntry), in our words. */
 import { isIP } from "node:net";
 import { validateExportTo } from "../networking/export-to.ts";
-import { fqdnOrIp } from "../networking/hosts.ts";
+import { fqdn, fqdnOrIp } from "../networking/hosts.ts";
+import { isHttpProtocol, isTlsProtocol } from "../networking/protocol.ts";
 import { pathOf, type Report } from "../report.ts";
 import { validateWorkload } from "../workload-entry/validate.ts";
 import type { ServiceEntry, ServiceEntrySpec } from "./schema.ts";
 
-export function validateServiceEntry({ spec }: ServiceEntry, report: Report): void {
+export function validateServiceEntry({ spec, metadata }: ServiceEntry, report: Report): void {
   spec.hosts.forEach((host, i) => {
     if (host === "*")
       report.error(pathOf("spec.hosts", i), "InvalidValue", 'found "*", want a host name');
@@ -14,7 +15,7 @@ export function validateServiceEntry({ spec }: ServiceEntry, report: Report): vo
   validatePorts(spec, report);
   validateEndpoints(spec, report);
   validateResolution(spec, report);
-  validateExportTo(spec.exportTo, report);
+  validateExportTo(spec.exportTo, metadata.namespace, report);
 }
 
 function validatePorts({ ports, resolution, addresses }: ServiceEntrySpec, report: Report): void {
@@ -29,8 +30,9 @@ function validatePorts({ ports, resolution, addresses }: ServiceEntrySpec, repor
     names.add(port.name);
     numbers.add(port.number);
     if (port.targetPort !== undefined && resolution === "NONE")
-      report.error(`${path}.targetPort`, "OneOf", "has no meaning with resolution NONE");
-    if (port.protocol.toUpperCase() === "TCP" && addresses.length === 0 && resolution === "NONE")
+      report.warning(`${path}.targetPort`, "Ignored", "has no effect with resolution NONE");
+    const stream = port.protocol === "" || port.protocol.toUpperCase() === "TCP";
+    if (stream && addresses.length === 0 && resolution === "NONE")
       report.warning(
         `${path}.protocol`,
         "TooWide",
@@ -96,25 +98,38 @@ function validateEndpointAddress(
 function validateResolution(spec: ServiceEntrySpec, report: Report): void {
   const { resolution, endpoints = [], workloadSelector, addresses, hosts } = spec;
   const dns = resolution === "DNS" || resolution === "DNS_ROUND_ROBIN";
-  if (dns && endpoints.length === 0 && workloadSelector === undefined)
+  if (dns && endpoints.length === 0)
     hosts.forEach((host, i) => {
-      if (fqdnOrIp(host) === undefined) return;
+      if (fqdn(host) === undefined) return;
       const message = `found "${host}", want a name without wildcard, or endpoints, with ${resolution}`;
       report.error(pathOf("spec.hosts", i), "InvalidValue", message);
     });
+  if (workloadSelector !== undefined && resolution !== "STATIC")
+    report.warning("spec.workloadSelector", "Ignored", "has an effect with resolution STATIC only");
   if (resolution === "STATIC" && endpoints.length === 0 && workloadSelector === undefined)
     report.warning(
       "spec.endpoints",
       "Required",
       "found neither endpoints nor workloadSelector: with resolution STATIC requests will fail",
     );
-  if (resolution === "NONE" || resolution === "STATIC") return;
-  addresses.forEach((address, i) => {
-    if (address.includes("/"))
-      report.error(
-        pathOf("spec.addresses", i),
-        "InvalidValue",
-        `found "${address}"; a CIDR wants resolution NONE or STATIC`,
-      );
+  if (resolution !== "NONE" && resolution !== "STATIC")
+    addresses.forEach((address, i) => {
+      if (!address.includes("/")) return;
+      const message = `found "${address}"; a CIDR wants resolution NONE or STATIC`;
+      report.error(pathOf("spec.addresses", i), "InvalidValue", message);
+    });
+  validateSeveralHosts(spec, report);
+}
+
+/** Only HTTP (by header) and TLS (by SNI) can tell hosts apart. */
+function validateSeveralHosts(spec: ServiceEntrySpec, report: Report): void {
+  if (spec.resolution === "NONE" || spec.hosts.length < 2) return;
+  spec.ports.forEach(({ protocol }, i) => {
+    if (isHttpProtocol(protocol) || isTlsProtocol(protocol)) return;
+    report.error(
+      pathOf("spec.ports", i, "protocol"),
+      "InvalidValue",
+      `found "${protocol}", but with several hosts want HTTP or TLS, which can tell them apart`,
+    );
   });
 }

@@ -7,6 +7,12 @@ export function validateSidecar({ spec }: Sidecar, report: Report): void {
   const settings = outboundTrafficPolicy ?? inboundConnectionPool;
   if (egress.length === 0 && ingress.length === 0 && settings === undefined)
     report.error("spec", "Required", "found no settings, want egress or outboundTrafficPolicy");
+  if (spec.workloadSelector !== undefined && Object.keys(spec.workloadSelector.labels).length === 0)
+    report.warning(
+      "spec.workloadSelector",
+      "Required",
+      "found no labels: this is for all workloads",
+    );
   egress.forEach((listener, i) => {
     const path = pathOf("spec.egress", i);
     if (listener.hosts.length === 0)

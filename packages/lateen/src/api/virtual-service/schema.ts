@@ -1,6 +1,6 @@
 /** networking.istio.io VirtualService: its fields. */
 import type { ObjectOfKind } from "../define.ts";
-import { labelValue, qualifiedName } from "../names.ts";
+import { dnsLabel, labelValue, orEmpty, qualifiedName } from "../names.ts";
 import {
   destination,
   exportTo,
@@ -48,7 +48,7 @@ const httpMatch = object(
     headers: map(stringMatch, { keyCheck: headerName }),
     port: portNumber,
     sourceLabels,
-    sourceNamespace: string(),
+    sourceNamespace: string({ check: orEmpty(dnsLabel) }),
     gateways,
     scheme: notYet(uncheckedStringMatch),
     method: notYet(uncheckedStringMatch),
@@ -62,7 +62,10 @@ const httpMatch = object(
 );
 
 const retries = object({
-  attempts: integer({ min: 0, max: 2_147_483_647, description: "0 switches retries off." }),
+  attempts: orElse(
+    integer({ min: 0, max: 2_147_483_647, description: "0 switches retries off." }),
+    0,
+  ),
   perTryTimeout: duration(),
   retryOn: string({ check: retryConditions, description: "Conditions, separated by commas." }),
   backoff: notYet(duration()),

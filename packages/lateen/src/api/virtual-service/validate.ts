@@ -5,9 +5,10 @@ import { covers } from "../networking/hosts.ts";
 import { pathOf, type Report } from "../report.ts";
 import type { HttpRetry, HttpRoute, HttpRouteDestination, VirtualService } from "./schema.ts";
 
-export function validateVirtualService({ spec }: VirtualService, report: Report): void {
+export function validateVirtualService({ spec, metadata }: VirtualService, report: Report): void {
   validateHosts(spec, report);
-  validateExportTo(spec.exportTo, report);
+  validateExportTo(spec.exportTo, metadata.namespace, report);
+  warnUnreachable(spec.http, report);
   if (spec.http.length + spec.tls.length + spec.tcp.length === 0)
     report.error("spec", "Required", "found no rules, want at least one in http, tls or tcp");
   spec.http.forEach((route, i) => {
@@ -101,10 +102,23 @@ function validateWeights(
 
 function validateRetries(retries: HttpRetry, path: string, report: Report): void {
   if (retries.attempts !== 0) return;
-  if (retries.perTryTimeout === undefined && (retries.retryOn ?? "") === "") return;
+  const { perTryTimeout, retryOn = "", retryRemoteLocalities } = retries;
+  if (perTryTimeout === undefined && retryOn === "" && retryRemoteLocalities === undefined) return;
   report.error(
     `${path}.attempts`,
     "InvalidValue",
-    "found 0, which switches retries off, beside perTryTimeout or retryOn; want at least 1",
+    "found none, which switches retries off, beside other settings; want at least 1",
   );
+}
+
+/** The first rule that matches wins: nothing gets past one without conditions. */
+function warnUnreachable(routes: readonly HttpRoute[], report: Report): void {
+  const catchAll = routes.findIndex(route => route.match.length === 0);
+  if (catchAll < 0) return;
+  for (let i = catchAll + 1; i < routes.length; i++)
+    report.warning(
+      pathOf("spec.http", i),
+      "Unreachable",
+      `never used, because rule ${catchAll} has no match and takes everything; want it last`,
+    );
 }
