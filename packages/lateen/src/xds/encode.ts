@@ -1,4 +1,5 @@
 /** From Envoy messages to the bytes that streams send: encoded once, for every stream. */
+import { Buffer } from "node:buffer";
 import { createHash } from "node:crypto";
 import type { Codec } from "@lateen/envoy-api/any.js";
 import { Cluster } from "@lateen/envoy-api/envoy/config/cluster/v3/cluster.js";
@@ -7,8 +8,6 @@ import { Listener } from "@lateen/envoy-api/envoy/config/listener/v3/listener.js
 import { RouteConfiguration } from "@lateen/envoy-api/envoy/config/route/v3/route.js";
 import { VirtualHost } from "@lateen/envoy-api/envoy/config/route/v3/route_components.js";
 import { Secret } from "@lateen/envoy-api/envoy/extensions/transport_sockets/tls/v3/secret.js";
-import { Resource } from "@lateen/envoy-api/envoy/service/discovery/v3/discovery.js";
-import { Any } from "@lateen/envoy-api/google/protobuf/any.js";
 import { assert } from "../base/assert.ts";
 import { type EncodedResource, TypeUrl } from "./resource.ts";
 
@@ -55,31 +54,45 @@ export function contentVersion(body: Uint8Array): string {
   return createHash("sha256").update(body).digest("hex").slice(0, 16);
 }
 
+/**
+ * One buffer for all three: `resource` is field 2 of Resource as `resources` is of both responses,
+ * so its bytes are the state-of-the-world field as they stand.
+ */
 function fields(type: TypeUrl, name: string, version: string, body: Uint8Array): EncodedResource {
-  const any: Any = { typeUrl: type, value: body };
+  const resource = lengthDelimited(FIELD_2, [
+    lengthDelimited(FIELD_1, [utf8(type)]),
+    lengthDelimited(FIELD_2, [body]),
+  ]);
+  const versionField = lengthDelimited(FIELD_1, [utf8(version)]);
+  const nameField = lengthDelimited(FIELD_3, [utf8(name)]);
+  const deltaField = lengthDelimited(FIELD_2, [versionField, resource, nameField]);
+  const end = deltaField.length - nameField.length;
   return {
     type,
     name,
     version,
-    body,
-    deltaField: resourcesField(Resource.encode({ name, version, resource: any }).finish()),
-    sotwField: resourcesField(Any.encode(any).finish()),
+    body: deltaField.subarray(end - body.length, end),
+    deltaField,
+    sotwField: deltaField.subarray(end - resource.length, end),
   };
 }
 
-/** `repeated ... resources = 2` in both DiscoveryResponse and DeltaDiscoveryResponse. */
-const RESOURCES_TAG = (2 << 3) | 2;
+const FIELD_1 = (1 << 3) | 2;
+const FIELD_2 = (2 << 3) | 2;
+const FIELD_3 = (3 << 3) | 2;
 
-function resourcesField(payload: Uint8Array): Uint8Array {
-  const header = [RESOURCES_TAG];
-  let length = payload.length;
+function utf8(text: string): Uint8Array {
+  return Buffer.from(text, "utf8");
+}
+
+/** Tag, length, and the parts one after the other. */
+function lengthDelimited(tag: number, parts: readonly Uint8Array[]): Uint8Array {
+  let length = parts.reduce((sum, part) => sum + part.length, 0);
+  const header = [tag];
   while (length > 0x7f) {
     header.push((length & 0x7f) | 0x80);
     length >>>= 7;
   }
   header.push(length);
-  const field = new Uint8Array(header.length + payload.length);
-  field.set(header);
-  field.set(payload, header.length);
-  return field;
+  return Buffer.concat([Uint8Array.from(header), ...parts]);
 }

@@ -17,6 +17,14 @@ import { PEER_LABEL_KEYS } from "./endpoint.ts";
 import { extension } from "./message.ts";
 import { METADATA_NAMESPACE, PEER_METADATA_NAMESPACE, PEER_NAMESPACE_STATE } from "./names.ts";
 
+const UNKNOWN = "unknown";
+
+/** A command of the log format, by itself or with what would stand in its parentheses. */
+type Operator = string | { readonly command: string; readonly param: string };
+
+/** Istio says `unknown` where Envoy would say nothing. */
+const LITERAL_UNKNOWN: Operator = { command: "CEL", param: `'${UNKNOWN}'` };
+
 /** Which side of a connection reports, and what it can know of the other. */
 export type Reporter =
   /** Knows the server by its endpoint's metadata. `hostFallback`: by the Host header, if need be. */
@@ -62,13 +70,13 @@ const MILLISECONDS = Config_Histogram_Unit.Milliseconds;
 const BYTES = Config_Histogram_Unit.Bytes;
 
 /**
- * One scope for all, so that a series is one series whichever filter chain it comes from. Bounded:
- * labels come from peers. Evicted when idle (bootstrap: stats_eviction_interval).
+ * Bounded, as labels come from peers, and evicted when idle (bootstrap: stats_eviction_interval).
+ * The scopes of several filter chains are not shared by name: a series is one series anyway, as
+ * its name and labels are the same, and Envoy 1.40 crashes at exit where a scope is shared.
  */
 const SCOPE: Config["statsScope"] = {
-  sharingName: "istio",
   enableEviction: true,
-  maxCounters: 8000,
+  maxCounters: 2000,
   maxHistograms: 6000,
 };
 
@@ -147,8 +155,6 @@ function workloadTags(side: "source" | "destination", labels: WorkloadLabels): C
     tag(`${side}_cluster`, labels.cluster),
   ];
 }
-
-const UNKNOWN = "unknown";
 
 /** The proxy's own labels: from its environment, so that the bytes are the same for all proxies. */
 function ownLabels(principal: string): WorkloadLabels {
@@ -249,16 +255,8 @@ function serviceTags(reporter: Reporter, protocol: "http" | "tcp"): Config_Tag[]
   ];
 }
 
-interface Operator {
-  readonly command: string;
-  readonly param?: string;
-}
-
-/** Istio says `unknown` where Envoy would say nothing. */
-const LITERAL_UNKNOWN: Operator = { command: "CEL", param: `'${UNKNOWN}'` };
-
 function orUnknown(command: string, param?: string): string {
-  return firstOf([param === undefined ? { command } : { command, param }, LITERAL_UNKNOWN]);
+  return firstOf([param === undefined ? command : { command, param }, LITERAL_UNKNOWN]);
 }
 
 /** Envoy's COALESCE: the first operator that has a value. */

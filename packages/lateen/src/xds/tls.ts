@@ -172,7 +172,7 @@ function rootOf(tls: ClientTls): SdsSecretConfig | undefined {
   if (tls.credentialName !== undefined)
     return userSecret(credentialRootSecretName(tls.credentialName));
   if (tls.caCertificates !== undefined) return userSecret(`file-root:${tls.caCertificates}`);
-  return meshSecret(SYSTEM_ROOT_SECRET);
+  return userSecret(SYSTEM_ROOT_SECRET);
 }
 
 function clientCertificate(tls: ClientTls): SdsSecretConfig {
