@@ -60,5 +60,13 @@ export function statusBody(code: number, message: string): Status {
     500: "InternalError",
   };
   const reason = reasons[code] ?? "InternalError";
-  return { kind: "Status", apiVersion: "v1", metadata: {}, status: "Failure", message, reason, code };
+  return {
+    kind: "Status",
+    apiVersion: "v1",
+    metadata: {},
+    status: "Failure",
+    message,
+    reason,
+    code,
+  };
 }

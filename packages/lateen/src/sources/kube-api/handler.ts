@@ -6,17 +6,11 @@ import { createHash, timingSafeEqual } from "node:crypto";
 import type { JsonObject } from "../../api/kind.ts";
 import type { Clock } from "../../base/clock.ts";
 import type { HttpAnswer, HttpRequest } from "../../net/http-server.ts";
-import { failed, type Failed, methodNotAllowed } from "../status.ts";
+import { type Failed, failed, methodNotAllowed } from "../status.ts";
 import type { Store } from "../store/store.ts";
 import { failedAnswer, jsonAnswer } from "./answer.ts";
 import { flag, header, parseResourcePath, type ResourcePath } from "./api-request.ts";
-import {
-  aggregated,
-  coreVersions,
-  groupDocument,
-  groupList,
-  resourceList,
-} from "./discovery.ts";
+import { aggregated, coreVersions, groupDocument, groupList, resourceList } from "./discovery.ts";
 import { negotiate } from "./negotiate.ts";
 import { openApiDocument, openApiIndex } from "./openapi.ts";
 import { getObject, listObjects, watchObjects } from "./read-verbs.ts";
@@ -111,9 +105,7 @@ function fixedDocument(
   if (first === "api" && second !== undefined && third === undefined)
     return resourceList(served, "", second);
   if (first !== "apis" || second === undefined || more.length > 0) return undefined;
-  return third === undefined
-    ? groupDocument(served, second)
-    : resourceList(served, second, third);
+  return third === undefined ? groupDocument(served, second) : resourceList(served, second, third);
 }
 
 /** The minor version is that of the API whose forms are served. */
@@ -223,7 +215,5 @@ function writeAnswer(
       if (subresource !== undefined) break;
       return name === undefined ? deleteObjects(context) : deleteObject(context, name);
   }
-  return failedAnswer(
-    methodNotAllowed(`${request.path} does not answer to ${request.method}`),
-  );
+  return failedAnswer(methodNotAllowed(`${request.path} does not answer to ${request.method}`));
 }

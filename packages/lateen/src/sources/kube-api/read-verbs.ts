@@ -3,7 +3,7 @@ import type { JsonObject, Kind } from "../../api/kind.ts";
 import type { Clock } from "../../base/clock.ts";
 import type { HttpAnswer, HttpRequest } from "../../net/http-server.ts";
 import { objectAt, stringAt } from "../json.ts";
-import { type ApiResult, badRequest, failed, type Failed, succeeded } from "../status.ts";
+import { type ApiResult, badRequest, type Failed, failed, succeeded } from "../status.ts";
 import { type ListOptions, parseRevision } from "../store/listing.ts";
 import { asVersion, groupVersion, resourceId } from "../store/stored.ts";
 import type { WatchEvent } from "../store/watch.ts";
@@ -182,7 +182,13 @@ function bookmarkOf(
   metadata: JsonObject,
 ): JsonObject {
   if (accepted.as === "Table")
-    return { kind: "Table", apiVersion: "meta.k8s.io/v1", metadata, columnDefinitions: [], rows: [] };
+    return {
+      kind: "Table",
+      apiVersion: "meta.k8s.io/v1",
+      metadata,
+      columnDefinitions: [],
+      rows: [],
+    };
   if (accepted.as === "PartialObjectMetadata")
     return { kind: accepted.as, apiVersion: "meta.k8s.io/v1", metadata };
   return { kind: kind.kind, apiVersion: groupVersion(kind.group, version), metadata };

@@ -62,8 +62,6 @@ export class ServedResources {
   }
 
   inGroupVersion(group: string, version: string): Served[] {
-    return this.all.filter(
-      ({ kind }) => kind.group === group && kind.versions.includes(version),
-    );
+    return this.all.filter(({ kind }) => kind.group === group && kind.versions.includes(version));
   }
 }

@@ -1,6 +1,7 @@
 /** The API over HTTP, for kubectl, our CLI and controllers. */
-import { type HttpListener, serveHttp } from "../../net/http-server.ts";
+
 import type { Log } from "../../base/log.ts";
+import { type HttpListener, serveHttp } from "../../net/http-server.ts";
 import { statusBody } from "./answer.ts";
 import { MAX_BODY_BYTES } from "./body.ts";
 import { type KubeApiOptions, kubeApiHandler } from "./handler.ts";

@@ -5,14 +5,14 @@ import { isArray, isObject, objectAt, stringAt } from "../json.ts";
 import {
   type ApiResult,
   badRequest,
-  failed,
   type Failed,
+  failed,
   methodNotAllowed,
   succeeded,
 } from "../status.ts";
 import type { PropagationPolicy } from "../store/lifecycle.ts";
-import { resourceId, type StoredObject, asVersion, groupVersion } from "../store/stored.ts";
 import type { DeleteOptions, Store } from "../store/store.ts";
+import { asVersion, groupVersion, resourceId, type StoredObject } from "../store/stored.ts";
 import { failedAnswer, jsonAnswer } from "./answer.ts";
 import {
   count,
