@@ -57,10 +57,10 @@ function apply(document: Json, operation: JsonObject): Step {
       return jsonEqual(read(document, path), value) ? { value: document } : "the value differs";
     case "move":
     case "copy": {
-      const from = pointer(operation["from"]);
+      const from = pointer(operation.from);
       if (from === undefined) return "from must be a JSON pointer";
       const moved = read(document, from);
-      if (moved === undefined) return "there is nothing at from";
+      if (moved === undefined) return "there is nothing at its source";
       const left = operation["op"] === "move" ? remove(document, from) : { value: document };
       return typeof left === "string" ? left : add(left.value, path, moved);
     }
