@@ -1,6 +1,6 @@
 /**
- * A schema as OpenAPI v3, with Kubernetes' extensions: list keys, patch keys, int-or-string. The
- * form without defaults and checks that a structural CRD schema may not have is made in crd.ts.
+ * A schema as OpenAPI v3, with Kubernetes' extensions: list keys, patch keys, int-or-string. What a
+ * CRD may not have of it is taken away in crd.ts.
  */
 import { assert } from "../base/assert.ts";
 import type { Json, JsonObject } from "./kind.ts";
@@ -85,7 +85,7 @@ function typeOf(node: SchemaNode): Partly {
     case "object":
       return objectOf(node);
     case "any":
-      return { type: "object", "x-kubernetes-preserve-unknown-fields": true };
+      return { "x-kubernetes-preserve-unknown-fields": true };
   }
 }
 

@@ -7,7 +7,7 @@ export function nearest(found: string, known: Iterable<string>): string | undefi
   if (found.length > MAX_LENGTH) return undefined;
   const folded = fold(found);
   let best: string | undefined;
-  let bestDistance = Math.max(1, Math.floor(found.length / 3)) + 1;
+  let bestDistance = Math.max(found.length < 3 ? 0 : 1, Math.floor(found.length / 3)) + 1;
   for (const name of known) {
     if (fold(name) === folded) return name;
     if (Math.abs(name.length - found.length) >= bestDistance) continue;

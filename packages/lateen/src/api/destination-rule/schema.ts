@@ -1,17 +1,16 @@
 /** networking.istio.io DestinationRule: its fields. */
 import type { ObjectOfKind } from "../define.ts";
 import { labelValue, qualifiedName } from "../names.ts";
-import { exportTo, selectorLabels, status } from "../networking/common.ts";
+import { exportTo, status } from "../networking/common.ts";
 import { subsetName, wildcardHost } from "../networking/hosts.ts";
 import { trafficPolicy } from "../networking/traffic-policy.ts";
-import { list, map, notYet, object, required, string } from "../schema.ts";
+import { describe, list, map, notYet, object, required, string } from "../schema.ts";
+
+const subsetLabels = map(string({ check: labelValue }), { keyCheck: qualifiedName });
 
 const subset = object({
   name: required(string({ check: subsetName, description: "What routes refer to." })),
-  labels: map(string({ check: labelValue }), {
-    keyCheck: qualifiedName,
-    description: "The endpoints that have all of these.",
-  }),
+  labels: describe("The endpoints that have all of these.", subsetLabels),
   trafficPolicy,
 });
 
@@ -24,7 +23,7 @@ export const destinationRuleFields = {
       trafficPolicy,
       subsets: list(subset, { description: "Named sets of endpoints, for example versions." }),
       exportTo,
-      workloadSelector: notYet(object({ matchLabels: selectorLabels })),
+      workloadSelector: notYet(object({ matchLabels: subsetLabels })),
     }),
   ),
   status,

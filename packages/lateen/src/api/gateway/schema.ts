@@ -1,7 +1,8 @@
 /** networking.istio.io Gateway: its fields. */
 import type { ObjectOfKind } from "../define.ts";
-import { selectorLabels, serverPort, serverTls, status } from "../networking/common.ts";
-import { describe, list, notYet, object, orElse, required, string } from "../schema.ts";
+import { labelValue, qualifiedName } from "../names.ts";
+import { serverPort, serverTls, status } from "../networking/common.ts";
+import { list, map, notYet, object, orElse, required, string } from "../schema.ts";
 import { gatewayHost } from "./hosts.ts";
 
 const NOT_YET_PROTOCOLS = [
@@ -34,7 +35,10 @@ const server = object({
 export const gatewayFields = {
   spec: orElse(
     object({
-      selector: describe("Labels of the gateway pods. Empty: all of them.", selectorLabels),
+      selector: map(string({ check: labelValue }), {
+        keyCheck: qualifiedName,
+        description: "Labels of the gateway pods. Empty: all of them.",
+      }),
       servers: list(server, { description: "What the gateway listens to." }),
     }),
     {},

@@ -1,11 +1,11 @@
 /** Messages that several kinds of networking.istio.io share. */
 import { labelValue, qualifiedName } from "../names.ts";
 import {
-  any,
   boolean,
   duration,
   enumOf,
   integer,
+  intOrString,
   list,
   map,
   notYet,
@@ -79,7 +79,8 @@ export function serverPort(notYetProtocols: readonly string[]) {
 
 /** A port of a Sidecar's listener. */
 export const sidecarPort = object({
-  number: portNumber,
+  // 0 goes with a bind address unix:///path.
+  number: integer({ min: 0, max: 65535 }),
   protocol: string({ check: protocolName }),
   name: string(),
   targetPort: uint32,
@@ -147,9 +148,31 @@ export const serverTls = object(
 /** What Istio's and our status writers put into objects. */
 export const status = object(
   {
-    conditions: list(any()),
-    observedGeneration: any(),
-    validationMessages: list(any()),
+    conditions: list(
+      object(
+        {
+          type: string(),
+          status: string(),
+          reason: string(),
+          message: string(),
+          lastProbeTime: string(),
+          lastTransitionTime: string(),
+          observedGeneration: intOrString(),
+        },
+        { open: true },
+      ),
+    ),
+    observedGeneration: intOrString(),
+    validationMessages: list(
+      object(
+        {
+          type: object({ name: string(), code: string() }, { open: true }),
+          level: enumOf(["UNKNOWN", "ERROR", "WARNING", "INFO"]),
+          documentationUrl: string(),
+        },
+        { open: true },
+      ),
+    ),
   },
   { open: true, description: "Written by the control plane." },
 );
