@@ -408,6 +408,7 @@ export class Subscription {
     for (const name of names) {
       if (bytes >= maxBytes) break;
       names.delete(name);
+      this.#pending.delete(name);
       const resource = this.#resource(name);
       if (resource === undefined) {
         if (this.#wildcard === undefined && !this.#subscribes(name)) continue;
@@ -417,7 +418,6 @@ export class Subscription {
         continue;
       }
       this.#deferred.delete(name);
-      this.#pending.delete(name);
       if (this.#rejected.get(name) === resource.version) continue;
       this.#rejected.delete(name);
       resources.push(resource);
