@@ -66,30 +66,31 @@ export class Feed {
     this.#revision = this.#set.revision;
   }
 
-  /** Names that may differ from what the client has. The set must be settled and not fresh. */
-  take(into: Set<string>): void {
-    if (this.#baseline !== undefined) this.#takeExchange(this.#baseline, into);
-    else if (this.#revision !== this.#set.revision) {
-      const { changed, removed } = this.#set.since(this.#revision);
-      for (const name of changed) into.add(name);
-      for (const name of removed) into.add(name);
+  /**
+   * Names that may differ from what the client has. The set must be settled and not fresh. False
+   * when too much was forgotten: nobody knows any more what the client has.
+   */
+  take(into: Set<string>): boolean {
+    const { set, revision } = this.#baseline ?? { set: this.#set, revision: this.#revision };
+    let complete = true;
+    if (revision !== set.revision) {
+      const changes = set.since(revision);
+      for (const name of changes.changed) into.add(name);
+      for (const name of changes.removed) into.add(name);
+      complete = changes.incomplete !== true;
     }
+    if (this.#baseline !== undefined) this.#compare(set, into);
     this.skip();
+    return complete;
   }
 
-  #takeExchange(
-    before: { readonly set: ResourceSet; readonly revision: number },
-    into: Set<string>,
-  ): void {
-    const { changed, removed } = before.set.since(before.revision);
-    for (const name of changed) into.add(name);
-    for (const name of removed) into.add(name);
+  #compare(before: ResourceSet, into: Set<string>): void {
     for (const name of this.#set.names()) {
-      const had = before.set.cell(name);
+      const had = before.cell(name);
       const has = this.#set.cell(name);
       if (had !== has && had?.value()?.version !== has?.value()?.version) into.add(name);
     }
-    for (const name of before.set.names()) {
+    for (const name of before.names()) {
       if (this.#set.cell(name) === undefined) into.add(name);
     }
   }

@@ -19,6 +19,17 @@ export interface Snapshot {
 export class SnapshotCache {
   readonly #snapshots = new WeakMap<ResourceSet, Snapshot>();
   readonly #digests = new WeakMap<Snapshot, string>();
+  readonly #names = new WeakMap<ResourceSet, readonly string[]>();
+
+  /**
+   * One list for all streams that ask for these names. The set's own may lack some: it leaves out
+   * those that can not be built.
+   */
+  sharedNames(set: ResourceSet, names: readonly string[]): readonly string[] {
+    const shared = this.#names.get(set) ?? names;
+    this.#names.set(set, shared);
+    return shared;
+  }
 
   of(set: ResourceSet): Snapshot {
     const cached = this.#snapshots.get(set);

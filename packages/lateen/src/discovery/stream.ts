@@ -31,10 +31,17 @@ export type Pulled =
   /** Not everything was built before `stop`: pull again soon. */
   | { readonly kind: "more" }
   /** Nothing to send until the next `wake`. */
-  | { readonly kind: "idle" };
+  | { readonly kind: "idle" }
+  /** The stream has to end. */
+  | { readonly kind: "end"; readonly end: StreamEnd };
 
 const idle: Pulled = { kind: "idle" };
 const more: Pulled = { kind: "more" };
+/** On its next stream the client says what it has, and gets what differs. */
+const lost: Pulled = {
+  kind: "end",
+  end: { code: GrpcStatus.unavailable, message: "too far behind; connect again" },
+};
 
 export class AdsStream {
   readonly #options: AdsStreamOptions;
@@ -82,11 +89,12 @@ export class AdsStream {
     let clustersOnTheWay = false;
     for (const subscription of this.#subscriptions) {
       const { type } = subscription;
-      const gated = namesClusters(type) && clustersOnTheWay;
-      const ready = !subscription.busy && !gated && subscription.prepare(stop);
-      if (!ready) {
+      if (namesClusters(type) && clustersOnTheWay) continue;
+      const state = subscription.busy ? "busy" : subscription.prepare(stop);
+      if (state === "lost") return lost;
+      if (state !== "ready") {
         if (type === clusterType) clustersOnTheWay = true;
-        if (!subscription.busy && !gated) unsettled = true;
+        if (state === "unsettled") unsettled = true;
         continue;
       }
       const emission = subscription.emit(type !== clusterType);

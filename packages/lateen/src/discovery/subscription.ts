@@ -47,6 +47,8 @@ export class Subscription {
   readonly #context: SubscriptionContext;
   #wildcard: Feed | undefined;
   #named: Feed | undefined;
+  /** Explicit names, a list shared with other streams. */
+  #names: readonly string[] = none;
   /** Explicit names that come (true) or go, until the set is asked for. */
   #queued: Map<string, boolean> | undefined;
   /** Names asked for: answered also when there is no such resource. */
@@ -78,7 +80,7 @@ export class Subscription {
 
   /** Names that are subscribed explicitly, an upper bound while changes wait to be taken. */
   get nameCount(): number {
-    return (this.#named?.set.size ?? 0) + (this.#queued?.size ?? 0);
+    return this.#names.length + (this.#queued?.size ?? 0);
   }
 
   /** The first request for the type on this stream. */
@@ -112,9 +114,10 @@ export class Subscription {
     else this.#closeWildcard();
     const now = new Set(names);
     now.delete("*");
-    for (const name of this.#named?.set.names() ?? none) if (!now.has(name)) this.#drop(name);
+    const had = new Set(this.#names);
+    for (const name of had) if (!now.has(name)) this.#drop(name);
     for (const name of now) {
-      if (this.#named?.has(name) === true) continue;
+      if (had.has(name)) continue;
       this.#ask(name);
       this.#answerDue = true;
     }
@@ -161,17 +164,17 @@ export class Subscription {
     this.#wildcard.close();
     this.#wildcard = undefined;
     // Named ones must be sent again: the client may have forgotten them with the rest.
-    for (const name of this.#named?.set.names() ?? none) this.#asked.add(name);
+    for (const name of this.#names) this.#asked.add(name);
   }
 
   /** The proxy's class changed: the same names mean other resources. */
   reclassify(): void {
-    const wildcard = this.#context.connection.wildcard(this.type);
-    if (this.#wildcard !== undefined && wildcard !== undefined) this.#wildcard.exchange(wildcard);
-    if (this.#named !== undefined) {
-      const names = this.#named.set.names();
-      this.#named.exchange(this.#context.connection.named(this.type, names));
+    const { connection } = this.#context;
+    if (this.#wildcard !== undefined) {
+      const set = connection.wildcard(this.type);
+      if (set !== undefined) this.#wildcard.exchange(set);
     }
+    if (this.#named !== undefined) this.#follow(this.#named, this.#names);
   }
 
   // --- answers --------------------------------------------------------------------------------
@@ -233,10 +236,13 @@ export class Subscription {
     return this.#deferred.size > 0 ? this.#deferredRevision : undefined;
   }
 
-  /** Takes what changed. False when `stop` came before everything was built. */
-  prepare(stop: () => boolean): boolean {
+  /**
+   * Takes what changed. `unsettled` when `stop` came before everything was built, `lost` when the
+   * client is so far behind that it has to say what it has.
+   */
+  prepare(stop: () => boolean): "ready" | "unsettled" | "lost" {
     this.#rebuild();
-    for (const feed of this.#feeds()) if (!feed.settle(stop)) return false;
+    for (const feed of this.#feeds()) if (!feed.settle(stop)) return "unsettled";
     if (this.#isUpToDate()) {
       this.#answerDue = false;
       for (const feed of this.#feeds()) feed.skip();
@@ -246,11 +252,13 @@ export class Subscription {
     const known = this.#known;
     this.#known = undefined;
     if (known !== undefined) this.#takeKnown(known);
+    let complete = true;
     for (const feed of this.#feeds()) {
-      if (!feed.fresh) feed.take(this.#pending);
-      else if (!this.#canSendAtOnce(feed)) this.#expand(feed);
+      if (feed.fresh) {
+        if (!this.#canSendAtOnce(feed)) this.#expand(feed);
+      } else if (!feed.take(this.#pending)) complete = false;
     }
-    return true;
+    return complete ? "ready" : "lost";
   }
 
   /** The next response, or undefined. `removals` says whether resources may be taken away now. */
@@ -307,14 +315,20 @@ export class Subscription {
     const queued = this.#queued;
     if (queued === undefined) return;
     this.#queued = undefined;
-    const names = new Set(this.#named?.set.names() ?? none);
+    const names = new Set(this.#names);
     for (const [name, wanted] of queued) {
       if (wanted) names.add(name);
       else names.delete(name);
     }
-    const set = this.#context.connection.named(this.type, [...names].sort());
-    if (this.#named === undefined) this.#named = new Feed(set, this.#context.wake);
-    else this.#named.exchange(set);
+    this.#follow(this.#named, [...names].sort());
+  }
+
+  #follow(feed: Feed | undefined, names: readonly string[]): void {
+    const { connection, snapshots, wake } = this.#context;
+    const set = connection.named(this.type, names);
+    if (feed === undefined) this.#named = new Feed(set, wake);
+    else feed.exchange(set);
+    this.#names = snapshots.sharedNames(set, names);
   }
 
   #isUpToDate(): boolean {

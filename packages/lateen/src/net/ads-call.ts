@@ -61,8 +61,10 @@ export class AdsCall implements Pusher {
     if (this.#transport.blocked) return "blocked";
     try {
       const pulled = this.#machine.pull(stop);
-      if (pulled.kind !== "message") return pulled.kind === "more" ? "again" : "idle";
-      return this.#transport.send(pulled.message) ? "again" : "blocked";
+      if (pulled.kind === "message")
+        return this.#transport.send(pulled.message) ? "again" : "blocked";
+      if (pulled.kind === "end") this.end(pulled.end);
+      return pulled.kind === "more" ? "again" : "idle";
     } catch (error) {
       this.#fail(error);
       return "idle";
