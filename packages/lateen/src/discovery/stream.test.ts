@@ -378,6 +378,17 @@ describe("coming back", () => {
   });
 });
 
+test("delta: a client that comes back keeps what can not be built", () => {
+  const mesh = source({ [clusterType]: { a: "1", b: "1" } });
+  const first = new ProtocolClient("delta", mesh);
+  first.subscribe(clusterType);
+  first.settle();
+  first.stream.close();
+  mesh.failing.add("b");
+  const second = new ProtocolClient("delta", mesh, { resume: first });
+  assert.deepEqual(second.settle(), []);
+});
+
 describe("make before break", () => {
   function meshed(form: Form): { mesh: FakeConfigSource; client: ProtocolClient } {
     const mesh = source({

@@ -307,6 +307,11 @@ export class Subscription {
     return this.#wildcard?.has(name) === true || this.#named?.has(name) === true;
   }
 
+  /** What can not be built now is not gone: the client keeps what it has. */
+  #failed(name: string): boolean {
+    return this.#wildcard?.set.failed(name) === true || this.#named?.set.failed(name) === true;
+  }
+
   #resource(name: string): Resource | undefined {
     return this.#wildcard?.resource(name) ?? this.#named?.resource(name);
   }
@@ -426,6 +431,7 @@ export class Subscription {
       const resource = this.#resource(name);
       if (resource === undefined) {
         if (this.#wildcard === undefined && !this.#subscribes(name)) continue;
+        if (this.#failed(name)) continue;
         if (removals) removed.push(name);
         else this.#defer(name, undefined);
         if (removals) this.#deferred.delete(name);

@@ -87,6 +87,11 @@ export class StoredWatchSet<T> implements WatchSet<T> {
     return member === undefined || this.#valueless.has(member) ? undefined : member.cell;
   }
 
+  failed(name: string): boolean {
+    const member = this.#members.get(name);
+    return member !== undefined && this.#valueless.has(member);
+  }
+
   settle(deadline: () => boolean): boolean {
     assert(this.#holders > 0, `watch set ${this.id} is not held`);
     this.#followNames();

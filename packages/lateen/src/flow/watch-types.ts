@@ -11,6 +11,8 @@ export interface WatchSet<T> {
   /** Ascending. A name whose cell has failed and never had a value is left out until it has one. */
   names(): readonly string[];
   cell(name: string): Cell<T> | undefined;
+  /** True for a name that is left out because its cell failed: not the same as not being there. */
+  failed(name: string): boolean;
   /**
    * Builds dirty cells until `deadline` says stop (asked after each cell, so every call gets on);
    * false when some are still dirty. After true, `since` is complete up to `revision`.

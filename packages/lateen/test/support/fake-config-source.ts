@@ -44,6 +44,8 @@ export class FakeConfigSource implements ConfigSource {
   /** Types that have no wildcard. */
   readonly namedOnly = new Set<string>();
   refuse: ((node: Node, peer: Peer) => Refusal | undefined) | undefined;
+  /** Names whose resources can not be built. */
+  readonly failing = new Set<string>();
   /** When set, a resource is looked up under this class first. */
   classOf: (node: Node) => string = () => "";
   /** Cells built in one `settle` before it looks at the clock; 0: no bound. */
@@ -209,6 +211,10 @@ export class FakeWatchSet implements WatchSet<Resource | undefined> {
     return this.#cells.get(name);
   }
 
+  failed(name: string): boolean {
+    return this.#source.failing.has(name);
+  }
+
   markDirty(): void {
     const was = this.#dirty;
     this.#dirty = true;
@@ -227,6 +233,7 @@ export class FakeWatchSet implements WatchSet<Resource | undefined> {
       this.#removedAt.set(name, now);
     }
     for (const name of names) {
+      if (this.#source.failing.has(name)) continue;
       const value = this.#source.lookup(this.#type, this.#className, name);
       const cell = this.#cells.get(name);
       if (cell === undefined) {
