@@ -8,7 +8,7 @@ import type {
   ServiceKey,
   ServicePort,
   TrafficPolicy,
-} from "../../model/types.ts";
+} from "../../src/model/types.ts";
 
 export const mesh: Mesh = {
   trustDomain: "cluster.local",
