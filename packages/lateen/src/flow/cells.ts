@@ -1,9 +1,15 @@
 import { assert } from "../base/assert.ts";
-import { type Engine, MisuseError, type Outcome, type Revision, rule } from "./engine.ts";
+import {
+  type Engine,
+  type Equals,
+  MisuseError,
+  type Outcome,
+  type Revision,
+  rule,
+} from "./engine.ts";
 import { deepEqual } from "./equal.ts";
 import { LinkedList, type Links } from "./linked-list.ts";
 import { Dependent, describeInputs, type InputDescription, PointMap } from "./point.ts";
-import type { Equals } from "./table.ts";
 import type { Cell, CellFamily, DeriveOptions, Readable, Reader } from "./types.ts";
 
 type CellFunction<T> = (key: string, read: Reader) => T;
@@ -44,6 +50,7 @@ export class StoredFamily<T> implements CellFamily<T> {
   }
 
   acquire(key: string): Cell<T> {
+    this.engine.checkUntracked(this.name);
     const cell = this.open(key);
     cell.hold();
     return cell;
@@ -201,6 +208,12 @@ export class StoredCell<T> extends Dependent implements Cell<T> {
   }
 
   value(): T {
+    this.family.engine.checkUntracked(this.family.name);
+    return this.read();
+  }
+
+  /** The same for cells that depend on this one. */
+  read(): T {
     this.settle();
     if (this.#memo !== undefined) return this.#memo.value;
     throw this.#failure?.error;
@@ -209,7 +222,6 @@ export class StoredCell<T> extends Dependent implements Cell<T> {
   /** Brings the cell up to date; returns the revision of the last change that readers can see. */
   settle(): number {
     const { engine, name } = this.family;
-    rule(engine.phase !== "propagating", `${name}: a cell is read in the middle of a commit`);
     assert(!this.#isForgotten, `${name} ${this.key}: read after its last release`);
     if (this.#state === "stale" || (this.#state === "doubtful" && this.#inputsChanged())) {
       this.#compute();
@@ -223,9 +235,9 @@ export class StoredCell<T> extends Dependent implements Cell<T> {
     const wasFresh = this.#state === "fresh";
     if (certain) this.#state = "stale";
     else if (wasFresh) this.#state = "doubtful";
-    if (!wasFresh) return;
     const { engine, name, points } = this.family;
     this.#dirtiedIn = engine.revision;
+    if (!wasFresh) return;
     engine.dirtied.set(name, (engine.dirtied.get(name) ?? 0) + 1);
     if (this.#watchers?.first !== undefined) engine.dirtiedCells.push(this);
     points.signal(this.key);
@@ -252,18 +264,16 @@ export class StoredCell<T> extends Dependent implements Cell<T> {
       this.#accept(outcome.value);
       return;
     }
-    if (outcome.error instanceof MisuseError) {
-      engine.misuse = undefined;
-      throw outcome.error;
-    }
+    if (outcome.error instanceof MisuseError) throw outcome.error;
     this.#failure = { error: outcome.error, since: engine.revision.number };
     engine.fail(name, this.key, outcome.error);
   }
 
   #accept(value: T): void {
+    const { engine } = this.family;
     const before = this.#memo;
-    if (before !== undefined && this.family.equals(before.value, value)) return;
-    const changedAt = this.family.engine.revision.number;
+    if (before !== undefined && engine.isSame(this.family, this.key, before.value, value)) return;
+    const changedAt = engine.revision.number;
     this.#memo = { value, changedAt, because: this.#dirtiedIn };
   }
 }

@@ -1,7 +1,7 @@
-import { type Engine, type Outcome, rule } from "./engine.ts";
+import { type Engine, type Equals, type Outcome, rule } from "./engine.ts";
 import { deepEqual } from "./equal.ts";
 import { Dependent, describeInputs, type InputDescription } from "./point.ts";
-import { type Equals, Table } from "./table.ts";
+import { Table } from "./table.ts";
 import { type Runner, trackedRunner } from "./tracked-reader.ts";
 import type { DeriveOptions, Readable, Reader } from "./types.ts";
 

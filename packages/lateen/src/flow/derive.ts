@@ -28,7 +28,7 @@ export class DerivedRows<In, Out> extends Derivation<Out> {
     let computed = 0;
     let changed = 0;
     for (const key of this.takeDue()) {
-      const row = this.#from.get(key);
+      const row = this.#from.rowAt(key);
       if (row !== undefined) computed++;
       if (row === undefined ? this.#drop(key) : this.#compute(key, row)) changed++;
     }
@@ -85,7 +85,7 @@ export class DerivedManyRows<In, Out> extends Derivation<Out> {
     const touched = new Set<string>();
     let computed = 0;
     for (const key of this.takeDue()) {
-      const row = this.#from.get(key);
+      const row = this.#from.rowAt(key);
       if (row === undefined) {
         this.forget(key);
         this.#claim(key, new Map(), touched);

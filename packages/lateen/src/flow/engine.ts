@@ -20,6 +20,8 @@ export function rule(condition: unknown, message: string): asserts condition {
   if (!condition) throw new MisuseError(message);
 }
 
+export type Equals<V> = (a: V, b: V) => boolean;
+
 export type Outcome<T> =
   | { readonly ok: true; readonly value: T }
   | { readonly ok: false; readonly error: unknown };
@@ -39,17 +41,38 @@ export class Engine {
   readonly listenerErrors: unknown[] = [];
   readonly #failures = new Map<string, Failure>();
   #runs = 0;
+  #activeRuns = 0;
 
   /** Runs a function for a dependent, tracks what it reads and contains what it throws. */
   run<T>(dependent: Dependent, compute: (log: ReadLog) => T): Outcome<T> {
     const log = new ReadLog(dependent, ++this.#runs);
+    this.#activeRuns++;
     try {
       return { ok: true, value: compute(log) };
     } catch (error) {
-      if (error instanceof MisuseError) this.misuse ??= error;
       return { ok: false, error };
     } finally {
+      this.#activeRuns--;
       log.finish();
+    }
+  }
+
+  /**
+   * Guards the public face of collections and cells: what a derivation reads beside its `Reader`
+   * would be a dependency that nobody knows of.
+   */
+  checkUntracked(name: string): void {
+    const isOutside = this.#activeRuns === 0 && this.phase !== "propagating";
+    rule(isOutside, `${name} is used inside of a derivation other than through its Reader`);
+  }
+
+  /** Equality that throws counts as a difference, and is a failure of the row. */
+  isSame<V>(table: { name: string; equals: Equals<V> }, key: string, a: V, b: V): boolean {
+    try {
+      return table.equals(a, b);
+    } catch (error) {
+      this.fail(table.name, key, error);
+      return false;
     }
   }
 
@@ -64,6 +87,7 @@ export class Engine {
 
   /** Records why a row is not what its inputs say. */
   fail(collection: string, key: string, error: unknown): void {
+    if (error instanceof MisuseError) this.misuse ??= error;
     this.#failures.set(failureId(collection, key), { collection, key, error });
   }
 

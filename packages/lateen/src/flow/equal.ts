@@ -18,7 +18,7 @@ export function deepEqual(a: unknown, b: unknown): boolean {
   const prototype: unknown = Object.getPrototypeOf(a);
   if (prototype !== Object.getPrototypeOf(b)) return false;
   if (Array.isArray(a)) return Array.isArray(b) && equalArrays(a, b);
-  if (prototype === Object.prototype || prototype === null) return equalFields(a, b);
+  if (isRecord(a)) return isRecord(b) && equalFields(a, b);
   if (a instanceof Map) return b instanceof Map && equalMaps(a, b);
   if (a instanceof Set) return b instanceof Set && equalSets(a, b);
   if (ArrayBuffer.isView(a)) return ArrayBuffer.isView(b) && equalBytes(a, b);
@@ -36,13 +36,19 @@ function equalArrays(a: readonly unknown[], b: readonly unknown[]): boolean {
   return true;
 }
 
-function equalFields(a: object, b: object): boolean {
-  const fieldsOfA = Object.entries(a);
-  const fieldsOfB = Object.entries(b);
-  if (fieldsOfA.length !== fieldsOfB.length) return false;
-  for (let i = 0; i < fieldsOfA.length; i++) {
-    if (fieldsOfA[i]?.[0] !== fieldsOfB[i]?.[0]) return false;
-    if (!deepEqual(fieldsOfA[i]?.[1], fieldsOfB[i]?.[1])) return false;
+type Fields = Readonly<Record<string, unknown>>;
+
+function isRecord(value: object): value is Fields {
+  const prototype: unknown = Object.getPrototypeOf(value);
+  return prototype === Object.prototype || prototype === null;
+}
+
+function equalFields(a: Fields, b: Fields): boolean {
+  const names = Object.keys(a);
+  const namesOfB = Object.keys(b);
+  if (names.length !== namesOfB.length) return false;
+  for (const [i, name] of names.entries()) {
+    if (name !== namesOfB[i] || !deepEqual(a[name], b[name])) return false;
   }
   return true;
 }

@@ -160,7 +160,7 @@ class EngineGraph implements Graph {
     for (const owner of [...tables, ...this.#indexes]) maps.push(...owner.pointMaps());
     const sum = (counts: readonly number[]): number => counts.reduce((a, b) => a + b, 0);
     return {
-      rows: sum(tables.map(table => table.size)),
+      rows: sum(tables.map(table => table.rowCount)),
       runs: sum(this.#derived.map(table => table.countRuns())),
       cells: sum(this.#families.map(family => family.liveCount)),
       points: sum(maps.map(map => map.size)),
@@ -170,7 +170,7 @@ class EngineGraph implements Graph {
 
   describe(): ReturnType<Graph["describe"]> {
     const tables = [...this.#inputs, ...this.#derived].map(
-      ({ name, kind, rank, size, inputs }) => ({ name, kind, rank, size, inputs }),
+      ({ name, kind, rank, rowCount, inputs }) => ({ name, kind, rank, size: rowCount, inputs }),
     );
     const indexes = this.#indexes.map(({ name, size, collection }) => ({
       name,

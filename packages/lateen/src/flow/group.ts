@@ -2,7 +2,6 @@ import { Derivation, type Visit } from "./derivation.ts";
 import type { Engine } from "./engine.ts";
 import type { InputDescription } from "./point.ts";
 import { asRowIndex, type RowIndex } from "./row-index.ts";
-import { rowsAt } from "./tracked-reader.ts";
 import type { DeriveOptions, Index, Reader } from "./types.ts";
 
 type GroupFunction<In, Out> = (
@@ -32,7 +31,7 @@ export class GroupedRows<In, Out> extends Derivation<Out> {
     let computed = 0;
     let changed = 0;
     for (const bucket of this.takeDue()) {
-      const keys = this.#from.keysOf(bucket);
+      const keys = this.#from.keysIn(bucket);
       if (keys.length > 0) computed++;
       if (keys.length === 0 ? this.#drop(bucket) : this.#compute(bucket, keys)) changed++;
     }
@@ -44,7 +43,7 @@ export class GroupedRows<In, Out> extends Derivation<Out> {
   }
 
   #compute(bucket: string, keys: readonly string[]): boolean {
-    const rows = rowsAt(this.#from.collection, keys);
+    const rows = keys.map(key => this.#from.collection.existing(key));
     const outcome = this.run(bucket, read => this.#fn(bucket, rows, read));
     if (!outcome.ok) return false;
     return outcome.value === undefined ? this.remove(bucket) : this.put(bucket, outcome.value);

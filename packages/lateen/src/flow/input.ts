@@ -1,8 +1,8 @@
-import { type Engine, rule } from "./engine.ts";
+import { type Engine, type Equals, rule } from "./engine.ts";
 import { deepEqual } from "./equal.ts";
 import type { InputPart } from "./parts.ts";
 import type { InputDescription } from "./point.ts";
-import { type Equals, Table } from "./table.ts";
+import { Table } from "./table.ts";
 import type { InputCollection } from "./types.ts";
 
 /** Edits are staged while the writer runs and applied together, so that one that throws has no effect. */
@@ -37,6 +37,7 @@ export class InputTable<V> extends Table<V> implements InputCollection<V>, Input
   applyStaged(): number {
     let changed = 0;
     for (const [key, edit] of this.#staged) {
+      this.engine.clearFailure(this.name, key);
       if (edit === undefined ? this.remove(key) : this.put(key, edit.value)) changed++;
     }
     this.#staged.clear();

@@ -7,7 +7,7 @@ export interface TablePart {
   readonly kind: "input" | "derived";
   readonly name: string;
   readonly rank: number;
-  readonly size: number;
+  readonly rowCount: number;
   /** Names of what the rows are made of. */
   readonly inputs: readonly string[];
   changedIn(key: string): Revision | undefined;

@@ -29,7 +29,7 @@ class Edge {
 export class Point {
   readonly map: PointMap;
   readonly key: string;
-  /** The last run that read this point: makes a second read in the same run free. */
+  /** The last run that read this point; runs are numbered. Makes a second read free. */
   lastRun = 0;
   firstReader: Edge | undefined;
 
@@ -143,14 +143,27 @@ export class ReadLog {
   }
 
   add(point: Point): void {
-    if (point.lastRun === this.#run) return;
+    const { lastRun } = point;
+    if (lastRun === this.#run) return;
     point.lastRun = this.#run;
+    // A run nested in this one (a cell that was read) may have overwritten this run's mark.
+    if (lastRun > this.#run && this.#has(point)) return;
     if (this.#fresh.length === 0 && this.#expected?.point === point) {
       this.#lastKept = this.#expected;
       this.#expected = this.#expected.nextInput;
     } else {
       this.#fresh.push(point);
     }
+  }
+
+  #has(point: Point): boolean {
+    if (this.#fresh.includes(point)) return true;
+    let edge = this.#lastKept === undefined ? undefined : this.#dependent.firstInput;
+    for (; edge !== undefined; edge = edge.nextInput) {
+      if (edge.point === point) return true;
+      if (edge === this.#lastKept) return false;
+    }
+    return false;
   }
 
   /** Makes the dependent's edges exactly those of this run. */

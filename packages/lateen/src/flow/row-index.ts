@@ -38,10 +38,17 @@ export class RowIndex<V> implements Index<V> {
   }
 
   keysOf(bucket: string): readonly string[] {
+    this.#engine.checkUntracked(this.name);
+    return this.keysIn(bucket);
+  }
+
+  /** The same for the engine itself. */
+  keysIn(bucket: string): readonly string[] {
     return this.#buckets.get(bucket)?.values() ?? NONE;
   }
 
   buckets(): readonly string[] {
+    this.#engine.checkUntracked(this.name);
     return this.#names.values();
   }
 
@@ -52,7 +59,7 @@ export class RowIndex<V> implements Index<V> {
 
   /** The bucket itself, then the rows found in it. */
   describeBucket(bucket: string): InputDescription[] {
-    const rows = this.keysOf(bucket).map(key => this.collection.describeRow(key));
+    const rows = this.keysIn(bucket).map(key => this.collection.describeRow(key));
     return [
       { collection: this.name, key: bucket, changedAt: undefined, cause: undefined },
       ...rows,

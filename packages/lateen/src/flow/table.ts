@@ -1,5 +1,5 @@
 import { assert } from "../base/assert.ts";
-import { type Engine, type Revision, rule } from "./engine.ts";
+import { type Engine, type Equals, type Revision, rule } from "./engine.ts";
 import type { TablePart } from "./parts.ts";
 import { type InputDescription, PointMap } from "./point.ts";
 import { SortedKeys } from "./sorted-keys.ts";
@@ -19,8 +19,6 @@ interface Row<V> {
   readonly changedIn: Revision;
 }
 
-export type Equals<V> = (a: V, b: V) => boolean;
-
 /**
  * The rows of a collection and what can be read of them. Every kind of collection is one of these;
  * they differ only in who calls `put` and `remove`.
@@ -35,7 +33,7 @@ export abstract class Table<V> implements Collection<V>, TablePart {
   readonly presencePoints: PointMap;
   readonly keysPoints: PointMap;
   readonly allPoints: PointMap;
-  readonly #equals: Equals<V>;
+  readonly equals: Equals<V>;
   readonly #rows = new Map<string, Row<V>>();
   readonly #keys = new SortedKeys();
   readonly #followers: ((change: Change<V>) => void)[] = [];
@@ -45,9 +43,9 @@ export abstract class Table<V> implements Collection<V>, TablePart {
     this.engine = engine;
     this.name = name;
     this.rank = rank;
-    this.#equals = equals;
+    this.equals = equals;
     const describe = (key: string): InputDescription[] => [this.describeRow(key)];
-    const describeAll = (): InputDescription[] => this.keys().map(key => this.describeRow(key));
+    const describeAll = (): InputDescription[] => this.rowKeys().map(key => this.describeRow(key));
     const describeKeys = (key: string): InputDescription[] => [
       { collection: this.name, key, changedAt: undefined, cause: undefined },
     ];
@@ -61,33 +59,55 @@ export abstract class Table<V> implements Collection<V>, TablePart {
   abstract inputsOf(key: string): readonly InputDescription[];
 
   get size(): number {
-    return this.#rows.size;
+    this.engine.checkUntracked(this.name);
+    return this.rowCount;
   }
 
   get(key: string): V | undefined {
-    return this.#rows.get(key)?.value;
-  }
-
-  has(key: string): boolean {
-    return this.#rows.has(key);
+    this.engine.checkUntracked(this.name);
+    return this.rowAt(key);
   }
 
   keys(): readonly string[] {
-    return this.#keys.values();
+    this.engine.checkUntracked(this.name);
+    return this.rowKeys();
   }
 
   entries(): IterableIterator<readonly [string, V]> {
-    return this.all().values();
-  }
-
-  /** The same array until a row changes: many readers of a small collection share it. */
-  all(): readonly (readonly [string, V])[] {
-    this.#entries ??= this.keys().map(key => [key, this.#rowOf(key).value] as const);
-    return this.#entries;
+    this.engine.checkUntracked(this.name);
+    return this.rowEntries().values();
   }
 
   changedAt(key: string): number | undefined {
-    return this.#rows.get(key)?.changedIn.number;
+    this.engine.checkUntracked(this.name);
+    return this.changedIn(key)?.number;
+  }
+
+  // What follows is for the engine itself, which reads while it propagates.
+
+  get rowCount(): number {
+    return this.#rows.size;
+  }
+
+  rowAt(key: string): V | undefined {
+    return this.#rows.get(key)?.value;
+  }
+
+  rowKeys(): readonly string[] {
+    return this.#keys.values();
+  }
+
+  /** The same array until a row changes: many readers of a small collection share it. */
+  rowEntries(): readonly (readonly [string, V])[] {
+    this.#entries ??= this.rowKeys().map(key => [key, this.existing(key)] as const);
+    return this.#entries;
+  }
+
+  /** A row that an index or the list of keys names. */
+  existing(key: string): V {
+    const row = this.#rows.get(key);
+    assert(row !== undefined, `${this.name}: key ${key} is listed but has no row`);
+    return row.value;
   }
 
   changedIn(key: string): Revision | undefined {
@@ -107,7 +127,7 @@ export abstract class Table<V> implements Collection<V>, TablePart {
   /** Writes a row unless it is equal to the one before, which then stays. */
   protected put(key: string, value: V): boolean {
     const before = this.#rows.get(key);
-    if (before !== undefined && this.#equals(before.value, value)) return false;
+    if (before !== undefined && this.engine.isSame(this, key, before.value, value)) return false;
     this.#rows.set(key, { value, changedIn: this.engine.revision });
     if (before === undefined) this.#keys.add(key);
     this.#tell({ key, before: before?.value, after: value });
@@ -131,12 +151,6 @@ export abstract class Table<V> implements Collection<V>, TablePart {
     if (change.before !== undefined && change.after !== undefined) return;
     this.presencePoints.signal(change.key);
     this.keysPoints.signal(WHOLE);
-  }
-
-  #rowOf(key: string): Row<V> {
-    const row = this.#rows.get(key);
-    assert(row !== undefined, `${this.name}: key ${key} is listed but has no row`);
-    return row;
   }
 
   *pointMaps(): IterableIterator<PointMap> {

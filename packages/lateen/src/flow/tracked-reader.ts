@@ -1,4 +1,3 @@
-import { assert } from "../base/assert.ts";
 import { asStoredFamily } from "./cells.ts";
 import { type Engine, type Outcome, rule } from "./engine.ts";
 import type { Dependent, ReadLog } from "./point.ts";
@@ -40,68 +39,64 @@ class TrackedReader implements Reader {
   }
 
   get<V>(collection: Collection<V>, key: string): V | undefined {
-    this.#check(collection);
-    this.#log.add(asTable(collection).rowPoints.at(key));
-    return collection.get(key);
+    const table = asTable(this.#checked(collection));
+    this.#log.add(table.rowPoints.at(key));
+    return table.rowAt(key);
   }
 
   has(collection: Collection<unknown>, key: string): boolean {
-    this.#check(collection);
-    const table = asTable(collection);
+    const table = asTable(this.#checked(collection));
     this.#log.add(table.presencePoints.at(key));
-    return table.has(key);
+    return table.rowAt(key) !== undefined;
   }
 
   all<V>(collection: Collection<V>): readonly (readonly [string, V])[] {
-    this.#check(collection);
-    const table = asTable(collection);
+    const table = asTable(this.#checked(collection));
     this.#log.add(table.allPoints.at(WHOLE));
-    return table.all();
+    return table.rowEntries();
   }
 
   keys(collection: Collection<unknown>): readonly string[] {
-    this.#check(collection);
-    this.#log.add(asTable(collection).keysPoints.at(WHOLE));
-    return collection.keys();
+    const table = asTable(this.#checked(collection));
+    this.#log.add(table.keysPoints.at(WHOLE));
+    return table.rowKeys();
   }
 
   rows<V>(index: Index<V>, bucket: string): readonly V[] {
-    this.#check(index);
-    this.#log.add(asRowIndex(index).contentPoints.at(bucket));
-    return rowsAt(index.collection, index.keysOf(bucket));
+    const stored = asRowIndex(this.#checked(index));
+    this.#log.add(stored.contentPoints.at(bucket));
+    return stored.keysIn(bucket).map(key => stored.collection.existing(key));
   }
 
   keysOf(index: Index<unknown>, bucket: string): readonly string[] {
-    this.#check(index);
-    this.#log.add(asRowIndex(index).memberPoints.at(bucket));
-    return index.keysOf(bucket);
+    const stored = asRowIndex(this.#checked(index));
+    this.#log.add(stored.memberPoints.at(bucket));
+    return stored.keysIn(bucket);
   }
 
   select<V>(index: SelectableIndex<V>, selector: Selector): readonly V[] {
-    this.#check(index);
-    const stored = asSelectableIndex(index);
+    const stored = asSelectableIndex(this.#checked(index));
     this.#log.add(stored.pointFor(selector));
-    return rowsAt(index.collection, stored.keysFor(selector));
+    return stored.keysFor(selector).map(key => stored.collection.existing(key));
   }
 
   selectedBy<V>(index: SelectorIndex<V>, target: Selectable): readonly V[] {
-    this.#check(index);
-    const stored = asSelectorIndex(index);
+    const stored = asSelectorIndex(this.#checked(index));
     this.#log.add(stored.pointFor(target));
-    return rowsAt(index.collection, stored.keysFor(target));
+    return stored.keysFor(target).map(key => stored.collection.existing(key));
   }
 
   cell<T>(family: CellFamily<T>, key: string): T {
-    this.#check(family);
-    const stored = asStoredFamily(family);
+    const stored = asStoredFamily(this.#checked(family));
     this.#log.add(stored.points.at(key));
-    return stored.open(key).value();
+    return stored.open(key).read();
   }
 
-  #check(readable: Readable): void {
+  #checked<R extends Readable>(readable: R): R {
     const { name, reads } = this.#declaration;
     rule(this.#open, `${name}: read after its function returned`);
     rule(reads.has(readable), `${name} reads ${readable.name}, which its \`reads\` do not name`);
+    return readable;
   }
 }
 
@@ -118,13 +113,4 @@ export function trackedRunner(engine: Engine, declaration: Declaration): Runner 
         reader.close();
       }
     });
-}
-
-/** The rows under these keys, which are known to exist. */
-export function rowsAt<V>(collection: Collection<V>, keys: readonly string[]): readonly V[] {
-  return keys.map(key => {
-    const row = collection.get(key);
-    assert(row !== undefined, `${collection.name}: key ${key} is indexed but has no row`);
-    return row;
-  });
 }

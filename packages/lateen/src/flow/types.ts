@@ -73,8 +73,10 @@ export interface SelectorIndex<V> {
 }
 
 /**
- * The only way for a derivation or a cell to read. Each call is remembered as a dependency, also
- * when nothing was found. Reading a collection that was not declared in `reads` throws.
+ * The only way for a derivation or a cell to read: the methods of collections, indexes and cells
+ * themselves throw inside of one. Each call is remembered as a dependency, also when nothing was
+ * found. Reading what `reads` does not name throws; an index is named by itself, not by its
+ * collection. What a reader returns never changes afterwards, so a row may keep it.
  */
 export interface Reader {
   get<V>(collection: Collection<V>, key: string): V | undefined;
@@ -130,7 +132,7 @@ export interface Cell<T> {
   value(): T;
   /** Revision at which the value last changed, as of the last `value()`. */
   readonly changedAt: number;
-  /** Called in a commit when the cell turns dirty (once until it is computed again). */
+  /** Called at the end of the commit in which the cell turns dirty (once until it is computed again). */
   onDirty(listener: () => void): () => void;
   /** Gives back one hold; the last one forgets the cell and its dependencies. */
   release(): void;

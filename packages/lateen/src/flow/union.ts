@@ -21,7 +21,7 @@ export class UnionRows<V> extends DerivedTable<V> {
     const keys = this.takeDue();
     let changed = 0;
     for (const key of keys) {
-      const value = this.#holderOf(key)?.get(key);
+      const value = this.#holderOf(key)?.rowAt(key);
       if (value === undefined ? this.remove(key) : this.put(key, value)) changed++;
     }
     return { computed: keys.length, changed };
@@ -37,6 +37,6 @@ export class UnionRows<V> extends DerivedTable<V> {
   }
 
   #holderOf(key: string): Table<V> | undefined {
-    return this.#members.find(member => member.has(key));
+    return this.#members.find(member => member.rowAt(key) !== undefined);
   }
 }
