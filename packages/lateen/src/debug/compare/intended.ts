@@ -1,0 +1,2 @@
+import type { IntendedDifference } from "./rewrite.ts";
+export const intendedDifferences: readonly IntendedDifference[] = [];
