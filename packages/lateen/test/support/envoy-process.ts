@@ -1,5 +1,5 @@
 import { type ChildProcess, spawn } from "node:child_process";
-import { mkdtemp, readFile, rm } from "node:fs/promises";
+import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { envoyBinary } from "./envoy.ts";
@@ -22,20 +22,23 @@ export class EnvoyProcess {
     });
   }
 
-  /** `bootstrap` gets an admin address; everything else is the caller's. */
+  /** `bootstrap` gets an admin address; everything else is the caller's. `env` adds to our own. */
   static async start(
     bootstrap: Readonly<Record<string, unknown>>,
     args: readonly string[] = [],
+    env: Readonly<Record<string, string>> = {},
   ): Promise<EnvoyProcess> {
     const directory = await mkdtemp(join(tmpdir(), "lateen-envoy-"));
     const adminFile = join(directory, "admin");
     const admin = { address: { socket_address: { address: "127.0.0.1", port_value: 0 } } };
-    const config = JSON.stringify({ ...bootstrap, admin });
+    // A file, as one argument can not be longer than 128 KB.
+    const configFile = join(directory, "bootstrap.json");
+    await writeFile(configFile, JSON.stringify({ ...bootstrap, admin }));
     const child = spawn(
       await envoyBinary(),
       [
-        "--config-yaml",
-        config,
+        "-c",
+        configFile,
         "--admin-address-path",
         adminFile,
         "--disable-hot-restart",
@@ -43,7 +46,7 @@ export class EnvoyProcess {
         "1",
         ...args,
       ],
-      { stdio: ["ignore", "ignore", "pipe"] },
+      { stdio: ["ignore", "ignore", "pipe"], env: { ...process.env, ...env } },
     );
     const envoy = new EnvoyProcess(child, directory);
     await eventually("Envoy's admin interface", async () => {

@@ -1,0 +1,435 @@
+/**
+ * Two real Envoys on loopback with our clusters, routes and listeners: what goes between them, who
+ * they say they are, and what they count.
+ */
+import assert from "node:assert/strict";
+import { Buffer } from "node:buffer";
+import { createServer, type IncomingHttpHeaders, request } from "node:http";
+import { type AddressInfo, connect, createServer as createTcpServer, type Server } from "node:net";
+import { after, before, test } from "node:test";
+import { Value } from "@lateen/envoy-api/google/protobuf/struct.js";
+import { ProxyEnvironment } from "../../src/base/proxy-environment.ts";
+import { openAuthority } from "../../src/ca/authority.ts";
+import { selfSignedRoot } from "../../src/ca/certificate.ts";
+import type { Endpoint, Protocol } from "../../src/model/types.ts";
+import {
+  blackHoleCluster,
+  inboundPassthroughCluster,
+  outboundCluster,
+  passthroughCluster,
+} from "../../src/xds/cluster.ts";
+import { inboundCluster } from "../../src/xds/cluster-inbound.ts";
+import { encodeCluster, encodeListener, encodeRoutes } from "../../src/xds/encode.ts";
+import { loadAssignment } from "../../src/xds/endpoint.ts";
+import { virtualInbound } from "../../src/xds/listener-inbound.ts";
+import { outboundListener } from "../../src/xds/listener-outbound.ts";
+import { PEER_HEADER } from "../../src/xds/names.ts";
+import { routeConfiguration } from "../../src/xds/route.ts";
+import { EnvoyProcess, eventually } from "../support/envoy-process.ts";
+import { type JsonObject, loopbackBootstrap, resourceJson } from "../support/standalone.ts";
+import { endpoint, mesh, service, servicePort } from "../support/xds-rows.ts";
+import { clusterInput, inboundPort, outboundInput, tcpChain } from "../support/xds-samples.ts";
+
+/** The ports of the server's proxy, one for each way a service may be declared. */
+const KINDS = ["http", "h2", "sniffed", "tcp"] as const;
+type Kind = (typeof KINDS)[number];
+const PROTOCOLS: Readonly<Record<Kind, Protocol>> = {
+  http: "HTTP",
+  h2: "HTTP2",
+  sniffed: "AUTO",
+  tcp: "TCP",
+};
+const SERVICE = service("reviews", "default");
+const LEGACY = service("legacy", "default");
+const CLIENT_ID = "spiffe://cluster.local/ns/clients/sa/sleep";
+const SERVER_ID = "spiffe://cluster.local/ns/default/sa/reviews";
+
+let server: EnvoyProcess;
+let client: EnvoyProcess;
+let clientPorts: Record<Kind, number>;
+const seen: IncomingHttpHeaders[] = [];
+const closers: (() => void)[] = [];
+
+before(async () => {
+  const app = await listen(
+    createServer((incoming, answer) => {
+      seen.push(incoming.headers);
+      answer.end("hello");
+    }),
+  );
+  const echo = await listen(createTcpServer(socket => socket.pipe(socket)));
+  const serverPorts = await freePorts();
+  clientPorts = await freePorts();
+  const authority = testAuthority();
+  server = await EnvoyProcess.start(
+    loopbackBootstrap(serverResources(serverPorts), {
+      endpoints: Object.fromEntries(
+        KINDS.map(kind => [
+          `inbound|${serverPorts[kind]}||`,
+          { address: "127.0.0.1", port: kind === "tcp" ? echo : app },
+        ]),
+      ),
+      routes: [],
+      ports: { virtualInbound: KINDS.map(kind => serverPorts[kind]) },
+      ...authority(SERVER_ID),
+    }),
+    [],
+    environment("reviews", "default"),
+  );
+  client = await EnvoyProcess.start(
+    loopbackBootstrap(clientResources(), {
+      endpoints: clientEndpoints(serverPorts, app),
+      routes: [routes("http"), routes("h2"), routes("sniffed")],
+      ports: Object.fromEntries(
+        KINDS.map(kind => [`10.0.0.1_${PORTS[kind]}`, [clientPorts[kind]]]),
+      ),
+      ...authority(CLIENT_ID),
+    }),
+    [],
+    environment("sleep", "clients"),
+  );
+  await eventually("both proxies", async () => (await server.isLive()) && (await client.isLive()));
+});
+
+after(async () => {
+  await client?.stop();
+  await server?.stop();
+  for (const close of closers) close();
+});
+
+/** Service ports. */
+const PORTS: Readonly<Record<Kind, number>> = { http: 80, h2: 81, sniffed: 82, tcp: 83 };
+
+function serverResources(ports: Record<Kind, number>) {
+  return [
+    encodeCluster(blackHoleCluster()),
+    encodeCluster(inboundPassthroughCluster()),
+    ...KINDS.map(kind =>
+      encodeCluster(
+        inboundCluster({
+          targetPort: ports[kind],
+          // The application of this test speaks HTTP/1 whatever its proxy is spoken to.
+          protocol: kind === "tcp" ? "TCP" : "HTTP",
+          services: [SERVICE],
+          defaultEndpoint: undefined,
+        }),
+      ),
+    ),
+    encodeListener(
+      virtualInbound({
+        mesh,
+        trustDomains: ["cluster.local"],
+        ports: KINDS.map(kind => inboundPort(ports[kind], PROTOCOLS[kind], "PERMISSIVE")),
+        mtls: "PERMISSIVE",
+      }),
+    ),
+  ];
+}
+
+function clientResources() {
+  const cluster = (of: typeof SERVICE, kind: Kind) =>
+    encodeCluster(
+      outboundCluster(
+        clusterInput(servicePort(PORTS[kind], PROTOCOLS[kind]), {
+          service: of,
+          spiffeIds: [SERVER_ID],
+        }),
+      ),
+    );
+  return [
+    encodeCluster(passthroughCluster()),
+    ...KINDS.map(kind => cluster(SERVICE, kind)),
+    cluster(LEGACY, "http"),
+    ...KINDS.map(kind =>
+      encodeListener(
+        outboundListener(
+          outboundInput({
+            bind: "10.0.0.1",
+            port: PORTS[kind],
+            routeName: kind === "tcp" ? undefined : String(PORTS[kind]),
+            chains: kind === "tcp" ? [tcpChain(PORTS.tcp)] : [],
+            fallback: kind === "sniffed" ? tcpChain(PORTS.sniffed) : undefined,
+          }),
+        ),
+      ),
+    ),
+  ];
+}
+
+function clientEndpoints(ports: Record<Kind, number>, app: number): Record<string, JsonObject> {
+  const at = (port: number, changes: Partial<Endpoint> = {}): JsonObject => {
+    const endpoints = [endpoint("127.0.0.1", port, changes)];
+    const json = JSON.parse(
+      JSON.stringify(loadAssignment({ clusterName: "x", endpoints, labels: {} })),
+    );
+    return json.endpoints[0].lbEndpoints[0];
+  };
+  return {
+    ...Object.fromEntries(
+      KINDS.map(kind => [`outbound|${PORTS[kind]}||${SERVICE.hostname}`, at(ports[kind])]),
+    ),
+    [`outbound|80||${LEGACY.hostname}`]: at(app, { tlsMode: "disabled", workloadName: "legacy" }),
+  };
+}
+
+function routes(kind: Kind): JsonObject {
+  const port = PORTS[kind];
+  const { "@type": _, ...config } = resourceJson(
+    encodeRoutes(
+      routeConfiguration({
+        name: String(port),
+        port,
+        virtualHosts: [SERVICE, LEGACY].map(each => ({
+          hostname: each.hostname,
+          port,
+          domains: [each.name],
+          routes: undefined,
+          requireTls: false,
+        })),
+        fallback: "ALLOW_ANY",
+        vhds: false,
+      }),
+    ),
+  );
+  return config;
+}
+
+function environment(name: string, namespace: string): Record<string, string> {
+  const labels = {
+    app: name,
+    version: "v1",
+    "service.istio.io/canonical-name": name,
+    "service.istio.io/canonical-revision": "v1",
+  };
+  const peer = {
+    NAMESPACE: namespace,
+    WORKLOAD_NAME: `${name}-v1`,
+    CLUSTER_ID: "Kubernetes",
+    LABELS: labels,
+  };
+  return {
+    [ProxyEnvironment.namespace]: namespace,
+    [ProxyEnvironment.workload]: `${name}-v1`,
+    [ProxyEnvironment.app]: name,
+    [ProxyEnvironment.version]: "v1",
+    [ProxyEnvironment.canonicalService]: name,
+    [ProxyEnvironment.canonicalRevision]: "v1",
+    [ProxyEnvironment.cluster]: "Kubernetes",
+    [ProxyEnvironment.peerMetadata]: Buffer.from(Value.encode(Value.wrap(peer)).finish()).toString(
+      "base64",
+    ),
+  };
+}
+
+function testAuthority() {
+  const now = Date.now();
+  const period = { notBefore: now - 1000, notAfter: now + 3_600_000 };
+  const root = selfSignedRoot("cluster.local", period);
+  const opened = openAuthority(
+    {
+      "ca-cert.pem": root.certificatePem,
+      "ca-key.pem": root.privateKeyPem,
+      "root-cert.pem": root.certificatePem,
+      "cert-chain.pem": "",
+    },
+    now,
+  );
+  assert(opened.ok);
+  return (uri: string) => ({
+    identity: opened.value.issue({ uris: [uri] }, period),
+    rootPem: root.certificatePem,
+  });
+}
+
+async function listen(application: Server | ReturnType<typeof createServer>): Promise<number> {
+  await new Promise<void>(done => application.listen(0, "127.0.0.1", done));
+  closers.push(() => application.close());
+  return portOf(application);
+}
+
+function portOf(application: { address(): string | AddressInfo | null }): number {
+  const address = application.address();
+  assert(typeof address === "object" && address !== null);
+  return address.port;
+}
+
+async function freePorts(): Promise<Record<Kind, number>> {
+  const sockets = KINDS.map(() => createTcpServer());
+  for (const socket of sockets)
+    await new Promise<void>(done => socket.listen(0, "127.0.0.1", done));
+  const [http = 0, h2 = 0, sniffed = 0, tcp = 0] = sockets.map(portOf);
+  for (const socket of sockets) await new Promise(done => socket.close(done));
+  return { http, h2, sniffed, tcp };
+}
+
+/** A request of the client's application; returns status and body. */
+function call(kind: Kind, host: string, headers: Record<string, string> = {}): Promise<string> {
+  return new Promise((resolve, reject) => {
+    const options = { host: "127.0.0.1", port: clientPorts[kind], headers: { host, ...headers } };
+    request(options, answer => {
+      let body = "";
+      answer.on("data", chunk => {
+        body += chunk;
+      });
+      answer.on("end", () => resolve(`${answer.statusCode} ${body}`));
+    })
+      .on("error", reject)
+      .end();
+  });
+}
+
+/** The series of a metric with all these labels; their values added up. */
+async function metric(
+  envoy: EnvoyProcess,
+  name: string,
+  labels: Readonly<Record<string, string>>,
+): Promise<number> {
+  const text = await envoy.admin("/stats/prometheus?filter=istio_");
+  const lines = text.split("\n").filter(line => line.startsWith(`envoy_${name}{`));
+  const matching = lines.filter(line =>
+    Object.entries(labels).every(([key, value]) => line.includes(`${key}="${value}"`)),
+  );
+  return matching.reduce((sum, line) => sum + Number(line.slice(line.lastIndexOf(" "))), 0);
+}
+
+async function counted(
+  envoy: EnvoyProcess,
+  name: string,
+  labels: Readonly<Record<string, string>>,
+): Promise<void> {
+  await eventually(
+    `${name} ${JSON.stringify(labels)}`,
+    async () => (await metric(envoy, name, labels)) > 0,
+    5000,
+  ).catch(async error => {
+    const text = await envoy.admin("/stats/prometheus?filter=istio_");
+    const lines = text.split("\n").filter(line => line.startsWith(`envoy_${name}{`));
+    throw new Error(`${error.message}; there is:\n${lines.join("\n")}`);
+  });
+}
+
+const SOURCE = {
+  source_workload: "sleep-v1",
+  source_workload_namespace: "clients",
+  source_app: "sleep",
+  source_version: "v1",
+  source_canonical_service: "sleep",
+  source_canonical_revision: "v1",
+  source_cluster: "Kubernetes",
+  source_principal: CLIENT_ID,
+};
+const DESTINATION = {
+  destination_workload: "reviews-v1",
+  destination_workload_namespace: "default",
+  destination_app: "reviews",
+  destination_version: "v1",
+  destination_canonical_service: "reviews",
+  destination_canonical_revision: "v1",
+  destination_cluster: "Kubernetes",
+  destination_principal: SERVER_ID,
+  destination_service: SERVICE.hostname,
+  destination_service_name: "reviews",
+  destination_service_namespace: "default",
+};
+const HTTP_METRICS = [
+  "istio_requests_total",
+  "istio_request_duration_milliseconds_count",
+  "istio_request_bytes_count",
+  "istio_response_bytes_count",
+];
+const OK = { request_protocol: "http", response_code: "200", response_flags: "-" };
+
+for (const kind of ["http", "h2", "sniffed"] as const) {
+  test(`HTTP over mutual TLS, port declared ${PROTOCOLS[kind]}`, async () => {
+    seen.length = 0;
+    assert.equal(await call(kind, "reviews", { [PEER_HEADER]: "forged" }), "200 hello");
+    const [headers] = seen;
+    assert.equal(headers?.[PEER_HEADER], undefined);
+    assert.match(String(headers?.["x-forwarded-client-cert"]), new RegExp(`URI=${CLIENT_ID}`));
+  });
+}
+
+test("HTTP metrics of both reporters have all labels", async () => {
+  for (const name of HTTP_METRICS) {
+    await counted(client, name, {
+      reporter: "source",
+      ...SOURCE,
+      ...DESTINATION,
+      ...OK,
+      connection_security_policy: "unknown",
+    });
+    await counted(server, name, {
+      reporter: "destination",
+      ...SOURCE,
+      ...DESTINATION,
+      ...OK,
+      connection_security_policy: "mutual_tls",
+    });
+  }
+});
+
+test("an endpoint outside of the mesh is not told who calls", async () => {
+  seen.length = 0;
+  assert.equal(await call("http", "legacy", { [PEER_HEADER]: "forged" }), "200 hello");
+  assert.equal(seen[0]?.[PEER_HEADER], undefined);
+  await counted(client, "istio_requests_total", {
+    destination_workload: "legacy",
+    destination_principal: "unknown",
+    source_principal: "unknown",
+  });
+});
+
+test("TCP over mutual TLS", async () => {
+  assert.equal(await echo(clientPorts.tcp, "ping"), "ping");
+  const tcp = { request_protocol: "tcp" };
+  const bytes = ["istio_tcp_received_bytes_total", "istio_tcp_sent_bytes_total"];
+  const ends = ["istio_tcp_connections_opened_total", "istio_tcp_connections_closed_total"];
+  for (const name of [...ends, ...bytes]) {
+    await counted(client, name, { reporter: "source", ...SOURCE, ...DESTINATION, ...tcp });
+    await counted(server, name, {
+      reporter: "destination",
+      source_principal: CLIENT_ID,
+      source_workload: "unknown",
+      source_workload_namespace: "clients",
+      ...DESTINATION,
+      ...tcp,
+      connection_security_policy: "mutual_tls",
+    });
+  }
+  for (const name of bytes) assert.equal(await metric(server, name, tcp), 4);
+});
+
+test("bytes that are no HTTP reach a sniffed port as TCP", async () => {
+  // The application there speaks HTTP and says so; what counts is that it was asked.
+  assert.match(
+    await echo(clientPorts.sniffed, "\u0001\u0002\u0003\u0004\u0005\r\n\r\n"),
+    /^HTTP\/1.1 400/,
+  );
+});
+
+test("a plaintext client can not say who it is", async () => {
+  seen.length = 0;
+  const inbound = await server.admin("/listeners?format=text");
+  const port = Number(/127\.0\.0\.1:(\d+)/.exec(inbound)?.[1]);
+  const forged = environment("admin", "kube-system")[ProxyEnvironment.peerMetadata] ?? "";
+  const answer = await fetch(`http://127.0.0.1:${port}/`, { headers: { [PEER_HEADER]: forged } });
+  assert.equal(answer.status, 200);
+  assert.equal(seen[0]?.[PEER_HEADER], undefined);
+  await counted(server, "istio_requests_total", {
+    source_workload: "unknown",
+    source_principal: "unknown",
+    connection_security_policy: "none",
+  });
+});
+
+function echo(port: number, text: string): Promise<string> {
+  return new Promise((resolve, reject) => {
+    const socket = connect(port, "127.0.0.1", () => socket.write(text));
+    socket.once("data", data => {
+      socket.end();
+      resolve(data.toString("latin1"));
+    });
+    socket.on("error", reject);
+    socket.on("close", () => reject(new Error("closed without an answer")));
+  });
+}
