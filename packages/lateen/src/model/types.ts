@@ -73,6 +73,8 @@ export interface Service {
   /** RFC 3339; decides who is first where two objects claim the same thing. */
   readonly creationTimestamp: string;
   readonly source: ObjectRef;
+  /** Endpoints count although they are not ready. */
+  readonly publishNotReadyAddresses?: boolean;
 }
 
 export interface Locality {
@@ -140,12 +142,28 @@ export interface Subset {
   readonly labels: Readonly<Record<string, string>>;
 }
 
-/** The DestinationRule that holds for one service as seen from one namespace. */
-export interface EffectiveDestinationRule {
+/** Key of a consolidated DestinationRule: `namespace/host/name of its oldest object`. */
+export type RuleKey = Brand<string, "RuleKey">;
+
+/** All DestinationRules of one namespace for one host with one `exportTo`, merged as Istio does. */
+export interface DestinationRuleRow {
+  readonly key: RuleKey;
+  /** The oldest object. */
   readonly source: ObjectRef;
-  readonly subsets: readonly Subset[];
-  /** Merged policy for (subset name or "", port number). */
-  policyFor(subset: string, port: number): TrafficPolicy;
+  readonly namespace: string;
+  /** Full name or wildcard. */
+  readonly host: string;
+  readonly exportTo: Visibility;
+  readonly policy: PolicySettings;
+  readonly subsets: readonly (Subset & { readonly policy: PolicySettings })[];
+}
+
+/** What one `trafficPolicy` says; undefined: nothing. */
+export interface PolicySettings {
+  readonly loadBalancer: LoadBalancer | undefined;
+  readonly tls: ClientTls | undefined;
+  /** By port number. Istio: a port level setting replaces the policy around it as a whole. */
+  readonly ports: Readonly<Record<number, Omit<PolicySettings, "ports">>>;
 }
 
 /** Kind of proxy, from the first part of the node id. */

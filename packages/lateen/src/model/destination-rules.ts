@@ -1,0 +1,256 @@
+/** DestinationRules, merged for a host and found for a service and the namespace of its client. */
+import type {
+  DestinationRule,
+  DestinationRuleSubset,
+} from "../api/destination-rule/schema.ts";
+import type {
+  ApiClientTls,
+  ApiLoadBalancer,
+  ApiTrafficPolicy,
+} from "../api/networking/traffic-policy.ts";
+import type { Collection, Graph, Reader } from "../flow/types.ts";
+import { resolveHost, wildcardsOf } from "./hosts.ts";
+import { type MeshNames, meshNames } from "./mesh.ts";
+import { byAge } from "./order.ts";
+import type {
+  ClientTls,
+  DestinationRuleRow,
+  LoadBalancer,
+  PolicySettings,
+  RuleKey,
+  TrafficPolicy,
+  Visibility,
+} from "./types.ts";
+import { visibilityOf, visibleTo } from "./visibility.ts";
+
+/** One object, decoded into the model's words. */
+interface RuleObject extends Omit<DestinationRuleRow, "key"> {
+  readonly name: string;
+  readonly creationTimestamp: string;
+  readonly hasPolicy: boolean;
+}
+
+export interface DestinationRules {
+  readonly rules: Collection<DestinationRuleRow>;
+  /** Names of subsets by rule: lists of clusters depend on these, not on policies. */
+  readonly subsetNames: Collection<readonly string[]>;
+  readonly directory: Collection<RuleDirectory>;
+}
+
+/** Which hosts a namespace has rules for. */
+interface RuleDirectory {
+  readonly byHost: Readonly<Record<string, readonly RuleEntry[]>>;
+}
+
+interface RuleEntry {
+  readonly key: RuleKey;
+  readonly exportTo: Visibility;
+}
+
+export function createDestinationRules(
+  graph: Graph,
+  objects: Collection<DestinationRule>,
+  names: Collection<MeshNames>,
+): DestinationRules {
+  const decoded = graph.derive<DestinationRule, RuleObject>(
+    objects,
+    { name: "DestinationRules resolved", reads: [names] },
+    (_key, object, read) => ruleObject(object, meshNames(read, names).domain),
+  );
+  const byHost = graph.index(decoded, "DestinationRules by host", (_key, rule) => [
+    `${rule.namespace}/${rule.host}`,
+  ]);
+  const merged = graph.group(byHost, { name: "DestinationRules merged" }, (_bucket, rules) =>
+    mergeRules(rules),
+  );
+  const rules = graph.deriveMany<readonly DestinationRuleRow[], DestinationRuleRow>(
+    merged,
+    { name: "destination rules" },
+    (_key, rows) => rows.map(row => [row.key, row]),
+  );
+  const subsetNames = graph.derive(rules, { name: "subset names" }, (_key, rule) =>
+    rule.subsets.map(subset => subset.name),
+  );
+  return { rules, subsetNames, directory: createDirectory(graph, rules) };
+}
+
+/** In two steps, so that a new policy or subset in a rule does not reach the directory. */
+function createDirectory(
+  graph: Graph,
+  rules: Collection<DestinationRuleRow>,
+): Collection<RuleDirectory> {
+  const entries = graph.derive(
+    rules,
+    { name: "destination rule entries" },
+    (_key, { key, exportTo, namespace, host }) => ({ key, exportTo, namespace, host }),
+  );
+  const byNamespace = graph.index(entries, "destination rules by namespace", (_key, entry) => [
+    entry.namespace,
+  ]);
+  return graph.group<(RuleEntry & { host: string }), RuleDirectory>(
+    byNamespace,
+    { name: "destination rule directory" },
+    (_namespace, rows) => {
+      const byHost: Record<string, RuleEntry[]> = Object.create(null);
+      for (const { key, exportTo, host } of rows) {
+        const entriesOfHost = byHost[host] ?? [];
+        byHost[host] = entriesOfHost;
+        entriesOfHost.push({ key, exportTo });
+      }
+      return { byHost };
+    },
+  );
+}
+
+function ruleObject(object: DestinationRule, domain: string): RuleObject {
+  const { metadata, spec } = object;
+  const { namespace, name } = metadata;
+  return {
+    source: { kind: "DestinationRule", namespace, name },
+    namespace,
+    name,
+    creationTimestamp: metadata.creationTimestamp,
+    host: resolveHost(spec.host, namespace, domain),
+    exportTo: visibilityOf(spec.exportTo, namespace),
+    hasPolicy: spec.trafficPolicy !== undefined,
+    policy: policySettings(spec.trafficPolicy),
+    subsets: spec.subsets.map(subsetOf),
+  };
+}
+
+function subsetOf(subset: DestinationRuleSubset): DestinationRuleRow["subsets"][number] {
+  const { name, labels, trafficPolicy } = subset;
+  return { name, labels, policy: policySettings(trafficPolicy) };
+}
+
+/**
+ * Istio, "Multiple virtual services and destination rules for the same host": of rules with the
+ * same `exportTo` the oldest one's policy holds, and subsets are added up, the first of a name
+ * winning. Rules with different `exportTo` stay apart; the oldest that a client sees holds for it.
+ */
+function mergeRules(objects: readonly RuleObject[]): readonly DestinationRuleRow[] {
+  const merged = new Map<string, DestinationRuleRow & { hasPolicy: boolean }>();
+  for (const rule of [...objects].sort(byAge)) {
+    const audience = JSON.stringify(rule.exportTo);
+    const before = merged.get(audience);
+    const { source, namespace, host, exportTo, policy, subsets, hasPolicy, name } = rule;
+    if (before === undefined) {
+      const key = `${namespace}/${host}/${name}` as RuleKey;
+      merged.set(audience, { key, source, namespace, host, exportTo, policy, subsets, hasPolicy });
+      continue;
+    }
+    const known = new Set(before.subsets.map(subset => subset.name));
+    merged.set(audience, {
+      ...before,
+      policy: before.hasPolicy ? before.policy : policy,
+      hasPolicy: before.hasPolicy || hasPolicy,
+      subsets: [...before.subsets, ...subsets.filter(subset => !known.has(subset.name))],
+    });
+  }
+  return [...merged.values()].map(({ hasPolicy: _, ...rule }) => rule);
+}
+
+function policySettings(policy: ApiTrafficPolicy | undefined): PolicySettings {
+  const ports: Record<number, Omit<PolicySettings, "ports">> = Object.create(null);
+  for (const setting of policy?.portLevelSettings ?? []) {
+    const number = setting.port?.number;
+    if (number === undefined) continue;
+    ports[number] ??= {
+      loadBalancer: loadBalancer(setting.loadBalancer),
+      tls: clientTls(setting.tls),
+    };
+  }
+  return {
+    loadBalancer: loadBalancer(policy?.loadBalancer),
+    tls: clientTls(policy?.tls),
+    ports,
+  };
+}
+
+function loadBalancer(settings: ApiLoadBalancer | undefined): LoadBalancer | undefined {
+  if (settings === undefined) return undefined;
+  const { simple } = settings;
+  if (simple === "ROUND_ROBIN" || simple === "RANDOM" || simple === "PASSTHROUGH")
+    return { kind: simple };
+  return { kind: "LEAST_REQUEST" };
+}
+
+function clientTls(tls: ApiClientTls | undefined): ClientTls | undefined {
+  if (tls === undefined) return undefined;
+  return {
+    mode: tls.mode ?? "DISABLE",
+    sni: tls.sni,
+    subjectAltNames: tls.subjectAltNames,
+    caCertificates: tls.caCertificates,
+    clientCertificate: tls.clientCertificate,
+    privateKey: tls.privateKey,
+    credentialName: tls.credentialName,
+    insecureSkipVerify: tls.insecureSkipVerify ?? false,
+  };
+}
+
+/**
+ * What a rule means for one subset ("" is the service as a whole) and port. A subset's settings
+ * replace the rule's one by one; settings for the port replace everything around them.
+ */
+export function policyFor(
+  rule: DestinationRuleRow | undefined,
+  subset: string,
+  port: number,
+): TrafficPolicy {
+  const whole = atPort(rule?.policy, port, {});
+  const own = rule?.subsets.find(each => each.name === subset)?.policy;
+  const found = subset === "" ? whole : atPort(own, port, whole);
+  return { loadBalancer: found.loadBalancer ?? { kind: "LEAST_REQUEST" }, tls: found.tls };
+}
+
+type Settings = Partial<Omit<PolicySettings, "ports">>;
+
+function atPort(policy: PolicySettings | undefined, port: number, outer: Settings): Settings {
+  if (policy === undefined) return outer;
+  const exact = policy.ports[port];
+  if (exact !== undefined) return exact;
+  return { loadBalancer: policy.loadBalancer ?? outer.loadBalancer, tls: policy.tls ?? outer.tls };
+}
+
+/**
+ * The rule that holds for clients in `client` towards a service: their own namespace comes first,
+ * then the service's, then the root namespace (Istio: "Destination Rule", `exportTo`). In the root
+ * namespace, rules for everyone must not hide those that come with a service, so there only rules
+ * kept to it come first.
+ */
+export function findRule(
+  read: Reader,
+  directory: Collection<RuleDirectory>,
+  service: { readonly hostname: string; readonly namespace: string },
+  client: string,
+  rootNamespace: string,
+): RuleKey | undefined {
+  const search = (namespace: string, usable: (entry: RuleEntry) => boolean): RuleKey | undefined =>
+    findIn(read.get(directory, namespace), service.hostname, usable);
+  const seen = (entry: RuleEntry): boolean => visibleTo(entry.exportTo, client);
+  const kept = (entry: RuleEntry): boolean => isKeptTo(entry.exportTo, rootNamespace);
+  return (
+    search(client, client === rootNamespace ? kept : seen) ??
+    search(service.namespace, seen) ??
+    search(rootNamespace, seen)
+  );
+}
+
+function isKeptTo(exportTo: Visibility, namespace: string): boolean {
+  if (exportTo.kind !== "namespaces") return false;
+  return exportTo.namespaces.length === 1 && exportTo.namespaces[0] === namespace;
+}
+
+function findIn(
+  directory: RuleDirectory | undefined,
+  hostname: string,
+  usable: (entry: RuleEntry) => boolean,
+): RuleKey | undefined {
+  if (directory === undefined) return undefined;
+  for (const host of [hostname, ...wildcardsOf(hostname)]) {
+    const found = directory.byHost[host]?.find(usable);
+    if (found !== undefined) return found.key;
+  }
+  return undefined;
+}

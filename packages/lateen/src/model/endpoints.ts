@@ -1,0 +1,262 @@
+/** Who serves each service: one row a service, endpoints by the name of the service's port. */
+import type { EndpointSlice, SliceEndpoint } from "../api/endpoint-slice/kind.ts";
+import type { ServiceEntry } from "../api/service-entry/schema.ts";
+import type { Collection, Graph, Index, Reader, SelectableIndex } from "../flow/types.ts";
+import { objectKey } from "./inputs.ts";
+import { NOWHERE } from "./locality.ts";
+import { type MeshNames, meshNames } from "./mesh.ts";
+import { oldestFirst } from "./services-entries.ts";
+import type { Endpoint, Service, ServiceEndpoints, ServicePort } from "./types.ts";
+import { entryWorkload } from "./workload-entries.ts";
+import { LOCAL_CLUSTER, type Workload } from "./workloads.ts";
+
+const SERVICE_NAME = "kubernetes.io/service-name";
+
+export interface EndpointSources {
+  readonly services: Collection<Service>;
+  readonly slices: Collection<EndpointSlice>;
+  readonly entriesByService: Index<ServiceEntry>;
+  readonly pods: Collection<Workload>;
+  readonly workloadEntries: Collection<Workload>;
+  readonly names: Collection<MeshNames>;
+}
+
+/** One row a slice, joined with its pods, so that a change of one pod costs one slice. */
+interface SliceRow {
+  readonly service: string;
+  readonly byPort: ServiceEndpoints["byPort"];
+}
+
+interface Joined {
+  readonly slices: Index<SliceRow>;
+  readonly pods: SelectableIndex<Workload>;
+  readonly workloadEntries: SelectableIndex<Workload>;
+  readonly entries: Index<ServiceEntry>;
+  readonly names: Collection<MeshNames>;
+}
+
+export function createServiceEndpoints(
+  graph: Graph,
+  sources: EndpointSources,
+): Collection<ServiceEndpoints> {
+  const joined: Joined = {
+    slices: graph.index(createSliceRows(graph, sources), "slices by service", (_key, row) => [
+      row.service,
+    ]),
+    pods: selectable(graph, sources.pods, "pods by label"),
+    workloadEntries: selectable(graph, sources.workloadEntries, "WorkloadEntries by label"),
+    entries: sources.entriesByService,
+    names: sources.names,
+  };
+  const reads = Object.values(joined);
+  return graph.derive<Service, ServiceEndpoints>(
+    sources.services,
+    { name: "service endpoints", reads },
+    (_key, service, read) => ({
+      key: service.key,
+      byPort:
+        service.registry === "Kubernetes"
+          ? kubernetesEndpoints(service, read, joined)
+          : entryEndpoints(service, read, joined),
+    }),
+  );
+}
+
+function selectable(
+  graph: Graph,
+  workloads: Collection<Workload>,
+  name: string,
+): SelectableIndex<Workload> {
+  return graph.selectableIndex(workloads, name, (_key, { source, labels }) => ({
+    namespace: source.namespace,
+    labels,
+  }));
+}
+
+function createSliceRows(
+  graph: Graph,
+  { slices, pods }: Pick<EndpointSources, "slices" | "pods">,
+): Collection<SliceRow> {
+  const byAddress = graph.index(pods, "pods by address", (_key, pod) => pod.addresses);
+  const options = { name: "joined slices", reads: [pods, byAddress] };
+  return graph.derive<EndpointSlice, SliceRow>(slices, options, (_key, slice, read) => {
+    const name = slice.metadata.labels[SERVICE_NAME];
+    if (name === undefined || slice.addressType === "FQDN") return undefined;
+    const byPort: Record<string, Endpoint[]> = Object.create(null);
+    for (const port of slice.ports) if (port.port !== undefined) byPort[port.name] = [];
+    for (const endpoint of slice.endpoints) {
+      const workload = workloadOf(endpoint, slice, read, pods, byAddress);
+      if (workload === "awaited") continue;
+      for (const address of endpoint.addresses)
+        for (const port of slice.ports) {
+          if (port.port === undefined) continue;
+          const at = { address, port: port.port, servicePort: port.name };
+          byPort[port.name]?.push(sliceEndpoint(at, endpoint, workload));
+        }
+    }
+    return { service: `${slice.metadata.namespace}/${name}`, byPort };
+  });
+}
+
+/** "awaited": the slice names a pod that is not known (any more, or yet). */
+function workloadOf(
+  endpoint: SliceEndpoint,
+  slice: EndpointSlice,
+  read: Reader,
+  pods: Collection<Workload>,
+  byAddress: Index<Workload>,
+): Workload | "awaited" | undefined {
+  const { targetRef, addresses } = endpoint;
+  if (targetRef?.kind === "Pod" && targetRef.name !== undefined) {
+    const namespace = targetRef.namespace ?? slice.metadata.namespace;
+    return read.get(pods, objectKey({ namespace, name: targetRef.name })) ?? "awaited";
+  }
+  if (targetRef !== undefined) return undefined;
+  return addresses.flatMap(address => read.rows(byAddress, address))[0];
+}
+
+interface At {
+  readonly address: string;
+  readonly port: number;
+  readonly servicePort: string;
+}
+
+function sliceEndpoint(at: At, endpoint: SliceEndpoint, workload: Workload | undefined): Endpoint {
+  const health = sliceHealth(endpoint, workload);
+  const hostName = endpoint.hostname ?? "";
+  if (workload === undefined) return { ...UNKNOWN_WORKLOAD, ...at, health, hostName };
+  return { ...workloadEndpoint(at, workload), health, hostName };
+}
+
+/** Ready unless said otherwise. A pod that is being deleted drains at once. */
+function sliceHealth(
+  { conditions }: SliceEndpoint,
+  workload: Workload | undefined,
+): Endpoint["health"] {
+  if (conditions.terminating === true || workload?.health === "DRAINING") return "DRAINING";
+  return conditions.ready === false ? "UNHEALTHY" : "HEALTHY";
+}
+
+const UNKNOWN_WORKLOAD = {
+  labels: {},
+  locality: NOWHERE,
+  network: "",
+  cluster: LOCAL_CLUSTER,
+  tlsMode: "disabled",
+  serviceAccount: "",
+  namespace: "",
+  workloadName: "",
+  canonicalName: "",
+  canonicalRevision: "",
+  health: "HEALTHY",
+  weight: 1,
+  nodeName: "",
+  hostName: "",
+} as const;
+
+function workloadEndpoint(at: At, workload: Workload): Endpoint {
+  return {
+    address: at.address,
+    port: at.port,
+    servicePort: at.servicePort,
+    labels: workload.labels,
+    locality: workload.locality,
+    network: workload.network,
+    cluster: workload.cluster,
+    tlsMode: workload.tlsMode,
+    serviceAccount: workload.serviceAccount,
+    namespace: workload.source.namespace,
+    workloadName: workload.workloadName,
+    canonicalName: workload.canonicalName,
+    canonicalRevision: workload.canonicalRevision,
+    health: workload.health,
+    weight: workload.weight,
+    nodeName: workload.nodeName,
+    hostName: "",
+  };
+}
+
+type ByPort = Record<string, Endpoint[]>;
+
+/** Slices in the order of their names; WorkloadEntries that the selector selects come after. */
+function kubernetesEndpoints(service: Service, read: Reader, joined: Joined): ByPort {
+  const byPort: ByPort = Object.create(null);
+  const seen = new Set<string>();
+  const add = (endpoint: Endpoint): void => {
+    const id = `${endpoint.servicePort}|${endpoint.address}|${endpoint.port}`;
+    if (seen.has(id)) return;
+    seen.add(id);
+    const list = byPort[endpoint.servicePort] ?? [];
+    byPort[endpoint.servicePort] = list;
+    list.push(published(endpoint, service));
+  };
+  for (const row of read.rows(joined.slices, objectKey(service.source)))
+    for (const endpoints of Object.values(row.byPort)) endpoints.forEach(add);
+  for (const workload of selectedEntries(service, read, joined))
+    for (const port of service.ports) selectedEndpoints(workload, port).forEach(add);
+  return byPort;
+}
+
+/** `publishNotReadyAddresses`: found by clients from the start, and until they are gone. */
+function published(endpoint: Endpoint, service: Service): Endpoint {
+  const hidden = endpoint.health === "UNHEALTHY" && service.publishNotReadyAddresses === true;
+  return hidden ? { ...endpoint, health: "HEALTHY" } : endpoint;
+}
+
+function selectedEntries(service: Service, read: Reader, joined: Joined): readonly Workload[] {
+  if (service.selector === undefined) return [];
+  const selector = { namespace: service.namespace, matchLabels: service.selector };
+  return read.select(joined.workloadEntries, selector);
+}
+
+/** A workload chosen by a selector serves a port where it says so, else at the target port. */
+function selectedEndpoints(workload: Workload, port: ServicePort): readonly Endpoint[] {
+  const target = typeof port.targetPort === "number" ? port.targetPort : undefined;
+  const number = workload.namedPorts[port.name] ?? target ?? port.number;
+  return workload.addresses
+    .slice(0, 1)
+    .map(address => workloadEndpoint({ address, port: number, servicePort: port.name }, workload));
+}
+
+function entryEndpoints(service: Service, read: Reader, joined: Joined): ByPort {
+  const byPort: ByPort = Object.create(null);
+  const { trustDomain } = meshNames(read, joined.names);
+  const workloads = [
+    ...oldestFirst(read.rows(joined.entries, service.key)).flatMap(entry =>
+      inlineWorkloads(entry, service, trustDomain),
+    ),
+    ...selectedEntries(service, read, joined),
+    ...selectedPods(service, read, joined),
+  ];
+  for (const port of service.ports)
+    byPort[port.name] = workloads.flatMap(workload => selectedEndpoints(workload, port));
+  return byPort;
+}
+
+/** A pod's container port names are not names of service ports. */
+function selectedPods(service: Service, read: Reader, joined: Joined): readonly Workload[] {
+  if (service.selector === undefined) return [];
+  const selector = { namespace: service.namespace, matchLabels: service.selector };
+  return read.select(joined.pods, selector).map(pod => ({ ...pod, namedPorts: {} }));
+}
+
+/** The entry's own endpoints; with DNS resolution and none given, the host itself is the one. */
+function inlineWorkloads(entry: ServiceEntry, service: Service, trustDomain: string): Workload[] {
+  const { spec, metadata } = entry;
+  const source = {
+    kind: "ServiceEntry",
+    namespace: metadata.namespace,
+    name: metadata.name,
+  };
+  const endpoints = spec.endpoints ?? [];
+  if (endpoints.length > 0)
+    return endpoints.flatMap((endpoint, i) => {
+      const found = entryWorkload(endpoint, source, `${metadata.name}-${i}`, trustDomain);
+      return found === undefined ? [] : [found];
+    });
+  const byDns = service.resolution === "DNSLB" || service.resolution === "DNSRoundRobinLB";
+  if (!byDns || spec.workloadSelector !== undefined) return [];
+  const self = { address: service.hostname, ports: {}, labels: {} };
+  const found = entryWorkload(self, source, metadata.name, trustDomain);
+  return found === undefined ? [] : [found];
+}

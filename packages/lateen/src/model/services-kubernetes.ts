@@ -1,0 +1,61 @@
+/** Kubernetes Services as services of the mesh (Istio: "Traffic Management / Service registry"). */
+import type { KubernetesServicePort, Service as KubernetesService } from "../api/service/schema.ts";
+import { serviceHostname } from "./hosts.ts";
+import { kubernetesPortProtocol } from "./protocol.ts";
+import { serviceKey } from "./services.ts";
+import type { Service, ServicePort } from "./types.ts";
+import { visibilityOf } from "./visibility.ts";
+
+const EXPORT_TO = "networking.istio.io/exportTo";
+
+/** undefined for what has no endpoints of its own: type ExternalName. */
+export function fromKubernetes(object: KubernetesService, domain: string): Service | undefined {
+  const { metadata, spec } = object;
+  if (spec.type === "ExternalName") return undefined;
+  const hostname = serviceHostname(metadata.name, metadata.namespace, domain);
+  const headless = spec.clusterIP === "None";
+  return {
+    key: serviceKey(metadata.namespace, hostname),
+    hostname,
+    namespace: metadata.namespace,
+    name: metadata.name,
+    registry: "Kubernetes",
+    addresses: headless ? [] : virtualAddresses(object),
+    ports: spec.ports.map(servicePort),
+    resolution: headless ? "Passthrough" : "ClientSideLB",
+    headless,
+    meshExternal: false,
+    exportTo: visibilityOf(exportTo(metadata.annotations[EXPORT_TO]), metadata.namespace),
+    labels: metadata.labels,
+    selector: selectorOf(spec.selector),
+    subjectAltNames: [],
+    creationTimestamp: metadata.creationTimestamp,
+    source: { kind: "Service", namespace: metadata.namespace, name: metadata.name },
+    publishNotReadyAddresses: spec.publishNotReadyAddresses,
+  };
+}
+
+/** No selector, or an empty one, selects nothing: somebody else writes the endpoints. */
+function selectorOf(selector: Readonly<Record<string, string>> | undefined): Service["selector"] {
+  return selector === undefined || Object.keys(selector).length === 0 ? undefined : selector;
+}
+
+function virtualAddresses({ spec }: KubernetesService): readonly string[] {
+  if (spec.clusterIPs.length > 0) return spec.clusterIPs;
+  return spec.clusterIP === undefined || spec.clusterIP === "" ? [] : [spec.clusterIP];
+}
+
+function servicePort(port: KubernetesServicePort): ServicePort {
+  const { name, targetPort } = port;
+  const protocol = kubernetesPortProtocol(port);
+  const base = { name, number: port.port, protocol };
+  return targetPort === undefined ? base : { ...base, targetPort };
+}
+
+function exportTo(annotation: string | undefined): readonly string[] {
+  if (annotation === undefined) return [];
+  return annotation
+    .split(",")
+    .map(part => part.trim())
+    .filter(part => part !== "");
+}

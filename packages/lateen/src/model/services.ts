@@ -1,0 +1,75 @@
+/** All services of the mesh, one row a namespace and host name. */
+import type { Service as KubernetesService } from "../api/service/schema.ts";
+import type { Collection, Graph, Index } from "../flow/types.ts";
+import { type MeshNames, meshNames } from "./mesh.ts";
+import { fromKubernetes } from "./services-kubernetes.ts";
+import type { Service, ServiceKey } from "./types.ts";
+
+export function serviceKey(namespace: string, hostname: string): ServiceKey {
+  return `${namespace}/${hostname}` as ServiceKey;
+}
+
+export function hostnameOfKey(key: ServiceKey): string {
+  return key.slice(key.indexOf("/") + 1);
+}
+
+export function createKubernetesServices(
+  graph: Graph,
+  services: Collection<KubernetesService>,
+  names: Collection<MeshNames>,
+): Collection<Service> {
+  const options = { name: "services of Kubernetes", reads: [names] };
+  return graph.deriveMany<KubernetesService, Service>(services, options, (_key, object, read) => {
+    const service = fromKubernetes(object, meshNames(read, names).domain);
+    return service === undefined ? [] : [[service.key, service]];
+  });
+}
+
+/**
+ * What listeners, routes and lists of names depend on; a new label on a Service changes none of
+ * it. `rivals` are other services of the same host name: in each scope only one of them counts.
+ */
+export interface ServiceShape
+  extends Pick<
+    Service,
+    | "key"
+    | "hostname"
+    | "namespace"
+    | "name"
+    | "registry"
+    | "addresses"
+    | "ports"
+    | "resolution"
+    | "exportTo"
+    | "creationTimestamp"
+  > {
+  readonly selectsWorkloads: boolean;
+  readonly rivals: readonly ServiceKey[];
+}
+
+export function createServiceShapes(
+  graph: Graph,
+  services: Collection<Service>,
+): Collection<ServiceShape> {
+  const byHostname: Index<Service> = graph.index(services, "services by host name", (_key, row) => [
+    row.hostname,
+  ]);
+  const options = { name: "service shapes", reads: [byHostname] };
+  return graph.derive(services, options, (_key, row, read) => {
+    const claimants = read.keysOf(byHostname, row.hostname);
+    return {
+      key: row.key,
+      hostname: row.hostname,
+      namespace: row.namespace,
+      name: row.name,
+      registry: row.registry,
+      addresses: row.addresses,
+      ports: row.ports,
+      resolution: row.resolution,
+      exportTo: row.exportTo,
+      creationTimestamp: row.creationTimestamp,
+      selectsWorkloads: row.selector !== undefined,
+      rivals: claimants.filter(key => key !== row.key) as readonly ServiceKey[],
+    };
+  });
+}

@@ -1,0 +1,62 @@
+/** What labels and owners say about a workload: its name, its canonical service, its TLS mode. */
+import type { Pod } from "../api/pod/schema.ts";
+import type { Endpoint } from "./types.ts";
+
+type Labels = Readonly<Record<string, string>>;
+
+const WORKLOAD_NAME = "service.istio.io/workload-name";
+const TLS_MODE = "security.istio.io/tlsMode";
+const SIDECAR_STATUS = "sidecar.istio.io/status";
+const POD_TEMPLATE_HASH = "pod-template-hash";
+
+/** Istio, "Canonical Service": the first of these labels names it, else the workload's name. */
+const CANONICAL_NAME = ["service.istio.io/canonical-name", "app.kubernetes.io/name", "app"];
+const CANONICAL_REVISION = [
+  "service.istio.io/canonical-revision",
+  "app.kubernetes.io/version",
+  "version",
+];
+
+export function canonicalName(labels: Labels, workloadName: string): string {
+  return firstOf(labels, CANONICAL_NAME) ?? workloadName;
+}
+
+/** "" when nobody says; what "nobody says" means differs between kinds of workloads. */
+export function canonicalRevision(labels: Labels): string {
+  return firstOf(labels, CANONICAL_REVISION) ?? "";
+}
+
+/** The Deployment (or other owner) of a pod; the pod itself when nothing owns it. */
+export function podWorkloadName(pod: Pod): string {
+  const { labels, name, ownerReferences } = pod.metadata;
+  const labelled = labels[WORKLOAD_NAME];
+  if (labelled !== undefined && labelled !== "") return labelled;
+  const owner = ownerReferences?.find(each => each.controller === true);
+  if (owner === undefined) return name;
+  const hash = labels[POD_TEMPLATE_HASH];
+  const suffix = `-${hash}`;
+  const generated = owner.kind === "ReplicaSet" && hash !== undefined;
+  return generated && owner.name.endsWith(suffix)
+    ? owner.name.slice(0, -suffix.length)
+    : owner.name;
+}
+
+/** A pod speaks the mesh's TLS when the injector said so, by label or by its status annotation. */
+export function podTlsMode(pod: Pod): Endpoint["tlsMode"] {
+  const { labels, annotations } = pod.metadata;
+  return labelledTlsMode(labels) ?? (Object.hasOwn(annotations, SIDECAR_STATUS) ? "istio" : "disabled");
+}
+
+export function labelledTlsMode(labels: Labels): Endpoint["tlsMode"] | undefined {
+  const mode = labels[TLS_MODE];
+  if (mode === undefined) return undefined;
+  return mode === "istio" ? "istio" : "disabled";
+}
+
+function firstOf(labels: Labels, keys: readonly string[]): string | undefined {
+  for (const key of keys) {
+    const value = labels[key];
+    if (value !== undefined && value !== "") return value;
+  }
+  return undefined;
+}
