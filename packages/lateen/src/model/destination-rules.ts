@@ -11,7 +11,7 @@ import type {
 import type { Collection, Graph, Reader } from "../flow/types.ts";
 import { resolveHost, wildcardsOf } from "./hosts.ts";
 import { type MeshNames, meshNames } from "./mesh.ts";
-import { byAge } from "./order.ts";
+import { byAge, compare } from "./order.ts";
 import type {
   ClientTls,
   DestinationRuleRow,
@@ -24,7 +24,7 @@ import type {
 import { visibilityOf, visibleTo } from "./visibility.ts";
 
 /** One object, decoded into the model's words. */
-interface RuleObject extends Omit<DestinationRuleRow, "key"> {
+interface RuleObject extends Omit<DestinationRuleRow, "key" | "since"> {
   readonly name: string;
   readonly creationTimestamp: string;
   readonly hasPolicy: boolean;
@@ -45,6 +45,8 @@ interface RuleDirectory {
 interface RuleEntry {
   readonly key: RuleKey;
   readonly exportTo: Visibility;
+  /** When the oldest object of the rule was made. */
+  readonly since: string;
 }
 
 export function createDestinationRules(
@@ -82,20 +84,27 @@ function createDirectory(
   const entries = graph.derive(
     rules,
     { name: "destination rule entries" },
-    (_key, { key, exportTo, namespace, host }) => ({ key, exportTo, namespace, host }),
+    (_key, { key, exportTo, namespace, host, since }) => ({
+      key,
+      exportTo,
+      namespace,
+      host,
+      since,
+    }),
   );
   const byNamespace = graph.index(entries, "destination rules by namespace", (_key, entry) => [
     entry.namespace,
   ]);
-  return graph.group<(RuleEntry & { host: string }), RuleDirectory>(
+  return graph.group<RuleEntry & { readonly host: string }, RuleDirectory>(
     byNamespace,
     { name: "destination rule directory" },
     (_namespace, rows) => {
       const byHost: Record<string, RuleEntry[]> = Object.create(null);
-      for (const { key, exportTo, host } of rows) {
+      for (const { key, exportTo, host, since } of rows) {
         const entriesOfHost = byHost[host] ?? [];
         byHost[host] = entriesOfHost;
-        entriesOfHost.push({ key, exportTo });
+        entriesOfHost.push({ key, exportTo, since });
+        entriesOfHost.sort((a, b) => compare(a.since, b.since) || compare(a.key, b.key));
       }
       return { byHost };
     },
@@ -133,10 +142,11 @@ function mergeRules(objects: readonly RuleObject[]): readonly DestinationRuleRow
   for (const rule of [...objects].sort(byAge)) {
     const audience = JSON.stringify(rule.exportTo);
     const before = merged.get(audience);
-    const { source, namespace, host, exportTo, policy, subsets, hasPolicy, name } = rule;
+    const { name, creationTimestamp, ...row } = rule;
+    const { policy, subsets, hasPolicy } = rule;
     if (before === undefined) {
-      const key = `${namespace}/${host}/${name}` as RuleKey;
-      merged.set(audience, { key, source, namespace, host, exportTo, policy, subsets, hasPolicy });
+      const key = `${rule.namespace}/${rule.host}/${name}` as RuleKey;
+      merged.set(audience, { ...row, key, since: creationTimestamp });
       continue;
     }
     const known = new Set(before.subsets.map(subset => subset.name));

@@ -1,9 +1,15 @@
 /** What the model is made from: decoded API objects, the mesh configuration, connected proxies. */
+import type { DestinationRule } from "../api/destination-rule/schema.ts";
 import type { EndpointSlice } from "../api/endpoint-slice/kind.ts";
+import type { Gateway } from "../api/gateway/schema.ts";
 import type { ObjectMeta } from "../api/kind.ts";
 import type { Node } from "../api/node/kind.ts";
 import type { Pod } from "../api/pod/schema.ts";
 import type { Service } from "../api/service/schema.ts";
+import type { ServiceEntry } from "../api/service-entry/schema.ts";
+import type { Sidecar } from "../api/sidecar/schema.ts";
+import type { VirtualService } from "../api/virtual-service/schema.ts";
+import type { WorkloadEntry } from "../api/workload-entry/schema.ts";
 import type { Graph, InputCollection } from "../flow/types.ts";
 import type { Mesh, Proxy } from "./types.ts";
 
@@ -14,6 +20,12 @@ export interface ModelInputs {
   readonly pods: InputCollection<Pod>;
   readonly services: InputCollection<Service>;
   readonly endpointSlices: InputCollection<EndpointSlice>;
+  readonly serviceEntries: InputCollection<ServiceEntry>;
+  readonly workloadEntries: InputCollection<WorkloadEntry>;
+  readonly virtualServices: InputCollection<VirtualService>;
+  readonly destinationRules: InputCollection<DestinationRule>;
+  readonly gateways: InputCollection<Gateway>;
+  readonly sidecars: InputCollection<Sidecar>;
   readonly proxies: InputCollection<Proxy>;
 }
 
@@ -26,6 +38,12 @@ export function createInputs(graph: Graph): ModelInputs {
     pods: graph.input("Pod"),
     services: graph.input("Service"),
     endpointSlices: graph.input("EndpointSlice"),
+    serviceEntries: graph.input("ServiceEntry"),
+    workloadEntries: graph.input("WorkloadEntry"),
+    virtualServices: graph.input("VirtualService"),
+    destinationRules: graph.input("DestinationRule"),
+    gateways: graph.input("Gateway"),
+    sidecars: graph.input("Sidecar"),
     proxies: graph.input("proxies"),
   };
 }

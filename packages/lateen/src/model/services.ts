@@ -44,7 +44,7 @@ export interface ServiceShape
     | "creationTimestamp"
   > {
   readonly selectsWorkloads: boolean;
-  readonly rivals: readonly ServiceKey[];
+  readonly rivals: readonly string[];
 }
 
 export function createServiceShapes(
@@ -69,7 +69,7 @@ export function createServiceShapes(
       exportTo: row.exportTo,
       creationTimestamp: row.creationTimestamp,
       selectsWorkloads: row.selector !== undefined,
-      rivals: claimants.filter(key => key !== row.key) as readonly ServiceKey[],
+      rivals: claimants.filter(key => key !== row.key),
     };
   });
 }

@@ -148,8 +148,9 @@ export type RuleKey = Brand<string, "RuleKey">;
 /** All DestinationRules of one namespace for one host with one `exportTo`, merged as Istio does. */
 export interface DestinationRuleRow {
   readonly key: RuleKey;
-  /** The oldest object. */
+  /** The oldest object, and its creation time. */
   readonly source: ObjectRef;
+  readonly since: string;
   readonly namespace: string;
   /** Full name or wildcard. */
   readonly host: string;

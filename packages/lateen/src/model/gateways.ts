@@ -1,0 +1,183 @@
+/** Gateways: which servers a gateway's proxies have, merged port by port as Istio merges them. */
+import type { Gateway, GatewayServer } from "../api/gateway/schema.ts";
+import { byAge } from "./order.ts";
+import { isHttp, parseProtocol } from "./protocol.ts";
+import type { Protocol } from "./types.ts";
+
+/** A server of one Gateway, as it stands in a merged port. */
+export interface MergedServer {
+  /** `namespace/name`: VirtualServices are bound by it. */
+  readonly gateway: string;
+  readonly gatewayNamespace: string;
+  /** `namespace/host` where bound to a namespace, else just the host. */
+  readonly hosts: readonly string[];
+  /** The port that the Gateway names: virtual hosts are named by it. */
+  readonly port: number;
+  readonly portName: string;
+  readonly protocol: Protocol;
+  readonly httpsRedirect: boolean;
+  readonly tls: GatewayServer["tls"];
+  /** HTTP(S): the name of the route configuration; "" for all others. */
+  readonly routeName: string;
+}
+
+export interface MergedPort {
+  /** The port that the proxy listens on. */
+  readonly number: number;
+  /** HTTP in the clear, TLS by server name, or TCP. */
+  readonly kind: "http" | "tls" | "tcp";
+  readonly servers: readonly MergedServer[];
+}
+
+/** A server that another one shut out. */
+export interface RejectedServer {
+  readonly gateway: string;
+  readonly index: number;
+  readonly reason: string;
+}
+
+export interface MergedGateway {
+  readonly ports: readonly MergedPort[];
+  readonly rejected: readonly RejectedServer[];
+}
+
+/** Names of route configurations come from outside: they are Envoy-visible. */
+export interface RouteNames {
+  http(listenPort: number): string;
+  https(port: number, portName: string, gateway: string, namespace: string): string;
+}
+
+/**
+ * All Gateways that select a proxy, the oldest first. On one port, plaintext HTTP servers share
+ * their routes and TLS servers are told apart by server name; anything else that meets an
+ * existing server is rejected. `targetPorts` are those of the gateway's own Service.
+ */
+export function mergeGateways(
+  gateways: readonly Gateway[],
+  targetPorts: Readonly<Record<number, number>>,
+  names: RouteNames,
+): MergedGateway {
+  const merge = new Merge(names);
+  const ordered = [...gateways].sort((a, b) => byAge(a.metadata, b.metadata));
+  for (const gateway of ordered)
+    gateway.spec.servers.forEach((server, index) => {
+      merge.add(gateway, server, index, targetPorts);
+    });
+  return merge.result();
+}
+
+interface OpenPort {
+  readonly number: number;
+  readonly kind: MergedPort["kind"];
+  readonly servers: MergedServer[];
+  readonly tlsHosts: Set<string>;
+}
+
+class Merge {
+  readonly #names: RouteNames;
+  readonly #ports = new Map<number, OpenPort>();
+  readonly #rejected: RejectedServer[] = [];
+
+  constructor(names: RouteNames) {
+    this.#names = names;
+  }
+
+  add(
+    gateway: Gateway,
+    server: GatewayServer,
+    index: number,
+    targetPorts: Readonly<Record<number, number>>,
+  ): void {
+    const { namespace, name } = gateway.metadata;
+    const number = targetPorts[server.port.number] ?? server.port.number;
+    const merged = this.#merged(gateway, server, number);
+    const kind = kindOf(merged);
+    const port = this.#ports.get(number) ?? open(number, kind);
+    const reason = conflict(port, kind, merged);
+    if (reason !== undefined) {
+      this.#rejected.push({ gateway: `${namespace}/${name}`, index, reason });
+      return;
+    }
+    this.#ports.set(number, port);
+    port.servers.push(merged);
+    if (kind === "tls") for (const host of merged.hosts) port.tlsHosts.add(host);
+  }
+
+  #merged(gateway: Gateway, server: GatewayServer, number: number): MergedServer {
+    const { namespace, name } = gateway.metadata;
+    const protocol = parseProtocol(server.port.protocol);
+    const { port } = server;
+    const base = {
+      gateway: `${namespace}/${name}`,
+      gatewayNamespace: namespace,
+      hosts: serverHosts(server.hosts, namespace),
+      port: port.number,
+      portName: port.name,
+      protocol,
+      httpsRedirect: server.tls?.httpsRedirect ?? false,
+      tls: server.tls,
+    };
+    if (isHttp(protocol)) return { ...base, routeName: this.#names.http(number) };
+    const routeName = terminatesHttps(protocol, server)
+      ? this.#names.https(port.number, port.name, name, namespace)
+      : "";
+    return { ...base, routeName };
+  }
+
+  result(): MergedGateway {
+    const ports = [...this.#ports.values()]
+      .sort((a, b) => a.number - b.number)
+      .map(({ number, kind, servers }) => ({ number, kind, servers }));
+    return { ports, rejected: this.#rejected };
+  }
+}
+
+function open(number: number, kind: MergedPort["kind"]): OpenPort {
+  return { number, kind, servers: [], tlsHosts: new Set() };
+}
+
+function kindOf({ protocol, tls }: MergedServer): MergedPort["kind"] {
+  if (isHttp(protocol)) return "http";
+  return tls === undefined ? "tcp" : "tls";
+}
+
+function terminatesHttps(protocol: Protocol, { tls }: GatewayServer): boolean {
+  if (protocol !== "HTTPS" || tls === undefined) return false;
+  return tls.mode !== "PASSTHROUGH" && tls.mode !== "AUTO_PASSTHROUGH";
+}
+
+function conflict(
+  port: OpenPort,
+  kind: MergedPort["kind"],
+  server: MergedServer,
+): string | undefined {
+  const [first] = port.servers;
+  if (first === undefined) return undefined;
+  if (kind !== port.kind || kind === "tcp")
+    return `port ${port.number} is taken by ${first.gateway} for ${first.protocol}`;
+  if (kind === "http" && first.protocol !== server.protocol)
+    return `port ${port.number} is taken by ${first.gateway} for ${first.protocol}`;
+  const taken = kind === "tls" ? server.hosts.find(host => port.tlsHosts.has(host)) : undefined;
+  return taken === undefined ? undefined : `host ${taken} is taken on port ${port.number}`;
+}
+
+/** `./host` is bound to the Gateway's namespace, `*` before the slash means no binding at all. */
+function serverHosts(hosts: readonly string[], namespace: string): readonly string[] {
+  const found = hosts.map(host => {
+    const slash = host.indexOf("/");
+    if (slash < 0) return host;
+    const from = host.slice(0, slash);
+    if (from === "*") return host.slice(slash + 1);
+    return from === "." ? `${namespace}${host.slice(slash)}` : host;
+  });
+  return found.includes("*") ? ["*"] : found;
+}
+
+/** The hosts of a server that VirtualServices of `namespace` may use. */
+export function hostsForNamespace(hosts: readonly string[], namespace: string): readonly string[] {
+  return hosts.flatMap(host => {
+    const slash = host.indexOf("/");
+    if (slash < 0) return [host];
+    return host.slice(0, slash) === namespace ? [host.slice(slash + 1)] : [];
+  });
+}

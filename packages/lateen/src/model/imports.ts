@@ -1,0 +1,254 @@
+/** Which services and VirtualServices a scope sees, found through the narrowest index there is. */
+import type { CellFamily, Collection, Graph, Index, Reader } from "../flow/types.ts";
+import { hostsOverlap } from "./hosts.ts";
+import { byAge } from "./order.ts";
+import {
+  type EgressListener,
+  importsEverything,
+  importsFor,
+  importsService,
+  listenerOfPort,
+  type Scope,
+} from "./scopes.ts";
+import type { ServiceShape } from "./services.ts";
+import { MESH_GATEWAY, type VirtualServiceShape } from "./virtual-services.ts";
+import { EVERYONE, visibilityBuckets, visibleTo } from "./visibility.ts";
+
+export interface Imports {
+  /** Services of a scope on all ports, for lists of clusters. Key: scope. */
+  readonly services: CellFamily<readonly ServiceShape[]>;
+  /** Services that an egress listener has on a port. Key: `scope|port`. */
+  readonly onPort: CellFamily<readonly ServiceShape[]>;
+  /** VirtualServices of sidecars in order of age. Key: `scope|port`, the port choosing a listener. */
+  readonly meshRoutes: CellFamily<readonly VirtualServiceShape[]>;
+}
+
+interface Sources {
+  readonly scopes: CellFamily<Scope>;
+  readonly services: Collection<ServiceShape>;
+  readonly byAudience: Index<ServiceShape>;
+  readonly byNamespace: Index<ServiceShape>;
+  readonly byPort: Index<ServiceShape>;
+  readonly byNamespaceAndPort: Index<ServiceShape>;
+  readonly byHostname: Index<ServiceShape>;
+  readonly routesByAudience: Index<VirtualServiceShape>;
+}
+
+export function createImports(
+  graph: Graph,
+  scopes: CellFamily<Scope>,
+  services: Collection<ServiceShape>,
+  routes: Collection<VirtualServiceShape>,
+): Imports & { readonly byHostname: Index<ServiceShape> } {
+  const ports = (row: ServiceShape): string[] => [
+    ...new Set(row.ports.map(port => String(port.number))),
+  ];
+  const sources: Sources = {
+    scopes,
+    services,
+    byAudience: graph.index(services, "services by audience", (_key, row) =>
+      visibilityBuckets(row.exportTo),
+    ),
+    byNamespace: graph.index(services, "services by namespace", (_key, row) => [row.namespace]),
+    byPort: graph.index(services, "services by port", (_key, row) => ports(row)),
+    byNamespaceAndPort: graph.index(services, "services by namespace and port", (_key, row) =>
+      ports(row).map(port => `${row.namespace}|${port}`),
+    ),
+    byHostname: graph.index(services, "service shapes by host name", (_key, row) => [row.hostname]),
+    routesByAudience: graph.index(routes, "mesh routes by audience", (_key, row) =>
+      row.gateways.includes(MESH_GATEWAY) ? visibilityBuckets(row.exportTo) : [],
+    ),
+  };
+  const reads = Object.values(sources);
+  const meshRoutes = graph.cells<readonly VirtualServiceShape[]>(
+    { name: "virtual services of a scope", reads },
+    (key, read) => {
+      const { scope, port } = splitScopePort(key);
+      const found = read.cell(scopes, scope);
+      const listener = listenerOfPort(found, port);
+      return listener === undefined ? [] : importedRoutes(read, sources, found, listener);
+    },
+  );
+  return {
+    meshRoutes,
+    byHostname: sources.byHostname,
+    onPort: graph.cells({ name: "services of a scope on a port", reads }, (key, read) => {
+      const { scope, port } = splitScopePort(key);
+      return servicesOnPort(read, sources, read.cell(scopes, scope), port);
+    }),
+    services: graph.cells(
+      { name: "services of a scope", reads: [...reads, meshRoutes] },
+      (key, read) => allServices(read, sources, read.cell(scopes, key), meshRoutes),
+    ),
+  };
+}
+
+/** Key of the cells for one port of a scope. */
+export function scopePort(scope: string, port: number): string {
+  return `${scope}|${port}`;
+}
+
+function splitScopePort(key: string): { readonly scope: string; readonly port: number } {
+  const bar = key.lastIndexOf("|");
+  return { scope: key.slice(0, bar), port: Number(key.slice(bar + 1)) };
+}
+
+function servicesOnPort(
+  read: Reader,
+  sources: Sources,
+  scope: Scope,
+  port: number,
+): readonly ServiceShape[] {
+  const listener = listenerOfPort(scope, port);
+  if (listener === undefined) return [];
+  const namespaces = namespacesOf(listener);
+  const candidates =
+    namespaces === undefined
+      ? read.rows(sources.byPort, String(port))
+      : namespaces.flatMap(name => read.rows(sources.byNamespaceAndPort, `${name}|${port}`));
+  return chooseOwners(read, sources, scope, listener, candidates);
+}
+
+/** undefined: any namespace may have something that is imported. */
+function namespacesOf(listener: EgressListener): readonly string[] | undefined {
+  const names = new Set(listener.imports.map(each => each.namespace));
+  return names.has("*") ? undefined : [...names].sort();
+}
+
+/** Services of every listener, and those that imported VirtualServices send requests to. */
+function allServices(
+  read: Reader,
+  sources: Sources,
+  scope: Scope,
+  meshRoutes: Imports["meshRoutes"],
+): readonly ServiceShape[] {
+  const found = new Map<string, ServiceShape>();
+  const add = (service: ServiceShape): void => {
+    if (!found.has(service.hostname)) found.set(service.hostname, service);
+  };
+  for (const listener of scope.listeners)
+    for (const service of importedServices(read, sources, scope, listener)) add(service);
+  if (scope.isDefault) return [...found.values()];
+  for (const listener of scope.listeners) {
+    const port = listener.port?.number ?? 0;
+    for (const route of read.cell(meshRoutes, scopePort(scope.key, port)))
+      for (const hostname of route.destinations) {
+        const service = ownerOf(read, sources.byHostname, scope, hostname);
+        if (service !== undefined && hasPort(service, listener)) add(service);
+      }
+  }
+  return [...found.values()];
+}
+
+function importedServices(
+  read: Reader,
+  sources: Sources,
+  scope: Scope,
+  listener: EgressListener,
+): readonly ServiceShape[] {
+  const namespaces = namespacesOf(listener);
+  const candidates =
+    namespaces === undefined
+      ? [EVERYONE, scope.namespace].flatMap(name => read.rows(sources.byAudience, name))
+      : namespaces.flatMap(name => read.rows(sources.byNamespace, name));
+  const onPort = candidates.filter(service => hasPort(service, listener));
+  return chooseOwners(read, sources, scope, listener, onPort);
+}
+
+function hasPort(service: ServiceShape, listener: EgressListener): boolean {
+  const { port } = listener;
+  return port === undefined || service.ports.some(each => each.number === port.number);
+}
+
+/** Visible and imported services in Istio's order, one for each host name. */
+function chooseOwners(
+  read: Reader,
+  sources: Sources,
+  scope: Scope,
+  listener: EgressListener,
+  candidates: readonly ServiceShape[],
+): readonly ServiceShape[] {
+  const everything = importsEverything(listener);
+  const isImported = (service: ServiceShape): boolean =>
+    visibleTo(service.exportTo, scope.namespace) &&
+    (everything || importsService(listener, service));
+  return candidates
+    .filter(isImported)
+    .filter(service => isOwner(read, sources, scope, service, isImported))
+    .sort(compareServices);
+}
+
+/** Whether no other imported service of the same host name comes first. */
+function isOwner(
+  read: Reader,
+  sources: Sources,
+  scope: Scope,
+  service: ServiceShape,
+  isImported: (service: ServiceShape) => boolean,
+): boolean {
+  return service.rivals.every(key => {
+    const rival = read.get(sources.services, key);
+    return rival === undefined || !isImported(rival) || precedes(scope, service, rival);
+  });
+}
+
+/** The service that a scope's namespace means by a host name, imported or not. */
+export function ownerOf(
+  read: Reader,
+  byHostname: Index<ServiceShape>,
+  scope: Pick<Scope, "namespace" | "isDefault">,
+  hostname: string,
+): ServiceShape | undefined {
+  return read
+    .rows(byHostname, hostname)
+    .filter(service => visibleTo(service.exportTo, scope.namespace))
+    .sort((a, b) => (precedes(scope, a, b) ? -1 : 1))[0];
+}
+
+/**
+ * Which of two services of one host name counts: with a Sidecar the own namespace's; then a
+ * Kubernetes Service before a ServiceEntry, so that nobody can squat on its name; then the older.
+ */
+function precedes(
+  scope: Pick<Scope, "namespace" | "isDefault">,
+  a: ServiceShape,
+  b: ServiceShape,
+): boolean {
+  if (!scope.isDefault && (a.namespace === scope.namespace) !== (b.namespace === scope.namespace))
+    return a.namespace === scope.namespace;
+  if (a.registry !== b.registry) return a.registry === "Kubernetes";
+  return compareServices(a, b) < 0;
+}
+
+/** Istio: what is kept to some namespaces first, then what is public, each by age. */
+function compareServices(a: ServiceShape, b: ServiceShape): number {
+  const isPublic = (service: ServiceShape): number =>
+    service.exportTo.kind === "public" ? 1 : 0;
+  return isPublic(a) - isPublic(b) || byAge(a, b);
+}
+
+function importedRoutes(
+  read: Reader,
+  sources: Sources,
+  scope: Scope,
+  listener: EgressListener,
+): readonly VirtualServiceShape[] {
+  const visible = [EVERYONE, scope.namespace].flatMap(name =>
+    read.rows(sources.routesByAudience, name),
+  );
+  const everything = importsEverything(listener);
+  return visible
+    .filter(route => everything || importsRoute(listener, route))
+    .sort(compareRoutes);
+}
+
+function importsRoute(listener: EgressListener, route: VirtualServiceShape): boolean {
+  const imports = importsFor(listener, route.namespace);
+  return route.hosts.some(host => imports.some(each => hostsOverlap(host, each.host)));
+}
+
+function compareRoutes(a: VirtualServiceShape, b: VirtualServiceShape): number {
+  const isPublic = (route: VirtualServiceShape): number =>
+    route.exportTo.kind === "public" ? 1 : 0;
+  return isPublic(a) - isPublic(b) || byAge(a, b);
+}
