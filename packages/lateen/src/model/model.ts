@@ -1,0 +1,90 @@
+/** The model: every derived collection of the mesh, over one set of inputs. */
+import type { CellFamily, Collection, Graph, Index } from "../flow/types.ts";
+import {
+  createDestinationRules,
+  type DestinationRules,
+} from "./destination-rules.ts";
+import { createServiceEndpoints } from "./endpoints.ts";
+import { createImports, type Imports } from "./imports.ts";
+import type { ModelInputs } from "./inputs.ts";
+import { createNodeLocalities } from "./locality.ts";
+import { createMeshNames, type MeshNames } from "./mesh.ts";
+import { createProxies, type Proxies } from "./proxies.ts";
+import { createScopes, type Scope } from "./scopes.ts";
+import { createServiceAccounts } from "./service-accounts.ts";
+import { createKubernetesServices, createServiceShapes, type ServiceShape } from "./services.ts";
+import { createEntryServices, indexEntriesByService } from "./services-entries.ts";
+import type { Service, ServiceEndpoints } from "./types.ts";
+import {
+  createSourceSelectors,
+  createVirtualServices,
+  type VirtualServices,
+} from "./virtual-services.ts";
+import { createEntryWorkloads } from "./workload-entries.ts";
+import { createPodWorkloads, type Workload } from "./workloads.ts";
+
+export interface Model {
+  readonly inputs: ModelInputs;
+  readonly names: Collection<MeshNames>;
+  readonly pods: Collection<Workload>;
+  readonly workloadEntries: Collection<Workload>;
+  readonly services: Collection<Service>;
+  readonly shapes: Collection<ServiceShape>;
+  readonly shapesByHostname: Index<ServiceShape>;
+  readonly endpoints: Collection<ServiceEndpoints>;
+  readonly accounts: Collection<readonly string[]>;
+  readonly rules: DestinationRules;
+  readonly virtualServices: VirtualServices;
+  readonly scopes: CellFamily<Scope>;
+  readonly imports: Imports;
+  readonly proxies: Proxies;
+}
+
+export function createModel(graph: Graph, inputs: ModelInputs): Model {
+  const names = createMeshNames(graph, inputs.mesh);
+  const localities = createNodeLocalities(graph, inputs.nodes);
+  const pods = createPodWorkloads(graph, inputs.pods, localities, names);
+  const workloadEntries = createEntryWorkloads(graph, inputs.workloadEntries, names);
+  const entriesByService = indexEntriesByService(graph, inputs.serviceEntries);
+  const services = graph.union("services", [
+    createKubernetesServices(graph, inputs.services, names),
+    createEntryServices(graph, entriesByService),
+  ]);
+  const shapes = createServiceShapes(graph, services);
+  const endpoints = createServiceEndpoints(graph, {
+    services,
+    slices: inputs.endpointSlices,
+    entriesByService,
+    pods,
+    workloadEntries,
+    names,
+  });
+  const virtualServices = createVirtualServices(graph, inputs.virtualServices, names);
+  const scopes = createScopes(graph, inputs.sidecars, inputs.mesh, names);
+  const { byHostname, ...imports } = createImports(graph, scopes, shapes, virtualServices.shapes);
+  const proxies = createProxies(graph, {
+    proxies: inputs.proxies,
+    pods,
+    services,
+    sidecars: inputs.sidecars,
+    gateways: inputs.gateways,
+    sourceSelectors: createSourceSelectors(graph, virtualServices.shapes),
+    names,
+  });
+  return {
+    inputs,
+    names,
+    pods,
+    workloadEntries,
+    services,
+    shapes,
+    shapesByHostname: byHostname,
+    endpoints,
+    accounts: createServiceAccounts(graph, services, endpoints),
+    rules: createDestinationRules(graph, inputs.destinationRules, names),
+    virtualServices,
+    scopes,
+    imports,
+    proxies,
+  };
+}
