@@ -1,23 +1,22 @@
 /** DestinationRules, merged for a host and found for a service and the namespace of its client. */
-import type {
-  DestinationRule,
-  DestinationRuleSubset,
-} from "../api/destination-rule/schema.ts";
+import type { DestinationRule, DestinationRuleSubset } from "../api/destination-rule/schema.ts";
 import type {
   ApiClientTls,
   ApiLoadBalancer,
   ApiTrafficPolicy,
 } from "../api/networking/traffic-policy.ts";
-import type { Collection, Graph, Reader } from "../flow/types.ts";
-import { resolveHost, wildcardsOf } from "./hosts.ts";
+import type { CellFamily, Collection, Graph, Index, Reader } from "../flow/types.ts";
+import { isWildcard, resolveHost, wildcardsOf } from "./hosts.ts";
 import { type MeshNames, meshNames } from "./mesh.ts";
 import { byAge, compare } from "./order.ts";
+import type { ServiceShape } from "./services.ts";
 import type {
   ClientTls,
   DestinationRuleRow,
   LoadBalancer,
   PolicySettings,
   RuleKey,
+  Subset,
   TrafficPolicy,
   Visibility,
 } from "./types.ts";
@@ -32,26 +31,25 @@ interface RuleObject extends Omit<DestinationRuleRow, "key" | "since"> {
 
 export interface DestinationRules {
   readonly rules: Collection<DestinationRuleRow>;
-  /** Names of subsets by rule: lists of clusters depend on these, not on policies. */
-  readonly subsetNames: Collection<readonly string[]>;
-  readonly directory: Collection<RuleDirectory>;
+  /** By rule: lists of clusters and of endpoints depend on these, not on policies. */
+  readonly subsets: Collection<Readonly<Record<string, Subset["labels"]>>>;
+  /** Key: `client namespace|service`; the rule that holds, or "". */
+  readonly holding: CellFamily<RuleKey | "">;
 }
 
-/** Which hosts a namespace has rules for. */
-interface RuleDirectory {
-  readonly byHost: Readonly<Record<string, readonly RuleEntry[]>>;
-}
-
+/** What finding a rule depends on; a new policy or subset changes none of it. */
 interface RuleEntry {
   readonly key: RuleKey;
+  readonly namespace: string;
+  readonly host: string;
   readonly exportTo: Visibility;
-  /** When the oldest object of the rule was made. */
   readonly since: string;
 }
 
 export function createDestinationRules(
   graph: Graph,
   objects: Collection<DestinationRule>,
+  services: Collection<ServiceShape>,
   names: Collection<MeshNames>,
 ): DestinationRules {
   const decoded = graph.derive<DestinationRule, RuleObject>(
@@ -70,45 +68,60 @@ export function createDestinationRules(
     { name: "destination rules" },
     (_key, rows) => rows.map(row => [row.key, row]),
   );
-  const subsetNames = graph.derive(rules, { name: "subset names" }, (_key, rule) =>
-    rule.subsets.map(subset => subset.name),
+  const subsets = graph.derive(rules, { name: "subset labels" }, (_key, rule) =>
+    Object.fromEntries(rule.subsets.map(({ name, labels }) => [name, labels])),
   );
-  return { rules, subsetNames, directory: createDirectory(graph, rules) };
+  return { rules, subsets, holding: createHolding(graph, rules, services, names) };
 }
 
-/** In two steps, so that a new policy or subset in a rule does not reach the directory. */
-function createDirectory(
+interface Directory {
+  readonly byHost: Index<RuleEntry>;
+  /** By namespace: its wildcard hosts, the longest first. */
+  readonly wildcards: Collection<readonly string[]>;
+}
+
+function createHolding(
   graph: Graph,
   rules: Collection<DestinationRuleRow>,
-): Collection<RuleDirectory> {
-  const entries = graph.derive(
+  services: Collection<ServiceShape>,
+  names: Collection<MeshNames>,
+): CellFamily<RuleKey | ""> {
+  const entries = graph.derive<DestinationRuleRow, RuleEntry>(
     rules,
     { name: "destination rule entries" },
-    (_key, { key, exportTo, namespace, host, since }) => ({
+    (_key, { key, namespace, host, exportTo, since }) => ({
       key,
-      exportTo,
       namespace,
       host,
+      exportTo,
       since,
     }),
   );
-  const byNamespace = graph.index(entries, "destination rules by namespace", (_key, entry) => [
-    entry.namespace,
+  const byHost = graph.index(entries, "destination rules by host", (_key, entry) => [
+    `${entry.namespace}/${entry.host}`,
   ]);
-  return graph.group<RuleEntry & { readonly host: string }, RuleDirectory>(
-    byNamespace,
-    { name: "destination rule directory" },
-    (_namespace, rows) => {
-      const byHost: Record<string, RuleEntry[]> = Object.create(null);
-      for (const { key, exportTo, host, since } of rows) {
-        const entriesOfHost = byHost[host] ?? [];
-        byHost[host] = entriesOfHost;
-        entriesOfHost.push({ key, exportTo, since });
-        entriesOfHost.sort((a, b) => compare(a.since, b.since) || compare(a.key, b.key));
-      }
-      return { byHost };
-    },
+  const wild = graph.index(entries, "wildcard rules", (_key, entry) =>
+    isWildcard(entry.host) ? [entry.namespace] : [],
   );
+  const wildcards = graph.group<RuleEntry, readonly string[]>(
+    wild,
+    { name: "wildcard rule hosts" },
+    (_namespace, rows) => [...new Set(rows.map(row => row.host))].sort(),
+  );
+  const directory: Directory = { byHost, wildcards };
+  const reads = [byHost, wildcards, services, names];
+  return graph.cells<RuleKey | "">({ name: "rules holding", reads }, (key, read) => {
+    const bar = key.indexOf("|");
+    const service = read.get(services, key.slice(bar + 1));
+    if (service === undefined) return "";
+    const { rootNamespace } = meshNames(read, names);
+    return findRule(read, directory, service, key.slice(0, bar), rootNamespace) ?? "";
+  });
+}
+
+/** Key of `DestinationRules.holding`. */
+export function holdingKey(clientNamespace: string, service: string): string {
+  return `${clientNamespace}|${service}`;
 }
 
 function ruleObject(object: DestinationRule, domain: string): RuleObject {
@@ -229,15 +242,15 @@ function atPort(policy: PolicySettings | undefined, port: number, outer: Setting
  * namespace, rules for everyone must not hide those that come with a service, so there only rules
  * kept to it come first.
  */
-export function findRule(
+function findRule(
   read: Reader,
-  directory: Collection<RuleDirectory>,
-  service: { readonly hostname: string; readonly namespace: string },
+  directory: Directory,
+  service: Pick<ServiceShape, "hostname" | "namespace">,
   client: string,
   rootNamespace: string,
 ): RuleKey | undefined {
   const search = (namespace: string, usable: (entry: RuleEntry) => boolean): RuleKey | undefined =>
-    findIn(read.get(directory, namespace), service.hostname, usable);
+    findIn(read, directory, namespace, service.hostname, usable);
   const seen = (entry: RuleEntry): boolean => visibleTo(entry.exportTo, client);
   const kept = (entry: RuleEntry): boolean => isKeptTo(entry.exportTo, rootNamespace);
   return (
@@ -252,14 +265,21 @@ function isKeptTo(exportTo: Visibility, namespace: string): boolean {
   return exportTo.namespaces.length === 1 && exportTo.namespaces[0] === namespace;
 }
 
+/** The narrowest host comes first; of several rules for one host, the oldest. */
 function findIn(
-  directory: RuleDirectory | undefined,
+  read: Reader,
+  directory: Directory,
+  namespace: string,
   hostname: string,
   usable: (entry: RuleEntry) => boolean,
 ): RuleKey | undefined {
-  if (directory === undefined) return undefined;
-  for (const host of [hostname, ...wildcardsOf(hostname)]) {
-    const found = directory.byHost[host]?.find(usable);
+  const wildcards = read.get(directory.wildcards, namespace) ?? [];
+  const hosts = wildcardsOf(hostname).filter(host => wildcards.includes(host));
+  for (const host of [hostname, ...hosts]) {
+    const found = read
+      .rows(directory.byHost, `${namespace}/${host}`)
+      .filter(usable)
+      .sort((a, b) => compare(a.since, b.since) || compare(a.key, b.key))[0];
     if (found !== undefined) return found.key;
   }
   return undefined;

@@ -222,8 +222,7 @@ function precedes(
 
 /** Istio: what is kept to some namespaces first, then what is public, each by age. */
 function compareServices(a: ServiceShape, b: ServiceShape): number {
-  const isPublic = (service: ServiceShape): number =>
-    service.exportTo.kind === "public" ? 1 : 0;
+  const isPublic = (service: ServiceShape): number => (service.exportTo.kind === "public" ? 1 : 0);
   return isPublic(a) - isPublic(b) || byAge(a, b);
 }
 
@@ -237,9 +236,7 @@ function importedRoutes(
     read.rows(sources.routesByAudience, name),
   );
   const everything = importsEverything(listener);
-  return visible
-    .filter(route => everything || importsRoute(listener, route))
-    .sort(compareRoutes);
+  return visible.filter(route => everything || importsRoute(listener, route)).sort(compareRoutes);
 }
 
 function importsRoute(listener: EgressListener, route: VirtualServiceShape): boolean {

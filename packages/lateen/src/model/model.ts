@@ -1,9 +1,6 @@
 /** The model: every derived collection of the mesh, over one set of inputs. */
 import type { CellFamily, Collection, Graph, Index } from "../flow/types.ts";
-import {
-  createDestinationRules,
-  type DestinationRules,
-} from "./destination-rules.ts";
+import { createDestinationRules, type DestinationRules } from "./destination-rules.ts";
 import { createServiceEndpoints } from "./endpoints.ts";
 import { createImports, type Imports } from "./imports.ts";
 import type { ModelInputs } from "./inputs.ts";
@@ -81,7 +78,7 @@ export function createModel(graph: Graph, inputs: ModelInputs): Model {
     shapesByHostname: byHostname,
     endpoints,
     accounts: createServiceAccounts(graph, services, endpoints),
-    rules: createDestinationRules(graph, inputs.destinationRules, names),
+    rules: createDestinationRules(graph, inputs.destinationRules, shapes, names),
     virtualServices,
     scopes,
     imports,

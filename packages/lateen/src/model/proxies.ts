@@ -3,6 +3,7 @@
  * classes get equal configuration, apart from their identity; a thousand pods of one Deployment
  * are one class.
  */
+import { createHash } from "node:crypto";
 import type { Gateway } from "../api/gateway/schema.ts";
 import type { Sidecar } from "../api/sidecar/schema.ts";
 import type { Brand } from "../base/brand.ts";
@@ -158,10 +159,15 @@ function proxyRow(proxy: Proxy, read: Reader, lookups: Lookups): ProxyRow {
     interceptionMode: proxy.interceptionMode,
     ipFamilies: ipFamilies(proxy.ipAddresses),
     sourceMatches: isRouter ? [] : read.selectedBy(lookups.sources, { namespace, labels }),
-    inbound: inbound && (JSON.stringify(inbound) as InboundKey),
-    gateway: gateway && (JSON.stringify(gateway) as GatewayKey),
+    inbound: inbound && (digest(inbound) as InboundKey),
+    gateway: gateway && (digest(gateway) as GatewayKey),
   };
-  return { class: { key: JSON.stringify(base) as ClassKey, ...base }, inbound, gateway };
+  return { class: { key: digest(base) as ClassKey, ...base }, inbound, gateway };
+}
+
+/** Short, because keys of cells are made of it; 96 bits, because nothing compares the content. */
+function digest(value: object): string {
+  return createHash("sha256").update(JSON.stringify(value)).digest("base64url").slice(0, 16);
 }
 
 /** Key of the Sidecar that holds: one that selects the proxy, its namespace's, the mesh's, none. */

@@ -1,5 +1,5 @@
 /** Kubernetes Services as services of the mesh (Istio: "Traffic Management / Service registry"). */
-import type { KubernetesServicePort, Service as KubernetesService } from "../api/service/schema.ts";
+import type { Service as KubernetesService, KubernetesServicePort } from "../api/service/schema.ts";
 import { serviceHostname } from "./hosts.ts";
 import { kubernetesPortProtocol } from "./protocol.ts";
 import { serviceKey } from "./services.ts";

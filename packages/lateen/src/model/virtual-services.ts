@@ -85,8 +85,7 @@ export interface VirtualServiceRow {
 }
 
 /** What decides which proxies get which hosts; a new weight changes none of it. */
-export interface VirtualServiceShape
-  extends Omit<VirtualServiceRow, "routes" | "source"> {
+export interface VirtualServiceShape extends Omit<VirtualServiceRow, "routes" | "source"> {
   /** The guards of all matches; a route without matches counts as a match without a guard. */
   readonly guards: readonly Guard[];
   /** Hosts that routes go to, sorted. */
@@ -108,7 +107,9 @@ export function createVirtualServices(
     { name: "virtual services", reads: [names] },
     (_key, object, read) => virtualServiceRow(object, meshNames(read, names).domain),
   );
-  const shapes = graph.derive(rows, { name: "virtual service shapes" }, (_key, row) => shapeOf(row));
+  const shapes = graph.derive(rows, { name: "virtual service shapes" }, (_key, row) =>
+    shapeOf(row),
+  );
   return { rows, shapes };
 }
 

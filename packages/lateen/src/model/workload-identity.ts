@@ -44,7 +44,9 @@ export function podWorkloadName(pod: Pod): string {
 /** A pod speaks the mesh's TLS when the injector said so, by label or by its status annotation. */
 export function podTlsMode(pod: Pod): Endpoint["tlsMode"] {
   const { labels, annotations } = pod.metadata;
-  return labelledTlsMode(labels) ?? (Object.hasOwn(annotations, SIDECAR_STATUS) ? "istio" : "disabled");
+  return (
+    labelledTlsMode(labels) ?? (Object.hasOwn(annotations, SIDECAR_STATUS) ? "istio" : "disabled")
+  );
 }
 
 export function labelledTlsMode(labels: Labels): Endpoint["tlsMode"] | undefined {

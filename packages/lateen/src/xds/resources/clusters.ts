@@ -1,0 +1,217 @@
+/** Clusters (CDS): those of a scope's services, of a workload's own ports, and the fixed ones. */
+import type { CellFamily, Graph, Reader } from "../../flow/types.ts";
+import { holdingKey, policyFor } from "../../model/destination-rules.ts";
+import { MESH_KEY } from "../../model/inputs.ts";
+import type { Model } from "../../model/model.ts";
+import type { ProxyClass } from "../../model/proxies.ts";
+import type { ServiceShape } from "../../model/services.ts";
+import type { DestinationRuleRow, Service, ServicePort } from "../../model/types.ts";
+import {
+  blackHoleCluster,
+  inboundPassthroughCluster,
+  type OutboundClusterInput,
+  outboundCluster,
+  passthroughCluster,
+} from "../cluster.ts";
+import { inboundCluster } from "../cluster-inbound.ts";
+import { encodeCluster } from "../encode.ts";
+import {
+  BLACK_HOLE_CLUSTER,
+  INBOUND_PASSTHROUGH_CLUSTER,
+  inboundClusterName,
+  outboundClusterName,
+  PASSTHROUGH_CLUSTER,
+} from "../names.ts";
+import type { EncodedResource } from "../resource.ts";
+import { usable } from "./endpoints.ts";
+import { joinKey, sameResource, splitViewKey, type TypeResources, viewKey } from "./family.ts";
+import type { ClusterTarget } from "./outbound-names.ts";
+
+type Encoded = EncodedResource | undefined;
+type IpFamilies = ProxyClass["ipFamilies"];
+
+/** `outbound|sidecar|IPv4|SCOPE`: scopes hold a `|` themselves, so theirs is the last part. */
+function outboundView({ type, ipFamilies, scope }: ProxyClass): string {
+  return joinKey("outbound", type, ipFamilies, scope);
+}
+
+function inboundView(proxy: ProxyClass): string {
+  return joinKey("inbound", proxy.inbound ?? "");
+}
+
+export function createClusterResources(
+  graph: Graph,
+  model: Model,
+  targets: CellFamily<ClusterTarget | undefined>,
+): TypeResources {
+  const outbound = createOutbound(graph, model);
+  const inbound = createInbound(graph, model);
+  const cells = graph.cells<Encoded>(
+    { name: "CDS by view", reads: [targets, outbound, inbound], equals: sameResource },
+    (key, read) => {
+      const { view, name } = splitViewKey(key);
+      const [direction, rest = "", family = "IPv4"] = view.split("|");
+      if (direction === "inbound") return read.cell(inbound, joinKey(rest, name));
+      const fixed = FIXED.get(name);
+      if (fixed !== undefined) return fixed();
+      const scope = view.slice(joinKey("outbound", rest, family, "").length);
+      const target = read.cell(targets, viewKey(scope, name));
+      return target && read.cell(outbound, outboundKey(target, rest, family));
+    },
+  );
+  return {
+    cells,
+    names: createNames(graph, model),
+    wildcardViews: proxy =>
+      proxy.type === "router" ? [outboundView(proxy)] : [outboundView(proxy), inboundView(proxy)],
+    namedView: (proxy, name) =>
+      name.startsWith("inbound|") ? inboundView(proxy) : outboundView(proxy),
+  };
+}
+
+const FIXED: ReadonlyMap<string, () => EncodedResource> = new Map([
+  [BLACK_HOLE_CLUSTER, () => encodeCluster(blackHoleCluster())],
+  [PASSTHROUGH_CLUSTER, () => encodeCluster(passthroughCluster())],
+  [INBOUND_PASSTHROUGH_CLUSTER, () => encodeCluster(inboundPassthroughCluster())],
+]);
+
+/** Only sniffed ports differ between sidecars and gateways, only DNS between IP families. */
+function outboundKey(target: ClusterTarget, type: string, family: string): string {
+  const { service, port, protocol, resolution, subset, rule } = target;
+  const byDns = resolution === "DNSLB" || resolution === "DNSRoundRobinLB";
+  const seenType = protocol === "AUTO" ? type : "";
+  return joinKey(service, port, subset, seenType, byDns ? family : "", rule);
+}
+
+function createOutbound(graph: Graph, model: Model): CellFamily<Encoded> {
+  const { services, accounts, endpoints, rules, inputs } = model;
+  const reads = [services, accounts, endpoints, rules.rules, inputs.mesh];
+  return graph.cells<Encoded>(
+    { name: "outbound clusters", reads, equals: sameResource },
+    (key, read) => {
+      const [service = "", port = "", subset = "", type = "", family = "", rule = ""] =
+        key.split("|");
+      const row = read.get(services, service);
+      const found = rule === "" ? undefined : read.get(rules.rules, rule);
+      if (row === undefined) return undefined;
+      const view = { port: Number(port), subset, type, family };
+      const input = outboundInput(read, model, row, found, view);
+      return input && encodeCluster(outboundCluster(input));
+    },
+  );
+}
+
+interface OutboundView {
+  readonly port: number;
+  readonly subset: string;
+  readonly type: string;
+  readonly family: string;
+}
+
+function outboundInput(
+  read: Reader,
+  model: Model,
+  service: Service,
+  rule: DestinationRuleRow | undefined,
+  view: OutboundView,
+): OutboundClusterInput | undefined {
+  const port = service.ports.find(each => each.number === view.port);
+  const subset = rule?.subsets.find(each => each.name === view.subset);
+  if (port === undefined || (view.subset !== "" && subset === undefined)) return undefined;
+  const policy = policyFor(rule, view.subset, port.number);
+  const needsEndpoints =
+    service.resolution !== "ClientSideLB" || policy.loadBalancer.kind === "PASSTHROUGH";
+  const endpoints = needsEndpoints
+    ? usable(read.get(model.endpoints, service.key)?.byPort[port.name])
+    : [];
+  return {
+    service,
+    port: view.type === "router" ? unsniffed(port) : port,
+    subset,
+    policy,
+    destinationRule: rule?.source,
+    autoMtls: read.get(model.inputs.mesh, MESH_KEY)?.enableAutoMtls ?? true,
+    spiffeIds: read.get(model.accounts, service.key) ?? [],
+    endpoints,
+    dnsLookupFamily: lookupFamily(view.family),
+  };
+}
+
+/** Gateways know what their clients speak, so there is nothing to sniff. */
+function unsniffed(port: ServicePort): ServicePort {
+  return port.protocol === "AUTO" ? { ...port, protocol: "TCP" } : port;
+}
+
+const LOOKUP_FAMILIES: Readonly<Record<IpFamilies, OutboundClusterInput["dnsLookupFamily"]>> = {
+  IPv4: "V4_ONLY",
+  IPv6: "V6_ONLY",
+  dual: "ALL",
+};
+
+function lookupFamily(family: string): OutboundClusterInput["dnsLookupFamily"] {
+  if (family === "IPv6" || family === "dual") return LOOKUP_FAMILIES[family];
+  return "V4_ONLY";
+}
+
+/** Key: inbound set and name of the cluster. */
+function createInbound(graph: Graph, model: Model): CellFamily<Encoded> {
+  const { services, proxies } = model;
+  const reads = [services, proxies.inboundSets];
+  return graph.cells<Encoded>(
+    { name: "inbound clusters", reads, equals: sameResource },
+    (key, read) => {
+      const set = key.slice(0, key.indexOf("|"));
+      const name = key.slice(set.length + 1);
+      const ports = (read.get(proxies.inboundSets, set)?.ports ?? []).filter(
+        port => inboundClusterName(port.targetPort) === name,
+      );
+      const [first] = ports;
+      if (first === undefined) return undefined;
+      const served = new Set(ports.map(port => port.service));
+      return encodeCluster(
+        inboundCluster({
+          targetPort: first.targetPort,
+          protocol: first.servicePort.protocol,
+          services: [...served].flatMap(service => read.get(services, service) ?? []),
+          defaultEndpoint: undefined,
+        }),
+      );
+    },
+  );
+}
+
+function createNames(graph: Graph, model: Model): CellFamily<readonly string[]> {
+  const { imports, rules, proxies } = model;
+  const reads = [imports.services, rules.holding, rules.subsets, proxies.inboundSets];
+  return graph.cells<readonly string[]>({ name: "CDS names", reads }, (view, read) => {
+    const [direction, rest = "", family = ""] = view.split("|");
+    if (direction === "inbound") {
+      const ports = read.get(proxies.inboundSets, rest)?.ports ?? [];
+      return [...new Set(ports.map(port => inboundClusterName(port.targetPort)))].sort();
+    }
+    const scope = view.slice(joinKey("outbound", rest, family, "").length);
+    const names = read
+      .cell(imports.services, scope)
+      .flatMap(service => namesOf(read, model, scope, service));
+    const fixed = rest === "router" ? [BLACK_HOLE_CLUSTER] : FIXED.keys();
+    return [...fixed, ...names].sort();
+  });
+}
+
+function namesOf(
+  read: Reader,
+  model: Model,
+  scope: string,
+  service: ServiceShape,
+): readonly string[] {
+  const namespace = scope.slice(0, scope.indexOf("|"));
+  const rule = read.cell(model.rules.holding, holdingKey(namespace, service.key));
+  const subsets = rule === "" ? {} : (read.get(model.rules.subsets, rule) ?? {});
+  return service.ports.flatMap(port =>
+    port.protocol === "UDP"
+      ? []
+      : ["", ...Object.keys(subsets)].map(subset =>
+          outboundClusterName(port.number, subset, service.hostname),
+        ),
+  );
+}

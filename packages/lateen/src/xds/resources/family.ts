@@ -1,0 +1,41 @@
+/**
+ * How a type of resources is offered: shared cells, and for each view of a proxy the names it has.
+ * A *view* is the part of a proxy class that the names and their content depend on.
+ */
+import type { CellFamily } from "../../flow/types.ts";
+import type { ProxyClass } from "../../model/proxies.ts";
+import type { EncodedResource } from "../resource.ts";
+
+export interface TypeResources {
+  /** Key: `viewKey`. undefined: there is no such resource for this view. */
+  readonly cells: CellFamily<EncodedResource | undefined>;
+  /** Names that a wildcard subscription has, ascending. Key: a view. */
+  readonly names: CellFamily<readonly string[]>;
+  /** A wildcard subscription of a proxy is made of these; empty: the type has no wildcard. */
+  wildcardViews(proxy: ProxyClass): readonly string[];
+  /** The view that names asked for explicitly are seen by. */
+  namedView(proxy: ProxyClass, name: string): string;
+}
+
+/** Key of the cell for `name` as `view` sees it. */
+export function viewKey(view: string, name: string): string {
+  return `${view}\n${name}`;
+}
+
+export function splitViewKey(key: string): { readonly view: string; readonly name: string } {
+  const end = key.indexOf("\n");
+  return { view: key.slice(0, end), name: key.slice(end + 1) };
+}
+
+/** Keys are made of parts that never hold a `|`: names of namespaces, objects, hosts and ports. */
+export function joinKey(...parts: readonly (string | number)[]): string {
+  return parts.join("|");
+}
+
+/** Two encodings of the same content are the same resource. */
+export function sameResource(
+  a: EncodedResource | undefined,
+  b: EncodedResource | undefined,
+): boolean {
+  return a?.version === b?.version && a?.name === b?.name;
+}
