@@ -10,13 +10,13 @@ import type { TokenVerifier } from "./token.ts";
 const UNAUTHENTICATED = 16;
 const BEARER = /^Bearer +([^ ]+)$/i;
 
-/** What the transport knows of a caller. */
+/** What the transport knows of a caller (net's Credentials). */
 export interface Caller {
   readonly transport: "plaintext" | "tls";
-  /** The header as it came, or undefined. */
-  readonly authorization: string | undefined;
+  /** Names in lower case. */
+  readonly headers: Readonly<Record<string, string | readonly string[] | undefined>>;
   /** Only one that TLS has verified against our trust bundle. */
-  readonly clientCertificate: X509Certificate | undefined;
+  readonly certificate: X509Certificate | undefined;
   readonly address: string;
 }
 
@@ -33,9 +33,13 @@ export interface AuthenticatedPeer {
   readonly address: string;
 }
 
-export type Authentication =
-  | { readonly ok: true; readonly peer: AuthenticatedPeer }
-  | { readonly ok: false; readonly refused: string; readonly code: number };
+/** A reason for a person, without any secret, and a gRPC status code. */
+export interface AuthenticationRefusal {
+  readonly refused: string;
+  readonly code: number;
+}
+
+export type Authentication = AuthenticatedPeer | AuthenticationRefusal;
 
 export interface AuthenticatorOptions {
   readonly tokens: TokenVerifier;
@@ -47,21 +51,20 @@ export async function authenticate(
   caller: Caller,
   options: AuthenticatorOptions,
 ): Promise<Authentication> {
-  const { transport, address } = caller;
-  if (transport === "plaintext")
-    return { ok: true, peer: { transport, identity: undefined, claims: {}, address } };
-  if (caller.authorization !== undefined) return byToken(caller, caller.authorization, options);
-  if (caller.clientCertificate !== undefined)
-    return byCertificate(caller, caller.clientCertificate, options);
+  const { transport, address, headers, certificate } = caller;
+  if (transport === "plaintext") return { transport, identity: undefined, claims: {}, address };
+  const authorization = headers["authorization"];
+  if (authorization !== undefined) return byToken(caller, authorization, options);
+  if (certificate !== undefined) return byCertificate(caller, certificate, options);
   return refuse("no credential: expected a bearer token or a client certificate");
 }
 
 async function byToken(
   caller: Caller,
-  authorization: string,
+  authorization: string | readonly string[],
   options: AuthenticatorOptions,
 ): Promise<Authentication> {
-  const token = BEARER.exec(authorization)?.[1];
+  const token = typeof authorization === "string" ? BEARER.exec(authorization)?.[1] : undefined;
   if (token === undefined) return refuse("authorization header: expected Bearer and a token");
   const verdict = await options.tokens.verify(token);
   if (!verdict.ok) return refuse(verdict.reason);
@@ -86,11 +89,11 @@ function accept(
   caller: Caller,
   id: SpiffeId,
   bound: Readonly<Record<string, string>>,
-): Authentication {
+): AuthenticatedPeer {
   const { namespace, serviceAccount } = id;
   const claims = { namespace, serviceAccount, ...bound };
   const { transport, address } = caller;
-  return { ok: true, peer: { transport, identity: formatSpiffeId(id), claims, address } };
+  return { transport, identity: formatSpiffeId(id), claims, address };
 }
 
 /**
@@ -104,6 +107,6 @@ function spiffeIdOf(subjectAltName: string): SpiffeId | undefined {
   return uris.length === 1 && only !== undefined ? parseSpiffeId(only.slice(4)) : undefined;
 }
 
-function refuse(reason: string): Authentication {
-  return { ok: false, refused: reason, code: UNAUTHENTICATED };
+function refuse(reason: string): AuthenticationRefusal {
+  return { refused: reason, code: UNAUTHENTICATED };
 }

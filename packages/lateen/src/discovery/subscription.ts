@@ -85,7 +85,9 @@ export class Subscription {
 
   /** The first request for the type on this stream. */
   open(request: Request): void {
-    const delta = this.#context.form === "delta";
+    const { connection, form } = this.#context;
+    const delta = form === "delta";
+    if (request.initialVersions.size > 0) connection.has?.(this.type, request.initialVersions);
     const wild = request.subscribe.length === 0 || request.subscribe.includes("*");
     if (wild) this.#openWildcard();
     for (const name of request.subscribe) if (name !== "*") this.#queue(name, true);

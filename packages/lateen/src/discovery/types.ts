@@ -59,6 +59,11 @@ export interface Connection {
   wildcard(type: string): WatchSet<Resource | undefined> | undefined;
   /** The interned set for these explicit names. A name without a resource has an undefined value. */
   named(type: string, names: readonly string[]): WatchSet<Resource | undefined>;
+  /**
+   * What a client that comes back says it has of this type (`initial_resource_versions`), before
+   * any set of the type is asked for. A claim of the client's, like all it says.
+   */
+  has?(type: string, versions: ReadonlyMap<string, string>): void;
   /** The proxy moved to another class: all sets must be asked for again. */
   onReclassified(listener: () => void): void;
   /** Acknowledgements and rejections feed status only. */
