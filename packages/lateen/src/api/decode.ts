@@ -318,9 +318,9 @@ function definedRange(min: number | undefined, max: number | undefined): Partial
 }
 
 /** What was found, for a message: the type, and the value where it is short. */
-function show(json: Json): string {
-  if (Array.isArray(json) || isObject(json)) return typeName(json);
-  return json === null || json === undefined ? "nothing" : `${typeName(json)} (${quote(json)})`;
+export function show(json: Json | undefined): string {
+  if (json === undefined || json === null) return "nothing";
+  return typeof json === "object" ? typeName(json) : `${typeName(json)} (${quote(json)})`;
 }
 
 function typeName(json: Json): string {

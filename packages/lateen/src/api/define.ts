@@ -1,5 +1,5 @@
 /** Makes a `Kind` of one schema and what the schema can not say. */
-import { decode, isObject } from "./decode.ts";
+import { decode, isObject, show } from "./decode.ts";
 import { storedDefaults } from "./defaults.ts";
 import type {
   ApiObject,
@@ -12,7 +12,7 @@ import type {
 } from "./kind.ts";
 import { type DecodedMeta, defaultNameCheck, metadataSchema } from "./meta.ts";
 import { kindOpenApi } from "./openapi.ts";
-import { Report } from "./report.ts";
+import { Report, shorten } from "./report.ts";
 import { type ObjectOf, object, type Shape, type StringCheck } from "./schema.ts";
 
 /** An object of the kind whose fields beside metadata are those of shape `S`. */
@@ -81,11 +81,7 @@ function decodeObject<S extends Shape>(
 ): Decoded<ObjectOfKind<S>> {
   const report = new Report();
   if (!isObject(json)) {
-    report.error(
-      "",
-      "WrongType",
-      `found ${typeof json}, want an object of kind ${definition.kind}`,
-    );
+    report.error("", "WrongType", `found ${show(json)}, want an object of kind ${definition.kind}`);
     return { ok: false, diagnostics: report.diagnostics() };
   }
   checkTypeMeta(definition, json, report);
@@ -113,9 +109,9 @@ function checkTypeMeta<S extends Shape>(
   const served = versions.map(version => apiVersionOf(group, version));
   const { apiVersion, kind: foundKind } = json;
   if (typeof apiVersion !== "string" || !served.includes(apiVersion))
-    report.error("apiVersion", "InvalidValue", `found ${text(apiVersion)}, want ${either(served)}`);
+    report.error("apiVersion", "InvalidValue", `found ${show(apiVersion)}, want ${either(served)}`);
   if (foundKind !== kind)
-    report.error("kind", "InvalidValue", `found ${text(foundKind)}, want ${kind}`);
+    report.error("kind", "InvalidValue", `found ${show(foundKind)}, want ${kind}`);
 }
 
 function checkMeta<S extends Shape>(
@@ -128,14 +124,18 @@ function checkMeta<S extends Shape>(
     report.error("metadata.name", "Required", "is required; want a name, or a generateName");
   const wrong = metadata.name === "" ? undefined : check(metadata.name);
   if (wrong !== undefined)
-    report.error("metadata.name", "InvalidValue", `found ${text(metadata.name)}, want ${wrong}`);
+    report.error(
+      "metadata.name",
+      "InvalidValue",
+      `found "${shorten(metadata.name)}", want ${wrong}`,
+    );
   const wrongNamespace =
     metadata.namespace === "" ? undefined : defaultNameCheck(metadata.namespace);
   if (wrongNamespace !== undefined)
     report.error(
       "metadata.namespace",
       "InvalidValue",
-      `found ${text(metadata.namespace)}, want ${wrongNamespace}`,
+      `found "${shorten(metadata.namespace)}", want ${wrongNamespace}`,
     );
 }
 
@@ -149,11 +149,6 @@ function withoutTypeMeta(json: JsonObject): JsonObject {
   for (const [key, value] of Object.entries(json))
     if (key !== "apiVersion" && key !== "kind" && key !== "metadata") rest[key] = value;
   return rest;
-}
-
-function text(found: Json | undefined): string {
-  if (typeof found === "string") return JSON.stringify(found.slice(0, 80));
-  return found === undefined ? "nothing" : `a value of type ${typeof found}`;
 }
 
 function either(values: readonly string[]): string {

@@ -15,6 +15,7 @@ test("the nearest name, if any is near", () => {
   assert.equal(nearest("export_to", known), "exportTo");
   assert.equal(nearest("HTTP", known), "http");
   assert.equal(nearest("gatways", known), "gateways");
+  assert.equal(nearest("expo", known), "exportTo");
   assert.equal(nearest("weight", known), undefined);
   assert.equal(nearest("x".repeat(10_000), known), undefined);
 });

@@ -7,9 +7,12 @@ export function nearest(found: string, known: Iterable<string>): string | undefi
   if (found.length > MAX_LENGTH) return undefined;
   const folded = fold(found);
   let best: string | undefined;
+  let begins: string | undefined;
   let bestDistance = Math.max(found.length < 3 ? 0 : 1, Math.floor(found.length / 3)) + 1;
   for (const name of known) {
-    if (fold(name) === folded) return name;
+    const other = fold(name);
+    if (other === folded) return name;
+    if (folded.length >= 4 && other.startsWith(folded)) begins ??= name;
     if (Math.abs(name.length - found.length) >= bestDistance) continue;
     const distance = editDistance(found.toLowerCase(), name.toLowerCase());
     if (distance < bestDistance) {
@@ -17,7 +20,7 @@ export function nearest(found: string, known: Iterable<string>): string | undefi
       bestDistance = distance;
     }
   }
-  return best;
+  return best ?? begins;
 }
 
 /** protojson takes snake_case, a CRD does not: the two spellings are the commonest mix-up. */

@@ -1,0 +1,77 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { decoded, plain, problems } from "../../../test/support/api.ts";
+import { gatewayKind as kind } from "./kind.ts";
+
+test("plain HTTP is carried out", () => {
+  const yaml = `
+    selector: {istio: ingressgateway}
+    servers:
+    - port: {number: 8080, name: http, protocol: HTTP}
+      hosts: ["demoapp.example.com", "prod/*.example.com"]
+    - port: {number: 9090, name: grpc, protocol: grpc}
+      hosts: ["*"]
+      name: second`;
+  assert.deepEqual(problems(kind, yaml), []);
+  assert.deepEqual(plain(decoded(kind, yaml).spec.servers[1]), {
+    port: { number: 9090, protocol: "grpc", name: "grpc" },
+    hosts: ["*"],
+    name: "second",
+  });
+});
+
+test("rules and what is not carried out", () => {
+  const port = "port: {number: 80, name: http, protocol: HTTP}";
+  const cases: [string, string[]][] = [
+    ["{}", ["error spec.servers: found no servers, want at least one"]],
+    [
+      `{servers: [{${port}, hosts: []}]}`,
+      ["error spec.servers[0].hosts: found no hosts, want at least one"],
+    ],
+    [`{servers: [{${port}}]}`, ["error spec.servers[0].hosts: is required; want a list"]],
+    [
+      "{servers: [{port: {number: 80}, hosts: [a]}]}",
+      [
+        "error spec.servers[0].port.protocol: is required; want a string",
+        "error spec.servers[0].port.name: is required; want a string",
+      ],
+    ],
+    [
+      `{servers: [{${port}, hosts: [a]}, {${port}, hosts: [b]}]}`,
+      [
+        'error spec.servers[1].port.name: found "http" a second time; names of ports are unique among the servers',
+      ],
+    ],
+    [
+      "{servers: [{port: {number: 80, name: a, protocol: HTPP}, hosts: [a]}]}",
+      [
+        'error spec.servers[0].port.protocol: found "HTPP", want one of HTTP, HTTP2, HTTPS, GRPC, GRPC-WEB, HTTP_PROXY, TLS, TCP, UDP, MONGO, REDIS, MYSQL',
+      ],
+    ],
+    [
+      "{servers: [{port: {number: 443, name: a, protocol: HTTPS}, hosts: [a]}]}",
+      [
+        "error spec.servers[0].tls: is required for protocol HTTPS",
+        "warning spec.servers[0].port.protocol: value HTTPS is accepted but not carried out yet",
+      ],
+    ],
+    [
+      `{servers: [{${port}, hosts: [a], tls: {mode: SIMPLE, credentialName: c}}]}`,
+      [
+        "error spec.servers[0].tls: may not be set for protocol HTTP, which is without TLS; want protocol HTTPS or TLS",
+        "warning spec.servers[0].tls: tls is accepted but not carried out yet; it has no effect",
+      ],
+    ],
+    [
+      `{servers: [{${port}, hosts: [a], tls: {httpsRedirect: true}}]}`,
+      ["warning spec.servers[0].tls: tls is accepted but not carried out yet; it has no effect"],
+    ],
+    [
+      `{servers: [{${port}, hosts: ["a/b/c"]}]}`,
+      [
+        'error spec.servers[0].hosts[0]: found "a/b/c", want a host such as shop.example.com, "*.example.com" or "*", or namespace/host',
+      ],
+    ],
+  ];
+  for (const [yaml, expected] of cases) assert.deepEqual(problems(kind, yaml), expected, yaml);
+});

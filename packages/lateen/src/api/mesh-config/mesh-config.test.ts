@@ -1,0 +1,59 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { lines } from "../../../test/support/api.ts";
+import { DEFAULT_ACCESS_LOG_FORMAT } from "./access-log-format.ts";
+import { decodeMeshConfig } from "./decode.ts";
+
+test("Istio's defaults", () => {
+  const result = decodeMeshConfig(null);
+  assert.ok(result.ok);
+  assert.deepEqual(result.value, {
+    trustDomain: "cluster.local",
+    rootNamespace: "istio-system",
+    domain: "cluster.local",
+    accessLogFile: "",
+    accessLogFormat: DEFAULT_ACCESS_LOG_FORMAT,
+    outboundTrafficPolicy: "ALLOW_ANY",
+    enableAutoMtls: true,
+    meshId: "cluster.local",
+  });
+  assert.match(DEFAULT_ACCESS_LOG_FORMAT, /^\[%START_TIME%\] "%REQ\(:METHOD\)% .* %ROUTE_NAME%\n$/);
+});
+
+test("what is set", () => {
+  const result = decodeMeshConfig({
+    trustDomain: "example.org",
+    rootNamespace: "mesh-root",
+    accessLogFile: "/dev/stdout",
+    accessLogFormat: "%REQ(:PATH)%\n",
+    outboundTrafficPolicy: { mode: "REGISTRY_ONLY" },
+    enableAutoMtls: false,
+    defaultConfig: { meshId: "m1" },
+    defaultProviders: { metrics: ["prometheus"] },
+    extensionProviders: [{ name: "prometheus", prometheus: {} }],
+  });
+  assert.ok(result.ok);
+  assert.deepEqual(result.diagnostics, []);
+  const { trustDomain, meshId, outboundTrafficPolicy, enableAutoMtls } = result.value;
+  assert.deepEqual(
+    [trustDomain, meshId, outboundTrafficPolicy, enableAutoMtls],
+    ["example.org", "m1", "REGISTRY_ONLY", false],
+  );
+});
+
+test("what is wrong or not carried out", () => {
+  const result = decodeMeshConfig({
+    trustDomain: "Example Org",
+    outboundTrafficPolicy: { mode: "ALLOWANY" },
+    enableAutoMTLS: true,
+    tcpKeepalive: { time: "5s" },
+    accessLogEncoding: "JSON",
+  });
+  assert.deepEqual(lines(result.diagnostics), [
+    "error trustDomain: found \"Example Org\", want a DNS name: lower-case letters, digits, '-' and '.', at most 253",
+    'error outboundTrafficPolicy.mode: found "ALLOWANY", want one of ALLOW_ANY, REGISTRY_ONLY; did you mean ALLOW_ANY?',
+    "warning accessLogEncoding: value JSON is accepted but not carried out yet",
+    "warning tcpKeepalive: tcpKeepalive is accepted but not carried out yet; it has no effect",
+    'warning enableAutoMTLS: unknown field "enableAutoMTLS"; did you mean enableAutoMtls?',
+  ]);
+});
