@@ -1,0 +1,162 @@
+import { extension, type JsonOutObject, socketAddress } from "./json.ts";
+import { ProxyPort } from "./ports.ts";
+import { type AppProbe, probeFilters, probeRoutes } from "./probes.ts";
+import { fromPassthrough, MAX_PAGE_BYTES, staticCluster } from "./static-cluster.ts";
+
+/** A Prometheus page of the application (annotations prometheus.io/port and prometheus.io/path). */
+export interface AppMetrics {
+  readonly port: number;
+  readonly path: string;
+}
+
+const HTTP = "envoy.extensions.filters.http";
+
+/**
+ * Envoy writes `envoy_` before names it does not know; dashboards ask for `istio_...`. Only starts
+ * of lines are touched: label values hold no raw line breaks.
+ */
+const RENAME_LUA = `
+local function rename(text)
+  text = string.gsub("\\n" .. text, "\\nenvoy_istio_", "\\nistio_")
+  text = string.gsub(text, "\\n# TYPE envoy_istio_", "\\n# TYPE istio_")
+  return string.sub(text, 2)
+end
+function envoy_on_response(handle)
+  local body = handle:body()
+  if body == nil then return end
+  local text = rename(body:getBytes(0, body:length()))
+  local app = handle:streamInfo():dynamicMetadata():get("lateen.metrics")
+  if app ~= nil and app["page"] ~= nil then text = text .. app["page"] end
+  handle:headers():replace("content-length", tostring(body:setBytes(text)))
+end
+`;
+
+/** Runs before the response: Lua can not call out while it answers. */
+function fetchLua(path: string): string {
+  return `
+function envoy_on_request(handle)
+  local headers, page = handle:httpCall("app_metrics", {
+    [":method"] = "GET", [":path"] = ${JSON.stringify(path)}, [":authority"] = "localhost",
+    ["accept"] = "text/plain;version=0.0.4" }, "", 2000)
+  if headers[":status"] == "200" and page ~= nil then
+    handle:streamInfo():dynamicMetadata():set("lateen.metrics", "page", page)
+  end
+end
+`;
+}
+
+/** Static clusters on the pod itself; `agent` and `prometheus_stats` are Istio's names. */
+export function localClusters(ip: string, metrics: AppMetrics | undefined): JsonOutObject[] {
+  const clusters = [
+    staticCluster("prometheus_stats", "127.0.0.1", ProxyPort.admin),
+    staticCluster("agent", "127.0.0.1", ProxyPort.admin),
+  ];
+  if (metrics === undefined) return clusters;
+  return [...clusters, { ...staticCluster("app_metrics", ip, metrics.port), ...fromPassthrough() }];
+}
+
+/** 15090: `/stats/prometheus` under the names that Istio's dashboards use. */
+export function prometheusListener(): JsonOutObject {
+  return listener(ProxyPort.prometheus, "stats", [statsRoute()], [luaFilter(RENAME_LUA)]);
+}
+
+/** 15021: `/healthz/ready`. Open only once the first configuration is in place. */
+export function healthListener(): JsonOutObject {
+  return listener(ProxyPort.health, "agent", [readyRoute()], []);
+}
+
+/** 15020: what istio-agent serves there: merged metrics, application probes, quitquitquit. */
+export function agentListener(
+  probes: readonly AppProbe[],
+  metrics: AppMetrics | undefined,
+): JsonOutObject {
+  const quit = {
+    match: { path: "/quitquitquit" },
+    route: { cluster: "agent" },
+  };
+  const scripts = metrics === undefined ? RENAME_LUA : fetchLua(metrics.path) + RENAME_LUA;
+  return listener(
+    ProxyPort.agent,
+    "agent_status",
+    [quit, readyRoute(), statsRoute(scripts), ...probeRoutes(probes)],
+    [loopbackOnly("/quitquitquit"), ...probeFilters(probes), luaFilter()],
+  );
+}
+
+function statsRoute(code?: string): JsonOutObject {
+  return {
+    match: { prefix: "/stats/prometheus" },
+    route: { cluster: "prometheus_stats" },
+    // A compressed page could not be rewritten.
+    request_headers_to_remove: ["accept-encoding"],
+    ...(code === undefined ? {} : { typed_per_filter_config: luaForRoute(code) }),
+  };
+}
+
+function readyRoute(): JsonOutObject {
+  return {
+    match: { prefix: "/healthz/ready" },
+    route: { cluster: "agent", prefix_rewrite: "/ready" },
+  };
+}
+
+function luaFilter(code?: string): JsonOutObject {
+  return extension("envoy.filters.http.lua", `${HTTP}.lua.v3.Lua`, {
+    ...(code === undefined ? {} : { default_source_code: { inline_string: code } }),
+  });
+}
+
+function luaForRoute(code: string): JsonOutObject {
+  return {
+    "envoy.filters.http.lua": {
+      "@type": `type.googleapis.com/${HTTP}.lua.v3.LuaPerRoute`,
+      source_code: { inline_string: code },
+    },
+  };
+}
+
+function loopbackOnly(path: string): JsonOutObject {
+  const loopback = { address_prefix: "127.0.0.0", prefix_len: 8 };
+  return extension("envoy.filters.http.rbac", `${HTTP}.rbac.v3.RBAC`, {
+    rules: {
+      action: "DENY",
+      policies: {
+        "not from this pod": {
+          permissions: [{ url_path: { path: { exact: path } } }],
+          principals: [{ not_id: { direct_remote_ip: loopback } }],
+        },
+      },
+    },
+  });
+}
+
+function listener(
+  port: number,
+  statPrefix: string,
+  routes: readonly JsonOutObject[],
+  filters: readonly JsonOutObject[],
+): JsonOutObject {
+  const manager = extension(
+    "envoy.filters.network.http_connection_manager",
+    "envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager",
+    {
+      stat_prefix: statPrefix,
+      codec_type: "AUTO",
+      // `..` is resolved before a route is chosen: only what is routed can be asked of admin.
+      normalize_path: true,
+      merge_slashes: true,
+      path_with_escaped_slashes_action: "REJECT_REQUEST",
+      route_config: { virtual_hosts: [{ name: "backend", domains: ["*"], routes }] },
+      http_filters: [
+        ...filters,
+        extension("envoy.filters.http.router", `${HTTP}.router.v3.Router`),
+      ],
+    },
+  );
+  return {
+    address: socketAddress("0.0.0.0", port),
+    per_connection_buffer_limit_bytes: MAX_PAGE_BYTES,
+    ignore_global_conn_limit: true,
+    filter_chains: [{ filters: [manager] }],
+  };
+}

@@ -1,0 +1,64 @@
+import type { JsonOutObject } from "./json.ts";
+
+/** Statistics that stay on: those Istio keeps by default, and Istio's own metrics. */
+const KEPT_PREFIXES = [
+  "istio",
+  "reporter=",
+  "component",
+  "cluster_manager",
+  "listener_manager",
+  "server",
+  "cluster.xds-grpc",
+  "wasm",
+];
+const KEPT_SUFFIXES = [
+  "rbac.allowed",
+  "rbac.denied",
+  "shadow_allowed",
+  "shadow_denied",
+  "downstream_cx_active",
+  // What draining waits for.
+  "downstream_rq_active",
+];
+
+/** Istio's tag names, so that its dashboards find them; the expressions cut the tag out of a name. */
+const TAGS: readonly (readonly [name: string, regex: string])[] = [
+  ["cluster_name", "^cluster\\.((.+?(?:\\.[^.]+\\.svc\\.cluster\\.local)?)\\.)"],
+  ["tcp_prefix", "^tcp\\.((.*?)\\.)\\w+?$"],
+  ["response_code", "_rq(_(\\d{3}))$"],
+  ["response_code_class", "_rq(_(\\dxx))$"],
+  ["http_conn_manager_prefix", "^http\\.(([^.]*(?:\\.\\d+)*[^.]*)\\.)"],
+  ["listener_address", "^listener\\.(((?:[_.\\d]+|\\[[_\\da-fA-F:.]+\\][_\\d]*))\\.)"],
+  ["mongo_prefix", "^mongo\\.(.+?)\\.(?:collection|cmd|cx_|op_|delays_|decoding_).*$"],
+  ["authz_enforce_result", "rbac(\\.(allowed|denied))"],
+  ["authz_dry_run_action", "(\\.istio_dry_run_(allow|deny)_)"],
+  ["authz_dry_run_result", "(\\.shadow_(allowed|denied))"],
+];
+
+/**
+ * What Envoy counts: 65 KB a cluster are saved by leaving out what nobody looks at.
+ * https://istio.io/latest/docs/ops/configuration/telemetry/envoy-stats/
+ */
+export function statsConfig(): JsonOutObject {
+  return {
+    use_all_default_tags: false,
+    stats_tags: TAGS.map(([name, regex]) => ({ tag_name: name, regex })),
+    histogram_bucket_settings: [
+      {
+        match: { prefix: "istio" },
+        buckets: [
+          0.5, 1, 5, 10, 25, 50, 100, 250, 500, 1000, 2500, 5000, 10000, 30000, 60000, 300000,
+          600000, 1800000, 3600000,
+        ],
+      },
+    ],
+    stats_matcher: {
+      inclusion_list: {
+        patterns: [
+          ...KEPT_PREFIXES.map(prefix => ({ prefix })),
+          ...KEPT_SUFFIXES.map(suffix => ({ suffix })),
+        ],
+      },
+    },
+  };
+}

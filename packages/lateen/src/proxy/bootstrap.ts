@@ -1,0 +1,128 @@
+import { assert } from "../base/assert.ts";
+import {
+  type AppMetrics,
+  agentListener,
+  healthListener,
+  localClusters,
+  prometheusListener,
+} from "./bootstrap-listeners.ts";
+import { statsConfig } from "./bootstrap-stats.ts";
+import { extension, type JsonOutObject, socketAddress } from "./json.ts";
+import { ProxyPort } from "./ports.ts";
+import { type AppProbe, probeClusters } from "./probes.ts";
+import { type DiscoveryTarget, discoveryCluster } from "./xds-cluster.ts";
+
+export interface BootstrapOptions {
+  /** See formatNodeId; may hold `$(POD_IP)` and the like where the kubelet expands them. */
+  readonly nodeId: string;
+  /** Istio's service cluster: `app.namespace`. */
+  readonly nodeCluster: string;
+  /** Node metadata in Istio's form (NAMESPACE, NAME, LABELS, SERVICE_ACCOUNT, ...). */
+  readonly metadata: JsonOutObject;
+  readonly locality?: { readonly region: string; readonly zone: string; readonly subZone: string };
+  readonly discovery: DiscoveryTarget;
+  /** The pod's address: where the application's probes and metrics are. */
+  readonly instanceIp: string;
+  /** Application probes that are answered on 15020; see rewriteProbes. */
+  readonly probes: readonly AppProbe[];
+  /** The application's own Prometheus page, appended to Envoy's on 15020. */
+  readonly appMetrics?: AppMetrics;
+  /** Downstream connections that are taken before new ones are refused. */
+  readonly maxConnections?: number;
+}
+
+/** One argument of a Linux process can hold 128 KiB. */
+const MAX_ARGUMENT = 131_000;
+const DEFAULT_MAX_CONNECTIONS = 1_000_000;
+
+/**
+ * Envoy's bootstrap for a sidecar or a gateway: one delta ADS stream for everything, no listener
+ * open before the first configuration came. Names of static clusters and listeners' routes are
+ * Istio's. https://www.envoyproxy.io/docs/envoy/v1.40.0/api-v3/config/bootstrap/v3/bootstrap.proto
+ */
+export function bootstrap(options: BootstrapOptions): JsonOutObject {
+  return {
+    node: {
+      id: options.nodeId,
+      cluster: options.nodeCluster,
+      metadata: options.metadata,
+      ...(options.locality === undefined ? {} : { locality: nodeLocality(options.locality) }),
+    },
+    admin: {
+      address: socketAddress("127.0.0.1", ProxyPort.admin),
+      // Without this the start is logged as a warning on each run.
+      access_log: [],
+    },
+    layered_runtime: {
+      layers: [
+        {
+          name: "global config",
+          static_layer: { re2: { max_program_size: { error_level: 32768 } } },
+        },
+        { name: "admin", admin_layer: {} },
+      ],
+    },
+    stats_config: statsConfig(),
+    stats_eviction_interval: "300s",
+    deferred_stat_options: { enable_deferred_creation_stats: true },
+    overload_manager: overloadManager(options.maxConnections ?? DEFAULT_MAX_CONNECTIONS),
+    dynamic_resources: dynamicResources(),
+    static_resources: {
+      clusters: [
+        discoveryCluster(options.discovery),
+        ...localClusters(options.instanceIp, options.appMetrics),
+        ...probeClusters(options.probes, options.instanceIp),
+      ],
+      listeners: [
+        prometheusListener(),
+        healthListener(),
+        agentListener(options.probes, options.appMetrics),
+      ],
+    },
+  };
+}
+
+/** The value of `--config-yaml` (JSON is YAML). */
+export function bootstrapArgument(options: BootstrapOptions): string {
+  const text = JSON.stringify(bootstrap(options));
+  assert(text.length < MAX_ARGUMENT, `bootstrap of ${options.nodeId} is ${text.length} characters`);
+  return text;
+}
+
+function nodeLocality(locality: NonNullable<BootstrapOptions["locality"]>): JsonOutObject {
+  return {
+    region: locality.region,
+    zone: locality.zone,
+    ...(locality.subZone === "" ? {} : { sub_zone: locality.subZone }),
+  };
+}
+
+function dynamicResources(): JsonOutObject {
+  // 0s: Envoy's default of 15 s would open listeners before there is configuration for them.
+  const ads = { ads: {}, resource_api_version: "V3", initial_fetch_timeout: "0s" };
+  const backOff = { base_interval: "0.25s", max_interval: "5s" };
+  return {
+    ads_config: {
+      api_type: "DELTA_GRPC",
+      transport_api_version: "V3",
+      set_node_on_first_message_only: true,
+      grpc_services: [
+        { envoy_grpc: { cluster_name: "xds-grpc", retry_policy: { retry_back_off: backOff } } },
+      ],
+    },
+    cds_config: ads,
+    lds_config: ads,
+  };
+}
+
+function overloadManager(maxConnections: number): JsonOutObject {
+  return {
+    resource_monitors: [
+      extension(
+        "envoy.resource_monitors.global_downstream_max_connections",
+        "envoy.extensions.resource_monitors.downstream_connections.v3.DownstreamConnectionsConfig",
+        { max_active_downstream_connections: maxConnections },
+      ),
+    ],
+  };
+}

@@ -1,0 +1,166 @@
+import { extension, type JsonOutObject } from "./json.ts";
+import { ProxyPort } from "./ports.ts";
+import { fromPassthrough, staticCluster } from "./static-cluster.ts";
+
+/** A probe of the application that Envoy answers on 15020 under `path`. */
+export interface AppProbe {
+  /** `/app-health/<container>/readyz`, `livez` or `startupz`, as Istio has it. */
+  readonly path: string;
+  readonly port: number;
+  readonly periodSeconds: number;
+  readonly timeoutSeconds: number;
+  readonly check: ProbeCheck;
+}
+
+export type ProbeCheck =
+  | { readonly kind: "http"; readonly request: HttpProbe }
+  | { readonly kind: "tcp" }
+  | { readonly kind: "grpc"; readonly service: string };
+
+export interface HttpProbe {
+  readonly path: string;
+  readonly scheme: "HTTP" | "HTTPS";
+  readonly host: string | undefined;
+  readonly headers: readonly { readonly name: string; readonly value: string }[];
+}
+
+/** A probe in a container, in Kubernetes' words; only what rewriting looks at. */
+export interface ContainerProbe {
+  readonly container: string;
+  readonly type: "readinessProbe" | "livenessProbe" | "startupProbe";
+  readonly check: ProbeCheck;
+  readonly port: number;
+  readonly periodSeconds: number;
+  readonly timeoutSeconds: number;
+}
+
+const SUFFIX = {
+  readinessProbe: "readyz",
+  livenessProbe: "livez",
+  startupProbe: "startupz",
+} as const;
+/** A TCP or gRPC answer is never older than this. */
+const MAX_CHECK_INTERVAL_SECONDS = 5;
+
+/**
+ * Where the kubelet must ask instead: interception would make a TCP probe of a dead application
+ * pass, and STRICT mTLS would make an HTTP probe of a healthy one fail.
+ * https://istio.io/latest/docs/ops/configuration/mesh/app-health-check/
+ */
+export function rewriteProbe(probe: ContainerProbe): AppProbe {
+  return {
+    path: `/app-health/${probe.container}/${SUFFIX[probe.type]}`,
+    port: probe.port,
+    periodSeconds: probe.periodSeconds,
+    timeoutSeconds: probe.timeoutSeconds,
+    check: probe.check,
+  };
+}
+
+/** The httpGet that replaces the original check of the probe. */
+export function probeHttpGet(probe: AppProbe): JsonOutObject {
+  return { path: probe.path, port: ProxyPort.agent, scheme: "HTTP" };
+}
+
+/** HTTP probes go through to the application. */
+export function probeRoutes(probes: readonly AppProbe[]): JsonOutObject[] {
+  return probes.flatMap(probe =>
+    probe.check.kind === "http" ? [httpRoute(probe, probe.check.request)] : [],
+  );
+}
+
+function httpRoute(probe: AppProbe, request: HttpProbe): JsonOutObject {
+  return {
+    match: { path: probe.path },
+    route: {
+      cluster: clusterName(probe),
+      timeout: `${probe.timeoutSeconds}s`,
+      prefix_rewrite: request.path,
+      ...(request.host === undefined ? {} : { host_rewrite_literal: request.host }),
+    },
+    request_headers_to_add: request.headers
+      .filter(header => header.name.toLowerCase() !== "host")
+      .map(({ name, value }) => ({
+        header: { key: name, value: value.replaceAll("%", "%%") },
+        append_action: "OVERWRITE_IF_EXISTS_OR_ADD",
+      })),
+  };
+}
+
+/** TCP and gRPC probes are answered from Envoy's own health checks of the application. */
+export function probeFilters(probes: readonly AppProbe[]): JsonOutObject[] {
+  return probes
+    .filter(probe => probe.check.kind !== "http")
+    .map(probe =>
+      extension(
+        "envoy.filters.http.health_check",
+        "envoy.extensions.filters.http.health_check.v3.HealthCheck",
+        {
+          pass_through_mode: false,
+          headers: [{ name: ":path", string_match: { exact: probe.path } }],
+          cluster_min_healthy_percentages: { [clusterName(probe)]: { value: 100 } },
+        },
+      ),
+    );
+}
+
+export function probeClusters(probes: readonly AppProbe[], ip: string): JsonOutObject[] {
+  return probes.map(probe => ({
+    ...staticCluster(clusterName(probe), ip, probe.port),
+    ...fromPassthrough(),
+    ...protocolOf(probe),
+  }));
+}
+
+function clusterName(probe: AppProbe): string {
+  return `probe|${probe.path.slice("/app-health/".length)}`;
+}
+
+function protocolOf(probe: AppProbe): JsonOutObject {
+  switch (probe.check.kind) {
+    case "http":
+      return probe.check.request.scheme === "HTTPS" ? { transport_socket: anyCertificate() } : {};
+    case "tcp":
+      return { health_checks: [healthCheck(probe, { tcp_health_check: {} })] };
+    case "grpc": {
+      const service = probe.check.service;
+      const check = { grpc_health_check: service === "" ? {} : { service_name: service } };
+      return { health_checks: [healthCheck(probe, check)], ...http2() };
+    }
+  }
+}
+
+function healthCheck(probe: AppProbe, check: JsonOutObject): JsonOutObject {
+  const interval = `${Math.min(probe.periodSeconds, MAX_CHECK_INTERVAL_SECONDS)}s`;
+  return {
+    timeout: `${probe.timeoutSeconds}s`,
+    interval,
+    // Nothing else sends traffic to this cluster.
+    no_traffic_interval: interval,
+    no_traffic_healthy_interval: interval,
+    unhealthy_interval: "1s",
+    healthy_threshold: 1,
+    unhealthy_threshold: 1,
+    ...check,
+  };
+}
+
+/** Like the kubelet, an HTTPS probe does not look at the certificate. */
+function anyCertificate(): JsonOutObject {
+  return extension(
+    "envoy.transport_sockets.tls",
+    "envoy.extensions.transport_sockets.tls.v3.UpstreamTlsContext",
+  );
+}
+
+function http2(): JsonOutObject {
+  const name = "envoy.extensions.upstreams.http.v3.HttpProtocolOptions";
+  return {
+    typed_extension_protocol_options: {
+      [name]: {
+        "@type": `type.googleapis.com/${name}`,
+        explicit_http_config: { http2_protocol_options: {} },
+      },
+    },
+  };
+}
