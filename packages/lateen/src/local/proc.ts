@@ -1,0 +1,67 @@
+import { readdirSync, readFileSync, readlinkSync } from "node:fs";
+
+/** A process that can not be mistaken for a later one with the same number. */
+export interface ProcessId {
+  readonly pid: number;
+  /** Field 22 of /proc/PID/stat: clock ticks after boot. */
+  readonly startTime: string;
+}
+
+/** Start time of a live process; undefined when there is none, or only a zombie. */
+export function startTimeOf(pid: number): string | undefined {
+  const stat = readProc(pid, "stat");
+  if (stat === undefined) return undefined;
+  // The program's name, in parentheses, may hold anything.
+  const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
+  return fields[0] === "Z" || fields[0] === "X" ? undefined : fields[19];
+}
+
+export function isAlive(id: ProcessId): boolean {
+  return startTimeOf(id.pid) === id.startTime;
+}
+
+/** Changes with each boot: a record of processes is void after it. */
+export function bootId(): string {
+  return readFileSync("/proc/sys/kernel/random/boot_id", "utf8").trim();
+}
+
+/** Identity of a process' network namespace, e.g. `net:[4026532281]`. */
+export function networkNamespaceOf(pid: number | "self"): string | undefined {
+  try {
+    return readlinkSync(`/proc/${pid}/ns/net`);
+  } catch {
+    return undefined;
+  }
+}
+
+/** The name of the program that a process runs. */
+export function programOf(pid: number): string | undefined {
+  return readProc(pid, "comm")?.trim();
+}
+
+/** Every process that is in the network namespace, or was started with `NAME=value` set. */
+export function processesIn(namespaces: ReadonlySet<string>, marker: string): readonly ProcessId[] {
+  const found: ProcessId[] = [];
+  for (const name of readdirSync("/proc")) {
+    const pid = Number(name);
+    if (!Number.isInteger(pid) || pid === process.pid) continue;
+    const namespace = networkNamespaceOf(pid);
+    const inside = namespace !== undefined && namespaces.has(namespace);
+    if (!inside && !environmentHas(pid, marker)) continue;
+    const startTime = startTimeOf(pid);
+    if (startTime !== undefined) found.push({ pid, startTime });
+  }
+  return found;
+}
+
+function environmentHas(pid: number, marker: string): boolean {
+  return readProc(pid, "environ")?.split("\0").includes(marker) ?? false;
+}
+
+function readProc(pid: number, file: string): string | undefined {
+  try {
+    return readFileSync(`/proc/${pid}/${file}`, "utf8");
+  } catch {
+    return undefined;
+  }
+}
