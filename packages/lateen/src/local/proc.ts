@@ -54,6 +54,17 @@ export function processesIn(namespaces: ReadonlySet<string>, marker: string): re
   return found;
 }
 
+/** SIGKILL to each that still is the process it was. */
+export function killAll(ids: readonly ProcessId[]): void {
+  for (const id of ids) {
+    try {
+      if (isAlive(id)) process.kill(id.pid, "SIGKILL");
+    } catch {
+      // It ended in between.
+    }
+  }
+}
+
 function environmentHas(pid: number, marker: string): boolean {
   return readProc(pid, "environ")?.split("\0").includes(marker) ?? false;
 }

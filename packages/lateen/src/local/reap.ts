@@ -2,7 +2,15 @@ import { rmSync } from "node:fs";
 import type { Result } from "../base/diagnostic.ts";
 import type { Log } from "../base/log.ts";
 import { runCommand } from "./command.ts";
-import { bootId, isAlive, networkNamespaceOf, type ProcessId, processesIn } from "./proc.ts";
+import { pause } from "./pause.ts";
+import {
+  bootId,
+  isAlive,
+  killAll,
+  networkNamespaceOf,
+  type ProcessId,
+  processesIn,
+} from "./proc.ts";
 import { markerOf, type RecordContent, readRecord } from "./process-record.ts";
 
 export interface Reaped {
@@ -56,10 +64,8 @@ export async function endEverything(content: RecordContent): Promise<Result<Reap
       ...processesIn(namespaces, markerOf(content.header)),
     ];
     if (left.length === 0) break;
-    for (const id of left) {
-      seen.add(id.pid);
-      kill(id);
-    }
+    for (const id of left) seen.add(id.pid);
+    killAll(left);
     await pause(POLL_MS);
   }
   if (left.length > 0)
@@ -68,22 +74,10 @@ export async function endEverything(content: RecordContent): Promise<Result<Reap
   return { ok: true, value: { processes: seen.size }, diagnostics: [] };
 }
 
-function kill(id: ProcessId): void {
-  try {
-    if (isAlive(id)) process.kill(id.pid, "SIGKILL");
-  } catch {
-    // It ended in between.
-  }
-}
-
 /** The kernel removes it with its peer's namespace, but later: take it away now. */
 async function removeInterface(name: string | undefined): Promise<void> {
   if (name === undefined) return;
   await runCommand("ip", ["link", "delete", "dev", name]);
-}
-
-function pause(ms: number): Promise<void> {
-  return new Promise(resolve => setTimeout(resolve, ms));
 }
 
 function failure(reason: string, message: string): Result<Reaped> {

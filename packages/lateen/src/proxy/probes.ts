@@ -1,3 +1,4 @@
+import type { JsonObject } from "../api/kind.ts";
 import { extension, type JsonOutObject } from "./json.ts";
 import { ProxyPort } from "./ports.ts";
 import { fromPassthrough, staticCluster } from "./static-cluster.ts";
@@ -58,7 +59,7 @@ export function rewriteProbe(probe: ContainerProbe): AppProbe {
 }
 
 /** The httpGet that replaces the original check of the probe. */
-export function probeHttpGet(probe: AppProbe): JsonOutObject {
+export function probeHttpGet(probe: AppProbe): JsonObject {
   return { path: probe.path, port: ProxyPort.agent, scheme: "HTTP" };
 }
 

@@ -1,0 +1,57 @@
+import {
+  chownSync,
+  closeSync,
+  copyFileSync,
+  fstatSync,
+  ftruncateSync,
+  mkdirSync,
+  openSync,
+  rmSync,
+} from "node:fs";
+import { join } from "node:path";
+
+/** A log is cut when it is longer than this; what was before is kept once, as `.1`. */
+const MAX_LOG_BYTES = 10 << 20;
+
+/**
+ * A container's output: one file for each start, the last two kept. The program writes to the file
+ * itself; nothing of ours is in between, and its output goes on when we are gone.
+ */
+export class LogFile {
+  readonly directory: string;
+  #fd: number | undefined;
+  #path: string | undefined;
+
+  constructor(directory: string) {
+    this.directory = directory;
+    mkdirSync(directory, { recursive: true, mode: 0o755 });
+  }
+
+  /** Opens the file of start number `restart`; its owner may open it again as /dev/stdout. */
+  open(restart: number, uid: number): number {
+    this.close();
+    rmSync(logPath(this.directory, restart - 2), { force: true });
+    rmSync(`${logPath(this.directory, restart - 2)}.1`, { force: true });
+    this.#path = logPath(this.directory, restart);
+    this.#fd = openSync(this.#path, "a", 0o640);
+    if (uid !== 0) chownSync(this.#path, uid, 0);
+    return this.#fd;
+  }
+
+  /** To be called now and then. Appending programs go on at the new end. */
+  rotate(): void {
+    if (this.#fd === undefined || this.#path === undefined) return;
+    if (fstatSync(this.#fd).size <= MAX_LOG_BYTES) return;
+    copyFileSync(this.#path, `${this.#path}.1`);
+    ftruncateSync(this.#fd, 0);
+  }
+
+  close(): void {
+    if (this.#fd !== undefined) closeSync(this.#fd);
+    this.#fd = undefined;
+  }
+}
+
+export function logPath(directory: string, restart: number): string {
+  return join(directory, `${restart}.log`);
+}

@@ -1,0 +1,85 @@
+import { chownSync, existsSync, mkdirSync, realpathSync, renameSync, writeFileSync } from "node:fs";
+import { dirname, join } from "node:path";
+import { PROXY_UID } from "../proxy/ports.ts";
+import { type DiscoveryTls, discoverySdsFiles } from "../proxy/xds-cluster.ts";
+import type { NetworkPlan } from "./network-plan.ts";
+
+/** Paths inside a pod. /run is the pod's own memory file system. */
+export const PodPath = {
+  envoy: "/run/lateen/envoy",
+  rootCert: "/run/secrets/istio/root-cert.pem",
+  proxyToken: "/run/secrets/tokens/istio-token",
+  sds: "/run/secrets/lateen",
+} as const;
+
+/** How a pod's Envoy finds what it needs to talk to the control plane. */
+export function podDiscoveryTls(serverName: string): DiscoveryTls {
+  return {
+    serverName,
+    sdsDirectory: PodPath.sds,
+    rootCertFile: PodPath.rootCert,
+    tokenFile: PodPath.proxyToken,
+  };
+}
+
+export interface NamingOptions {
+  readonly namespace: string;
+  readonly hostname: string;
+  readonly address: string;
+  /** e.g. `cluster.local`. */
+  readonly domain: string;
+  readonly plan: NetworkPlan;
+  readonly hostAliases: readonly { readonly ip: string; readonly hostnames: readonly string[] }[];
+}
+
+/** Writes into the pod's /run; `root` is /proc/PID/root of its sandbox. */
+export class PodFiles {
+  readonly #root: string;
+
+  constructor(sandboxPid: number) {
+    this.#root = `/proc/${sandboxPid}/root`;
+  }
+
+  /** Replaces a file in one step, so that no reader sees a half and watchers see a rename. */
+  write(path: string, content: string, owner: "everyone" | "proxy" = "everyone"): void {
+    const target = join(this.#root, path);
+    mkdirSync(dirname(target), { recursive: true, mode: 0o755 });
+    writeFileSync(`${target}.new`, content, { mode: owner === "everyone" ? 0o644 : 0o640 });
+    if (owner === "proxy") chownSync(`${target}.new`, 0, PROXY_UID);
+    renameSync(`${target}.new`, target);
+  }
+
+  /** The files that never change, and what is to be mounted over the host's: target -> source. */
+  prepare(naming: NamingOptions, envoy: string, serverName: string): Record<string, string> {
+    const mounts: Record<string, string> = { [PodPath.envoy]: envoy };
+    this.write(PodPath.envoy, "");
+    for (const [name, content] of Object.entries(discoverySdsFiles(podDiscoveryTls(serverName))))
+      this.write(join(PodPath.sds, name), content);
+    for (const [target, content] of Object.entries(namingFiles(naming))) {
+      const real = existsSync(target) ? realpathSync(target) : undefined;
+      if (real?.startsWith("/run/") === true) {
+        // The host's file is a link into /run, which is hidden here: put ours where it leads.
+        this.write(real, content);
+      } else if (real !== undefined) {
+        const source = join("/run/lateen", target);
+        this.write(source, content);
+        mounts[real] = source;
+      }
+    }
+    return mounts;
+  }
+}
+
+function namingFiles(naming: NamingOptions): Readonly<Record<string, string>> {
+  const { namespace, domain, hostname, address, plan } = naming;
+  const aliases = naming.hostAliases.map(({ ip, hostnames }) => `${ip}\t${hostnames.join(" ")}\n`);
+  return {
+    "/etc/hosts":
+      "127.0.0.1\tlocalhost\n::1\tlocalhost ip6-localhost ip6-loopback\n" +
+      `${address}\t${hostname}\n${aliases.join("")}`,
+    "/etc/hostname": `${hostname}\n`,
+    "/etc/resolv.conf":
+      `search ${namespace}.svc.${domain} svc.${domain} ${domain}\n` +
+      `nameserver ${plan.dnsAddress}\noptions ndots:5\n`,
+  };
+}

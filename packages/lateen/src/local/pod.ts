@@ -1,0 +1,366 @@
+import { rmSync } from "node:fs";
+import { join } from "node:path";
+import type { JsonObject } from "../api/kind.ts";
+import type { Container } from "../api/pod/container.ts";
+import type { Pod } from "../api/pod/schema.ts";
+import { readInterception } from "../proxy/interception.ts";
+import { ProxyPort } from "../proxy/ports.ts";
+import { runCommand } from "./command.ts";
+import { RunningContainer } from "./container.ts";
+import {
+  type CommandResult,
+  type ContainerCommand,
+  containerCommand,
+  enterCommand,
+} from "./container-command.ts";
+import { requestInside } from "./dial-inside.ts";
+import { LogFile } from "./log-file.ts";
+import { pause } from "./pause.ts";
+import type { PodContext } from "./pod-context.ts";
+import { type NamingOptions, PodFiles } from "./pod-files.ts";
+import { ContainerHealth } from "./pod-health.ts";
+import { connectPod } from "./pod-network.ts";
+import { PodSecrets } from "./pod-secrets.ts";
+import { type ConditionTimes, type ContainerView, type PodView, podStatus } from "./pod-status.ts";
+import type { ProbeTarget } from "./probe-check.ts";
+import { isAlive, killAll, processesIn } from "./proc.ts";
+import { type Sandbox, startSandbox } from "./sandbox.ts";
+
+export const PROXY_CONTAINER = "istio-proxy";
+const LOG_CHECK_MS = 10_000;
+const CONTAINER_GRACE_MS = 5_000;
+const INIT_POLL_MS = 50;
+
+interface Slot {
+  readonly container: RunningContainer;
+  health: ContainerHealth | undefined;
+  /** Start of the process that `health` looks after. */
+  pid: number;
+}
+
+/** One Pod object's processes, from its namespaces to their end. */
+export class RunningPod {
+  readonly uid: string;
+  readonly #context: PodContext;
+  readonly #onChange: () => void;
+  readonly #startedAt: number;
+  readonly #times: ConditionTimes = new Map();
+  readonly #slots = new Map<string, Slot>();
+  readonly #stops: (() => void)[] = [];
+  #pod: Pod;
+  #address: string | undefined;
+  #sandbox: Sandbox | undefined;
+  #secrets: PodSecrets | undefined;
+  #initialized = false;
+  #problem: { readonly reason: string; readonly message: string } | undefined;
+  #ending: Promise<void> | undefined;
+
+  constructor(pod: Pod, context: PodContext, onChange: () => void) {
+    this.uid = pod.metadata.uid;
+    this.#pod = pod;
+    this.#context = context;
+    this.#onChange = onChange;
+    this.#startedAt = context.clock.now();
+  }
+
+  get pod(): Pod {
+    return this.#pod;
+  }
+
+  get key(): string {
+    return `${this.#pod.metadata.namespace}/${this.#pod.metadata.name}`;
+  }
+
+  get address(): string | undefined {
+    return this.#address;
+  }
+
+  get sandboxPid(): number | undefined {
+    return this.#sandbox?.process.pid;
+  }
+
+  get ending(): boolean {
+    return this.#ending !== undefined;
+  }
+
+  update(pod: Pod): void {
+    this.#pod = pod;
+  }
+
+  /** Brings the pod up. What goes wrong ends in its status; it never rejects. */
+  async start(): Promise<void> {
+    try {
+      const problem = await this.#prepare();
+      if (problem !== undefined) {
+        this.#fail("FailedCreatePodSandBox", problem);
+        return;
+      }
+      this.#watchLogs();
+      await this.#runInitContainers();
+      if (this.ending) return;
+      this.#initialized = true;
+      for (const spec of this.#pod.spec.containers) await this.#slot(spec).container.start();
+    } catch (error) {
+      this.#fail("FailedCreatePodSandBox", error instanceof Error ? error.message : String(error));
+    }
+  }
+
+  status(): JsonObject {
+    const status = podStatus(this.#view(), this.#times, this.#context.clock.now());
+    return this.#problem === undefined ? status : { ...status, ...this.#problem };
+  }
+
+  logDirectory(container: string): string {
+    const { namespace, name } = this.#pod.metadata;
+    const pod = `${namespace}_${name}_${this.uid}`;
+    return join(this.#context.stateDir, "pods", pod, container);
+  }
+
+  /** What a container's program was started as; for exec. */
+  command(container: string): ContainerCommand | undefined {
+    const spec = this.#spec(container);
+    const resolved = spec === undefined ? undefined : this.#command(spec);
+    return resolved?.ok === true ? resolved.command : undefined;
+  }
+
+  /** Ends it once; later calls wait for the same end. */
+  terminate(graceMs: number): Promise<void> {
+    this.#ending ??= this.#end(graceMs);
+    return this.#ending;
+  }
+
+  async #prepare(): Promise<string | undefined> {
+    const { record, addresses, node } = this.#context;
+    const interception = this.#interception();
+    if (interception !== undefined && !interception.ok)
+      return interception.diagnostics.map(d => `${d.path}: ${d.message}`).join("; ");
+    this.#address = addresses.take();
+    if (this.#address === undefined) return "no pod address is left";
+    const sandbox = await startSandbox(record, "pod", `pod ${this.key}`, "ignore");
+    if ("error" in sandbox) return sandbox.error;
+    this.#sandbox = sandbox;
+    const files = new PodFiles(sandbox.process.pid);
+    const naming = this.#naming(this.#address);
+    const mounts = files.prepare(naming, this.#context.envoy, this.#context.discoveryServerName);
+    this.#secrets = new PodSecrets(this.#pod, this.#context, files);
+    await this.#secrets.start();
+    const problem = await connectPod(node, sandbox, {
+      address: this.#address,
+      hostname: naming.hostname,
+      interception: interception?.value,
+      mounts,
+    });
+    this.#onChange();
+    return problem;
+  }
+
+  /** undefined: nothing is redirected. */
+  #interception(): ReturnType<typeof readInterception> | undefined {
+    const { annotations } = this.#pod.metadata;
+    if (annotations["sidecar.istio.io/status"] === undefined) return undefined;
+    if (annotations["sidecar.istio.io/interceptionMode"] !== "REDIRECT") return undefined;
+    return readInterception(annotations);
+  }
+
+  #naming(address: string): NamingOptions {
+    const { spec, metadata } = this.#pod;
+    return {
+      namespace: metadata.namespace,
+      hostname: spec.hostname ?? metadata.name,
+      address,
+      domain: this.#context.domain,
+      plan: this.#context.node.plan,
+      hostAliases: [],
+    };
+  }
+
+  async #runInitContainers(): Promise<void> {
+    for (const spec of this.#pod.spec.initContainers ?? []) {
+      if (this.ending) return;
+      const slot = this.#slot(spec);
+      await slot.container.start();
+      const done = (): boolean =>
+        spec.restartPolicy === "Always"
+          ? (slot.health?.started ?? false) && slot.container.running
+          : slot.container.finished && slot.container.succeeded;
+      while (!done() && !this.ending) await pause(INIT_POLL_MS);
+    }
+  }
+
+  #slot(spec: Container): Slot {
+    const found = this.#slots.get(spec.name);
+    if (found !== undefined) return found;
+    const init = (this.#pod.spec.initContainers ?? []).some(c => c.name === spec.name);
+    const always = init && spec.restartPolicy === "Always";
+    const podPolicy = this.#pod.spec.restartPolicy;
+    const initPolicy = podPolicy === "Never" ? "Never" : "OnFailure";
+    const container = new RunningContainer({
+      spec,
+      podName: this.#pod.metadata.name,
+      podUid: this.uid,
+      restartPolicy: always ? "Always" : init ? initPolicy : podPolicy,
+      record: this.#context.record,
+      clock: this.#context.clock,
+      log: new LogFile(this.logDirectory(spec.name)),
+      backOff: this.#context.backOff,
+      sandboxPid: () => this.#sandbox?.process.pid ?? 0,
+      command: () => this.#command(spec),
+      onChange: () => this.#onContainerChange(spec.name),
+    });
+    const slot: Slot = { container, health: undefined, pid: 0 };
+    this.#slots.set(spec.name, slot);
+    return slot;
+  }
+
+  #command(spec: Container): CommandResult {
+    const { baseEnv, workingDir, node, data } = this.#context;
+    return containerCommand(this.#pod, spec, {
+      podIp: this.#address ?? "",
+      hostIp: node.plan.gateway,
+      baseEnv,
+      workingDir,
+      data: (kind, name) => data(kind, this.#pod.metadata.namespace, name),
+    });
+  }
+
+  #onContainerChange(name: string): void {
+    const slot = this.#slots.get(name);
+    if (slot === undefined) return;
+    const { state } = slot.container;
+    const pid = state.kind === "running" ? state.pid : 0;
+    if (pid !== slot.pid) {
+      slot.health?.stop();
+      slot.pid = pid;
+      slot.health = pid === 0 ? undefined : this.#watchHealth(slot);
+    }
+    this.#onChange();
+  }
+
+  #watchHealth(slot: Slot): ContainerHealth {
+    const { container } = slot;
+    return new ContainerHealth({
+      spec: container.spec,
+      clock: this.#context.clock,
+      target: this.#probeTarget(container.spec),
+      onChange: this.#onChange,
+      onUnhealthy: why => {
+        if (this.ending) return;
+        this.#context.log.warn("container is started again", {
+          pod: this.key,
+          container: container.name,
+          why,
+        });
+        void container.restart(CONTAINER_GRACE_MS);
+      },
+    });
+  }
+
+  #probeTarget(spec: Container): ProbeTarget {
+    return {
+      podIp: this.#address ?? "",
+      port: port =>
+        typeof port === "number"
+          ? port
+          : spec.ports?.find(candidate => candidate.name === port)?.containerPort,
+      exec: async (argv, timeoutMs) => {
+        const command = this.command(spec.name);
+        const sandboxPid = this.sandboxPid;
+        if (command === undefined || sandboxPid === undefined) return 127;
+        const [file = "", ...args] = enterCommand(sandboxPid, { ...command, argv });
+        return (await runCommand(file, args, { timeoutMs, env: command.env })).code;
+      },
+    };
+  }
+
+  #spec(name: string): Container | undefined {
+    const { containers, initContainers } = this.#pod.spec;
+    return [...containers, ...(initContainers ?? [])].find(spec => spec.name === name);
+  }
+
+  #watchLogs(): void {
+    const check = (): void => {
+      for (const { container } of this.#slots.values()) container.rotateLog();
+      this.#stops.push(this.#context.clock.after(LOG_CHECK_MS, check));
+      this.#stops.splice(0, this.#stops.length - 1);
+    };
+    check();
+  }
+
+  #fail(reason: string, message: string): void {
+    this.#problem = { reason, message };
+    this.#context.log.error("pod can not be started", { pod: this.key, reason, message });
+    this.#onChange();
+  }
+
+  #view(): PodView {
+    const { spec } = this.#pod;
+    return {
+      podIp: this.#address,
+      hostIp: this.#context.node.plan.gateway,
+      startedAt: this.#startedAt,
+      restartPolicy: spec.restartPolicy,
+      initialized: this.#initialized,
+      sandboxReady: this.#sandbox !== undefined,
+      initContainers: (spec.initContainers ?? []).map(c => this.#containerView(c)),
+      containers: spec.containers.map(c => this.#containerView(c)),
+    };
+  }
+
+  #containerView(spec: Container): ContainerView {
+    const slot = this.#slots.get(spec.name);
+    const reason = this.#initialized ? "ContainerCreating" : "PodInitializing";
+    return {
+      name: spec.name,
+      image: spec.image ?? "",
+      state: slot?.container.state ?? { kind: "waiting", reason, message: "" },
+      lastState: slot?.container.lastState,
+      restarts: slot?.container.restarts ?? 0,
+      ready: slot?.health?.ready ?? false,
+      started: slot?.health?.started ?? false,
+    };
+  }
+
+  /**
+   * Leaves without loss: the endpoints are already going, proxies get time to learn it and to move
+   * their connections, then applications are asked to end, Envoy last.
+   */
+  async #end(graceMs: number): Promise<void> {
+    const { clock, termination } = this.#context;
+    const deadline = clock.now() + graceMs;
+    const left = (): number => Math.max(0, deadline - clock.now());
+    const slots = [...this.#slots.values()];
+    const proxy = slots.filter(({ container }) => container.name === PROXY_CONTAINER);
+    const others = slots.filter(slot => !proxy.includes(slot));
+    if (graceMs > 0 && this.#sandbox !== undefined) {
+      await this.#askToMove(proxy.length > 0);
+      await pause(Math.min(termination.drainMs, left()));
+    }
+    await Promise.all(others.map(({ container }) => container.stop(left())));
+    await Promise.all(proxy.map(({ container }) => container.stop(Math.min(left(), 2000))));
+    await this.#removeSandbox();
+  }
+
+  /** From now on Envoy answers with `connection: close`, and its readiness fails. */
+  async #askToMove(hasProxy: boolean): Promise<void> {
+    const sandbox = this.#sandbox;
+    if (!hasProxy || sandbox === undefined) return;
+    const ask = { method: "POST", path: "/healthcheck/fail", timeoutMs: 2000 };
+    await requestInside(sandbox.process.pid, ProxyPort.admin, ask).catch(() => undefined);
+  }
+
+  async #removeSandbox(): Promise<void> {
+    for (const { health } of this.#slots.values()) health?.stop();
+    for (const stop of this.#stops) stop();
+    this.#secrets?.stop();
+    const sandbox = this.#sandbox;
+    if (sandbox !== undefined) {
+      const namespaces = new Set([sandbox.networkNamespace]);
+      for (let round = 0; round < 200 && isAlive(sandbox.process); round++) {
+        killAll(processesIn(namespaces, `LATEEN_POD=${this.uid}`));
+        await pause(10);
+      }
+    }
+    if (this.#address !== undefined) this.#context.addresses.release(this.#address);
+    rmSync(join(this.logDirectory(PROXY_CONTAINER), ".."), { recursive: true, force: true });
+  }
+}
