@@ -189,7 +189,11 @@ export class RunningContainer {
     this.#cancelRestart = this.#options.clock.after(waitMs, () => {
       if (this.#stopping) return;
       before();
-      void this.start();
+      this.start().catch((error: unknown) => {
+        const message = error instanceof Error ? error.message : String(error);
+        this.#set({ kind: "waiting", reason: "RunContainerError", message });
+        this.#retryLater();
+      });
     });
   }
 

@@ -7,6 +7,8 @@ export interface HealthOptions {
   readonly spec: Container;
   readonly clock: Clock;
   readonly target: ProbeTarget;
+  /** Probes of the application go through Envoy: they begin once that has been up. */
+  held(): boolean;
   onChange(): void;
   /** A startup or liveness probe has failed for good: the container is to be started anew. */
   onUnhealthy(why: string): void;
@@ -72,8 +74,8 @@ export class ContainerHealth {
   #probe(probe: Probe, firstPeriodMs: number, onResult: Result): void {
     const check = probeCheck(probe, this.#options.target);
     if (check === undefined) return;
-    const { clock } = this.#options;
-    this.#probers.push(new Prober({ probe, check, clock, firstPeriodMs, onResult }));
+    const { clock, held } = this.#options;
+    this.#probers.push(new Prober({ probe, check, clock, firstPeriodMs, held, onResult }));
   }
 }
 

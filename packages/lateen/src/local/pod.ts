@@ -52,6 +52,7 @@ export class RunningPod {
   #sandbox: Sandbox | undefined;
   #secrets: PodSecrets | undefined;
   #initialized = false;
+  #proxySeen = false;
   #problem: { readonly reason: string; readonly message: string } | undefined;
   #ending: Promise<void> | undefined;
 
@@ -99,7 +100,8 @@ export class RunningPod {
       await this.#runInitContainers();
       if (this.ending) return;
       this.#initialized = true;
-      for (const spec of this.#pod.spec.containers) await this.#slot(spec).container.start();
+      const slots = this.#pod.spec.containers.map(spec => this.#slot(spec));
+      for (const { container } of slots) await container.start();
     } catch (error) {
       this.#fail("FailedCreatePodSandBox", error instanceof Error ? error.message : String(error));
     }
@@ -242,7 +244,8 @@ export class RunningPod {
       spec: container.spec,
       clock: this.#context.clock,
       target: this.#probeTarget(container.spec),
-      onChange: this.#onChange,
+      held: () => container.name !== PROXY_CONTAINER && !this.#proxyStarted,
+      onChange: () => this.#onHealthChange(),
       onUnhealthy: why => {
         if (this.ending) return;
         this.#context.log.warn("container is started again", {
@@ -253,6 +256,16 @@ export class RunningPod {
         void container.restart(CONTAINER_GRACE_MS);
       },
     });
+  }
+
+  /** True also where there is no proxy; stays true when a proxy is started again. */
+  get #proxyStarted(): boolean {
+    return this.#proxySeen || !this.#slots.has(PROXY_CONTAINER);
+  }
+
+  #onHealthChange(): void {
+    this.#proxySeen ||= this.#slots.get(PROXY_CONTAINER)?.health?.started ?? false;
+    this.#onChange();
   }
 
   #probeTarget(spec: Container): ProbeTarget {

@@ -8,9 +8,13 @@ export interface ProberOptions {
   readonly clock: Clock;
   /** How often it is asked before it has ever succeeded; Kubernetes asks at the full period. */
   readonly firstPeriodMs: number;
+  /** While it says so nothing is asked: what would answer is not up yet. */
+  held(): boolean;
   /** The answer has changed, thresholds taken into account; `why` is the last failure. */
   onResult(good: boolean, why: string): void;
 }
+
+const HELD_MS = 200;
 
 /** Asks at intervals until it is stopped. Starts out with no result. */
 export class Prober {
@@ -37,6 +41,10 @@ export class Prober {
   }
 
   async #ask(): Promise<void> {
+    if (this.#options.held()) {
+      this.#next(HELD_MS);
+      return;
+    }
     const wrong = await this.#options.check();
     if (this.#stopped) return;
     this.#take(wrong);

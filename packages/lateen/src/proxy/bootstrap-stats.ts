@@ -11,6 +11,8 @@ const KEPT_PREFIXES = [
   "cluster.xds-grpc",
   "wasm",
 ];
+/** The health_check filter answers probes from these clusters' statistics. */
+const KEPT_REGEX = "^cluster\\.probe\\|.*\\.membership_(healthy|total)$";
 const KEPT_SUFFIXES = [
   "rbac.allowed",
   "rbac.denied",
@@ -57,6 +59,7 @@ export function statsConfig(): JsonOutObject {
         patterns: [
           ...KEPT_PREFIXES.map(prefix => ({ prefix })),
           ...KEPT_SUFFIXES.map(suffix => ({ suffix })),
+          { safe_regex: { regex: KEPT_REGEX } },
         ],
       },
     },

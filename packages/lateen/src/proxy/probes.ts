@@ -139,7 +139,8 @@ function healthCheck(probe: AppProbe, check: JsonOutObject): JsonOutObject {
     // Nothing else sends traffic to this cluster.
     no_traffic_interval: interval,
     no_traffic_healthy_interval: interval,
-    unhealthy_interval: "1s",
+    // An application that just came up is noticed soon.
+    unhealthy_interval: "0.25s",
     healthy_threshold: 1,
     unhealthy_threshold: 1,
     ...check,

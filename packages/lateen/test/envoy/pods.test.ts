@@ -63,7 +63,10 @@ describe("two pods with sidecars", { skip }, () => {
     await Promise.all([client.start(), server.start()]);
     await eventually("both are ready", () => isReady(client) && isReady(server));
   });
-  after(() => mesh.stop());
+  after(async () => {
+    await Promise.all([client.terminate(0), server.terminate(0)]);
+    await mesh.stop();
+  });
 
   test("a request goes through both Envoys; the application sees 127.0.0.6", async () => {
     const answer = await curl(client, `http://${server.address}:8080/`);
@@ -99,12 +102,17 @@ describe("two pods with sidecars", { skip }, () => {
       (await fetch(url, { method })).status;
     assert.equal(await status(`${base}:15021/healthz/ready`), 200);
     assert.equal(await status(`${base}:15020/app-health/app/readyz`), 200);
-    assert.equal(await status(`${base}:15020/app-health/app/livez`), 200);
+    const live = `${base}:15020/app-health/app/livez`;
+    await eventually(
+      "Envoy has seen the port open",
+      async () => (await status(live)) === 200,
+      5000,
+    );
     assert.equal(await status(`${base}:15020/app-health/app/other`), 404);
     assert.equal(await status(`${base}:15020/quitquitquit`, "POST"), 403);
     assert.equal(await status(`${base}:15020/healthz/ready/../../quitquitquit`, "POST"), 403);
     const metrics = await (await fetch(`${base}:15090/stats/prometheus`)).text();
-    assert.match(metrics, /^envoy_server_live /m);
+    assert.ok(/^envoy_server_live\{\} 1$/m.test(metrics), "Envoy's own metrics are there");
     assert.equal(await status(`${base}:15090/stats`), 404);
   });
 
