@@ -75,7 +75,7 @@ class Decoder {
     if (typeof text !== "string") return this.#wrongType(node, json, wantedString(node));
     const wrong = stringProblem(node, text);
     if (wrong !== undefined) return this.#invalid(node, text, wrong);
-    if (!this.#muted && node.notYetValues?.includes(text.toUpperCase()) === true)
+    if (!this.#muted && node.notYetValues?.some(value => sameWord(value, text)) === true)
       this.#notCarriedOut(`value ${text} is accepted but not carried out yet`);
     return text;
   }
@@ -157,6 +157,7 @@ class Decoder {
     for (const [key, property] of properties) {
       const given = Object.hasOwn(json, key);
       if (given) seen += 1;
+      else if (property.presence === "optional") continue;
       this.#path.push(key);
       const value = this.#property(property, given ? json[key] : undefined);
       if (value !== undefined) out[key] = value;
@@ -195,11 +196,11 @@ class Decoder {
   #unknown(properties: ReadonlyMap<string, SchemaNode>, json: JsonObject): void {
     for (const key of Object.keys(json)) {
       if (properties.has(key)) continue;
-      const meant = this.#report.takesWarnings ? nearest(key, properties.keys()) : undefined;
+      const wanted = this.#report.takesUnknownFields;
+      const meant = wanted ? nearest(key, properties.keys()) : undefined;
       const hint = meant === undefined ? "" : `; did you mean ${meant}?`;
-      this.#path.push(key);
-      this.#report.warning(this.#where(), "UnknownField", `unknown field ${quote(key)}${hint}`);
-      this.#path.pop();
+      const path = (): string => pathOf("", ...this.#path, key);
+      this.#report.unknownField(path, wanted ? `unknown field ${quote(key)}${hint}` : "");
     }
   }
 
@@ -220,12 +221,12 @@ class Decoder {
   }
 
   #fail(reason: string, message: string): undefined {
-    this.#report.error(this.#where(), reason, message);
+    this.#report.error(() => this.#where(), reason, message);
     return undefined;
   }
 
   #notCarriedOut(message: string): void {
-    this.#report.warning(this.#where(), "NotCarriedOut", message);
+    this.#report.warning(() => this.#where(), "NotCarriedOut", message);
   }
 
   #fieldName(): string {
@@ -268,6 +269,10 @@ function stringProblem(node: SchemaNode, text: string): string | undefined {
   if (node.format === "date-time" && text !== "" && Number.isNaN(Date.parse(text)))
     return "a time such as 2026-01-31T12:00:00Z";
   return node.check?.(text);
+}
+
+function sameWord(a: string, b: string): boolean {
+  return a.length === b.length && a.toUpperCase() === b.toUpperCase();
 }
 
 function isBase64(text: string): boolean {

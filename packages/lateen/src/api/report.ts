@@ -1,49 +1,67 @@
 /** Collects diagnostics of one object; bounded, so that hostile input can not make it large. */
 import type { Diagnostic } from "../base/diagnostic.ts";
 
-const MAX_PER_SEVERITY = 100;
+const MAX_EACH = 100;
+
+/** Paths are computed only for what is kept. */
+type Path = string | (() => string);
 
 export class Report {
-  readonly #errors: Diagnostic[] = [];
-  readonly #warnings: Diagnostic[] = [];
-  #errorCount = 0;
-  #warningCount = 0;
+  readonly #errors = new Bounded("error");
+  /** Apart from the other warnings: a strict writer must see that there is one. */
+  readonly #unknownFields = new Bounded("warning");
+  readonly #warnings = new Bounded("warning");
 
-  error(path: string, reason: string, message: string): void {
-    this.#errorCount += 1;
-    if (this.#errors.length < MAX_PER_SEVERITY)
-      this.#errors.push({ severity: "error", path, reason, message });
+  error(path: Path, reason: string, message: string): void {
+    this.#errors.add(path, reason, message);
   }
 
-  warning(path: string, reason: string, message: string): void {
-    this.#warningCount += 1;
-    if (this.#warnings.length < MAX_PER_SEVERITY)
-      this.#warnings.push({ severity: "warning", path, reason, message });
+  warning(path: Path, reason: string, message: string): void {
+    this.#warnings.add(path, reason, message);
+  }
+
+  unknownField(path: Path, message: string): void {
+    this.#unknownFields.add(path, "UnknownField", message);
   }
 
   get failed(): boolean {
-    return this.#errorCount > 0;
+    return this.#errors.count > 0;
   }
 
-  /** False once further warnings only count: saves computing their texts. */
-  get takesWarnings(): boolean {
-    return this.#warningCount < MAX_PER_SEVERITY;
+  /** False once further unknown fields only count: saves looking for what was meant. */
+  get takesUnknownFields(): boolean {
+    return this.#unknownFields.count < MAX_EACH;
   }
 
-  /** Errors first, each severity in the order found; the last one says how many were left out. */
+  /** Errors, other warnings, unknown fields; each list ends with how many were left out. */
   diagnostics(): readonly Diagnostic[] {
-    return [
-      ...this.#errors,
-      ...more("error", this.#errorCount - this.#errors.length),
-      ...this.#warnings,
-      ...more("warning", this.#warningCount - this.#warnings.length),
-    ];
+    return [this.#errors, this.#warnings, this.#unknownFields].flatMap(list => list.all());
   }
 }
 
-function more(severity: "error" | "warning", count: number): Diagnostic[] {
-  if (count === 0) return [];
-  return [{ severity, path: "", reason: "TooMany", message: `and ${count} more ${severity}s` }];
+class Bounded {
+  readonly #severity: Diagnostic["severity"];
+  readonly #kept: Diagnostic[] = [];
+  count = 0;
+
+  constructor(severity: Diagnostic["severity"]) {
+    this.#severity = severity;
+  }
+
+  add(path: Path, reason: string, message: string): void {
+    this.count += 1;
+    if (this.#kept.length >= MAX_EACH) return;
+    const severity = this.#severity;
+    this.#kept.push({ severity, path: typeof path === "string" ? path : path(), reason, message });
+  }
+
+  all(): readonly Diagnostic[] {
+    const more = this.count - this.#kept.length;
+    if (more === 0) return this.#kept;
+    const severity = this.#severity;
+    const message = `and ${more} more ${severity}s`;
+    return [...this.#kept, { severity, path: "", reason: "TooMany", message }];
+  }
 }
 
 /** `pathOf("spec.http", 0, "route")` is `spec.http[0].route`; odd keys are put in brackets. */

@@ -9,6 +9,7 @@ import {
   intOrString,
   list,
   map,
+  notYet,
   object,
   optional,
   orElse,
@@ -41,7 +42,9 @@ export const serviceFields = {
   spec: orElse(
     object({
       type: withDefault(
-        enumOf(["ClusterIP", "NodePort", "LoadBalancer", "ExternalName"]),
+        enumOf(["ClusterIP", "NodePort", "LoadBalancer", "ExternalName"], {
+          notYetValues: ["ExternalName"],
+        }),
         "ClusterIP",
       ),
       clusterIP: string({ description: "Virtual address; None makes the Service headless." }),
@@ -63,14 +66,17 @@ export const serviceFields = {
         false,
       ),
       externalName: string(),
-      externalIPs: optional(list(string())),
-      sessionAffinity: withDefault(enumOf(["None", "ClientIP"]), "None"),
+      externalIPs: notYet(optional(list(string()))),
+      sessionAffinity: withDefault(
+        enumOf(["None", "ClientIP"], { notYetValues: ["ClientIP"] }),
+        "None",
+      ),
       sessionAffinityConfig: any(),
       ipFamilies: optional(list(ipFamilies)),
       ipFamilyPolicy: enumOf(["SingleStack", "PreferDualStack", "RequireDualStack"]),
-      internalTrafficPolicy: enumOf(["Cluster", "Local"]),
+      internalTrafficPolicy: enumOf(["Cluster", "Local"], { notYetValues: ["Local"] }),
       externalTrafficPolicy: enumOf(["Cluster", "Local"]),
-      trafficDistribution: string(),
+      trafficDistribution: notYet(string()),
       healthCheckNodePort: integer(),
       loadBalancerIP: string(),
       loadBalancerClass: string(),

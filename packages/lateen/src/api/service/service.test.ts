@@ -32,7 +32,10 @@ test("no selector is not the same as an empty one", () => {
 test("rules", () => {
   const cases: [string, string[]][] = [
     ["{clusterIP: None}", []],
-    ["{type: ExternalName, externalName: a.b}", []],
+    [
+      "{type: ExternalName, externalName: a.b}",
+      ["warning spec.type: value ExternalName is accepted but not carried out yet"],
+    ],
     ["{}", ["error spec.ports: found no ports, want at least one"]],
     [
       "{ports: [{port: 80}, {port: 81}]}",
@@ -78,6 +81,7 @@ test("rules", () => {
       "{ports: [{port: 80}], type: ExternalName}",
       [
         "error spec.externalName: type ExternalName wants a DNS name: lower-case letters, digits, '-' and '.', at most 253",
+        "warning spec.type: value ExternalName is accepted but not carried out yet",
       ],
     ],
   ];

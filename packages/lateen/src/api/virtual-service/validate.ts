@@ -40,9 +40,9 @@ function validateHosts(spec: VirtualService["spec"], report: Report): void {
   }
   const inMesh = gateways.length === 0 || gateways.includes("mesh");
   hosts.forEach((host, i) => {
+    if (host !== "*" || !inMesh) return;
     const path = pathOf("spec.hosts", i);
-    if (host === "*" && inMesh)
-      report.error(path, "InvalidValue", 'found "*", which only gateways may have; want a host');
+    report.error(path, "InvalidValue", 'found "*", which only gateways may have; want a host');
   });
   validateOverlap(hosts, report);
 }
@@ -54,7 +54,7 @@ function validateOverlap(hosts: readonly string[], report: Report): void {
   const seen = new Set<string>();
   const wildcards = hosts.filter(host => host.startsWith("*")).slice(0, MAX_PAIRWISE);
   hosts.forEach((host, i) => {
-    const path = pathOf("spec.hosts", i);
+    const path = (): string => pathOf("spec.hosts", i);
     if (seen.has(host)) report.error(path, "Duplicate", `found "${host}" a second time`);
     seen.add(host);
     if (isIP(host) !== 0 || hosts.length > MAX_PAIRWISE) return;
