@@ -7,7 +7,6 @@ import {
   importsEverything,
   importsFor,
   importsService,
-  listenerOfPort,
   type Scope,
 } from "./scopes.ts";
 import type { ServiceShape } from "./services.ts";
@@ -17,9 +16,9 @@ import { EVERYONE, visibilityBuckets, visibleTo } from "./visibility.ts";
 export interface Imports {
   /** Services of a scope on all ports, for lists of clusters. Key: scope. */
   readonly services: CellFamily<readonly ServiceShape[]>;
-  /** Services that an egress listener has on a port. Key: `scope|port`. */
+  /** Services that an egress listener has on a port. Key: `onPortKey`. */
   readonly onPort: CellFamily<readonly ServiceShape[]>;
-  /** VirtualServices of sidecars in order of age. Key: `scope|port`, the port choosing a listener. */
+  /** VirtualServices of an egress listener, in Istio's order. Key: `scope|index of the listener`. */
   readonly meshRoutes: CellFamily<readonly VirtualServiceShape[]>;
 }
 
@@ -39,7 +38,10 @@ export function createImports(
   scopes: CellFamily<Scope>,
   services: Collection<ServiceShape>,
   routes: Collection<VirtualServiceShape>,
-): Imports & { readonly byHostname: Index<ServiceShape> } {
+): Imports & {
+  readonly byHostname: Index<ServiceShape>;
+  readonly routesByGateway: Index<VirtualServiceShape>;
+} {
   const ports = (row: ServiceShape): string[] => [
     ...new Set(row.ports.map(port => String(port.number))),
   ];
@@ -63,18 +65,22 @@ export function createImports(
   const meshRoutes = graph.cells<readonly VirtualServiceShape[]>(
     { name: "virtual services of a scope", reads },
     (key, read) => {
-      const { scope, port } = splitScopePort(key);
+      const [scope, index] = splitLast(key);
       const found = read.cell(scopes, scope);
-      const listener = listenerOfPort(found, port);
+      const listener = found.listeners[index];
       return listener === undefined ? [] : importedRoutes(read, sources, found, listener);
     },
   );
   return {
     meshRoutes,
     byHostname: sources.byHostname,
+    routesByGateway: graph.index(routes, "routes by gateway", (_key, row) =>
+      row.gateways.filter(gateway => gateway !== MESH_GATEWAY),
+    ),
     onPort: graph.cells({ name: "services of a scope on a port", reads }, (key, read) => {
-      const { scope, port } = splitScopePort(key);
-      return servicesOnPort(read, sources, read.cell(scopes, scope), port);
+      const [listener, port] = splitLast(key);
+      const [scope, index] = splitLast(listener);
+      return servicesOnPort(read, sources, read.cell(scopes, scope), index, port);
     }),
     services: graph.cells(
       { name: "services of a scope", reads: [...reads, meshRoutes] },
@@ -83,24 +89,28 @@ export function createImports(
   };
 }
 
-/** Key of the cells for one port of a scope. */
-export function scopePort(scope: string, port: number): string {
-  return `${scope}|${port}`;
+export function meshRoutesKey(scope: string, listener: number): string {
+  return `${scope}|${listener}`;
 }
 
-function splitScopePort(key: string): { readonly scope: string; readonly port: number } {
+export function onPortKey(scope: string, listener: number, port: number): string {
+  return `${scope}|${listener}|${port}`;
+}
+
+function splitLast(key: string): readonly [rest: string, last: number] {
   const bar = key.lastIndexOf("|");
-  return { scope: key.slice(0, bar), port: Number(key.slice(bar + 1)) };
+  return [key.slice(0, bar), Number(key.slice(bar + 1))];
 }
 
 function servicesOnPort(
   read: Reader,
   sources: Sources,
   scope: Scope,
+  index: number,
   port: number,
 ): readonly ServiceShape[] {
-  const listener = listenerOfPort(scope, port);
-  if (listener === undefined) return [];
+  const listener = scope.listeners[index];
+  if (listener === undefined || (listener.port?.number ?? port) !== port) return [];
   const namespaces = namespacesOf(listener);
   const candidates =
     namespaces === undefined
@@ -129,14 +139,12 @@ function allServices(
   for (const listener of scope.listeners)
     for (const service of importedServices(read, sources, scope, listener)) add(service);
   if (scope.isDefault) return [...found.values()];
-  for (const listener of scope.listeners) {
-    const port = listener.port?.number ?? 0;
-    for (const route of read.cell(meshRoutes, scopePort(scope.key, port)))
+  for (const [index, listener] of scope.listeners.entries())
+    for (const route of read.cell(meshRoutes, meshRoutesKey(scope.key, index)))
       for (const hostname of route.destinations) {
         const service = ownerOf(read, sources.byHostname, scope, hostname);
         if (service !== undefined && hasPort(service, listener)) add(service);
       }
-  }
   return [...found.values()];
 }
 
@@ -244,7 +252,8 @@ function importsRoute(listener: EgressListener, route: VirtualServiceShape): boo
   return route.hosts.some(host => imports.some(each => hostsOverlap(host, each.host)));
 }
 
-function compareRoutes(a: VirtualServiceShape, b: VirtualServiceShape): number {
+/** Istio: what is kept to some namespaces first, then what is public, each by age. */
+export function compareRoutes(a: VirtualServiceShape, b: VirtualServiceShape): number {
   const isPublic = (route: VirtualServiceShape): number =>
     route.exportTo.kind === "public" ? 1 : 0;
   return isPublic(a) - isPublic(b) || byAge(a, b);

@@ -11,7 +11,7 @@ import type { Sidecar } from "../api/sidecar/schema.ts";
 import type { VirtualService } from "../api/virtual-service/schema.ts";
 import type { WorkloadEntry } from "../api/workload-entry/schema.ts";
 import type { Graph, InputCollection } from "../flow/types.ts";
-import type { Mesh, Proxy } from "./types.ts";
+import type { ConnectedProxy, Mesh } from "./types.ts";
 
 /** Objects by `namespace/name` (`objectKey`), the mesh by `MESH_KEY`, proxies by connection. */
 export interface ModelInputs {
@@ -26,7 +26,7 @@ export interface ModelInputs {
   readonly destinationRules: InputCollection<DestinationRule>;
   readonly gateways: InputCollection<Gateway>;
   readonly sidecars: InputCollection<Sidecar>;
-  readonly proxies: InputCollection<Proxy>;
+  readonly proxies: InputCollection<ConnectedProxy>;
 }
 
 export const MESH_KEY = "mesh";

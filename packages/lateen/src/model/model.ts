@@ -6,6 +6,7 @@ import { createImports, type Imports } from "./imports.ts";
 import type { ModelInputs } from "./inputs.ts";
 import { createNodeLocalities } from "./locality.ts";
 import { createMeshNames, type MeshNames } from "./mesh.ts";
+import { createPodAddresses, type PodAddresses } from "./pod-addresses.ts";
 import { createProxies, type Proxies } from "./proxies.ts";
 import { createScopes, type Scope } from "./scopes.ts";
 import { createServiceAccounts } from "./service-accounts.ts";
@@ -15,6 +16,7 @@ import type { Service, ServiceEndpoints } from "./types.ts";
 import {
   createSourceSelectors,
   createVirtualServices,
+  type VirtualServiceShape,
   type VirtualServices,
 } from "./virtual-services.ts";
 import { createEntryWorkloads } from "./workload-entries.ts";
@@ -28,7 +30,11 @@ export interface Model {
   readonly services: Collection<Service>;
   readonly shapes: Collection<ServiceShape>;
   readonly shapesByHostname: Index<ServiceShape>;
+  /** VirtualServices bound to a Gateway, under its `namespace/name`. */
+  readonly routesByGateway: Index<VirtualServiceShape>;
   readonly endpoints: Collection<ServiceEndpoints>;
+  /** Of services without an address of their own: the addresses behind each port. */
+  readonly podAddresses: Collection<PodAddresses>;
   readonly accounts: Collection<readonly string[]>;
   readonly rules: DestinationRules;
   readonly virtualServices: VirtualServices;
@@ -58,7 +64,12 @@ export function createModel(graph: Graph, inputs: ModelInputs): Model {
   });
   const virtualServices = createVirtualServices(graph, inputs.virtualServices, names);
   const scopes = createScopes(graph, inputs.sidecars, inputs.mesh, names);
-  const { byHostname, ...imports } = createImports(graph, scopes, shapes, virtualServices.shapes);
+  const { byHostname, routesByGateway, ...imports } = createImports(
+    graph,
+    scopes,
+    shapes,
+    virtualServices.shapes,
+  );
   const proxies = createProxies(graph, {
     proxies: inputs.proxies,
     pods,
@@ -76,6 +87,8 @@ export function createModel(graph: Graph, inputs: ModelInputs): Model {
     services,
     shapes,
     shapesByHostname: byHostname,
+    routesByGateway,
+    podAddresses: createPodAddresses(graph, shapes, endpoints),
     endpoints,
     accounts: createServiceAccounts(graph, services, endpoints),
     rules: createDestinationRules(graph, inputs.destinationRules, shapes, names),

@@ -13,7 +13,7 @@ import { objectKey } from "./inputs.ts";
 import { type MeshNames, meshNames } from "./mesh.ts";
 import { byAge } from "./order.ts";
 import { type ScopeKey, scopeKey } from "./scopes.ts";
-import type { Locality, Proxy, ProxyType, Service } from "./types.ts";
+import type { ConnectedProxy, Locality, ProxyType, Service } from "./types.ts";
 import { labelsOfSourceSelector } from "./virtual-services.ts";
 import type { Workload } from "./workloads.ts";
 
@@ -29,9 +29,9 @@ export interface ProxyClass {
   readonly cluster: string;
   readonly network: string;
   readonly locality: Locality;
-  readonly flavour: Proxy["flavour"];
+  readonly flavour: ConnectedProxy["flavour"];
   readonly vhds: boolean;
-  readonly interceptionMode: Proxy["interceptionMode"];
+  readonly interceptionMode: ConnectedProxy["interceptionMode"];
   readonly ipFamilies: IpFamilies;
   /** Ids of the source selectors of VirtualServices that select the proxy. */
   readonly sourceMatches: readonly string[];
@@ -67,7 +67,7 @@ export interface Proxies {
 }
 
 export interface ProxySources {
-  readonly proxies: Collection<Proxy>;
+  readonly proxies: Collection<ConnectedProxy>;
   readonly pods: Collection<Workload>;
   readonly services: Collection<Service>;
   readonly sidecars: Collection<Sidecar>;
@@ -88,7 +88,7 @@ interface Lookups {
 
 export function createProxies(graph: Graph, sources: ProxySources): Proxies {
   const lookups = createLookups(graph, sources);
-  const rows = graph.derive<Proxy, ProxyRow>(
+  const rows = graph.derive<ConnectedProxy, ProxyRow>(
     sources.proxies,
     { name: "proxies classed", reads: Object.values(lookups) },
     (_key, proxy, read) => proxyRow(proxy, read, lookups),
@@ -139,7 +139,7 @@ function createLookups(graph: Graph, sources: ProxySources): Lookups {
   };
 }
 
-function proxyRow(proxy: Proxy, read: Reader, lookups: Lookups): ProxyRow {
+function proxyRow(proxy: ConnectedProxy, read: Reader, lookups: Lookups): ProxyRow {
   const pod = read.get(lookups.pods, objectKey(proxy));
   const { namespace } = proxy;
   const labels = pod?.labels ?? proxy.labels;

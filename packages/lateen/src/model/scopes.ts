@@ -101,12 +101,10 @@ function importOf(text: SidecarEgress["hosts"][number], namespace: string): read
   return [{ namespace: from === "." ? namespace : from, host }];
 }
 
-/** The listener that serves a port: the one made for it, else the one for all others. */
-export function listenerOfPort(scope: Scope, port: number): EgressListener | undefined {
-  return (
-    scope.listeners.find(listener => listener.port?.number === port) ??
-    scope.listeners.find(listener => listener.port === undefined)
-  );
+/** Index of the listener that serves a port: the one made for it, else the one for all others. */
+export function listenerOfPort(scope: Scope, port: number): number {
+  const exact = scope.listeners.findIndex(listener => listener.port?.number === port);
+  return exact >= 0 ? exact : scope.listeners.findIndex(listener => listener.port === undefined);
 }
 
 export function importsEverything(listener: EgressListener): boolean {

@@ -171,7 +171,7 @@ export interface PolicySettings {
 export type ProxyType = "sidecar" | "router";
 
 /** A connected proxy as it described itself, cross-checked with its identity and its Pod. */
-export interface Proxy {
+export interface ConnectedProxy {
   /** Node id: `sidecar~10.0.0.1~pod.namespace~namespace.svc.cluster.local`. */
   readonly id: string;
   readonly type: ProxyType;
