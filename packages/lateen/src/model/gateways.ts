@@ -4,6 +4,8 @@ import { byAge } from "./order.ts";
 import { isHttp, parseProtocol } from "./protocol.ts";
 import type { Protocol } from "./types.ts";
 
+export type ServerTlsSettings = NonNullable<GatewayServer["tls"]>;
+
 /** A server of one Gateway, as it stands in a merged port. */
 export interface MergedServer {
   /** `namespace/name`: VirtualServices are bound by it. */
@@ -16,7 +18,7 @@ export interface MergedServer {
   readonly portName: string;
   readonly protocol: Protocol;
   readonly httpsRedirect: boolean;
-  readonly tls: GatewayServer["tls"];
+  readonly tls: ServerTlsSettings | undefined;
   /** HTTP(S): the name of the route configuration; "" for all others. */
   readonly routeName: string;
 }

@@ -27,6 +27,23 @@ export function encodeRoutes(message: RouteConfiguration): EncodedResource {
   return encode(TypeUrl.route, message.name, RouteConfiguration, message);
 }
 
+/**
+ * A route configuration around virtual hosts that are encoded already: repeated fields may be put
+ * together from parts, so nothing is encoded again. Hosts come before those of `frame`.
+ */
+export function encodeRoutesOf(
+  frame: RouteConfiguration,
+  hosts: readonly EncodedResource[],
+): EncodedResource {
+  if (hosts.length === 0) return encodeRoutes(frame);
+  assert(frame.name !== undefined && frame.name !== "", "a route configuration has no name");
+  const end = RouteConfiguration.encode(frame).finish();
+  // `virtual_hosts` is field 2.
+  const fieldsOfHosts = hosts.map(host => lengthDelimited(FIELD_2, [host.body]));
+  const version = contentVersion(Buffer.concat([end, ...hosts.map(host => utf8(host.version))]));
+  return fields(TypeUrl.route, frame.name, version, Buffer.concat([...fieldsOfHosts, end]));
+}
+
 /** A virtual host sent by itself is named `<route configuration>/<virtual host's domain>`. */
 export function encodeVirtualHost(resourceName: string, message: VirtualHost): EncodedResource {
   return encode(TypeUrl.virtualHost, resourceName, VirtualHost, message);

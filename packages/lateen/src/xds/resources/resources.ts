@@ -5,14 +5,22 @@ import { TypeUrl } from "../resource.ts";
 import { createClusterResources } from "./clusters.ts";
 import { createEndpointResources } from "./endpoints.ts";
 import type { TypeResources } from "./family.ts";
+import { createMergedGateways } from "./gateways.ts";
+import { createListenerResources } from "./listeners.ts";
 import { createResolver, createTargets } from "./outbound-names.ts";
+import { createRouteResources } from "./routes.ts";
 
 export type Resources = Readonly<Record<Exclude<TypeUrl, typeof TypeUrl.secret>, TypeResources>>;
 
-export function createResources(graph: Graph, model: Model) {
+export function createResources(graph: Graph, model: Model): Resources {
   const targets = createTargets(graph, createResolver(model));
+  const gateways = createMergedGateways(graph, model);
+  const { routes, virtualHosts } = createRouteResources(graph, model, gateways);
   return {
     [TypeUrl.cluster]: createClusterResources(graph, model, targets),
     [TypeUrl.endpoint]: createEndpointResources(graph, model, targets),
+    [TypeUrl.listener]: createListenerResources(graph, model, gateways),
+    [TypeUrl.route]: routes,
+    [TypeUrl.virtualHost]: virtualHosts,
   };
 }

@@ -1,0 +1,118 @@
+/** Listeners of gateways, and which servers are merged into each. */
+import type { CellFamily, Graph } from "../../flow/types.ts";
+import type { ServerTlsSettings } from "../../model/gateways.ts";
+import {
+  type MergedGateway,
+  type MergedPort,
+  type MergedServer,
+  mergeGateways,
+} from "../../model/gateways.ts";
+import { MESH_KEY } from "../../model/inputs.ts";
+import type { Model } from "../../model/model.ts";
+import { encodeListener } from "../encode.ts";
+import { type GatewayServer, gatewayListener } from "../listener-gateway.ts";
+import { gatewayHttpRouteName, gatewayHttpsRouteName, listenerName } from "../names.ts";
+import type { EncodedResource } from "../resource.ts";
+import type { ServerTls, TlsVersion } from "../tls.ts";
+import { sameResource } from "./family.ts";
+import { WILDCARD } from "./outbound-plan.ts";
+
+/** Key: a gateway set. */
+export type MergedGateways = CellFamily<MergedGateway>;
+
+const NOTHING: MergedGateway = { ports: [], rejected: [] };
+
+export function createMergedGateways(graph: Graph, model: Model): MergedGateways {
+  const { proxies, inputs } = model;
+  const names = { http: gatewayHttpRouteName, https: gatewayHttpsRouteName };
+  const reads = [proxies.gatewaySets, inputs.gateways];
+  return graph.cells<MergedGateway>({ name: "merged gateways", reads }, (key, read) => {
+    const set = read.get(proxies.gatewaySets, key);
+    if (set === undefined) return NOTHING;
+    const gateways = set.gateways.flatMap(name => read.get(inputs.gateways, name) ?? []);
+    return mergeGateways(gateways, set.targetPorts, names);
+  });
+}
+
+export interface GatewayListeners {
+  /** Key: `gateway set|name of the listener`. */
+  readonly cells: CellFamily<EncodedResource | undefined>;
+  /** Key: a gateway set. */
+  readonly names: CellFamily<readonly string[]>;
+}
+
+export function createGatewayListeners(
+  graph: Graph,
+  model: Model,
+  gateways: MergedGateways,
+): GatewayListeners {
+  const { inputs } = model;
+  const cells = graph.cells<EncodedResource | undefined>(
+    { name: "gateway listeners", reads: [gateways, inputs.mesh], equals: sameResource },
+    (key, read) => {
+      const bar = key.indexOf("|");
+      const mesh = read.get(inputs.mesh, MESH_KEY);
+      const port = read
+        .cell(gateways, key.slice(0, bar))
+        .ports.find(each => nameOf(each) === key.slice(bar + 1));
+      if (mesh === undefined || port === undefined) return undefined;
+      const servers = serversOf(port);
+      if (servers.length === 0) return undefined;
+      return encodeListener(gatewayListener({ mesh, bind: WILDCARD, port: port.number, servers }));
+    },
+  );
+  const names = graph.cells<readonly string[]>(
+    { name: "gateway listener names", reads: [gateways] },
+    (key, read) =>
+      read
+        .cell(gateways, key)
+        .ports.filter(port => serversOf(port).length > 0)
+        .map(nameOf)
+        .sort(),
+  );
+  return { cells, names };
+}
+
+function nameOf(port: MergedPort): string {
+  return listenerName(WILDCARD, port.number);
+}
+
+/** Plaintext servers of a port share one chain and its routes. */
+function serversOf(port: MergedPort): readonly GatewayServer[] {
+  const [first] = port.servers;
+  if (first === undefined) return [];
+  if (port.kind === "http") return [{ kind: "http", routeName: first.routeName }];
+  return port.servers.flatMap(httpsServer);
+}
+
+/** Other TLS and TCP servers are routed by `tls` and `tcp` routes, which are not carried out yet. */
+function httpsServer(server: MergedServer): readonly GatewayServer[] {
+  const tls = server.tls && serverTls(server.tls);
+  if (server.routeName === "" || tls === undefined) return [];
+  const names = server.hosts.map(host => host.slice(host.indexOf("/") + 1));
+  return [
+    {
+      kind: "https",
+      routeName: server.routeName,
+      serverNames: names.includes("*") ? [] : names,
+      tls,
+    },
+  ];
+}
+
+function serverTls(tls: ServerTlsSettings): ServerTls | undefined {
+  const { mode } = tls;
+  if (mode === undefined || mode === "PASSTHROUGH" || mode === "AUTO_PASSTHROUGH") return undefined;
+  return {
+    mode,
+    credentialName: tls.credentialName,
+    subjectAltNames: tls.subjectAltNames,
+    minProtocolVersion: tlsVersion(tls.minProtocolVersion),
+    maxProtocolVersion: tlsVersion(tls.maxProtocolVersion),
+    cipherSuites: tls.cipherSuites,
+  };
+}
+
+function tlsVersion(version: ServerTlsSettings["minProtocolVersion"]): TlsVersion | undefined {
+  return version === "TLS_AUTO" ? undefined : version;
+}

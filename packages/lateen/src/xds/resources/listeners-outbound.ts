@@ -1,0 +1,115 @@
+/** Outbound listeners of sidecars: one cell a scope, address and port. */
+import type { CellFamily, Graph, Reader } from "../../flow/types.ts";
+import { onPortKey } from "../../model/imports.ts";
+import { MESH_KEY } from "../../model/inputs.ts";
+import type { Model } from "../../model/model.ts";
+import type { EgressListener, Scope } from "../../model/scopes.ts";
+import type { ServiceShape } from "../../model/services.ts";
+import { encodeListener } from "../encode.ts";
+import { outboundListener, virtualOutbound } from "../listener-outbound.ts";
+import { listenerName, VIRTUAL_OUTBOUND } from "../names.ts";
+import type { EncodedResource } from "../resource.ts";
+import { sameResource } from "./family.ts";
+import { bindsOf, type Claim, planListener } from "./outbound-plan.ts";
+
+type Encoded = EncodedResource | undefined;
+
+export interface OutboundListeners {
+  /** Key: `scope|name of the listener`. */
+  readonly cells: CellFamily<Encoded>;
+  /** Key: scope. */
+  readonly names: CellFamily<readonly string[]>;
+}
+
+export function createOutboundListeners(graph: Graph, model: Model): OutboundListeners {
+  const { scopes, imports, podAddresses, inputs } = model;
+  const reads = [scopes, imports.onPort, imports.services, podAddresses];
+  const cells = graph.cells<Encoded>(
+    { name: "outbound listeners", reads: [...reads, inputs.mesh], equals: sameResource },
+    (key, read) => {
+      const bar = key.lastIndexOf("|");
+      return outboundCell(read, model, read.cell(scopes, key.slice(0, bar)), key.slice(bar + 1));
+    },
+  );
+  const names = graph.cells<readonly string[]>(
+    { name: "outbound listener names", reads },
+    (key, read) =>
+      [
+        ...new Set([VIRTUAL_OUTBOUND, ...listenerNames(read, model, read.cell(scopes, key))]),
+      ].sort(),
+  );
+  return { cells, names };
+}
+
+function outboundCell(read: Reader, model: Model, scope: Scope, name: string): Encoded {
+  const mesh = read.get(model.inputs.mesh, MESH_KEY);
+  if (mesh === undefined) return undefined;
+  if (name === VIRTUAL_OUTBOUND)
+    return encodeListener(virtualOutbound(mesh, scope.outboundTrafficPolicy));
+  const end = name.lastIndexOf("_");
+  const bind = name.slice(0, end);
+  const port = Number(name.slice(end + 1));
+  const plan = planListener(claimsOf(read, model, scope, bind, port));
+  if (plan === undefined) return undefined;
+  const { routeName, chains, rest } = plan;
+  const alone = rest !== undefined && chains.length === 0 && routeName === undefined;
+  return encodeListener(
+    outboundListener({
+      mesh,
+      bind,
+      port,
+      routeName,
+      chains: alone ? [rest] : chains,
+      fallback: alone ? undefined : (rest ?? scope.outboundTrafficPolicy),
+    }),
+  );
+}
+
+/** The first egress listener with something for an address and port has it; others add nothing. */
+function claimsOf(
+  read: Reader,
+  model: Model,
+  scope: Scope,
+  bind: string,
+  port: number,
+): readonly Claim[] {
+  for (const [index, listener] of scope.listeners.entries()) {
+    if ((listener.port?.number ?? port) !== port) continue;
+    const claims = read
+      .cell(model.imports.onPort, onPortKey(scope.key, index, port))
+      .flatMap(service => serviceClaims(read, model, listener, service))
+      .filter(claim => claim.port.number === port && claim.bind.address === bind);
+    if (claims.length > 0) return claims;
+  }
+  return [];
+}
+
+function serviceClaims(
+  read: Reader,
+  model: Model,
+  listener: EgressListener,
+  service: ServiceShape,
+): readonly Claim[] {
+  const direct = service.resolution === "Passthrough" && service.addresses.length === 0;
+  const pods = direct ? read.get(model.podAddresses, service.key) : undefined;
+  return service.ports.flatMap(port => {
+    const protocol = listener.port?.protocol ?? port.protocol;
+    return bindsOf(service, port, protocol, pods).map(bind => ({ service, port, protocol, bind }));
+  });
+}
+
+function listenerNames(read: Reader, model: Model, scope: Scope): readonly string[] {
+  const names: string[] = [];
+  for (const [index, listener] of scope.listeners.entries()) {
+    const port = listener.port?.number;
+    const services =
+      port === undefined
+        ? read.cell(model.imports.services, scope.key)
+        : read.cell(model.imports.onPort, onPortKey(scope.key, index, port));
+    for (const service of services)
+      for (const claim of serviceClaims(read, model, listener, service))
+        if (claim.port.number === (port ?? claim.port.number))
+          names.push(listenerName(claim.bind.address, claim.port.number));
+  }
+  return names;
+}

@@ -1,0 +1,87 @@
+/** Listeners (LDS): outbound ones by scope, the inbound one by workload, a gateway's by its ports. */
+import type { CellFamily, Graph } from "../../flow/types.ts";
+import { MESH_KEY } from "../../model/inputs.ts";
+import type { Model } from "../../model/model.ts";
+import type { ProxyClass } from "../../model/proxies.ts";
+import { encodeListener } from "../encode.ts";
+import { virtualInbound } from "../listener-inbound.ts";
+import { VIRTUAL_INBOUND } from "../names.ts";
+import type { EncodedResource } from "../resource.ts";
+import { joinKey, sameResource, splitViewKey, type TypeResources } from "./family.ts";
+import { createGatewayListeners, type MergedGateways } from "./gateways.ts";
+import { createOutboundListeners } from "./listeners-outbound.ts";
+
+type Encoded = EncodedResource | undefined;
+
+const OUTBOUND = "outbound|";
+const INBOUND = "inbound|";
+const GATEWAY = "gateway|";
+
+export function createListenerResources(
+  graph: Graph,
+  model: Model,
+  gateways: MergedGateways,
+): TypeResources {
+  const outbound = createOutboundListeners(graph, model);
+  const inbound = createInbound(graph, model);
+  const gateway = createGatewayListeners(graph, model, gateways);
+  const reads = [outbound.cells, inbound, gateway.cells];
+  const cells = graph.cells<Encoded>(
+    { name: "LDS by view", reads, equals: sameResource },
+    (key, read) => {
+      const { view, name } = splitViewKey(key);
+      if (view.startsWith(INBOUND))
+        return name === VIRTUAL_INBOUND
+          ? read.cell(inbound, view.slice(INBOUND.length))
+          : undefined;
+      if (view.startsWith(GATEWAY))
+        return read.cell(gateway.cells, joinKey(view.slice(GATEWAY.length), name));
+      return read.cell(outbound.cells, joinKey(view.slice(OUTBOUND.length), name));
+    },
+  );
+  const names = graph.cells<readonly string[]>(
+    { name: "LDS names", reads: [outbound.names, gateway.names] },
+    (view, read) => {
+      if (view.startsWith(INBOUND)) return [VIRTUAL_INBOUND];
+      if (view.startsWith(GATEWAY)) return read.cell(gateway.names, view.slice(GATEWAY.length));
+      return read.cell(outbound.names, view.slice(OUTBOUND.length));
+    },
+  );
+  return { cells, names, wildcardViews, namedView };
+}
+
+function wildcardViews({ type, scope, inbound, gateway }: ProxyClass): readonly string[] {
+  if (type === "router") return [`${GATEWAY}${gateway ?? ""}`];
+  return [`${OUTBOUND}${scope}`, `${INBOUND}${inbound ?? ""}`];
+}
+
+function namedView(proxy: ProxyClass, name: string): string {
+  const [first = "", second] = wildcardViews(proxy);
+  return name === VIRTUAL_INBOUND ? (second ?? first) : first;
+}
+
+/** Key: an inbound set. */
+function createInbound(graph: Graph, model: Model): CellFamily<Encoded> {
+  const { inputs, proxies } = model;
+  const reads = [inputs.mesh, proxies.inboundSets];
+  return graph.cells<Encoded>(
+    { name: "inbound listeners", reads, equals: sameResource },
+    (key, read) => {
+      const mesh = read.get(inputs.mesh, MESH_KEY);
+      const set = read.get(proxies.inboundSets, key);
+      if (mesh === undefined || set === undefined) return undefined;
+      // The first service of a target port says how it is served; the others only share it.
+      const ports = set.ports.filter(
+        (port, i) => set.ports.findIndex(other => other.targetPort === port.targetPort) === i,
+      );
+      return encodeListener(
+        virtualInbound({
+          mesh,
+          trustDomains: [mesh.trustDomain],
+          ports: ports.map(port => ({ ...port, mtls: set.mtls, bind: "0.0.0.0" })),
+          mtls: set.mtls,
+        }),
+      );
+    },
+  );
+}

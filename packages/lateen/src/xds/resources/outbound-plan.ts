@@ -1,0 +1,153 @@
+/**
+ * Which outbound listeners a scope has, and what is in each (Istio: "Protocol Selection",
+ * "Understanding listeners"): HTTP services share `0.0.0.0` on their port and are told apart by
+ * their routes; all others listen on the service's own address, if it has one.
+ */
+
+import type { PodAddresses } from "../../model/pod-addresses.ts";
+import { isHttp } from "../../model/protocol.ts";
+import type { ServiceShape } from "../../model/services.ts";
+import type { Protocol, ServicePort } from "../../model/types.ts";
+import type { TcpChain } from "../listener-common.ts";
+import { portRouteName, serviceRouteName } from "../names.ts";
+
+export const WILDCARD = "0.0.0.0";
+
+/** One address that a service port listens on; `cidr` narrows it down on the wildcard. */
+export interface Bind {
+  readonly address: string;
+  readonly cidr: string | undefined;
+}
+
+/** One service port on one bind. */
+export interface Claim {
+  readonly service: ServiceShape;
+  readonly port: ServicePort;
+  /** What the listener says of the protocol; a Sidecar's listener may overrule the service. */
+  readonly protocol: Protocol;
+  readonly bind: Bind;
+}
+
+/** Addresses that a service port listens on. */
+export function bindsOf(
+  service: ServiceShape,
+  port: ServicePort,
+  protocol: Protocol,
+  pods: PodAddresses | undefined,
+): readonly Bind[] {
+  if (protocol === "UDP") return [];
+  if (isHttp(protocol)) return [{ address: WILDCARD, cidr: undefined }];
+  if (service.addresses.length > 0)
+    return service.addresses.slice(0, addressLimit(service)).map(bindTo);
+  if (service.resolution !== "Passthrough") return [{ address: WILDCARD, cidr: undefined }];
+  const addresses = pods?.[port.name] ?? [];
+  const noneEver = service.registry === "External" && !service.selectsWorkloads;
+  if (addresses.length === 0 && noneEver) return [{ address: WILDCARD, cidr: undefined }];
+  return addresses.map(bindTo);
+}
+
+/** Further addresses of a Kubernetes Service are those of the other IP family. */
+function addressLimit(service: ServiceShape): number {
+  return service.registry === "Kubernetes" ? 1 : service.addresses.length;
+}
+
+function bindTo(address: string): Bind {
+  return address.includes("/")
+    ? { address: WILDCARD, cidr: address }
+    : { address, cidr: undefined };
+}
+
+export interface OutboundPlan {
+  readonly routeName: string | undefined;
+  /** Chains with something to match. */
+  readonly chains: readonly TcpChain[];
+  /** The chain for everything else, if a service has one. */
+  readonly rest: TcpChain | undefined;
+}
+
+interface Entry {
+  protocol: Protocol;
+  routeName: string | undefined;
+  readonly chains: TcpChain[];
+}
+
+/** Claims of one bind in the order of their services. undefined: no listener. */
+export function planListener(claims: readonly Claim[]): OutboundPlan | undefined {
+  let entry: Entry | undefined;
+  for (const claim of claims) {
+    if (entry === undefined) entry = open(claim);
+    else merge(entry, claim);
+  }
+  if (entry === undefined) return undefined;
+  const isRest = (chain: TcpChain): boolean =>
+    chain.serverNames.length === 0 && chain.destinationCidrs.length === 0;
+  return {
+    routeName: entry.routeName,
+    chains: entry.chains.filter(chain => !isRest(chain)),
+    rest: entry.chains.find(isRest),
+  };
+}
+
+function open(claim: Claim): Entry {
+  const http = isHttp(claim.protocol);
+  return {
+    // HTTP beside a way out for everything else is sniffed.
+    protocol: http ? "AUTO" : claim.protocol,
+    routeName: routeName(claim),
+    chains: http ? [] : [tcpChain(claim)],
+  };
+}
+
+/**
+ * The first one of a kind has the listener: HTTP's routes are shared, TCP chains need a match of
+ * their own. Where both meet, the listener sniffs; but not on ports whose servers speak first.
+ */
+function merge(entry: Entry, claim: Claim): void {
+  const { protocol } = claim;
+  const sniffed = entry.protocol === "AUTO";
+  if (sniffed && (isHttp(protocol) || protocol === "AUTO")) return;
+  if (!mayShare(entry.protocol, protocol)) return;
+  if (!isHttp(protocol)) addChain(entry, tcpChain(claim));
+  if (isHttp(protocol) || protocol === "AUTO") {
+    entry.routeName ??= routeName(claim);
+    entry.protocol = "AUTO";
+  }
+}
+
+function mayShare(existing: Protocol, incoming: Protocol): boolean {
+  const serverFirst = (protocol: Protocol): boolean => protocol === "MONGO" || protocol === "MYSQL";
+  return existing === incoming || !(serverFirst(existing) || serverFirst(incoming));
+}
+
+function addChain(entry: Entry, chain: TcpChain): void {
+  const match = matchOf(chain);
+  if (entry.chains.every(other => matchOf(other) !== match)) entry.chains.push(chain);
+}
+
+function matchOf(chain: TcpChain): string {
+  return JSON.stringify([[...chain.serverNames].sort(), [...chain.destinationCidrs].sort()]);
+}
+
+/** Sniffed services with an address have routes of their own; all others share their port's. */
+function routeName({ service, port, protocol, bind }: Claim): string | undefined {
+  if (isHttp(protocol)) return portRouteName(port.number);
+  if (protocol !== "AUTO") return undefined;
+  return bind.address === WILDCARD
+    ? portRouteName(port.number)
+    : serviceRouteName(service.hostname, port.number);
+}
+
+/** TLS is told apart by server name where the address does not do it. */
+function tcpChain({ service, port, protocol, bind }: Claim): TcpChain {
+  const tls = protocol === "TLS" || protocol === "HTTPS";
+  const byName = tls && bind.address === WILDCARD;
+  const [only] = service.ports;
+  const target = service.ports.length === 1 && only !== undefined ? only.number : port.number;
+  return {
+    serverNames: byName ? [service.hostname] : [],
+    destinationCidrs: bind.cidr === undefined ? [] : [bind.cidr],
+    destinations: [{ hostname: service.hostname, port: target, subset: "", weight: 1 }],
+    protocol,
+    source: undefined,
+  };
+}
