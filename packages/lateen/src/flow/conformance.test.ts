@@ -270,7 +270,14 @@ for (const [kind, make] of Object.entries(rigs)) {
       const rig = make();
       put(rig, { a: { n: 1 } });
       drop(rig, "a");
-      assert.deepEqual(rig.graph.census(), { rows: 0, runs: 0, cells: 0, points: 0, edges: 0 });
+      assert.deepEqual(rig.graph.census(), {
+        rows: 0,
+        runs: 0,
+        cells: 0,
+        filed: 0,
+        points: 0,
+        edges: 0,
+      });
     });
   });
 }

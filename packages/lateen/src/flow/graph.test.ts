@@ -46,7 +46,7 @@ test("cells are dirty when a row they read changes, and read other cells", () =>
   assert.equal(cell.value(), "odd");
   assert.equal(runs, 2);
   cell.release();
-  assert.deepEqual(graph.census(), { rows: 1, runs: 0, cells: 0, points: 0, edges: 0 });
+  assert.deepEqual(graph.census(), { rows: 1, runs: 0, cells: 0, filed: 0, points: 0, edges: 0 });
 });
 
 test("an undeclared read leaves commit", () => {

@@ -163,6 +163,7 @@ class EngineGraph implements Graph {
       rows: sum(tables.map(table => table.rowCount)),
       runs: sum(this.#derived.map(table => table.countRuns())),
       cells: sum(this.#families.map(family => family.liveCount)),
+      filed: sum(this.#indexes.map(index => index.filed)),
       points: sum(maps.map(map => map.size)),
       edges: sum(maps.map(map => map.countEdges())),
     };

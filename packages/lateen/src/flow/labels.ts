@@ -54,6 +54,10 @@ interface Posting {
 export class LabelPostings {
   readonly #postings = new Map<string, Posting>();
 
+  get size(): number {
+    return this.#postings.get(ANY_PAIR)?.total ?? 0;
+  }
+
   add(id: string, { namespace, labels }: Selectable): void {
     this.#file(ANY_PAIR, namespace, id);
     for (const pair of pairsOf(labels)) this.#file(pair, namespace, id);
@@ -126,6 +130,11 @@ type Drawer = Map<string, Map<string, Labels>>;
 export class SelectorPostings {
   readonly #everywhere: Drawer = new Map();
   readonly #byNamespace = new Map<string, Drawer>();
+  #size = 0;
+
+  get size(): number {
+    return this.#size;
+  }
 
   add(id: string, { namespace, matchLabels }: Selector): void {
     let drawer = this.#drawerOf(namespace);
@@ -140,6 +149,7 @@ export class SelectorPostings {
       drawer.set(pair, filed);
     }
     filed.set(id, matchLabels);
+    this.#size++;
   }
 
   delete(id: string, { namespace, matchLabels }: Selector): void {
@@ -147,7 +157,9 @@ export class SelectorPostings {
     if (drawer === undefined) return;
     for (const pair of [ANY_PAIR, ...pairsOf(matchLabels)]) {
       const filed = drawer.get(pair);
-      if (filed?.delete(id) && filed.size === 0) drawer.delete(pair);
+      if (!filed?.delete(id)) continue;
+      this.#size--;
+      if (filed.size === 0) drawer.delete(pair);
     }
     if (namespace !== undefined && drawer.size === 0) this.#byNamespace.delete(namespace);
   }

@@ -29,7 +29,10 @@ export interface InputPart {
 
 export interface IndexPart {
   readonly name: string;
+  /** Buckets that hold rows, or questions that are depended on. */
   readonly size: number;
+  /** Entries held in all. */
+  readonly filed: number;
   readonly collection: { readonly name: string; readonly rank: number };
   pointMaps(): Iterable<PointMap>;
 }

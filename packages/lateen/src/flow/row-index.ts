@@ -37,6 +37,10 @@ export class RowIndex<V> implements Index<V> {
     return this.#buckets.size;
   }
 
+  get filed(): number {
+    return this.#buckets.values().reduce((sum, keys) => sum + keys.size, 0);
+  }
+
   keysOf(bucket: string): readonly string[] {
     this.#engine.checkUntracked(this.name);
     return this.keysIn(bucket);

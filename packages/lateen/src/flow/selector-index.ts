@@ -6,6 +6,7 @@ import { asTable, type Change, type Table } from "./table.ts";
 import type { Collection, Selectable, SelectableIndex, Selector, SelectorIndex } from "./types.ts";
 
 interface Postings<Filed, Query> {
+  readonly size: number;
   add(id: string, filed: Filed): void;
   delete(id: string, filed: Filed): void;
   matching(query: Query): readonly string[];
@@ -55,6 +56,10 @@ abstract class QueryIndex<V, Filed, Query> {
   /** How many different questions are depended on. */
   get size(): number {
     return this.#queries.size;
+  }
+
+  get filed(): number {
+    return this.#rows.size + this.#askers.size;
   }
 
   /** Keys of the rows that answer the question, ascending. */

@@ -188,6 +188,8 @@ export interface Census {
   /** Functions of derived rows that have run. */
   readonly runs: number;
   readonly cells: number;
+  /** Entries of all indexes: rows, and questions asked of selector indexes. */
+  readonly filed: number;
   /** Things that something depends on. */
   readonly points: number;
   /** Dependencies. */
