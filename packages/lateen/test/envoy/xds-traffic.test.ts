@@ -31,13 +31,15 @@ import { endpoint, mesh, service, servicePort } from "../support/xds-rows.ts";
 import { clusterInput, inboundPort, outboundInput, tcpChain } from "../support/xds-samples.ts";
 
 /** The ports of the server's proxy, one for each way a service may be declared. */
-const KINDS = ["http", "h2", "sniffed", "tcp"] as const;
+const KINDS = ["http", "h2", "sniffed", "strict", "tcp", "greeting"] as const;
 type Kind = (typeof KINDS)[number];
 const PROTOCOLS: Readonly<Record<Kind, Protocol>> = {
   http: "HTTP",
   h2: "HTTP2",
   sniffed: "AUTO",
+  strict: "HTTP",
   tcp: "TCP",
+  greeting: "AUTO",
 };
 const SERVICE = service("reviews", "default");
 const LEGACY = service("legacy", "default");
@@ -47,6 +49,7 @@ const SERVER_ID = "spiffe://cluster.local/ns/default/sa/reviews";
 let server: EnvoyProcess;
 let client: EnvoyProcess;
 let clientPorts: Record<Kind, number>;
+let serverPorts: Record<Kind, number>;
 const seen: IncomingHttpHeaders[] = [];
 const closers: (() => void)[] = [];
 
@@ -58,7 +61,9 @@ before(async () => {
     }),
   );
   const echo = await listen(createTcpServer(socket => socket.pipe(socket)));
-  const serverPorts = await freePorts();
+  const greeting = await listen(createTcpServer(socket => socket.end("welcome")));
+  const apps = { http: app, h2: app, sniffed: app, strict: app, tcp: echo, greeting };
+  serverPorts = await freePorts();
   clientPorts = await freePorts();
   const authority = testAuthority();
   server = await EnvoyProcess.start(
@@ -66,7 +71,7 @@ before(async () => {
       endpoints: Object.fromEntries(
         KINDS.map(kind => [
           `inbound|${serverPorts[kind]}||`,
-          { address: "127.0.0.1", port: kind === "tcp" ? echo : app },
+          { address: "127.0.0.1", port: apps[kind] },
         ]),
       ),
       routes: [],
@@ -79,7 +84,7 @@ before(async () => {
   client = await EnvoyProcess.start(
     loopbackBootstrap(clientResources(), {
       endpoints: clientEndpoints(serverPorts, app),
-      routes: [routes("http"), routes("h2"), routes("sniffed")],
+      routes: KINDS.map(routes),
       ports: Object.fromEntries(
         KINDS.map(kind => [`10.0.0.1_${PORTS[kind]}`, [clientPorts[kind]]]),
       ),
@@ -98,7 +103,7 @@ after(async () => {
 });
 
 /** Service ports. */
-const PORTS: Readonly<Record<Kind, number>> = { http: 80, h2: 81, sniffed: 82, tcp: 83 };
+const PORTS = { http: 80, h2: 81, sniffed: 82, tcp: 83, strict: 84, greeting: 85 } as const;
 
 function serverResources(ports: Record<Kind, number>) {
   return [
@@ -119,7 +124,9 @@ function serverResources(ports: Record<Kind, number>) {
       virtualInbound({
         mesh,
         trustDomains: ["cluster.local"],
-        ports: KINDS.map(kind => inboundPort(ports[kind], PROTOCOLS[kind], "PERMISSIVE")),
+        ports: KINDS.map(kind =>
+          inboundPort(ports[kind], PROTOCOLS[kind], kind === "strict" ? "STRICT" : "PERMISSIVE"),
+        ),
         mtls: "PERMISSIVE",
       }),
     ),
@@ -148,7 +155,7 @@ function clientResources() {
             port: PORTS[kind],
             routeName: kind === "tcp" ? undefined : String(PORTS[kind]),
             chains: kind === "tcp" ? [tcpChain(PORTS.tcp)] : [],
-            fallback: kind === "sniffed" ? tcpChain(PORTS.sniffed) : undefined,
+            fallback: PROTOCOLS[kind] === "AUTO" ? tcpChain(PORTS[kind]) : undefined,
           }),
         ),
       ),
@@ -257,9 +264,9 @@ async function freePorts(): Promise<Record<Kind, number>> {
   const sockets = KINDS.map(() => createTcpServer());
   for (const socket of sockets)
     await new Promise<void>(done => socket.listen(0, "127.0.0.1", done));
-  const [http = 0, h2 = 0, sniffed = 0, tcp = 0] = sockets.map(portOf);
+  const [http = 0, h2 = 0, sniffed = 0, strict = 0, tcp = 0, greeting = 0] = sockets.map(portOf);
   for (const socket of sockets) await new Promise(done => socket.close(done));
-  return { http, h2, sniffed, tcp };
+  return { http, h2, sniffed, strict, tcp, greeting };
 }
 
 /** A request of the client's application; returns status and body. */
@@ -339,8 +346,8 @@ const HTTP_METRICS = [
 ];
 const OK = { request_protocol: "http", response_code: "200", response_flags: "-" };
 
-for (const kind of ["http", "h2", "sniffed"] as const) {
-  test(`HTTP over mutual TLS, port declared ${PROTOCOLS[kind]}`, async () => {
+for (const kind of ["http", "h2", "sniffed", "strict"] as const) {
+  test(`HTTP over mutual TLS: ${kind}`, async () => {
     seen.length = 0;
     assert.equal(await call(kind, "reviews", { [PEER_HEADER]: "forged" }), "200 hello");
     const [headers] = seen;
@@ -407,12 +414,36 @@ test("bytes that are no HTTP reach a sniffed port as TCP", async () => {
   );
 });
 
+test("a server that speaks first is heard, through two sniffed ports", async () => {
+  const greeting = await new Promise((resolve, reject) => {
+    const socket = connect(clientPorts.greeting, "127.0.0.1");
+    socket.once("data", data => resolve(data.toString()));
+    socket.on("error", reject);
+    socket.on("close", () => reject(new Error("closed without a greeting")));
+  });
+  assert.equal(greeting, "welcome");
+});
+
+test("a port with STRICT mutual TLS refuses plaintext", async () => {
+  await assert.rejects(fetch(`http://127.0.0.1:${serverPorts.strict}/`), /fetch failed/);
+});
+
+test("a host that no service has goes where it wanted to go", async () => {
+  // Nothing was intercepted here, so it is not known where that is; the counter tells the way.
+  await call("http", "elsewhere");
+  await counted(client, "istio_requests_total", {
+    destination_service: "elsewhere",
+    destination_service_name: "PassthroughCluster",
+    destination_service_namespace: "unknown",
+    destination_workload: "unknown",
+  });
+});
+
 test("a plaintext client can not say who it is", async () => {
   seen.length = 0;
-  const inbound = await server.admin("/listeners?format=text");
-  const port = Number(/127\.0\.0\.1:(\d+)/.exec(inbound)?.[1]);
   const forged = environment("admin", "kube-system")[ProxyEnvironment.peerMetadata] ?? "";
-  const answer = await fetch(`http://127.0.0.1:${port}/`, { headers: { [PEER_HEADER]: forged } });
+  const headers = { [PEER_HEADER]: forged };
+  const answer = await fetch(`http://127.0.0.1:${serverPorts.http}/`, { headers });
   assert.equal(answer.status, 200);
   assert.equal(seen[0]?.[PEER_HEADER], undefined);
   await counted(server, "istio_requests_total", {
