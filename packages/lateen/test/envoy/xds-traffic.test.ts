@@ -21,6 +21,7 @@ import {
 import { inboundCluster } from "../../src/xds/cluster-inbound.ts";
 import { encodeCluster, encodeListener, encodeRoutes } from "../../src/xds/encode.ts";
 import { loadAssignment } from "../../src/xds/endpoint.ts";
+import { gatewayListener } from "../../src/xds/listener-gateway.ts";
 import { virtualInbound } from "../../src/xds/listener-inbound.ts";
 import { outboundListener } from "../../src/xds/listener-outbound.ts";
 import { PEER_HEADER } from "../../src/xds/names.ts";
@@ -28,7 +29,14 @@ import { routeConfiguration } from "../../src/xds/route.ts";
 import { EnvoyProcess, eventually } from "../support/envoy-process.ts";
 import { type JsonObject, loopbackBootstrap, resourceJson } from "../support/standalone.ts";
 import { endpoint, mesh, service, servicePort } from "../support/xds-rows.ts";
-import { clusterInput, inboundPort, outboundInput, tcpChain } from "../support/xds-samples.ts";
+import {
+  clusterInput,
+  destination,
+  httpRoute,
+  inboundPort,
+  outboundInput,
+  tcpChain,
+} from "../support/xds-samples.ts";
 
 /** The ports of the server's proxy, one for each way a service may be declared. */
 const KINDS = ["http", "h2", "sniffed", "strict", "tcp", "greeting"] as const;
@@ -48,18 +56,22 @@ const SERVER_ID = "spiffe://cluster.local/ns/default/sa/reviews";
 
 let server: EnvoyProcess;
 let client: EnvoyProcess;
-let clientPorts: Record<Kind, number>;
+let clientPorts: Record<Kind, number> & { gateway?: number };
 let serverPorts: Record<Kind, number>;
 const seen: IncomingHttpHeaders[] = [];
 const closers: (() => void)[] = [];
 
 before(async () => {
-  const app = await listen(
-    createServer((incoming, answer) => {
-      seen.push(incoming.headers);
-      answer.end("hello");
-    }),
-  );
+  const web = createServer((incoming, answer) => {
+    seen.push(incoming.headers);
+    answer.end("hello");
+  });
+  web.on("upgrade", (incoming, socket) => {
+    seen.push(incoming.headers);
+    socket.write("HTTP/1.1 101 Yes\r\nconnection: upgrade\r\nupgrade: websocket\r\n\r\n");
+    socket.pipe(socket);
+  });
+  const app = await listen(web);
   const echo = await listen(createTcpServer(socket => socket.pipe(socket)));
   const greeting = await listen(createTcpServer(socket => socket.end("welcome")));
   const apps = { http: app, h2: app, sniffed: app, strict: app, tcp: echo, greeting };
@@ -84,10 +96,11 @@ before(async () => {
   client = await EnvoyProcess.start(
     loopbackBootstrap(clientResources(), {
       endpoints: clientEndpoints(serverPorts, app),
-      routes: KINDS.map(routes),
-      ports: Object.fromEntries(
-        KINDS.map(kind => [`10.0.0.1_${PORTS[kind]}`, [clientPorts[kind]]]),
-      ),
+      routes: [...KINDS.map(routes), gatewayRoutes()],
+      ports: {
+        ...Object.fromEntries(KINDS.map(kind => [`10.0.0.1_${PORTS[kind]}`, [clientPorts[kind]]])),
+        "0.0.0.0_8080": [0],
+      },
       ...authority(CLIENT_ID),
     }),
     [],
@@ -147,6 +160,14 @@ function clientResources() {
     encodeCluster(passthroughCluster()),
     ...KINDS.map(kind => cluster(SERVICE, kind)),
     cluster(LEGACY, "http"),
+    encodeListener(
+      gatewayListener({
+        mesh,
+        bind: "0.0.0.0",
+        port: 8080,
+        servers: [{ kind: "http", routeName: "http.8080" }],
+      }),
+    ),
     ...KINDS.map(kind =>
       encodeListener(
         outboundListener(
@@ -197,6 +218,18 @@ function routes(kind: Kind): JsonObject {
         vhds: false,
       }),
     ),
+  );
+  return config;
+}
+
+/** One host with a route, as a VirtualService has it. */
+function gatewayRoutes(): JsonObject {
+  const destinations = [destination(PORTS.http)];
+  const input = { hostname: "shop.example", domains: ["shop.example"], requireTls: false };
+  const virtualHosts = [{ ...input, port: 80, routes: [httpRoute({ destinations })] }];
+  const common = { name: "http.8080", port: 80, vhds: false } as const;
+  const { "@type": _, ...config } = resourceJson(
+    encodeRoutes(routeConfiguration({ ...common, virtualHosts, fallback: "NONE" })),
   );
   return config;
 }
@@ -270,7 +303,11 @@ async function freePorts(): Promise<Record<Kind, number>> {
 }
 
 /** A request of the client's application; returns status and body. */
-function call(kind: Kind, host: string, headers: Record<string, string> = {}): Promise<string> {
+function call(
+  kind: Kind | "gateway",
+  host: string,
+  headers: Record<string, string> = {},
+): Promise<string> {
   return new Promise((resolve, reject) => {
     const options = { host: "127.0.0.1", port: clientPorts[kind], headers: { host, ...headers } };
     request(options, answer => {
@@ -373,6 +410,37 @@ test("HTTP metrics of both reporters have all labels", async () => {
       connection_security_policy: "mutual_tls",
     });
   }
+});
+
+test("a WebSocket goes through both proxies", async () => {
+  seen.length = 0;
+  const answer = await new Promise<string>((resolve, reject) => {
+    const headers = { host: "reviews", connection: "upgrade", upgrade: "websocket" };
+    request({ host: "127.0.0.1", port: clientPorts.http, headers })
+      .on("upgrade", (_, socket) => {
+        socket.write("ping");
+        socket.once("data", data => {
+          socket.destroy();
+          resolve(data.toString());
+        });
+      })
+      .on("response", other => reject(new Error(`no upgrade: ${other.statusCode}`)))
+      .on("error", reject)
+      .end();
+  });
+  assert.equal(answer, "ping");
+  assert.equal(seen[0]?.[PEER_HEADER], undefined);
+});
+
+test("a gateway routes by host, and answers 404 to others", async () => {
+  clientPorts.gateway = await client.listenerPort("0.0.0.0_8080");
+  seen.length = 0;
+  assert.equal(await call("gateway", "shop.example"), "200 hello");
+  assert.match(String(seen[0]?.["x-forwarded-client-cert"]), new RegExp(`URI=${CLIENT_ID}`));
+  assert.match(String(seen[0]?.["x-forwarded-for"]), /^[0-9a-f.:]+$/);
+  const other = await fetch(`http://127.0.0.1:${clientPorts.gateway}/`);
+  assert.equal(other.status, 404);
+  assert.equal(other.headers.get("server"), "istio-envoy");
 });
 
 test("an endpoint outside of the mesh is not told who calls", async () => {

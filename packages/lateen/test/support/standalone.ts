@@ -122,6 +122,8 @@ export function loopbackBootstrap(
   const inline = { identity: settings.identity, root: settings.rootPem };
   return {
     node: { id: "sidecar~127.0.0.1~a.b~b.svc.cluster.local", cluster: "a.b" },
+    // Histograms show what they counted at the next flush only.
+    statsFlushInterval: "0.1s",
     staticResources: {
       clusters: of("Cluster").map(each => staticCluster(localSecrets(each), settings)),
       listeners: of("Listener").map(each =>
