@@ -4,7 +4,7 @@ import { isList, isObject, type Json, type JsonObject } from "./json.ts";
 /**
  * JSON that must be just so, except for objects of these forms: `{$any: true}` is any value,
  * `{$match: "regular expression"}` a text of that form, `{$fact: "namespace"}` what the proxy said
- * of itself; and an object with `$more: true` may have further fields.
+ * of itself, `{$absent: true}` no value; and an object with `$more: true` may have further fields.
  */
 export type Pattern = Json;
 
@@ -12,7 +12,7 @@ export type Pattern = Json;
 export type Facts = Readonly<Record<string, string>>;
 
 export function matches(pattern: Pattern, value: Json | undefined, facts: Facts): boolean {
-  if (value === undefined) return false;
+  if (value === undefined) return isObject(pattern) && pattern["$absent"] === true;
   if (isList(pattern))
     return (
       isList(value) &&
@@ -21,6 +21,7 @@ export function matches(pattern: Pattern, value: Json | undefined, facts: Facts)
     );
   if (!isObject(pattern)) return pattern === value;
   if (pattern["$any"] === true) return true;
+  if (pattern["$absent"] === true) return false;
   const regularExpression = pattern["$match"];
   if (typeof regularExpression === "string")
     return typeof value === "string" && new RegExp(`^(?:${regularExpression})$`).test(value);
@@ -31,8 +32,9 @@ export function matches(pattern: Pattern, value: Json | undefined, facts: Facts)
 
 function matchesFields(pattern: JsonObject, value: JsonObject, facts: Facts): boolean {
   const keys = Object.keys(pattern).filter(key => key !== "$more");
-  if (pattern["$more"] !== true && Object.keys(value).length !== keys.length) return false;
-  return keys.every(
-    key => Object.hasOwn(value, key) && matches(pattern[key] ?? null, value[key], facts),
+  const known = (key: string): boolean => Object.hasOwn(pattern, key);
+  if (pattern["$more"] !== true && !Object.keys(value).every(known)) return false;
+  return keys.every(key =>
+    matches(pattern[key] ?? null, Object.hasOwn(value, key) ? value[key] : undefined, facts),
   );
 }

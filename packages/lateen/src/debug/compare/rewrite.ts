@@ -147,9 +147,10 @@ function applyAt(
   state: State,
 ): boolean {
   const [step, ...rest] = path;
-  const value = step === undefined ? undefined : container[step.field];
-  if (step === undefined || value === undefined) return false;
+  if (step === undefined) return false;
+  const value = container[step.field];
   if (rest.length === 0) return take(container, step, value, rewrite, state);
+  if (value === undefined) return false;
   const list = isList(value) ? [...value] : [value];
   let done = false;
   for (const [index, element] of list.entries()) {
@@ -166,13 +167,13 @@ function applyAt(
 function take(
   container: MutableObject,
   step: Step,
-  value: Json,
+  value: Json | undefined,
   rewrite: Rewrite,
   state: State,
 ): boolean {
   if (!isList(value) || isList(rewrite.from)) {
     if (!matches(rewrite.from, value, state.facts)) return false;
-    state.leaves += countLeaves(value);
+    if (value !== undefined) state.leaves += countLeaves(value);
     const by = replacement(rewrite, state.facts);
     if (by === undefined) delete container[step.field];
     else container[step.field] = by;
