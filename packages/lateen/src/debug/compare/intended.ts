@@ -135,6 +135,11 @@ const tag = (name: string, variable: string, fact: string): Rewrite =>
     { tag: name, literal: { value: { $fact: fact } } },
   );
 
+const toStdout = (field: string, from: Pattern, by: Json): Rewrite => ({
+  ...ours(ACCESS_LOG, field, from, by),
+  where: { typedConfig: { "@type": `${TYPE}/${STDOUT_LOG}`, $more: true }, $more: true },
+});
+
 export const intendedDifferences: readonly IntendedDifference[] = [
   {
     name: "certificates over ADS",
@@ -306,12 +311,9 @@ export const intendedDifferences: readonly IntendedDifference[] = [
     name: "access log to standard output",
     reason: "/dev/stdout can not be opened where it is a socket, as under a supervisor",
     rewrites: [
-      {
-        ...ours(ACCESS_LOG, "name", "envoy.access_loggers.stdout", "envoy.access_loggers.file"),
-        where: { typedConfig: { "@type": `${TYPE}/${STDOUT_LOG}`, $more: true }, $more: true },
-      },
-      ours(STDOUT_LOG, "path", { $absent: true }, "/dev/stdout"),
-      ours(STDOUT_LOG, "@type", `${TYPE}/${STDOUT_LOG}`, `${TYPE}/${FILE_LOG}`),
+      toStdout("name", "envoy.access_loggers.stdout", "envoy.access_loggers.file"),
+      toStdout("typedConfig.path", { $absent: true }, "/dev/stdout"),
+      toStdout("typedConfig.@type", `${TYPE}/${STDOUT_LOG}`, `${TYPE}/${FILE_LOG}`),
     ],
   },
   {
