@@ -53,7 +53,7 @@ function load(mesh: MeshGraph, of: ReferenceCase): void {
 
 /** Everything a proxy subscribes to, as Envoy would ask for it. */
 function resourcesOf(mesh: MeshGraph, proxy: ProxyClass): Resources {
-  const all: Partial<Record<string, TypeResources>> = mesh.resources;
+  const all = mesh.resources;
   const cds = wildcard(all[TypeUrl.cluster], proxy);
   const lds = wildcard(all[TypeUrl.listener], proxy);
   const assignments = cds.filter(each => each["type"] === "EDS").map(assignmentName);
@@ -64,31 +64,24 @@ function resourcesOf(mesh: MeshGraph, proxy: ProxyClass): Resources {
 }
 
 function virtualHosts(mesh: MeshGraph, proxy: ProxyClass): NamedVirtualHost[] {
-  const all: Partial<Record<string, TypeResources>> = mesh.resources;
-  return encodedWildcard(all[TypeUrl.virtualHost], proxy).map(each => ({
+  return encodedWildcard(mesh.resources[TypeUrl.virtualHost], proxy).map(each => ({
     resourceName: each.name,
     virtualHost: decoded(each),
   }));
 }
 
-function wildcard(type: TypeResources | undefined, proxy: ProxyClass): JsonObject[] {
+function wildcard(type: TypeResources, proxy: ProxyClass): JsonObject[] {
   return encodedWildcard(type, proxy).map(decoded);
 }
 
-function encodedWildcard(type: TypeResources | undefined, proxy: ProxyClass): EncodedResource[] {
-  if (type === undefined) return [];
+function encodedWildcard(type: TypeResources, proxy: ProxyClass): EncodedResource[] {
   return type.wildcardViews(proxy).flatMap(view => {
     const names = type.names.acquire(view);
     return names.value().flatMap(name => built(type, view, name));
   });
 }
 
-function named(
-  type: TypeResources | undefined,
-  proxy: ProxyClass,
-  names: readonly string[],
-): JsonObject[] {
-  if (type === undefined) return [];
+function named(type: TypeResources, proxy: ProxyClass, names: readonly string[]): JsonObject[] {
   const once = [...new Set(names)].sort();
   return once.flatMap(name => built(type, type.namedView(proxy, name), name).map(decoded));
 }

@@ -1,5 +1,5 @@
 /** From what a proxy says of itself to the model's row. */
-import type { Proxy as ProxyRow } from "../model/types.ts";
+import type { ConnectedProxy } from "../model/types.ts";
 
 /** The slice of a discovery Node that is read. */
 export interface DescribedNode {
@@ -15,8 +15,8 @@ export interface DescribedNode {
  */
 export function proxyRow(
   node: DescribedNode,
-  as: { readonly flavour: ProxyRow["flavour"]; readonly vhds: boolean },
-): ProxyRow {
+  as: { readonly flavour: ConnectedProxy["flavour"]; readonly vhds: boolean },
+): ConnectedProxy {
   const { id, metadata } = node;
   const [type, ip = "", fullName = ""] = id.split("~");
   const dot = fullName.lastIndexOf(".");
@@ -40,7 +40,7 @@ export function proxyRow(
   };
 }
 
-function interceptionMode(value: unknown): ProxyRow["interceptionMode"] {
+function interceptionMode(value: unknown): ConnectedProxy["interceptionMode"] {
   return value === "TPROXY" || value === "NONE" ? value : "REDIRECT";
 }
 

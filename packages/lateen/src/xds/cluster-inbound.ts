@@ -4,7 +4,7 @@ import {
   Cluster_DiscoveryType,
   Cluster_LbPolicy,
 } from "@lateen/envoy-api/envoy/config/cluster/v3/cluster.js";
-import type { Protocol, Service } from "../model/types.ts";
+import type { ObjectRef, Protocol, Service } from "../model/types.ts";
 import {
   httpProtocol,
   INBOUND_BIND,
@@ -13,7 +13,7 @@ import {
   UNLIMITED,
 } from "./cluster.ts";
 import { filterMetadata, seconds, socketAddress } from "./message.ts";
-import { inboundClusterName, METADATA_NAMESPACE, statName } from "./names.ts";
+import { configPath, inboundClusterName, METADATA_NAMESPACE, statName } from "./names.ts";
 
 export interface InboundClusterInput {
   /** The port that the application listens on (of a Sidecar ingress: the port it declares). */
@@ -21,6 +21,8 @@ export interface InboundClusterInput {
   readonly protocol: Protocol;
   /** The services that reach the application by this port; metrics go to the first. */
   readonly services: readonly Service[];
+  /** The DestinationRule that holds for the first of them. */
+  readonly destinationRule?: ObjectRef | undefined;
   /** `127.0.0.1:8080` of a Sidecar ingress; undefined: the address that the client asked for. */
   readonly defaultEndpoint: { readonly address: string; readonly port: number } | undefined;
 }
@@ -34,7 +36,7 @@ export function inboundCluster(input: InboundClusterInput): Cluster {
     circuitBreakers: UNLIMITED,
     commonLbConfig: {},
     typedExtensionProtocolOptions: protocolOptions(httpProtocol(input.protocol)),
-    metadata: inboundMetadata(input.services),
+    metadata: inboundMetadata(input),
     ...destination(name, input),
   };
 }
@@ -60,11 +62,13 @@ const APPLICATION: Partial<Cluster> = {
   upstreamBindConfig: INBOUND_BIND,
 };
 
-function inboundMetadata(services: readonly Service[]): Cluster["metadata"] {
+function inboundMetadata(input: InboundClusterInput): Cluster["metadata"] {
+  const { services, destinationRule } = input;
   const [first] = services;
   if (first === undefined) return undefined;
+  const config = destinationRule === undefined ? {} : { config: configPath(destinationRule) };
   return filterMetadata({
-    istio: { services: services.map(serviceMetadata) },
+    istio: { ...config, services: services.map(serviceMetadata) },
     [METADATA_NAMESPACE]: serviceMetadata(first),
   });
 }

@@ -5,7 +5,7 @@ import { MESH_KEY } from "../../model/inputs.ts";
 import type { Model } from "../../model/model.ts";
 import type { ProxyClass } from "../../model/proxies.ts";
 import type { ServiceShape } from "../../model/services.ts";
-import type { DestinationRuleRow, Service, ServicePort } from "../../model/types.ts";
+import type { DestinationRuleRow, Service, ServiceKey, ServicePort } from "../../model/types.ts";
 import {
   blackHoleCluster,
   inboundPassthroughCluster,
@@ -155,8 +155,8 @@ function lookupFamily(family: string): OutboundClusterInput["dnsLookupFamily"] {
 
 /** Key: inbound set and name of the cluster. */
 function createInbound(graph: Graph, model: Model): CellFamily<Encoded> {
-  const { services, proxies } = model;
-  const reads = [services, proxies.inboundSets];
+  const { services, proxies, rules } = model;
+  const reads = [services, proxies.inboundSets, rules.holding, rules.rules];
   return graph.cells<Encoded>(
     { name: "inbound clusters", reads, equals: sameResource },
     (key, read) => {
@@ -173,11 +173,23 @@ function createInbound(graph: Graph, model: Model): CellFamily<Encoded> {
           targetPort: first.targetPort,
           protocol: first.servicePort.protocol,
           services: [...served].flatMap(service => read.get(services, service) ?? []),
+          destinationRule: inboundRule(read, model, first.service)?.source,
           defaultEndpoint: undefined,
         }),
       );
     },
   );
+}
+
+/** A workload is a client of its own service: what holds in the service's namespace. */
+function inboundRule(
+  read: Reader,
+  { rules }: Model,
+  service: ServiceKey,
+): DestinationRuleRow | undefined {
+  const namespace = service.slice(0, service.indexOf("/"));
+  const rule = read.cell(rules.holding, holdingKey(namespace, service));
+  return rule === "" ? undefined : read.get(rules.rules, rule);
 }
 
 function createNames(graph: Graph, model: Model): CellFamily<readonly string[]> {
