@@ -13,11 +13,18 @@ export interface GroupKind {
   readonly kind: string;
 }
 
+/** What these mean in all kinds that have them. */
+const COMMON_FIELDS: ReadonlyMap<string, string> = new Map([
+  ["spec", "What is wanted."],
+  ["status", "What was seen. Not for users to write."],
+]);
+
 /** The schema of whole objects of a kind. */
 export function kindOpenApi(fields: SchemaNode, kind: GroupKind): JsonObject {
   const schema = openApiOf(fields);
-  const properties = schema["properties"];
-  assert(typeof properties === "object", "the fields of a kind are an object schema");
+  const properties: Record<string, Json> = {};
+  for (const [name, field] of fields.properties ?? [])
+    properties[name] = defined({ description: COMMON_FIELDS.get(name), ...openApiOf(field) });
   return {
     ...schema,
     properties: {
@@ -36,12 +43,22 @@ export function kindOpenApi(fields: SchemaNode, kind: GroupKind): JsonObject {
 
 export function openApiOf(node: SchemaNode): JsonObject {
   return defined({
-    description: node.description,
+    description: descriptionOf(node),
     ...typeOf(node),
     default: node.presence === "default" && !node.decodedOnly ? node.default : undefined,
     nullable: node.nullable,
     ...extensions(node),
   });
+}
+
+/** `kubectl explain` says, too, what has no effect yet. */
+function descriptionOf(node: SchemaNode): string | undefined {
+  const notes = [node.description];
+  if (node.notYet === true) notes.push("Accepted, but not carried out yet.");
+  if (node.notYetValues !== undefined)
+    notes.push(`Accepted, but not carried out yet: ${node.notYetValues.join(", ")}.`);
+  const text = notes.filter(note => note !== undefined).join(" ");
+  return text === "" ? undefined : text;
 }
 
 type Partly = Readonly<Record<string, Json | undefined>>;

@@ -2,6 +2,7 @@
 import { labelValue, qualifiedName } from "../names.ts";
 import {
   boolean,
+  describe,
   duration,
   enumOf,
   integer,
@@ -61,7 +62,10 @@ export const destination = object(
   {
     host: required(string({ check: wildcardHost, description: "A host of the service registry." })),
     subset: string({ check: subsetName, description: "A subset that a DestinationRule defines." }),
-    port: object({ number: required(portNumber) }),
+    port: object(
+      { number: required(portNumber) },
+      { description: "Needed where the host has more than one port." },
+    ),
   },
   { description: "Where requests go." },
 );
@@ -70,10 +74,18 @@ export type Destination = TypeOf<typeof destination>;
 /** A port of a Gateway's server; protocols in `notYetProtocols` are warned about. */
 export function serverPort(notYetProtocols: readonly string[]) {
   return object({
-    number: required(portNumber),
-    protocol: required(string({ check: protocolName, notYetValues: notYetProtocols })),
-    name: required(string({ minLength: 1 })),
-    targetPort: notYet(uint32),
+    number: required(describe("The port that is opened.", portNumber)),
+    protocol: required(
+      string({
+        check: protocolName,
+        notYetValues: notYetProtocols,
+        description: "HTTP, HTTP2, GRPC, HTTPS, TLS, TCP, ...",
+      }),
+    ),
+    name: required(
+      string({ minLength: 1, description: "Unique among the servers of the Gateway." }),
+    ),
+    targetPort: describe("Has no meaning here.", uint32),
   });
 }
 

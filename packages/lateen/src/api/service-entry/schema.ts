@@ -3,14 +3,21 @@ import type { ObjectOfKind } from "../define.ts";
 import { portNumber, status, workloadSelector } from "../networking/common.ts";
 import { ipOrCidr, serviceVisibility, wildcardHost } from "../networking/hosts.ts";
 import { protocolName } from "../networking/protocol.ts";
-import { enumOf, list, object, optional, orElse, required, string } from "../schema.ts";
+import { describe, enumOf, list, object, optional, orElse, required, string } from "../schema.ts";
 import { workloadEntrySpec } from "../workload-entry/schema.ts";
 
 const port = object({
-  number: required(portNumber),
-  name: required(string({ minLength: 1, maxLength: 256 })),
-  protocol: orElse(string({ maxLength: 256, check: protocolName }), ""),
-  targetPort: portNumber,
+  number: required(describe("The port that clients use.", portNumber)),
+  name: required(string({ minLength: 1, maxLength: 256, description: "Unique among the ports." })),
+  protocol: orElse(
+    string({
+      maxLength: 256,
+      check: protocolName,
+      description: "HTTP, HTTP2, GRPC, HTTPS, TLS, TCP, ... Empty: sniffed.",
+    }),
+    "",
+  ),
+  targetPort: describe("The port of the endpoints. Default: number.", portNumber),
 });
 
 export const serviceEntryFields = {
@@ -28,7 +35,12 @@ export const serviceEntryFields = {
         description: "Virtual addresses: IPs or CIDRs.",
       }),
       ports: list(port, { maxItems: 256, mapKeys: ["name"] }),
-      location: orElse(enumOf(["MESH_EXTERNAL", "MESH_INTERNAL"]), "MESH_EXTERNAL"),
+      location: orElse(
+        enumOf(["MESH_EXTERNAL", "MESH_INTERNAL"], {
+          description: "MESH_INTERNAL services speak mutual TLS like workloads of the mesh.",
+        }),
+        "MESH_EXTERNAL",
+      ),
       resolution: orElse(
         enumOf(["NONE", "STATIC", "DNS", "DNS_ROUND_ROBIN", "DYNAMIC_DNS"], {
           notYetValues: ["DYNAMIC_DNS"],
@@ -36,7 +48,9 @@ export const serviceEntryFields = {
         }),
         "NONE",
       ),
-      endpoints: optional(list(workloadEntrySpec, { maxItems: 4096 })),
+      endpoints: optional(
+        list(workloadEntrySpec, { maxItems: 4096, description: "Where requests go." }),
+      ),
       workloadSelector,
       exportTo: list(string({ check: serviceVisibility }), {
         description: 'Namespaces that see this: "*" for all (default), "." or names; "~" for none.',

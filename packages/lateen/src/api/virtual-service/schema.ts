@@ -15,6 +15,7 @@ import {
 import { gatewayReference, ipOrCidr, wildcardHostOrIp } from "../networking/hosts.ts";
 import {
   boolean,
+  describe,
   duration,
   enumOf,
   integer,
@@ -31,7 +32,10 @@ import { headerName, retryConditions } from "./checks.ts";
 const gateways = list(string({ check: gatewayReference }), {
   description: "Gateways (name or namespace/name) and `mesh` for sidecars. Default: mesh only.",
 });
-const sourceLabels = map(string({ check: labelValue }), { keyCheck: qualifiedName });
+const sourceLabels = map(string({ check: labelValue }), {
+  keyCheck: qualifiedName,
+  description: "Labels of the workload that sends the request.",
+});
 
 const headerChange = object({ add: map(string()), set: map(string()), remove: list(string()) });
 const headers = object({ request: headerChange, response: headerChange });
@@ -43,12 +47,18 @@ const weight = orElse(
 
 const httpMatch = object(
   {
-    name: string(),
-    uri: stringMatch,
-    headers: map(stringMatch, { keyCheck: headerName }),
-    port: portNumber,
+    name: string({ description: "For logs and messages." }),
+    uri: describe("The path of the request.", stringMatch),
+    headers: map(stringMatch, {
+      keyCheck: headerName,
+      description: "Headers by name. An empty match: the header must be there.",
+    }),
+    port: describe("The port that the client asked for.", portNumber),
     sourceLabels,
-    sourceNamespace: string({ check: orEmpty(dnsLabel) }),
+    sourceNamespace: string({
+      check: orEmpty(dnsLabel),
+      description: "Namespace of the workload that sends the request.",
+    }),
     gateways,
     scheme: notYet(uncheckedStringMatch),
     method: notYet(uncheckedStringMatch),
@@ -66,7 +76,7 @@ const retries = object({
     integer({ min: 0, max: 2_147_483_647, description: "0 switches retries off." }),
     0,
   ),
-  perTryTimeout: duration(),
+  perTryTimeout: duration({ description: "Of each attempt. Default: the route's timeout." }),
   retryOn: string({ check: retryConditions, description: "Conditions, separated by commas." }),
   backoff: notYet(duration()),
   retryRemoteLocalities: notYet(boolean({ nullable: true })),
@@ -115,7 +125,7 @@ const httpRoute = object({
     description: "Where requests go, shared out by weight.",
   }),
   timeout: duration({ description: "Of the whole request, with retries. Default: none." }),
-  retries,
+  retries: describe("When and how often a request is sent again.", retries),
   redirect: notYet(redirect),
   directResponse: notYet(
     object({

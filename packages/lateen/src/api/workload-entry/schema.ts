@@ -33,11 +33,19 @@ export const workloadEntrySpec = object({
     keyCheck: endpointPortName,
     description: "Port of the workload by name of the service port. Default: its targetPort.",
   }),
-  labels: map(string({ check: labelValue }), { keyCheck: qualifiedName, maxProperties: 256 }),
-  network: string({ maxLength: 2048 }),
-  locality: string({ maxLength: 2048, check: locality }),
+  labels: map(string({ check: labelValue }), {
+    keyCheck: qualifiedName,
+    maxProperties: 256,
+    description: "Subsets and selectors look at these.",
+  }),
+  network: string({ maxLength: 2048, description: "Network that the address is in." }),
+  locality: string({
+    maxLength: 2048,
+    check: locality,
+    description: "region/zone/subzone.",
+  }),
   weight: integer({ min: 0, max: 4_294_967_295, description: "Share among the endpoints." }),
-  serviceAccount: string({ maxLength: 253 }),
+  serviceAccount: string({ maxLength: 253, description: "Identity, in the same namespace." }),
 });
 
 export const workloadEntryFields = { spec: required(workloadEntrySpec), status };
