@@ -16,8 +16,8 @@ import {
   fqdn,
   gatewayReference,
   ipOrCidr,
+  istioLabel,
   serviceVisibility,
-  subsetName,
   visibility,
   wildcardHost,
   wildcardHostOrIp,
@@ -69,7 +69,7 @@ const cases: [string, StringCheck, string[], string[]][] = [
   ],
   ["visibility", visibility, ["*", ".", "default"], ["~", "", "a.b", "**"]],
   ["serviceVisibility", serviceVisibility, ["~", "*"], ["", "A"]],
-  ["subsetName", subsetName, ["v1", "V1", "1"], ["", "a.b", "a|b", long(64)]],
+  ["istioLabel", istioLabel, ["v1", "V1", "1"], ["", "a.b", "a|b", long(64)]],
   ["gatewayHost", gatewayHost, ["*", "a.b", "ns/*.a", "./*", "*/a"], ["", "a/b/c", "~/a", "ns/"]],
   [
     "egressHost",

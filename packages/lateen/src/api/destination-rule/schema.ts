@@ -2,14 +2,14 @@
 import type { ObjectOfKind } from "../define.ts";
 import { labelValue, qualifiedName } from "../names.ts";
 import { exportTo, status } from "../networking/common.ts";
-import { subsetName, wildcardHost } from "../networking/hosts.ts";
+import { istioLabel, wildcardHost } from "../networking/hosts.ts";
 import { trafficPolicy } from "../networking/traffic-policy.ts";
 import { describe, list, map, notYet, object, required, string } from "../schema.ts";
 
 const subsetLabels = map(string({ check: labelValue }), { keyCheck: qualifiedName });
 
 const subset = object({
-  name: required(string({ check: subsetName, description: "What routes refer to." })),
+  name: required(string({ check: istioLabel, description: "What routes refer to." })),
   labels: describe("The endpoints that have all of these.", subsetLabels),
   trafficPolicy,
 });

@@ -17,7 +17,7 @@ import {
   string,
   type TypeOf,
 } from "../schema.ts";
-import { subsetName, visibility, wildcardHost } from "./hosts.ts";
+import { istioLabel, visibility, wildcardHost } from "./hosts.ts";
 import { protocolName } from "./protocol.ts";
 
 export const group = "networking.istio.io";
@@ -61,7 +61,7 @@ export type StringMatch = TypeOf<typeof stringMatch>;
 export const destination = object(
   {
     host: required(string({ check: wildcardHost, description: "A host of the service registry." })),
-    subset: string({ check: subsetName, description: "A subset that a DestinationRule defines." }),
+    subset: string({ check: istioLabel, description: "A subset that a DestinationRule defines." }),
     port: object(
       { number: required(portNumber) },
       { description: "Needed where the host has more than one port." },

@@ -43,8 +43,8 @@ export const ipOrCidr: StringCheck = text => {
     : "an IP address or a CIDR such as 10.0.0.0/8";
 };
 
-/** Names of subsets: they become part of cluster names. */
-export const subsetName: StringCheck = text =>
+/** Names of subsets and ports: they become part of names of clusters. */
+export const istioLabel: StringCheck = text =>
   isLabel(text) ? undefined : "a DNS label: letters, digits and '-', at most 63";
 
 /** `mesh`, `name` or `namespace/name` of a Gateway. */

@@ -1,14 +1,16 @@
 /** networking.istio.io ServiceEntry: its fields. */
 import type { ObjectOfKind } from "../define.ts";
 import { portNumber, status, workloadSelector } from "../networking/common.ts";
-import { ipOrCidr, serviceVisibility, wildcardHost } from "../networking/hosts.ts";
+import { ipOrCidr, istioLabel, serviceVisibility, wildcardHost } from "../networking/hosts.ts";
 import { protocolName } from "../networking/protocol.ts";
 import { describe, enumOf, list, object, optional, orElse, required, string } from "../schema.ts";
 import { workloadEntrySpec } from "../workload-entry/schema.ts";
 
 const port = object({
   number: required(describe("The port that clients use.", portNumber)),
-  name: required(string({ minLength: 1, maxLength: 256, description: "Unique among the ports." })),
+  name: required(
+    string({ maxLength: 256, check: istioLabel, description: "Unique among the ports." }),
+  ),
   protocol: orElse(
     string({
       maxLength: 256,
