@@ -64,19 +64,20 @@ export function outboundCluster(input: OutboundClusterInput): Cluster {
   const name = outboundClusterName(port.number, subset?.name ?? "", service.hostname);
   const passthrough =
     service.resolution === "Passthrough" || policy.loadBalancer.kind === "PASSTHROUGH";
+  const sockets = transport(input, passthrough);
   return {
     name,
     altStatName: statName(name),
     connectTimeout: seconds(10),
     circuitBreakers: UNLIMITED,
     commonLbConfig: { healthyPanicThreshold: { value: 0 } },
-    metadata: outboundMetadata(input),
+    metadata: outboundMetadata(input, sockets),
     typedExtensionProtocolOptions: protocolOptions({
       ...httpProtocol(port.protocol),
       ...automaticNames(policy.tls),
     }),
     ...(passthrough ? ORIGINAL_DESTINATION : discovery(name, input)),
-    ...transport(input, passthrough),
+    ...sockets,
   };
 }
 
@@ -242,9 +243,13 @@ function hasProtocol(options: HttpProtocolOptions): boolean {
   );
 }
 
-function outboundMetadata(input: OutboundClusterInput): Cluster["metadata"] {
+function outboundMetadata(
+  input: OutboundClusterInput,
+  sockets: Partial<Cluster>,
+): Cluster["metadata"] {
   const { service, port, policy, subset, destinationRule } = input;
   const origination = policy.tls?.mode === "SIMPLE" || policy.tls?.mode === "MUTUAL";
+  const allMesh = sockets.transportSocket !== undefined && !origination;
   return filterMetadata({
     istio: dropUndefined({
       alpn_override: origination ? "false" : undefined,
@@ -257,6 +262,8 @@ function outboundMetadata(input: OutboundClusterInput): Cluster["metadata"] {
       ...serviceMetadata(service),
       // Read by the ALPN override of the outbound connection managers.
       sniffed: port.protocol === "AUTO" && !origination ? true : undefined,
+      // Read by the filter that tells the peer who we are, where no endpoint says it.
+      tlsMode: allMesh ? "istio" : undefined,
     }),
   });
 }

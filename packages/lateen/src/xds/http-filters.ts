@@ -78,10 +78,16 @@ const ALPN_OVERRIDE = extension("envoy.filters.http.set_filter_state", SetFilter
 });
 
 /**
- * Tells the peer who we are, if the endpoint that was chosen is a proxy of the mesh: its metadata
- * `tlsMode` puts a header there, which then gets our description; elsewhere there stays none. What
- * the application itself put there goes in any case.
+ * Tells the peer who we are, if it is a proxy of the mesh: `tlsMode` in the metadata of the endpoint
+ * that was chosen, or of a cluster that has only such, puts a header there, which then gets our
+ * description; elsewhere there stays none. What the application itself put there goes in any case.
  */
+const TLS_MODE = `%COALESCE(${JSON.stringify({
+  operators: [
+    { command: "UPSTREAM_METADATA", param: "envoy.transport_socket_match:tlsMode" },
+    { command: "METADATA", param: `CLUSTER:${METADATA_NAMESPACE}:tlsMode` },
+  ],
+})})%`;
 const PEER_SENDER = extension("envoy.filters.http.header_mutation", HeaderMutation, {
   mutations: {
     requestMutations: [
@@ -90,7 +96,7 @@ const PEER_SENDER = extension("envoy.filters.http.header_mutation", HeaderMutati
         append: {
           header: {
             key: PEER_HEADER,
-            value: "%UPSTREAM_METADATA(envoy.transport_socket_match:tlsMode)%",
+            value: TLS_MODE,
           },
           appendAction: HeaderValueOption_HeaderAppendAction.OVERWRITE_IF_EXISTS_OR_ADD,
         },

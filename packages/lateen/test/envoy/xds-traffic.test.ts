@@ -28,7 +28,14 @@ import { PEER_HEADER } from "../../src/xds/names.ts";
 import { routeConfiguration } from "../../src/xds/route.ts";
 import { EnvoyProcess, eventually } from "../support/envoy-process.ts";
 import { type JsonObject, loopbackBootstrap, resourceJson } from "../support/standalone.ts";
-import { endpoint, mesh, service, servicePort } from "../support/xds-rows.ts";
+import {
+  clientTls,
+  endpoint,
+  mesh,
+  plainPolicy,
+  service,
+  servicePort,
+} from "../support/xds-rows.ts";
 import {
   clusterInput,
   destination,
@@ -51,6 +58,8 @@ const PROTOCOLS: Readonly<Record<Kind, Protocol>> = {
 };
 const SERVICE = service("reviews", "default");
 const LEGACY = service("legacy", "default");
+/** Its DestinationRule says that it speaks the mesh's TLS; its endpoint does not. */
+const RULED = service("ruled", "default");
 const CLIENT_ID = "spiffe://cluster.local/ns/clients/sa/sleep";
 const SERVER_ID = "spiffe://cluster.local/ns/default/sa/reviews";
 
@@ -147,12 +156,13 @@ function serverResources(ports: Record<Kind, number>) {
 }
 
 function clientResources() {
-  const cluster = (of: typeof SERVICE, kind: Kind) =>
+  const cluster = (of: typeof SERVICE, kind: Kind, policy = plainPolicy) =>
     encodeCluster(
       outboundCluster(
         clusterInput(servicePort(PORTS[kind], PROTOCOLS[kind]), {
           service: of,
           spiffeIds: [SERVER_ID],
+          policy,
         }),
       ),
     );
@@ -160,6 +170,7 @@ function clientResources() {
     encodeCluster(passthroughCluster()),
     ...KINDS.map(kind => cluster(SERVICE, kind)),
     cluster(LEGACY, "http"),
+    cluster(RULED, "http", { ...plainPolicy, tls: clientTls("ISTIO_MUTUAL") }),
     encodeListener(
       gatewayListener({
         mesh,
@@ -196,6 +207,7 @@ function clientEndpoints(ports: Record<Kind, number>, app: number): Record<strin
     ...Object.fromEntries(
       KINDS.map(kind => [`outbound|${PORTS[kind]}||${SERVICE.hostname}`, at(ports[kind])]),
     ),
+    [`outbound|80||${RULED.hostname}`]: at(ports.http, { tlsMode: "disabled" }),
     [`outbound|80||${LEGACY.hostname}`]: at(app, { tlsMode: "disabled", workloadName: "legacy" }),
   };
 }
@@ -207,7 +219,7 @@ function routes(kind: Kind): JsonObject {
       routeConfiguration({
         name: String(port),
         port,
-        virtualHosts: [SERVICE, LEGACY].map(each => ({
+        virtualHosts: [SERVICE, LEGACY, RULED].map(each => ({
           hostname: each.hostname,
           port,
           domains: [each.name],
@@ -410,6 +422,17 @@ test("HTTP metrics of both reporters have all labels", async () => {
       connection_security_policy: "mutual_tls",
     });
   }
+});
+
+test("a cluster that is all mesh is told who calls, whatever its endpoints say", async () => {
+  const labels = { reporter: "destination", ...SOURCE, ...OK };
+  const before = await metric(server, "istio_requests_total", labels);
+  assert.equal(await call("http", "ruled"), "200 hello");
+  await eventually(
+    "one more request from the same source",
+    async () => (await metric(server, "istio_requests_total", labels)) === before + 1,
+    5000,
+  );
 });
 
 test("a WebSocket goes through both proxies", async () => {
