@@ -3,65 +3,34 @@
  * they say they are, and what they count.
  */
 import assert from "node:assert/strict";
-import { Buffer } from "node:buffer";
 import { createServer, type IncomingHttpHeaders, request } from "node:http";
-import { type AddressInfo, connect, createServer as createTcpServer, type Server } from "node:net";
+import { connect, createServer as createTcpServer, type Server } from "node:net";
 import { after, before, test } from "node:test";
-import { Value } from "@lateen/envoy-api/google/protobuf/struct.js";
 import { ProxyEnvironment } from "../../src/base/proxy-environment.ts";
-import { openAuthority } from "../../src/ca/authority.ts";
-import { selfSignedRoot } from "../../src/ca/certificate.ts";
-import type { Endpoint, Protocol } from "../../src/model/types.ts";
-import {
-  blackHoleCluster,
-  inboundPassthroughCluster,
-  outboundCluster,
-  passthroughCluster,
-} from "../../src/xds/cluster.ts";
-import { inboundCluster } from "../../src/xds/cluster-inbound.ts";
-import { encodeCluster, encodeListener, encodeRoutes } from "../../src/xds/encode.ts";
-import { loadAssignment } from "../../src/xds/endpoint.ts";
-import { gatewayListener } from "../../src/xds/listener-gateway.ts";
-import { virtualInbound } from "../../src/xds/listener-inbound.ts";
-import { outboundListener } from "../../src/xds/listener-outbound.ts";
 import { PEER_HEADER } from "../../src/xds/names.ts";
-import { routeConfiguration } from "../../src/xds/route.ts";
 import { EnvoyProcess, eventually } from "../support/envoy-process.ts";
-import { type JsonObject, loopbackBootstrap, resourceJson } from "../support/standalone.ts";
+import { loopbackBootstrap } from "../support/standalone.ts";
 import {
-  clientTls,
-  endpoint,
-  mesh,
-  plainPolicy,
-  service,
-  servicePort,
-} from "../support/xds-rows.ts";
+  counted,
+  environment,
+  freePorts,
+  listen,
+  metric,
+  testAuthority,
+} from "../support/traffic.ts";
 import {
-  clusterInput,
-  destination,
-  httpRoute,
-  inboundPort,
-  outboundInput,
-  tcpChain,
-} from "../support/xds-samples.ts";
-
-/** The ports of the server's proxy, one for each way a service may be declared. */
-const KINDS = ["http", "h2", "sniffed", "strict", "tcp", "greeting"] as const;
-type Kind = (typeof KINDS)[number];
-const PROTOCOLS: Readonly<Record<Kind, Protocol>> = {
-  http: "HTTP",
-  h2: "HTTP2",
-  sniffed: "AUTO",
-  strict: "HTTP",
-  tcp: "TCP",
-  greeting: "AUTO",
-};
-const SERVICE = service("reviews", "default");
-const LEGACY = service("legacy", "default");
-/** Its DestinationRule says that it speaks the mesh's TLS; its endpoint does not. */
-const RULED = service("ruled", "default");
-const CLIENT_ID = "spiffe://cluster.local/ns/clients/sa/sleep";
-const SERVER_ID = "spiffe://cluster.local/ns/default/sa/reviews";
+  CLIENT_ID,
+  clientEndpoints,
+  clientResources,
+  gatewayRoutes,
+  KINDS,
+  type Kind,
+  PORTS,
+  routes,
+  SERVER_ID,
+  SERVICE,
+  serverResources,
+} from "../support/xds-pair.ts";
 
 let server: EnvoyProcess;
 let client: EnvoyProcess;
@@ -80,12 +49,12 @@ before(async () => {
     socket.write("HTTP/1.1 101 Yes\r\nconnection: upgrade\r\nupgrade: websocket\r\n\r\n");
     socket.pipe(socket);
   });
-  const app = await listen(web);
-  const echo = await listen(createTcpServer(socket => socket.pipe(socket)));
-  const greeting = await listen(createTcpServer(socket => socket.end("welcome")));
+  const app = await application(web);
+  const echo = await application(createTcpServer(socket => socket.pipe(socket)));
+  const greeting = await application(createTcpServer(socket => socket.end("welcome")));
   const apps = { http: app, h2: app, sniffed: app, strict: app, tcp: echo, greeting };
-  serverPorts = await freePorts();
-  clientPorts = await freePorts();
+  serverPorts = await freePorts(KINDS);
+  clientPorts = await freePorts(KINDS);
   const authority = testAuthority();
   server = await EnvoyProcess.start(
     loopbackBootstrap(serverResources(serverPorts), {
@@ -124,194 +93,9 @@ after(async () => {
   for (const close of closers) close();
 });
 
-/** Service ports. */
-const PORTS = { http: 80, h2: 81, sniffed: 82, tcp: 83, strict: 84, greeting: 85 } as const;
-
-function serverResources(ports: Record<Kind, number>) {
-  return [
-    encodeCluster(blackHoleCluster()),
-    encodeCluster(inboundPassthroughCluster()),
-    ...KINDS.map(kind =>
-      encodeCluster(
-        inboundCluster({
-          targetPort: ports[kind],
-          // The application of this test speaks HTTP/1 whatever its proxy is spoken to.
-          protocol: kind === "tcp" ? "TCP" : "HTTP",
-          services: [SERVICE],
-          defaultEndpoint: undefined,
-        }),
-      ),
-    ),
-    encodeListener(
-      virtualInbound({
-        mesh,
-        trustDomains: ["cluster.local"],
-        ports: KINDS.map(kind =>
-          inboundPort(ports[kind], PROTOCOLS[kind], kind === "strict" ? "STRICT" : "PERMISSIVE"),
-        ),
-        mtls: "PERMISSIVE",
-      }),
-    ),
-  ];
-}
-
-function clientResources() {
-  const cluster = (of: typeof SERVICE, kind: Kind, policy = plainPolicy) =>
-    encodeCluster(
-      outboundCluster(
-        clusterInput(servicePort(PORTS[kind], PROTOCOLS[kind]), {
-          service: of,
-          spiffeIds: [SERVER_ID],
-          policy,
-        }),
-      ),
-    );
-  return [
-    encodeCluster(passthroughCluster()),
-    ...KINDS.map(kind => cluster(SERVICE, kind)),
-    cluster(LEGACY, "http"),
-    cluster(RULED, "http", { ...plainPolicy, tls: clientTls("ISTIO_MUTUAL") }),
-    encodeListener(
-      gatewayListener({
-        mesh,
-        bind: "0.0.0.0",
-        port: 8080,
-        servers: [{ kind: "http", routeName: "http.8080" }],
-      }),
-    ),
-    ...KINDS.map(kind =>
-      encodeListener(
-        outboundListener(
-          outboundInput({
-            bind: "10.0.0.1",
-            port: PORTS[kind],
-            routeName: kind === "tcp" ? undefined : String(PORTS[kind]),
-            chains: kind === "tcp" ? [tcpChain(PORTS.tcp)] : [],
-            fallback: PROTOCOLS[kind] === "AUTO" ? tcpChain(PORTS[kind]) : undefined,
-          }),
-        ),
-      ),
-    ),
-  ];
-}
-
-function clientEndpoints(ports: Record<Kind, number>, app: number): Record<string, JsonObject> {
-  const at = (port: number, changes: Partial<Endpoint> = {}): JsonObject => {
-    const endpoints = [endpoint("127.0.0.1", port, changes)];
-    const json = JSON.parse(
-      JSON.stringify(loadAssignment({ clusterName: "x", endpoints, labels: {} })),
-    );
-    return json.endpoints[0].lbEndpoints[0];
-  };
-  return {
-    ...Object.fromEntries(
-      KINDS.map(kind => [`outbound|${PORTS[kind]}||${SERVICE.hostname}`, at(ports[kind])]),
-    ),
-    [`outbound|80||${RULED.hostname}`]: at(ports.http, { tlsMode: "disabled" }),
-    [`outbound|80||${LEGACY.hostname}`]: at(app, { tlsMode: "disabled", workloadName: "legacy" }),
-  };
-}
-
-function routes(kind: Kind): JsonObject {
-  const port = PORTS[kind];
-  const { "@type": _, ...config } = resourceJson(
-    encodeRoutes(
-      routeConfiguration({
-        name: String(port),
-        port,
-        virtualHosts: [SERVICE, LEGACY, RULED].map(each => ({
-          hostname: each.hostname,
-          port,
-          domains: [each.name],
-          routes: undefined,
-          requireTls: false,
-        })),
-        fallback: "ALLOW_ANY",
-        vhds: false,
-      }),
-    ),
-  );
-  return config;
-}
-
-/** One host with a route, as a VirtualService has it. */
-function gatewayRoutes(): JsonObject {
-  const destinations = [destination(PORTS.http)];
-  const input = { hostname: "shop.example", domains: ["shop.example"], requireTls: false };
-  const virtualHosts = [{ ...input, port: 80, routes: [httpRoute({ destinations })] }];
-  const common = { name: "http.8080", port: 80, vhds: false } as const;
-  const { "@type": _, ...config } = resourceJson(
-    encodeRoutes(routeConfiguration({ ...common, virtualHosts, fallback: "NONE" })),
-  );
-  return config;
-}
-
-function environment(name: string, namespace: string): Record<string, string> {
-  const labels = {
-    app: name,
-    version: "v1",
-    "service.istio.io/canonical-name": name,
-    "service.istio.io/canonical-revision": "v1",
-  };
-  const peer = {
-    NAMESPACE: namespace,
-    WORKLOAD_NAME: `${name}-v1`,
-    CLUSTER_ID: "Kubernetes",
-    LABELS: labels,
-  };
-  return {
-    [ProxyEnvironment.namespace]: namespace,
-    [ProxyEnvironment.workload]: `${name}-v1`,
-    [ProxyEnvironment.app]: name,
-    [ProxyEnvironment.version]: "v1",
-    [ProxyEnvironment.canonicalService]: name,
-    [ProxyEnvironment.canonicalRevision]: "v1",
-    [ProxyEnvironment.cluster]: "Kubernetes",
-    [ProxyEnvironment.peerMetadata]: Buffer.from(Value.encode(Value.wrap(peer)).finish()).toString(
-      "base64",
-    ),
-  };
-}
-
-function testAuthority() {
-  const now = Date.now();
-  const period = { notBefore: now - 1000, notAfter: now + 3_600_000 };
-  const root = selfSignedRoot("cluster.local", period);
-  const opened = openAuthority(
-    {
-      "ca-cert.pem": root.certificatePem,
-      "ca-key.pem": root.privateKeyPem,
-      "root-cert.pem": root.certificatePem,
-      "cert-chain.pem": "",
-    },
-    now,
-  );
-  assert(opened.ok);
-  return (uri: string) => ({
-    identity: opened.value.issue({ uris: [uri] }, period),
-    rootPem: root.certificatePem,
-  });
-}
-
-async function listen(application: Server | ReturnType<typeof createServer>): Promise<number> {
-  await new Promise<void>(done => application.listen(0, "127.0.0.1", done));
-  closers.push(() => application.close());
-  return portOf(application);
-}
-
-function portOf(application: { address(): string | AddressInfo | null }): number {
-  const address = application.address();
-  assert(typeof address === "object" && address !== null);
-  return address.port;
-}
-
-async function freePorts(): Promise<Record<Kind, number>> {
-  const sockets = KINDS.map(() => createTcpServer());
-  for (const socket of sockets)
-    await new Promise<void>(done => socket.listen(0, "127.0.0.1", done));
-  const [http = 0, h2 = 0, sniffed = 0, strict = 0, tcp = 0, greeting = 0] = sockets.map(portOf);
-  for (const socket of sockets) await new Promise(done => socket.close(done));
-  return { http, h2, sniffed, strict, tcp, greeting };
+async function application(server: Server): Promise<number> {
+  closers.push(() => server.close());
+  return listen(server);
 }
 
 /** A request of the client's application; returns status and body. */
@@ -333,37 +117,6 @@ function call(
       .end();
   });
 }
-
-/** The series of a metric with all these labels; their values added up. */
-async function metric(
-  envoy: EnvoyProcess,
-  name: string,
-  labels: Readonly<Record<string, string>>,
-): Promise<number> {
-  const text = await envoy.admin("/stats/prometheus?filter=istio_");
-  const lines = text.split("\n").filter(line => line.startsWith(`envoy_${name}{`));
-  const matching = lines.filter(line =>
-    Object.entries(labels).every(([key, value]) => line.includes(`${key}="${value}"`)),
-  );
-  return matching.reduce((sum, line) => sum + Number(line.slice(line.lastIndexOf(" "))), 0);
-}
-
-async function counted(
-  envoy: EnvoyProcess,
-  name: string,
-  labels: Readonly<Record<string, string>>,
-): Promise<void> {
-  await eventually(
-    `${name} ${JSON.stringify(labels)}`,
-    async () => (await metric(envoy, name, labels)) > 0,
-    5000,
-  ).catch(async error => {
-    const text = await envoy.admin("/stats/prometheus?filter=istio_");
-    const lines = text.split("\n").filter(line => line.startsWith(`envoy_${name}{`));
-    throw new Error(`${error.message}; there is:\n${lines.join("\n")}`);
-  });
-}
-
 const SOURCE = {
   source_workload: "sleep-v1",
   source_workload_namespace: "clients",
