@@ -34,7 +34,6 @@ test("resource names as people type them", () => {
     ["gw", "Gateway", "v1"],
     ["ev", "Event", "v1"],
     ["no", "Node", "v1"],
-    ["pods.v1.", "Pod", "v1"],
   ];
   for (const [text, kind, version] of cases) {
     const found = parseResourceArg(text);

@@ -5,7 +5,6 @@
 import { destinationRuleKind } from "../api/destination-rule/kind.ts";
 import { endpointSliceKind } from "../api/endpoint-slice/kind.ts";
 import { gatewayKind } from "../api/gateway/kind.ts";
-import type { ApiObject, JsonObject, Kind } from "../api/kind.ts";
 import { nodeKind } from "../api/node/kind.ts";
 import { podKind } from "../api/pod/kind.ts";
 import { serviceKind } from "../api/service/kind.ts";
@@ -13,11 +12,11 @@ import { serviceEntryKind } from "../api/service-entry/kind.ts";
 import { sidecarKind } from "../api/sidecar/kind.ts";
 import { virtualServiceKind } from "../api/virtual-service/kind.ts";
 import { workloadEntryKind } from "../api/workload-entry/kind.ts";
-import type { Diagnostic } from "../base/diagnostic.ts";
 import { createGraph } from "../flow/graph.ts";
-import type { Graph, InputCollection, Writer } from "../flow/types.ts";
+import type { Graph } from "../flow/types.ts";
 import { createInputs, type ModelInputs } from "../model/inputs.ts";
 import { createModel, type Model } from "../model/model.ts";
+import { bindInput, type InputBinding } from "../sources/input-writer.ts";
 import { createResources } from "../xds/resources/resources.ts";
 
 export interface MeshGraph {
@@ -34,41 +33,18 @@ export function createMeshGraph(): MeshGraph {
   return { graph, inputs, model, resources: createResources(graph, model) };
 }
 
-/** A kind and the collection that its objects go to. */
-export interface InputBinding {
-  readonly kind: Kind;
-  /** The row is set only when `write` is called, inside a commit. */
-  decode(object: JsonObject): {
-    readonly diagnostics: readonly Diagnostic[];
-    /** undefined: the object is not acceptable. */
-    readonly write: ((writer: Writer, key: string) => void) | undefined;
-  };
-}
-
 /** All kinds that configuration is made from. */
 export function inputBindings(inputs: ModelInputs): InputBinding[] {
   return [
-    bind(nodeKind, inputs.nodes),
-    bind(podKind, inputs.pods),
-    bind(serviceKind, inputs.services),
-    bind(endpointSliceKind, inputs.endpointSlices),
-    bind(serviceEntryKind, inputs.serviceEntries),
-    bind(workloadEntryKind, inputs.workloadEntries),
-    bind(virtualServiceKind, inputs.virtualServices),
-    bind(destinationRuleKind, inputs.destinationRules),
-    bind(gatewayKind, inputs.gateways),
-    bind(sidecarKind, inputs.sidecars),
+    bindInput(nodeKind, inputs.nodes),
+    bindInput(podKind, inputs.pods),
+    bindInput(serviceKind, inputs.services),
+    bindInput(endpointSliceKind, inputs.endpointSlices),
+    bindInput(serviceEntryKind, inputs.serviceEntries),
+    bindInput(workloadEntryKind, inputs.workloadEntries),
+    bindInput(virtualServiceKind, inputs.virtualServices),
+    bindInput(destinationRuleKind, inputs.destinationRules),
+    bindInput(gatewayKind, inputs.gateways),
+    bindInput(sidecarKind, inputs.sidecars),
   ];
-}
-
-function bind<T extends ApiObject>(kind: Kind<T>, collection: InputCollection<T>): InputBinding {
-  return {
-    kind,
-    decode: object => {
-      const decoded = kind.decode(object);
-      const { diagnostics } = decoded;
-      if (!decoded.ok) return { diagnostics, write: undefined };
-      return { diagnostics, write: (writer, key) => writer.set(collection, key, decoded.value) };
-    },
-  };
 }

