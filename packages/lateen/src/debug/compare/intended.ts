@@ -222,12 +222,22 @@ export const intendedDifferences: readonly IntendedDifference[] = [
       "istio.metadata_exchange is not in upstream Envoy: the client knows its peer by endpoint " +
       "metadata, the server by the SPIFFE id",
     rewrites: [
-      referenceOnly(FILTER_CHAIN, "filters", METADATA_EXCHANGE),
-      referenceOnly(CLUSTER, "filters", METADATA_EXCHANGE),
       oursOnly(FILTER_CHAIN, "filters", {
         name: "envoy.filters.network.set_filter_state",
         $more: true,
       }),
+      {
+        ...ours(CLUSTER, "filters", { $absent: true }, [METADATA_EXCHANGE]),
+        where: { name: { $match: "PassthroughCluster|outbound.*" }, $more: true },
+      },
+      {
+        side: "ours",
+        message: LISTENER,
+        field: "filterChains.filters",
+        where: { name: "virtualInbound", $more: true },
+        from: { $any: true },
+        action: { putFirst: METADATA_EXCHANGE },
+      },
     ],
   },
   {

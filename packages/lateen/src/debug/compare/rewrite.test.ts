@@ -100,6 +100,22 @@ test("elements of lists are chosen by pattern or name, at any depth", () => {
   });
 });
 
+test("an element is put first, a field where there was none", () => {
+  const filters = { side: "ours", message: CLUSTER, field: "filters" } as const;
+  const rules = rulesFor(
+    intended(
+      { ...filters, from: { $any: true }, action: { putFirst: { name: "x" } } },
+      { ...filters, from: { $absent: true }, action: { replaceBy: [{ name: "y" }] } },
+    ),
+    "ours",
+  );
+  const apply = (value: Json): Json => rewritten(value, type, rules, facts).value;
+  assert.deepEqual(apply({ filters: [{ name: "a" }] }), {
+    filters: [{ name: "x" }, { name: "a" }],
+  });
+  assert.deepEqual(apply({ name: "a" }), { name: "a", filters: [{ name: "y" }] });
+});
+
 test("what it is given is not changed", () => {
   const value = Object.freeze({ name: "a", alpn: Object.freeze(["x"]) });
   run(value, { side: "reference", message: CLUSTER, field: "name", from: "a", action: "remove" });

@@ -27,6 +27,8 @@ export interface Rewrite {
   readonly from: Pattern;
   readonly action:
     | { readonly replaceBy: Json }
+    /** For a whole list: one more element in front. */
+    | { readonly putFirst: Json }
     /** Taken out, and noted on the message: the other side must have a note of the same name. */
     | { readonly noteAs: string }
     /** Taken out: the other side has nothing there. */
@@ -171,14 +173,29 @@ function take(
   rewrite: Rewrite,
   state: State,
 ): boolean {
-  if (!isList(value) || isList(rewrite.from)) {
-    if (!matches(rewrite.from, value, state.facts)) return false;
-    if (value !== undefined) state.leaves += countLeaves(value);
-    const by = replacement(rewrite, state.facts);
-    if (by === undefined) delete container[step.field];
-    else container[step.field] = by;
+  const { action, from } = rewrite;
+  const { facts } = state;
+  if (isList(value) && typeof action === "object" && "putFirst" in action) {
+    if (!matches(from, value, facts)) return false;
+    container[step.field] = [action.putFirst, ...value];
     return true;
   }
+  if (isList(value) && !isList(from)) return takeElements(container, step, value, rewrite, state);
+  if (!matches(from, value, facts)) return false;
+  if (value !== undefined) state.leaves += countLeaves(value);
+  const by = replacement(rewrite, facts);
+  if (by === undefined) delete container[step.field];
+  else container[step.field] = by;
+  return true;
+}
+
+function takeElements(
+  container: MutableObject,
+  step: Step,
+  value: readonly Json[],
+  rewrite: Rewrite,
+  state: State,
+): boolean {
   const kept: Json[] = [];
   let done = false;
   for (const element of value) {
