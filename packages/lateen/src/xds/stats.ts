@@ -33,7 +33,11 @@ export type Reporter =
   | { readonly side: "destination"; readonly mutualTls: boolean };
 
 /** For the connection manager: one record for each request. */
-export function httpStats(reporter: Reporter): AccessLog[] {
+export function httpStats(reporter: Reporter): readonly AccessLog[] {
+  return once(`http ${JSON.stringify(reporter)}`, () => makeHttpStats(reporter));
+}
+
+function makeHttpStats(reporter: Reporter): AccessLog[] {
   const tags = [...commonTags(reporter, "http"), ...HTTP_TAGS];
   return [
     stats(undefined, {
@@ -51,7 +55,11 @@ export function httpStats(reporter: Reporter): AccessLog[] {
  * For TCP proxies that also log when a connection is established. Bytes count at the end of a
  * connection: what is logged before is the sum so far, and would count again and again.
  */
-export function tcpStats(reporter: Reporter): AccessLog[] {
+export function tcpStats(reporter: Reporter): readonly AccessLog[] {
+  return once(`tcp ${JSON.stringify(reporter)}`, () => makeTcpStats(reporter));
+}
+
+function makeTcpStats(reporter: Reporter): AccessLog[] {
   const tags = [...commonTags(reporter, "tcp"), tag("request_protocol", "tcp")];
   const end = [
     counter("istio_tcp_connections_closed_total", tags),
@@ -64,6 +72,17 @@ export function tcpStats(reporter: Reporter): AccessLog[] {
     }),
     stats(AccessLogType.TcpConnectionEnd, { counters: end }),
   ];
+}
+
+/** Long, and the same for every filter chain of a kind: each is made and encoded once. */
+const made = new Map<string, readonly AccessLog[]>();
+
+function once(key: string, make: () => AccessLog[]): readonly AccessLog[] {
+  const known = made.get(key);
+  if (known !== undefined) return known;
+  const loggers = make();
+  made.set(key, loggers);
+  return loggers;
 }
 
 const MILLISECONDS = Config_Histogram_Unit.Milliseconds;
