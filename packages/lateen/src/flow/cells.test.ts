@@ -30,9 +30,9 @@ function fixture(): Fixture {
   });
   const text = graph.cells({ name: "text", reads: [parity, input] }, (key, read) => {
     ran.push("text");
-    // Read before and after the cell that reads it, too.
     read.get(input, key);
-    const odd = read.cell(parity, key);
+    const odd = read.cell(parity, key); // which reads the same row
+    read.get(input, key);
     return read.get(input, "names") === undefined ? `odd: ${odd}` : odd ? "odd" : "even";
   });
   return {
@@ -225,5 +225,13 @@ test("explain names the edit that made the value different, not the revision of 
   set("b", 2);
   cell.value();
   assert.deepEqual([...explained(), cell.changedAt], [3, edit, 4]);
+  graph.commit(edit, writer => writer.delete(input, "a"));
+  cell.value();
+  assert.deepEqual(explained(), [3, edit], "the value did not change");
+  set("a", 1);
+  cell.value();
+  graph.commit(edit, writer => writer.delete(input, "a"));
+  cell.value();
+  assert.deepEqual(explained(), [7, edit], "a deleted row has no revision of its own");
   assert.equal(graph.explain("parity", "not live"), undefined);
 });

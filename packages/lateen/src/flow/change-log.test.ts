@@ -6,7 +6,7 @@ import { ChangeLog } from "./change-log.ts";
 test("any number of changes between two revisions come out as one, for any two revisions", () => {
   const edit = fc.record({ name: fc.constantFrom("a", "b", "c"), present: fc.boolean() });
   fc.assert(
-    fc.property(fc.array(edit, { maxLength: 30 }), edits => {
+    fc.property(fc.array(edit, { maxLength: 30, size: "max" }), edits => {
       const log = new ChangeLog();
       const states: ReadonlyMap<string, number>[] = [new Map()];
       edits.forEach(({ name, present }, i) => {

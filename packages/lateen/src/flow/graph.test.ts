@@ -152,6 +152,16 @@ describe("propagation", () => {
     assert.equal(stats.derived.size, 0);
   });
 
+  test("a row that names a bucket twice is in it once", () => {
+    const graph = createGraph();
+    const input = graph.input<number>("input");
+    const index = graph.index(input, "index", () => ["x", "x"]);
+    set(graph, input, "a", 1);
+    assert.deepEqual(index.keysOf("x"), ["a"]);
+    graph.commit(cause, writer => writer.delete(input, "a"));
+    assert.deepEqual(index.buckets(), []);
+  });
+
   test("a bucket's membership and its content are told apart", () => {
     const graph = createGraph();
     const input = graph.input<number>("input");
@@ -375,6 +385,28 @@ describe("misuse", () => {
 });
 
 describe("describe and explain", () => {
+  test("the order of reading is that of the last run", () => {
+    const graph = createGraph();
+    const input = graph.input<readonly string[]>("input");
+    const rows = graph.input<number>("rows");
+    graph.derive(input, { name: "out", reads: [rows] }, (_, names, read) =>
+      names.map(name => read.get(rows, name) ?? 0),
+    );
+    for (const names of [
+      ["a", "b", "c"],
+      ["x", "a", "b"],
+      ["a", "c"],
+      ["a", "b", "c"],
+    ]) {
+      set(graph, input, "list", names);
+      const [, ...read] = graph.explain("out", "list")?.inputs ?? [];
+      assert.deepEqual(
+        read.map(({ key }) => key),
+        names,
+      );
+    }
+  });
+
   test("describe names everything with rank, size and inputs", () => {
     const graph = createGraph();
     const input = graph.input<number>("input");

@@ -27,7 +27,10 @@ function agreesWithScan<Filed, Query>(
   query: fc.Arbitrary<Query>,
   matches: (filed: Filed, query: Query) => boolean,
 ): void {
-  const rows = fc.array(fc.record({ row: filed, stays: fc.boolean() }), { maxLength: 40 });
+  const rows = fc.array(fc.record({ row: filed, stays: fc.boolean() }), {
+    maxLength: 40,
+    size: "max",
+  });
   fc.assert(
     fc.property(rows, fc.array(query, { maxLength: 10 }), (given, queries) => {
       const postings = make();

@@ -50,8 +50,8 @@ abstract class QueryIndex<V, Filed, Query> {
   }
 
   protected abstract idOf(query: Query): string;
-  /** A copy that its asker can not change later. */
-  protected abstract copyOf(query: Query): Query;
+  /** Without whatever else the object that was asked with carries, which would be kept alive. */
+  protected abstract trimmed(query: Query): Query;
 
   /** How many different questions are depended on. */
   get size(): number {
@@ -70,9 +70,9 @@ abstract class QueryIndex<V, Filed, Query> {
   pointFor(query: Query): Point {
     const id = this.idOf(query);
     if (!this.#queries.has(id)) {
-      const copy = this.copyOf(query);
-      this.#queries.set(id, copy);
-      this.#askers.add(id, copy);
+      const kept = this.trimmed(query);
+      this.#queries.set(id, kept);
+      this.#askers.add(id, kept);
     }
     return this.queryPoints.at(id);
   }
@@ -148,8 +148,8 @@ export class StoredSelectableIndex<V>
     return selectorId(selector);
   }
 
-  protected copyOf({ namespace, matchLabels }: Selector): Selector {
-    return { namespace, matchLabels: { ...matchLabels } };
+  protected trimmed({ namespace, matchLabels }: Selector): Selector {
+    return { namespace, matchLabels };
   }
 }
 
@@ -171,8 +171,8 @@ export class StoredSelectorIndex<V>
     return selectableId(target);
   }
 
-  protected copyOf({ namespace, labels }: Selectable): Selectable {
-    return { namespace, labels: { ...labels } };
+  protected trimmed({ namespace, labels }: Selectable): Selectable {
+    return { namespace, labels };
   }
 }
 

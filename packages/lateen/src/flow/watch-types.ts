@@ -32,7 +32,10 @@ export interface WatchSet<T> {
 /** Each name appears once, in ascending order, under what it is now. */
 export interface WatchChanges {
   readonly changed: readonly string[];
-  /** Without names that also came after the revision asked about: who asks never heard of them. */
+  /**
+   * The names that were there and are not now. One that goes for the second time may be named
+   * although it was not there at the revision asked about: removing it again does no harm.
+   */
   readonly removed: readonly string[];
   /**
    * Set when so many names went since that some are forgotten: `removed` may lack names, and
