@@ -44,7 +44,9 @@ class EngineGraph implements Graph {
   readonly #indexes: IndexPart[] = [];
   readonly #families: FamilyPart[] = [];
   #listeners: readonly ((stats: CommitStats) => void)[] = [];
-  #isCommitting = false;
+  #isStaging = false;
+  /** Revisions that listeners have not all heard of. */
+  #unannounced: CommitStats[] = [];
 
   get revision(): number {
     return this.#engine.revision.number;
@@ -126,14 +128,19 @@ class EngineGraph implements Graph {
   }
 
   commit(cause: Cause, fn: (writer: Writer) => void): CommitStats {
-    rule(!this.#isCommitting, "commit inside of a commit or one of its listeners");
+    this.#engine.checkUntracked("commit");
+    rule(!this.#isStaging, "commit inside of a commit's own function");
     if (this.#engine.phase === "building") this.#fixShape();
-    this.#isCommitting = true;
-    try {
-      return this.#commit(cause, fn);
-    } finally {
-      this.#isCommitting = false;
+    const staged = this.#stage(fn);
+    const before = this.#engine.revision;
+    const stats = this.#propagate({ number: before.number + 1, cause }, staged);
+    if (stats.inputRows === 0) {
+      this.#engine.revision = before;
+      return { ...stats, revision: before.number };
     }
+    this.#unannounced.push(stats);
+    if (this.#unannounced.length === 1) this.#announce();
+    return stats;
   }
 
   onCommit(listener: (stats: CommitStats) => void): () => void {
@@ -211,24 +218,32 @@ class EngineGraph implements Graph {
     this.#engine.phase = "idle";
   }
 
-  #commit(cause: Cause, fn: (writer: Writer) => void): CommitStats {
-    const staged = stageEdits(fn);
-    const before = this.#engine.revision;
-    const revision = { number: before.number + 1, cause };
-    const stats = this.#propagate(revision, staged);
-    if (stats.inputRows === 0) {
-      this.#engine.revision = before;
-      return { ...stats, revision: before.number };
+  /** Runs the writer's function; its edits wait in the inputs that it touched. */
+  #stage(fn: (writer: Writer) => void): ReadonlySet<InputPart> {
+    const touched = new Set<InputPart>();
+    this.#isStaging = true;
+    try {
+      fn(stagingWriter(touched));
+    } catch (error) {
+      for (const table of touched) table.unstage();
+      throw error;
+    } finally {
+      this.#isStaging = false;
     }
-    this.#announce(stats);
-    return stats;
+    return touched;
   }
 
-  /** The graph is consistent by now, so listeners may read it. */
-  #announce(stats: CommitStats): void {
+  /**
+   * The graph is consistent by now, so listeners may read it. One that commits adds to the end of
+   * the queue: everyone hears of revisions in their order.
+   */
+  #announce(): void {
     const engine = this.#engine;
-    for (const cell of engine.dirtiedCells.splice(0)) cell.tellWatchers();
-    for (const listener of this.#listeners) engine.notify(() => listener(stats));
+    for (const stats of this.#unannounced) {
+      for (const cell of engine.dirtiedCells.splice(0)) cell.tellWatchers();
+      for (const listener of this.#listeners) engine.notify(() => listener(stats));
+    }
+    this.#unannounced = [];
     const thrown = [engine.misuse, ...engine.listenerErrors.splice(0)];
     engine.misuse = undefined;
     for (const error of thrown) if (error !== undefined) throw error;
@@ -250,10 +265,8 @@ class EngineGraph implements Graph {
   }
 }
 
-/** Runs the writer's function; its edits wait in the inputs that it touched. */
-function stageEdits(fn: (writer: Writer) => void): ReadonlySet<InputPart> {
-  const touched = new Set<InputPart>();
-  const writer: Writer = {
+function stagingWriter(touched: Set<InputPart>): Writer {
+  return {
     set(collection, key, value) {
       const table = asInput(collection);
       table.stageSet(key, value);
@@ -265,11 +278,4 @@ function stageEdits(fn: (writer: Writer) => void): ReadonlySet<InputPart> {
       touched.add(table);
     },
   };
-  try {
-    fn(writer);
-  } catch (error) {
-    for (const table of touched) table.unstage();
-    throw error;
-  }
-  return touched;
 }

@@ -244,11 +244,13 @@ export interface Graph {
 
   /**
    * Applies a batch: edits take effect together when `fn` returns, the last one of a key wins, and
-   * if `fn` throws nothing happens. A batch without a real difference makes no revision. Not
-   * re-entrant, also not from listeners. The first commit fixes the graph's shape.
+   * if `fn` throws nothing happens. A batch without a real difference makes no revision. The first
+   * commit fixes the graph's shape. Not to be called from `fn` or from a derivation; a listener may
+   * commit, and everyone hears of revisions in their order.
    *
    * What a derivation throws stays with its row (see `failures`); only misuse of the engine (a read
-   * that was not declared) is thrown from here, after the revision is complete.
+   * that was not declared) and what listeners throw is thrown from here, after the revision is
+   * complete and everyone has heard of it.
    */
   commit(cause: Cause, fn: (writer: Writer) => void): CommitStats;
   /** Called after each commit that changed something, when the graph is consistent again. */
