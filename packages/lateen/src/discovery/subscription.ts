@@ -434,6 +434,7 @@ export class Subscription {
       if (resource === undefined) {
         if (this.#wildcard === undefined && !this.#subscribes(name)) continue;
         if (this.#failed(name)) continue;
+        this.#rejected.delete(name);
         if (removals) removed.push(name);
         else this.#defer(name, undefined);
         if (removals) this.#deferred.delete(name);
