@@ -179,8 +179,8 @@ class World {
 
   expected(type: string, names: readonly string[]): string[] {
     return names.flatMap(name => {
-      const resource = this.mesh.lookup(type, this.#class, name);
-      return resource === undefined ? [] : [`${name}@${resource.version}`];
+      const version = this.mesh.versionOf(type, this.#class, name);
+      return version === undefined ? [] : [`${name}@${version}`];
     });
   }
 }

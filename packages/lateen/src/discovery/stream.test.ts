@@ -241,8 +241,8 @@ describe("flow", () => {
   });
 
   test("what is not built yet is pulled again, and later types wait for clusters", () => {
-    const mesh = source({ [clusterType]: { c: "1" }, [listenerType]: { l: "1" } });
-    mesh.slowness = 1;
+    const clusters = { c: "1", d: "1", e: "1" };
+    const mesh = source({ [clusterType]: clusters, [listenerType]: { l: "1" } });
     const client = new ProtocolClient("delta", mesh);
     client.subscribe(clusterType);
     client.subscribe(listenerType);

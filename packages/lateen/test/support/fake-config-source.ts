@@ -1,6 +1,6 @@
 /**
- * A configuration source for protocol tests: tables of resources by type, edited in revisions, with
- * watch sets that behave like the engine's (interned, counted, dirty until settled).
+ * A configuration source for protocol tests: a table of resources by view, type and name over the
+ * real engine, edited in revisions.
  */
 
 import { BinaryWriter } from "@bufbuild/protobuf/wire";
@@ -14,8 +14,10 @@ import type {
   Resource,
   StreamEvent,
 } from "../../src/discovery/types.ts";
-import type { Cell } from "../../src/flow/types.ts";
-import type { WatchSet } from "../../src/flow/watch-types.ts";
+import { createGraph } from "../../src/flow/graph.ts";
+import type { Graph, InputCollection } from "../../src/flow/types.ts";
+import { createWatchSets } from "../../src/flow/watch.ts";
+import type { WatchSet, WatchSets } from "../../src/flow/watch-types.ts";
 
 export function makeResource(
   type: string,
@@ -33,26 +35,52 @@ export function makeResource(
 }
 
 export interface FakeEdit {
+  /** `type` may be `class|type`: the view of one class, which goes before everybody's. */
   set(type: string, name: string, version: string, body?: Uint8Array): void;
   delete(type: string, name: string): void;
 }
 
+interface Row {
+  readonly version: string;
+  readonly body: Uint8Array | undefined;
+}
+
+const cause = { source: "test" };
+
 export class FakeConfigSource implements ConfigSource {
   ready = true;
-  revision = 0;
   readonly connections: FakeConnection[] = [];
   /** Types that have no wildcard. */
   readonly namedOnly = new Set<string>();
-  refuse: ((node: Node, peer: Peer) => Refusal | undefined) | undefined;
   /** Names whose resources can not be built. */
   readonly failing = new Set<string>();
-  /** When set, a resource is looked up under this class first. */
+  refuse: ((node: Node, peer: Peer) => Refusal | undefined) | undefined;
   classOf: (node: Node) => string = () => "";
-  /** Cells built in one `settle` before it looks at the clock; 0: no bound. */
-  slowness = 0;
-  readonly #tables = new Map<string, Map<string, Resource>>();
-  readonly #sets = new Map<string, FakeWatchSet>();
+  readonly #graph: Graph = createGraph();
+  readonly #rows: InputCollection<Row>;
+  readonly sets: WatchSets<Resource | undefined>;
   readonly #readyListeners: (() => void)[] = [];
+
+  constructor() {
+    const rows = this.#graph.input<Row>("rows");
+    this.#rows = rows;
+    const byType = this.#graph.index(rows, "by type", key => [key.split("\n")[0] ?? ""]);
+    const cells = this.#graph.cells<Resource | undefined>(
+      { name: "resources", reads: [rows] },
+      (key, read) => {
+        const [view = "", name = ""] = key.split("\n");
+        if (this.failing.has(name)) throw new Error(`${name} fails on purpose`);
+        const row = read.get(rows, key) ?? read.get(rows, `${typeOf(view)}\n${name}`);
+        return row && makeResource(typeOf(view), name, row.version, row.body);
+      },
+    );
+    const names = this.#graph.cells({ name: "names", reads: [byType] }, (view, read) => {
+      const keys = [...read.keysOf(byType, view), ...read.keysOf(byType, typeOf(view))];
+      return [...new Set(keys.map(key => key.split("\n")[1] ?? ""))].sort();
+    });
+    const cellKey = (view: string, name: string): string => `${view}\n${name}`;
+    this.sets = createWatchSets({ cells, names, cellKey });
+  }
 
   connect(node: Node, peer: Peer, form: "delta" | "sotw"): Connection | Refusal {
     const refusal = this.refuse?.(node, peer);
@@ -73,47 +101,32 @@ export class FakeConfigSource implements ConfigSource {
   }
 
   commit(edit: (edit: FakeEdit) => void): void {
-    this.revision++;
-    edit({
-      set: (type, name, version, body) =>
-        void this.table(type).set(name, makeResource(type, name, version, body)),
-      delete: (type, name) => void this.table(type).delete(name),
-    });
-    for (const set of this.#sets.values()) set.markDirty();
+    const rows = this.#rows;
+    this.#graph.commit(cause, writer =>
+      edit({
+        set: (type, name, version, body) => writer.set(rows, `${type}\n${name}`, { version, body }),
+        delete: (type, name) => writer.delete(rows, `${type}\n${name}`),
+      }),
+    );
   }
 
-  /** `class/name` stands for the view of a class; plain names are everybody's. */
-  lookup(type: string, className: string, name: string): Resource | undefined {
-    return this.table(`${className}|${type}`).get(name) ?? this.table(type).get(name);
-  }
-
-  namesOf(type: string, className: string): string[] {
-    const own = this.table(`${className}|${type}`).keys();
-    return [...new Set([...own, ...this.table(type).keys()])].sort();
-  }
-
-  setOf(type: string, className: string, names: readonly string[] | undefined): FakeWatchSet {
-    const id = `${type} ${className} ${names === undefined ? "*" : names.join(",")}`;
-    let set = this.#sets.get(id);
-    if (set === undefined) {
-      set = new FakeWatchSet(this, id, type, className, names, () => this.#sets.delete(id));
-      this.#sets.set(id, set);
-    }
-    return set;
+  /** The version that a class has of a resource. */
+  versionOf(type: string, className: string, name: string): string | undefined {
+    const own = this.#rows.get(`${viewOf(type, className)}\n${name}`);
+    return (own ?? this.#rows.get(`${type}\n${name}`))?.version;
   }
 
   get liveSets(): number {
-    return this.#sets.size;
+    return this.sets.liveCount;
   }
+}
 
-  table(key: string): Map<string, Resource> {
-    let table = this.#tables.get(key);
-    if (table === undefined) {
-      table = new Map();
-      this.#tables.set(key, table);
-    }
-    return table;
-  }
+function viewOf(type: string, className: string): string {
+  return className === "" ? type : `${className}|${type}`;
+}
+
+function typeOf(view: string): string {
+  return view.slice(view.indexOf("|") + 1);
 }
 
 export class FakeConnection implements Connection {
@@ -142,11 +155,12 @@ export class FakeConnection implements Connection {
 
   wildcard(type: string): WatchSet<Resource | undefined> | undefined {
     if (this.#source.namedOnly.has(type)) return undefined;
-    return this.#source.setOf(type, this.#className, undefined);
+    const view = viewOf(type, this.#className);
+    return this.#source.sets.following(view, view);
   }
 
   named(type: string, names: readonly string[]): WatchSet<Resource | undefined> {
-    return this.#source.setOf(type, this.#className, names);
+    return this.#source.sets.explicit(viewOf(type, this.#className), names);
   }
 
   onReclassified(listener: () => void): void {
@@ -165,138 +179,4 @@ export class FakeConnection implements Connection {
   close(): void {
     this.closed = true;
   }
-}
-
-export class FakeWatchSet implements WatchSet<Resource | undefined> {
-  readonly id: string;
-  revision = -1;
-  readonly #source: FakeConfigSource;
-  readonly #type: string;
-  readonly #className: string;
-  readonly #fixed: readonly string[] | undefined;
-  readonly #dispose: () => void;
-  readonly #cells = new Map<string, FakeCell>();
-  readonly #removedAt = new Map<string, number>();
-  readonly #listeners = new Set<() => void>();
-  #names: readonly string[] | undefined;
-  #holders = 0;
-  #dirty = true;
-
-  constructor(
-    source: FakeConfigSource,
-    id: string,
-    type: string,
-    className: string,
-    names: readonly string[] | undefined,
-    dispose: () => void,
-  ) {
-    this.#source = source;
-    this.id = id;
-    this.#type = type;
-    this.#className = className;
-    this.#fixed = names;
-    this.#dispose = dispose;
-  }
-
-  get size(): number {
-    return this.names().length;
-  }
-
-  names(): readonly string[] {
-    this.#names ??= this.#fixed ?? this.#source.namesOf(this.#type, this.#className);
-    return this.#names;
-  }
-
-  cell(name: string): Cell<Resource | undefined> | undefined {
-    return this.#cells.get(name);
-  }
-
-  failed(name: string): boolean {
-    return this.#source.failing.has(name);
-  }
-
-  markDirty(): void {
-    const was = this.#dirty;
-    this.#dirty = true;
-    if (!was) for (const listener of [...this.#listeners]) listener();
-  }
-
-  settle(deadline: () => boolean): boolean {
-    if (!this.#dirty) return true;
-    if (this.#source.slowness > 0 && deadline()) return false;
-    this.#names = undefined;
-    const now = this.#source.revision;
-    const names = new Set(this.names());
-    for (const name of this.#cells.keys()) {
-      if (names.has(name)) continue;
-      this.#cells.delete(name);
-      this.#removedAt.set(name, now);
-    }
-    for (const name of names) {
-      if (this.#source.failing.has(name)) continue;
-      const value = this.#source.lookup(this.#type, this.#className, name);
-      const cell = this.#cells.get(name);
-      if (cell === undefined) {
-        this.#cells.set(name, new FakeCell(name, value, now));
-        this.#removedAt.delete(name);
-      } else if (cell.current?.version !== value?.version) {
-        cell.current = value;
-        cell.changedAt = now;
-      }
-    }
-    this.revision = now;
-    this.#dirty = false;
-    return true;
-  }
-
-  since(revision: number): { changed: readonly string[]; removed: readonly string[] } {
-    const changed = [...this.#cells.values()].filter(cell => cell.changedAt > revision);
-    const removed = [...this.#removedAt].filter(([, at]) => at > revision);
-    return {
-      changed: changed.map(cell => cell.key).sort(),
-      removed: removed.map(([name]) => name).sort(),
-    };
-  }
-
-  onDirty(listener: () => void): () => void {
-    this.#listeners.add(listener);
-    return () => void this.#listeners.delete(listener);
-  }
-
-  retain(): void {
-    this.#holders++;
-  }
-
-  release(): void {
-    this.#holders--;
-    if (this.#holders < 0) throw new Error(`${this.id} released too often`);
-    if (this.#holders === 0) this.#dispose();
-  }
-}
-
-class FakeCell implements Cell<Resource | undefined> {
-  readonly key: string;
-  current: Resource | undefined;
-  changedAt: number;
-  readonly dirty = false;
-
-  constructor(key: string, current: Resource | undefined, changedAt: number) {
-    this.key = key;
-    this.current = current;
-    this.changedAt = changedAt;
-  }
-
-  get family(): never {
-    throw new Error("a fake cell has no family");
-  }
-
-  value(): Resource | undefined {
-    return this.current;
-  }
-
-  onDirty(): () => void {
-    return () => {};
-  }
-
-  release(): void {}
 }
