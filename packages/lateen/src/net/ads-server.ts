@@ -48,8 +48,8 @@ export type Authenticate = (credentials: Credentials) => Peer | Refusal | Promis
 
 /** PEM. Exchanged while the server runs by `AdsServer.setTls`; connections that stand keep theirs. */
 export interface TlsMaterial {
-  readonly certificateChain: string;
-  readonly privateKey: string;
+  readonly certificatePem: string;
+  readonly privateKeyPem: string;
   /** Roots that client certificates are checked against; without any none is asked for. */
   readonly clientRoots: readonly string[];
 }
@@ -183,6 +183,7 @@ export class AdsServer {
 
   #http2Options(): {
     settings: { maxConcurrentStreams: number; maxHeaderListSize: number };
+    maxHeaderListPairs: number;
     maxSessionMemory: number;
     maxSessionInvalidFrames: number;
     maxSessionRejectedStreams: number;
@@ -192,6 +193,7 @@ export class AdsServer {
         maxConcurrentStreams: this.#limits.streamsPerConnectionMax,
         maxHeaderListSize: this.#limits.headerBytesMax,
       },
+      maxHeaderListPairs: 128,
       maxSessionMemory: 64,
       maxSessionInvalidFrames: 100,
       maxSessionRejectedStreams: 100,
@@ -267,6 +269,12 @@ export class AdsServer {
     const status = notGrpc(headers);
     if (status !== undefined) {
       stream.respond({ ":status": status }, { endStream: true });
+      return;
+    }
+    const headerBytes = headerBytesOf(headers);
+    if (headerBytes > this.#limits.headerBytesMax) {
+      const message = `${headerBytes} bytes of headers, at most ${this.#limits.headerBytesMax}`;
+      refuse(stream, { code: GrpcStatus.resourceExhausted, message });
       return;
     }
     const form = services.get(headers[":path"] ?? "");
@@ -400,9 +408,16 @@ export class AdsServer {
   }
 }
 
+/** Node announces the limit to the client, but does not keep it. */
+function headerBytesOf(headers: IncomingHttpHeaders): number {
+  let bytes = 0;
+  for (const [name, value] of Object.entries(headers)) bytes += name.length + String(value).length;
+  return bytes;
+}
+
 function contextOf(material: TlsMaterial): { cert: string; key: string; ca: string[] } {
-  const { certificateChain, privateKey, clientRoots } = material;
-  return { cert: certificateChain, key: privateKey, ca: [...clientRoots] };
+  const { certificatePem, privateKeyPem, clientRoots } = material;
+  return { cert: certificatePem, key: privateKeyPem, ca: [...clientRoots] };
 }
 
 function credentialsOf(

@@ -1,4 +1,4 @@
-import type { IncomingHttpHeaders, ServerHttp2Stream } from "node:http2";
+import { constants, type IncomingHttpHeaders, type ServerHttp2Stream } from "node:http2";
 import { GrpcStatus, type StreamEnd } from "../discovery/limits.ts";
 import type { EncodedResponse } from "../discovery/response.ts";
 import { encodeGrpcMessage, GrpcFrameReader, prefixed } from "./grpc-frames.ts";
@@ -11,6 +11,9 @@ export interface GrpcStreamEvents {
   /** Over for any reason; called once. */
   readonly onClose: () => void;
 }
+
+/** How long a client may take to read what is left when its call ends. */
+const FINISH_MS = 5000;
 
 /** The server's side of one gRPC call over a raw HTTP/2 stream. */
 export class GrpcStream {
@@ -45,7 +48,11 @@ export class GrpcStream {
       { ":status": 200, "content-type": "application/grpc" },
       { waitForTrailers: true },
     );
-    stream.on("wantTrailers", () => stream.sendTrailers(trailersOf(this.#end ?? finished)));
+    stream.on("wantTrailers", () => {
+      stream.sendTrailers(trailersOf(this.#end ?? finished));
+      // A client that does not end its side would keep the stream, and so the connection, open.
+      setImmediate(() => stream.close(constants.NGHTTP2_NO_ERROR));
+    });
     stream.on("drain", () => {
       this.#blocked = false;
       events.onDrain();
@@ -83,12 +90,12 @@ export class GrpcStream {
     else refuse(this.#stream, end);
     // The client may go on sending for ever; its data is thrown away until it sees the status.
     this.#stream.resume();
+    setTimeout(() => this.cut(), FINISH_MS).unref();
   }
 
   /** Ends the call without waiting for a client that does not read. */
   cut(): void {
-    this.#stream.close();
-    this.#stream.destroy();
+    if (!this.#stream.destroyed) this.#stream.destroy();
   }
 
   #read(chunk: Buffer, onMessage: (message: Uint8Array) => void): void {
@@ -115,6 +122,7 @@ export function refuse(stream: ServerHttp2Stream, end: StreamEnd): void {
   const head = { ":status": 200, "content-type": "application/grpc", ...trailersOf(end) };
   stream.respond(head, { endStream: true });
   stream.resume();
+  setImmediate(() => stream.close(constants.NGHTTP2_NO_ERROR));
 }
 
 function trailersOf(end: StreamEnd): Record<string, string> {

@@ -3,7 +3,6 @@ import assert from "node:assert/strict";
 import { createServer, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import { after, before, describe, test } from "node:test";
-import { silentLog } from "../../src/base/log.ts";
 import {
   clusterType,
   endpointType,
@@ -11,8 +10,7 @@ import {
   routeType,
 } from "../../src/discovery/type-order.ts";
 import type { StreamEvent } from "../../src/discovery/types.ts";
-import { AdsServer } from "../../src/net/ads-server.ts";
-import { systemClock } from "../../src/net/clock.ts";
+import { newAdsServer } from "../support/ads-test-server.ts";
 import { EnvoyProcess, eventually } from "../support/envoy-process.ts";
 import { FakeConfigSource } from "../support/fake-config-source.ts";
 import {
@@ -34,20 +32,6 @@ after(() => {
   upstream.closeAllConnections();
   upstream.close();
 });
-
-function newServer(source: FakeConfigSource): AdsServer {
-  return new AdsServer({
-    source,
-    authenticate: ({ transport, address }) => ({
-      transport,
-      address,
-      identity: undefined,
-      claims: {},
-    }),
-    clock: systemClock,
-    log: silentLog,
-  });
-}
 
 function meshSource(): FakeConfigSource {
   const source = new FakeConfigSource();
@@ -73,7 +57,7 @@ for (const form of ["delta", "sotw"] as const) {
   describe(`Envoy, ${form}`, () => {
     test("one response of each type, a request through it, and nothing again on reconnect", async () => {
       const source = meshSource();
-      let server = newServer(source);
+      let server = newAdsServer(source);
       const port = await server.listenPlaintext({ port: 0 });
       const envoy = await EnvoyProcess.start(adsBootstrap("proxy", port, form));
       try {
@@ -85,7 +69,7 @@ for (const form of ["delta", "sotw"] as const) {
         await eventually("all acknowledged", () => summary(events, "acked").length === 4);
 
         await server.close();
-        server = newServer(source);
+        server = newAdsServer(source);
         await server.listenPlaintext({ port });
         await eventually("Envoy is back", () => source.connections.length === 2);
         const again = source.connections[1]?.events ?? [];
@@ -107,7 +91,7 @@ for (const form of ["delta", "sotw"] as const) {
 
     test("an empty mesh is configuration too", async () => {
       const source = new FakeConfigSource();
-      const server = newServer(source);
+      const server = newAdsServer(source);
       const port = await server.listenPlaintext({ port: 0 });
       const envoy = await EnvoyProcess.start(adsBootstrap("empty", port, form));
       try {

@@ -27,7 +27,7 @@ import { podDiscoveryTls } from "../../src/local/pod-files.ts";
 import { ProcessRecord } from "../../src/local/process-record.ts";
 import { endEverything } from "../../src/local/reap.ts";
 import { SYSTEM_PATH } from "../../src/local/sandbox.ts";
-import { AdsServer } from "../../src/net/ads-server.ts";
+import { AdsServer, type TlsMaterial } from "../../src/net/ads-server.ts";
 import { systemClock } from "../../src/net/clock.ts";
 import { injectPod } from "../../src/proxy/inject-pod.ts";
 import { envoyBinary } from "./envoy.ts";
@@ -153,7 +153,7 @@ class TestRoot {
     for (const listener of this.#listeners) listener();
   }
 
-  serverCertificate(): { certificateChain: string; privateKey: string; clientRoots: string[] } {
+  serverCertificate(): TlsMaterial {
     const now = Date.now();
     const authority = openAuthority(
       {
@@ -167,11 +167,7 @@ class TestRoot {
     assert(authority.ok, JSON.stringify(authority.diagnostics));
     const names = { dnsNames: [SERVER_NAME], uris: [] };
     const issued = authority.value.issue(names, { notBefore: now - 1000, notAfter: now + 3.6e6 });
-    return {
-      certificateChain: issued.certificatePem,
-      privateKey: issued.privateKeyPem,
-      clientRoots: [],
-    };
+    return { ...issued, clientRoots: [] };
   }
 }
 

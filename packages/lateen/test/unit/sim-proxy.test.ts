@@ -1,7 +1,6 @@
 import assert from "node:assert/strict";
 import { after, test } from "node:test";
 import { SimFleet } from "../../bench/sim-proxy.ts";
-import { silentLog } from "../../src/base/log.ts";
 import {
   clusterType,
   endpointType,
@@ -9,8 +8,7 @@ import {
   routeType,
   virtualHostType,
 } from "../../src/discovery/type-order.ts";
-import { AdsServer } from "../../src/net/ads-server.ts";
-import { systemClock } from "../../src/net/clock.ts";
+import { newAdsServer } from "../support/ads-test-server.ts";
 import { FakeConfigSource } from "../support/fake-config-source.ts";
 import {
   clusterBytes,
@@ -21,17 +19,7 @@ import {
 } from "../support/static-mesh.ts";
 
 const source = new FakeConfigSource();
-const server = new AdsServer({
-  source,
-  authenticate: ({ transport, address }) => ({
-    transport,
-    address,
-    identity: undefined,
-    claims: {},
-  }),
-  clock: systemClock,
-  log: silentLog,
-});
+const server = newAdsServer(source);
 after(() => server.close());
 
 test("simulated proxies subscribe as Envoy does, count, and come back quietly", async () => {
