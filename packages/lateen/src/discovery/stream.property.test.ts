@@ -219,7 +219,7 @@ for (const form of ["delta", "sotw"] as const) {
         for (const each of sequence) world.play(each);
         end(world);
       }),
-      { numRuns: 300, ...budget },
+      { numRuns: 100, ...budget },
     );
   });
 
@@ -230,7 +230,7 @@ for (const form of ["delta", "sotw"] as const) {
         for (const each of sequence) world.play(each);
         end(world);
       }),
-      { numRuns: 300, ...budget },
+      { numRuns: 100, ...budget },
     );
   });
 }

@@ -48,8 +48,8 @@ export type Authenticate = (credentials: Credentials) => Peer | Refusal | Promis
 
 /** PEM. Exchanged while the server runs by `AdsServer.setTls`; connections that stand keep theirs. */
 export interface TlsMaterial {
-  readonly certificatePem: string;
-  readonly privateKeyPem: string;
+  readonly certificateChain: string;
+  readonly privateKey: string;
   /** Roots that client certificates are checked against; without any none is asked for. */
   readonly clientRoots: readonly string[];
 }
@@ -416,8 +416,8 @@ function headerBytesOf(headers: IncomingHttpHeaders): number {
 }
 
 function contextOf(material: TlsMaterial): { cert: string; key: string; ca: string[] } {
-  const { certificatePem, privateKeyPem, clientRoots } = material;
-  return { cert: certificatePem, key: privateKeyPem, ca: [...clientRoots] };
+  const { certificateChain, privateKey, clientRoots } = material;
+  return { cert: certificateChain, key: privateKey, ca: [...clientRoots] };
 }
 
 function credentialsOf(

@@ -51,10 +51,10 @@ test("listening without a certificate is a mistake of ours", async () => {
 
 test("a certificate is exchanged while streams stand", async () => {
   source.commit(edit => edit.set(clusterType, "c", "1"));
-  server.setTls({ ...authority.server(), clientRoots: authority.roots });
+  server.setTls(authority.server());
   const port = await server.listenTls({ port: 0 });
   const { client: before } = await call(port);
-  server.setTls({ ...authority.server(), clientRoots: authority.roots });
+  server.setTls(authority.server());
   const { client: later } = await call(port);
   assert.notEqual(fingerprint(before), fingerprint(later));
   const first = before.responses[0];
@@ -62,7 +62,7 @@ test("a certificate is exchanged while streams stand", async () => {
   before.ack(first);
   source.commit(edit => edit.set(clusterType, "c", "2"));
   await before.response(2);
-  assert.throws(() => server.setTls({ certificatePem: "x", privateKeyPem: "y", clientRoots: [] }));
+  assert.throws(() => server.setTls({ certificateChain: "x", privateKey: "y", clientRoots: [] }));
   await call(port);
 });
 

@@ -167,7 +167,11 @@ class TestRoot {
     assert(authority.ok, JSON.stringify(authority.diagnostics));
     const names = { dnsNames: [SERVER_NAME], uris: [] };
     const issued = authority.value.issue(names, { notBefore: now - 1000, notAfter: now + 3.6e6 });
-    return { ...issued, clientRoots: [] };
+    return {
+      certificateChain: issued.certificatePem,
+      privateKey: issued.privateKeyPem,
+      clientRoots: [],
+    };
   }
 }
 

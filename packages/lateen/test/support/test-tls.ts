@@ -4,6 +4,7 @@ import {
   type SubjectNames,
   selfSignedRoot,
 } from "../../src/ca/certificate.ts";
+import type { TlsMaterial } from "../../src/net/ads-server.ts";
 
 /** A CA of its own for one test: issues what it is asked for, for an hour. */
 export class TestAuthority {
@@ -35,7 +36,13 @@ export class TestAuthority {
     return this.#authority.issue(names, this.#period);
   }
 
-  server(): KeyedCertificate {
-    return this.issue({ dnsNames: ["localhost"], ipAddresses: ["127.0.0.1"] });
+  server(): TlsMaterial {
+    const names = { dnsNames: ["localhost"], ipAddresses: ["127.0.0.1"] };
+    const { certificatePem, privateKeyPem } = this.issue(names);
+    return {
+      certificateChain: certificatePem,
+      privateKey: privateKeyPem,
+      clientRoots: this.#authority.roots,
+    };
   }
 }
