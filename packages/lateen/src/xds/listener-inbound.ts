@@ -9,14 +9,15 @@ import type {
   FilterChainMatch,
 } from "@lateen/envoy-api/envoy/config/listener/v3/listener_components.js";
 import type { RouteConfiguration } from "@lateen/envoy-api/envoy/config/route/v3/route.js";
-import type { InboundPort, Mesh, MutualTlsMode, Protocol } from "../model/types.ts";
+import type { InboundPort, Mesh, MutualTlsMode, ObjectRef, Protocol } from "../model/types.ts";
 import { listenerLog } from "./access-log.ts";
 import { inboundConnectionManager } from "./http-connection-manager.ts";
 import { type ChainKind, chainKinds, inspectors } from "./inbound-chains.ts";
 import { ORIGINAL_DST, SNIFF_TIMEOUT } from "./listener-common.ts";
-import { seconds, socketAddress } from "./message.ts";
+import { filterMetadata, seconds, socketAddress } from "./message.ts";
 import {
   BLACK_HOLE_CLUSTER,
+  configPath,
   DEFAULT_ROUTE,
   httpStatPrefix,
   INBOUND_PASSTHROUGH_CLUSTER,
@@ -38,6 +39,8 @@ export interface InboundListenerPort extends InboundPort {
   readonly mtls: MutualTlsMode;
   /** `0.0.0.0`; for a Sidecar ingress the address it binds to. */
   readonly bind: string;
+  /** The Sidecar whose ingress this is; its `hostname` is then the Sidecar's `name.namespace`. */
+  readonly sidecar?: ObjectRef | undefined;
 }
 
 export interface InboundListenerInput {
@@ -96,6 +99,7 @@ interface Target {
   readonly routes: RouteConfiguration;
   readonly httpChainName: string;
   readonly tcpChainName: string;
+  readonly source: ObjectRef | undefined;
 }
 
 function declared(port: InboundListenerPort): Target {
@@ -111,6 +115,7 @@ function declared(port: InboundListenerPort): Target {
     routes: routes(cluster, servicePort.number, `${hostname}:${servicePort.number}/*`),
     httpChainName: name,
     tcpChainName: name,
+    source: port.sidecar,
   };
 }
 
@@ -125,6 +130,7 @@ function undeclared(mtls: MutualTlsMode): Target {
     routes: routes(cluster, 0, ":0/*"),
     httpChainName: VIRTUAL_INBOUND_CATCHALL_HTTP_CHAIN,
     tcpChainName: VIRTUAL_INBOUND,
+    source: undefined,
   };
 }
 
@@ -133,6 +139,7 @@ function chains(input: InboundListenerInput, target: Target): FilterChain[] {
     name: kind.http ? target.httpChainName : target.tcpChainName,
     filterChainMatch: match(target, kind),
     filters: filters(input.mesh, target, kind),
+    metadata: target.source && filterMetadata({ istio: { config: configPath(target.source) } }),
     transportSocket: kind.mutualTls ? socket(input.trustDomains, kind) : undefined,
   }));
 }

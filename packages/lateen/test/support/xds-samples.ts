@@ -408,6 +408,15 @@ pceB5ZMCXQ16xpu5rd+XAnt35flTc7Z5AiBB70xAowigyNMEZAM9HuwYY0rN2/7g
 z9iE3JqMH6IQPA==
 -----END CERTIFICATE-----`;
 
+function sidecarIngress(): EncodedResource {
+  const sidecar = { kind: "Sidecar", namespace: "default", name: "demo" };
+  const port = { ...inboundPort(9080, "HTTP", "PERMISSIVE"), hostname: "demo.default", sidecar };
+  const ports = [{ ...port, bind: "10.0.0.1" }];
+  return encodeListener(
+    virtualInbound({ mesh, trustDomains: ["cluster.local"], ports, mtls: "STRICT" }),
+  );
+}
+
 /** Golden files by name. */
 export const SAMPLES: Readonly<Record<string, () => readonly EncodedResource[]>> = {
   "clusters-outbound": outboundClusters,
@@ -418,6 +427,7 @@ export const SAMPLES: Readonly<Record<string, () => readonly EncodedResource[]>>
   "listener-inbound-permissive": () => [inboundListener("PERMISSIVE")],
   "listener-inbound-strict": () => [inboundListener("STRICT")],
   "listener-inbound-disable": () => [inboundListener("DISABLE")],
+  "listener-inbound-sidecar": () => [sidecarIngress()],
   "listeners-gateway": gatewayListeners,
   secrets,
 };
