@@ -20,7 +20,8 @@ export type ContainerState =
 
 export interface ContainerOptions {
   readonly spec: Container;
-  readonly podName: string;
+  /** `namespace/name`. */
+  readonly podKey: string;
   readonly podUid: string;
   readonly restartPolicy: "Always" | "OnFailure" | "Never";
   readonly record: ProcessRecord;
@@ -101,7 +102,7 @@ export class RunningContainer {
 
   async start(): Promise<void> {
     if (this.#stopping) return;
-    const { clock, log, record, podName } = this.#options;
+    const { clock, log, record, podKey } = this.#options;
     const resolved = this.#options.command();
     if (!resolved.ok) {
       this.#set({ kind: "waiting", reason: resolved.reason, message: resolved.message });
@@ -112,7 +113,7 @@ export class RunningContainer {
     const fd = log.open(this.#restarts, command.uid);
     const started = clock.now();
     const process = await launch(record, enterCommand(this.#options.sandboxPid(), command), {
-      role: `${podName} ${this.name}`,
+      role: `${podKey} ${this.name}`,
       env: { ...command.env, [CONTAINER_VARIABLE]: this.#marker },
       stdout: fd,
       stderr: fd,
@@ -176,7 +177,7 @@ export class RunningContainer {
         reason: "CrashLoopBackOff",
         message:
           `back-off ${Math.round(waitMs / 1000)}s restarting failed container=${this.name} ` +
-          `pod=${this.#options.podName}`,
+          `pod=${this.#options.podKey}`,
       };
     this.#again(waitMs, () => this.#restarts++);
   }

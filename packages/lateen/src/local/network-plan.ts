@@ -22,7 +22,9 @@ export interface NetworkPlan {
 
 const HALF = 1 << 15;
 const FIRST_POD = 10;
-const FIRST_SERVICE = 256;
+/** Well-known addresses first: the API's own, the DNS server's. */
+const FIRST_SERVICE = 1;
+const FIRST_FREE_SERVICE = 256;
 const FIRST_EXTERNAL = 254 * 256 - HALF + 1;
 const LAST_SERVICE = 254 * 256 - HALF - 1;
 const LAST_EXTERNAL = FIRST_EXTERNAL + 253;
@@ -74,12 +76,13 @@ export class AddressPool {
   readonly #used = new Set<string>();
   #next: number;
 
-  constructor(plan: NetworkPlan, half: 0 | 1, first: number, last: number) {
+  /** Addresses from `first` to `last` may be claimed; those from `next` on are handed out first. */
+  constructor(plan: NetworkPlan, half: 0 | 1, first: number, last: number, next: number = first) {
     this.#plan = plan;
     this.#half = half;
     this.#first = first;
     this.#last = last;
-    this.#next = first;
+    this.#next = next;
   }
 
   /** undefined: all are taken. */
@@ -117,7 +120,7 @@ export function podPool(plan: NetworkPlan): AddressPool {
 }
 
 export function servicePool(plan: NetworkPlan): AddressPool {
-  return new AddressPool(plan, 1, FIRST_SERVICE, LAST_SERVICE);
+  return new AddressPool(plan, 1, FIRST_SERVICE, LAST_SERVICE, FIRST_FREE_SERVICE);
 }
 
 export function externalPool(plan: NetworkPlan): AddressPool {

@@ -198,7 +198,7 @@ export class RunningPod {
     const initPolicy = podPolicy === "Never" ? "Never" : "OnFailure";
     const container = new RunningContainer({
       spec,
-      podName: this.#pod.metadata.name,
+      podKey: this.key,
       podUid: this.uid,
       restartPolicy: always ? "Always" : init ? initPolicy : podPolicy,
       record: this.#context.record,

@@ -1,4 +1,11 @@
-import { appendFileSync, mkdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
+import {
+  appendFileSync,
+  mkdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
 import { dirname } from "node:path";
 import { bootId, isAlive, type ProcessId, startTimeOf } from "./proc.ts";
 
@@ -70,6 +77,11 @@ export class ProcessRecord {
       this.#processes = this.#processes.filter(isAlive);
       this.#rewrite();
     }
+  }
+
+  /** Nothing is left that it would be needed for. */
+  remove(): void {
+    rmSync(this.path, { force: true });
   }
 
   #rewrite(): void {

@@ -47,7 +47,9 @@ export function injectPod(json: JsonObject, options: InjectOptions): Result<Json
   if (!answer.inject || done) return { ok: true, value: json, diagnostics: [] };
   const interception = readInterception(pod.metadata.annotations);
   if (!interception.ok) return interception;
-  return { ok: true, value: injected(json, pod, options), diagnostics: [] };
+  // With its defaults, as the API server would store it: a later update may not seem to add them.
+  const value = podKind.applyDefaults(injected(json, pod, options));
+  return { ok: true, value, diagnostics: [] };
 }
 
 function injected(json: JsonObject, pod: Pod, options: InjectOptions): JsonObject {

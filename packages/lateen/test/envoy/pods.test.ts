@@ -84,9 +84,9 @@ describe("two pods with sidecars", { skip }, () => {
   });
 
   test("Envoy runs as 1337, knows its name and has its token", async () => {
-    assert.match(mesh.tokens.join(), /Bearer client-\d/);
-    assert.match(mesh.tokens.join(), /Bearer server-\d/);
-    const node = mesh.source.connections.map(connection => connection.node.id).sort();
+    assert.match(mesh.controlPlane.tokens.join(), /Bearer client-\d/);
+    assert.match(mesh.controlPlane.tokens.join(), /Bearer server-\d/);
+    const node = mesh.controlPlane.source.connections.map(connection => connection.node.id).sort();
     assert.deepEqual(node, [
       `sidecar~${client.address}~client.default~default.svc.cluster.local`,
       `sidecar~${server.address}~server.default~default.svc.cluster.local`,
@@ -137,7 +137,7 @@ describe("two pods with sidecars", { skip }, () => {
   });
 
   test("a new token and a new root are taken up without a restart", async () => {
-    mesh.tokenLifeMs = 1000;
+    mesh.controlPlane.tokenLifeMs = 1000;
     const pod = new RunningPod(
       mesh.inject(podJson("rotating", ["sleep", "infinity"])),
       mesh.context,
@@ -145,14 +145,14 @@ describe("two pods with sidecars", { skip }, () => {
     );
     await pod.start();
     await eventually("it is ready", () => isReady(pod));
-    const first = mesh.tokens.find(token => token.includes("rotating"));
+    const first = mesh.controlPlane.tokens.find(token => token.includes("rotating"));
     await new Promise(next => setTimeout(next, 1500));
-    mesh.tokenLifeMs = 3_600_000;
-    mesh.rotateRoot();
+    mesh.controlPlane.tokenLifeMs = 3_600_000;
+    mesh.controlPlane.rotateRoot();
     await new Promise(next => setTimeout(next, 500));
-    await mesh.restartServer();
+    await mesh.controlPlane.restart();
     await eventually("it comes back with another token", () => {
-      const last = mesh.tokens.findLast(token => token.includes("rotating"));
+      const last = mesh.controlPlane.tokens.findLast(token => token.includes("rotating"));
       return last !== undefined && last !== first;
     });
     await pod.terminate(0);

@@ -1,0 +1,15 @@
+import type { Pod } from "../api/pod/schema.ts";
+
+export function isPodReady(pod: Pod): boolean {
+  return pod.status.conditions.some(c => c.type === "Ready" && c.status === "True");
+}
+
+/** It has been asked to end. */
+export function isPodTerminating(pod: Pod): boolean {
+  return pod.metadata.deletionTimestamp !== undefined;
+}
+
+/** It has run to its end. */
+export function isPodFinished(pod: Pod): boolean {
+  return pod.status.phase === "Succeeded" || pod.status.phase === "Failed";
+}

@@ -1,0 +1,92 @@
+import { readFileSync } from "node:fs";
+import type { Result } from "../base/diagnostic.ts";
+import { recordPath } from "./open-network.ts";
+import { isAlive } from "./proc.ts";
+import { type RecordedProcess, readRecord } from "./process-record.ts";
+import { inside } from "./sandbox.ts";
+
+/** What a shell would need to run something in a container. */
+export interface ExecCommand {
+  readonly file: string;
+  readonly args: readonly string[];
+  readonly env: Readonly<Record<string, string>>;
+}
+
+const PROXY = "istio-proxy";
+
+/**
+ * The command that runs `argv` in a container of a pod of the mesh with this state folder, with the
+ * container's environment, user and working directory. Any process of root may start it; with its own
+ * terminal as standard input and output the program has that terminal.
+ */
+export function execCommand(
+  stateDir: string,
+  pod: { readonly namespace: string; readonly name: string },
+  container: string | undefined,
+  argv: readonly string[],
+): Result<ExecCommand> {
+  const found = findContainer(stateDir, pod, container);
+  if (!found.ok) return found;
+  const { pid } = found.value;
+  const status = readFileSync(`/proc/${pid}/status`, "utf8");
+  const uid = /^Uid:\s+(\d+)/m.exec(status)?.[1] ?? "0";
+  const gid = /^Gid:\s+(\d+)/m.exec(status)?.[1] ?? "0";
+  const asUser = ["setpriv", "--reuid", uid, "--regid", gid, "--clear-groups", "--"];
+  const env = environmentOf(pid);
+  // The working directory of the container's program, as the pod sees it.
+  const run = ["sh", "-c", 'cd "/proc/$1/cwd" 2>/dev/null; shift; exec "$@"', "exec", String(pid)];
+  const [file = "", ...args] = inside(pid, "pod", [...asUser, ...run, ...argv]);
+  return { ok: true, value: { file, args, env }, diagnostics: [] };
+}
+
+/** The process that holds a pod's namespaces. */
+export function findSandbox(
+  stateDir: string,
+  pod: { readonly namespace: string; readonly name: string },
+): Result<RecordedProcess> {
+  const found = live(stateDir).findLast(entry => entry.role === `pod ${keyOf(pod)}`);
+  return found === undefined
+    ? failure(`pod ${keyOf(pod)} is not running`)
+    : { ok: true, value: found, diagnostics: [] };
+}
+
+function findContainer(
+  stateDir: string,
+  pod: { readonly namespace: string; readonly name: string },
+  container: string | undefined,
+): Result<RecordedProcess> {
+  const prefix = `${keyOf(pod)} `;
+  const running = live(stateDir).filter(entry => entry.role.startsWith(prefix));
+  const names = [...new Set(running.map(entry => entry.role.slice(prefix.length)))];
+  const wanted = container ?? names.find(name => name !== PROXY) ?? names[0];
+  const found = running.findLast(entry => entry.role === `${prefix}${wanted}`);
+  if (found !== undefined) return { ok: true, value: found, diagnostics: [] };
+  if (names.length === 0) return failure(`pod ${keyOf(pod)} is not running`);
+  return failure(
+    `container ${container ?? ""} is not running in pod ${keyOf(pod)}; running: ${names.join(", ")}`,
+  );
+}
+
+function live(stateDir: string): readonly RecordedProcess[] {
+  return readRecord(recordPath(stateDir))?.processes.filter(isAlive) ?? [];
+}
+
+function environmentOf(pid: number): Record<string, string> {
+  const env: Record<string, string> = {};
+  for (const entry of readFileSync(`/proc/${pid}/environ`, "utf8").split("\0")) {
+    const at = entry.indexOf("=");
+    if (at > 0) env[entry.slice(0, at)] = entry.slice(at + 1);
+  }
+  return env;
+}
+
+function keyOf(pod: { readonly namespace: string; readonly name: string }): string {
+  return `${pod.namespace}/${pod.name}`;
+}
+
+function failure(message: string): Result<never> {
+  return {
+    ok: false,
+    diagnostics: [{ severity: "error", path: "", message, reason: "NotRunning" }],
+  };
+}

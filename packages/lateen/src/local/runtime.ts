@@ -1,0 +1,196 @@
+import { dirname } from "node:path";
+import { configMapKind } from "../api/config-map/kind.ts";
+import { deploymentKind } from "../api/deployment/kind.ts";
+import { endpointSliceKind } from "../api/endpoint-slice/kind.ts";
+import type { ApiObject, Kind } from "../api/kind.ts";
+import { nodeKind } from "../api/node/kind.ts";
+import { podKind } from "../api/pod/kind.ts";
+import type { Pod } from "../api/pod/schema.ts";
+import { secretKind } from "../api/secret/kind.ts";
+import { serviceKind } from "../api/service/kind.ts";
+import type { Clock } from "../base/clock.ts";
+import type { Log } from "../base/log.ts";
+import type { ApiClient } from "../sources/client/api-client.ts";
+import { type BackOff, kubernetesBackOff } from "./container.ts";
+import { ensureDefaults, type LocalNode, type SystemService } from "./defaults.ts";
+import { Deployments } from "./deployments.ts";
+import { DnsForwarder } from "./dns-forwarder.ts";
+import { DnsServer } from "./dns-server.ts";
+import { dnsView } from "./dns-view.ts";
+import { EndpointSlices } from "./endpoint-slices.ts";
+import type { GatewayName } from "./gateways.ts";
+import { podPool } from "./network-plan.ts";
+import { ObjectCache } from "./object-cache.ts";
+import type { LocalNetwork } from "./open-network.ts";
+import type { RunningPod } from "./pod.ts";
+import {
+  defaultTermination,
+  type IssuedToken,
+  type PodContext,
+  type RootCertSource,
+  type TerminationTimes,
+  type TokenRequest,
+} from "./pod-context.ts";
+import { Pods } from "./pods.ts";
+import { hasLabels } from "./selector.ts";
+import { ServiceAddresses } from "./service-addresses.ts";
+import { ServiceProxy } from "./service-proxy.ts";
+
+export interface RuntimeOptions {
+  readonly client: ApiClient;
+  readonly network: LocalNetwork;
+  /** Records, logs of containers. */
+  readonly stateDir: string;
+  /** Path of the Envoy that pods run; see findEnvoy. */
+  readonly envoy: string;
+  /** DNS name in the control plane's certificate. */
+  readonly discoveryServerName: string;
+  /** e.g. `cluster.local`. */
+  readonly domain: string;
+  readonly rootCert: RootCertSource;
+  issueToken(request: TokenRequest): Promise<IssuedToken>;
+  readonly log: Log;
+  readonly clock: Clock;
+  /** The folder of Lateen itself: `$(LATEEN_HOME)` in containers. */
+  readonly home: string;
+  /** Working directory of containers that name none. */
+  readonly workingDir: string;
+  /** PATH of containers, after the folder of our own Node. */
+  readonly path: string;
+  readonly nodes?: readonly LocalNode[];
+  readonly services?: readonly SystemService[];
+  readonly gateways?: readonly GatewayName[];
+  readonly backOff?: BackOff;
+  readonly termination?: TerminationTimes;
+  readonly forwarder?: DnsForwarder;
+}
+
+export interface Runtime {
+  /** A pod that is running here. */
+  pod(namespace: string, name: string): RunningPod | undefined;
+  /** Ends pods and controllers, and takes the network away. */
+  stop(): Promise<void>;
+}
+
+/** How long `stop` leaves to applications before it ends them. */
+const STOP_GRACE_MS = 2_000;
+const DNS_PORT = 53;
+
+export const defaultNodes: readonly LocalNode[] = [
+  { name: "node-1", region: "local", zone: "local-1" },
+];
+
+/**
+ * Runs what the store declares on this machine: Deployments as pods, pods as processes in namespaces
+ * with an Envoy each, Services as rules and names. Resolves when all of that is being worked on.
+ */
+export async function startRuntime(options: RuntimeOptions): Promise<Runtime> {
+  const caches = openCaches(options);
+  const context = podContext(options, caches);
+  const nodes = options.nodes ?? defaultNodes;
+  await ensureDefaults({
+    client: options.client,
+    plan: options.network.node.plan,
+    nodes,
+    services: options.services ?? [],
+    gateways: options.gateways ?? [],
+  });
+  await Promise.all(caches.all.map(cache => cache.start()));
+  const { client, clock } = options;
+  const log = options.log.scope("local");
+  const { services, slices, pods, deployments } = caches;
+  const dns = new DnsServer({
+    view: dnsView(options.domain, services, slices, pods),
+    forwarder: options.forwarder ?? new DnsForwarder(),
+    log,
+  });
+  await dns.listen(options.network.hostAddress, DNS_PORT);
+  const zones = new Map(nodes.map(node => [node.name, node.zone]));
+  const zoneOf = (name: string): string | undefined => zones.get(name);
+  const running = new Pods({ client, pods, context, nodeFor: pod => nodeFor(pod, caches, nodes) });
+  await running.start();
+  // Controllers decide on complete caches only, so they begin when all of them are.
+  const shared = { client, clock, log };
+  const controllers = [
+    new ServiceAddresses({ ...shared, services, plan: context.node.plan }),
+    new EndpointSlices({ ...shared, services, pods, slices, zoneOf }),
+    new ServiceProxy({ node: context.node, services, slices, clock, log }),
+    new Deployments({ ...shared, deployments, pods }),
+  ];
+  return {
+    pod: (namespace, name) => running.get(namespace, name),
+    stop: async () => {
+      for (const cache of caches.all) cache.stop();
+      await Promise.all(controllers.map(controller => controller.stop()));
+      await running.stop(STOP_GRACE_MS);
+      await dns.close();
+      await options.network.close();
+    },
+  };
+}
+
+function openCaches({ client, clock, log }: RuntimeOptions) {
+  const all: { start(): Promise<void>; stop(): void }[] = [];
+  const open = <T extends ApiObject>(kind: Kind<T>): ObjectCache<T> => {
+    const cache = new ObjectCache({ client, kind, clock, log });
+    all.push(cache);
+    return cache;
+  };
+  return {
+    pods: open(podKind),
+    deployments: open(deploymentKind),
+    services: open(serviceKind),
+    slices: open(endpointSliceKind),
+    nodes: open(nodeKind),
+    configMaps: open(configMapKind),
+    secrets: open(secretKind),
+    all,
+  };
+}
+
+type Caches = ReturnType<typeof openCaches>;
+
+function podContext(options: RuntimeOptions, caches: Caches): PodContext {
+  const { network, home, path } = options;
+  return {
+    record: network.record,
+    node: network.node,
+    addresses: podPool(network.node.plan),
+    clock: options.clock,
+    log: options.log.scope("pod"),
+    stateDir: options.stateDir,
+    envoy: options.envoy,
+    discoveryServerName: options.discoveryServerName,
+    domain: options.domain,
+    baseEnv: { PATH: `${dirname(process.execPath)}:${path}`, HOME: "/root", LATEEN_HOME: home },
+    workingDir: options.workingDir,
+    backOff: options.backOff ?? kubernetesBackOff,
+    termination: options.termination ?? defaultTermination,
+    rootCert: options.rootCert,
+    issueToken: request => options.issueToken(request),
+    data: (kind, namespace, name) =>
+      kind === "ConfigMap"
+        ? caches.configMaps.get(namespace, name)?.data
+        : decoded(caches.secrets.get(namespace, name)?.data),
+  };
+}
+
+function decoded(
+  data: Readonly<Record<string, string>> | undefined,
+): Readonly<Record<string, string>> | undefined {
+  if (data === undefined) return undefined;
+  const entries = Object.entries(data).map(([key, value]) => [
+    key,
+    Buffer.from(value, "base64").toString("utf8"),
+  ]);
+  return Object.fromEntries(entries);
+}
+
+/** The node that the pod's nodeSelector names; where it names none that is there, the first. */
+function nodeFor(pod: Pod, caches: Caches, nodes: readonly LocalNode[]): string {
+  const wanted = pod.spec.nodeSelector ?? {};
+  const found = nodes.find(node =>
+    hasLabels(wanted, caches.nodes.get("", node.name)?.metadata.labels ?? {}),
+  );
+  return (found ?? nodes[0])?.name ?? "node-1";
+}

@@ -1,0 +1,81 @@
+import type { Clock } from "../base/clock.ts";
+import type { Log } from "../base/log.ts";
+
+export interface WorkQueueOptions {
+  readonly name: string;
+  readonly clock: Clock;
+  readonly log: Log;
+  /** Brings one key to what it should be. May be called again at any time for any key. */
+  work(key: string): Promise<void>;
+}
+
+const FIRST_RETRY_MS = 100;
+const MAX_RETRY_MS = 10_000;
+
+/**
+ * Keys that have to be looked at: each waits once however often it is named, one is worked on at a
+ * time, and one that fails comes back later.
+ */
+export class WorkQueue {
+  readonly #options: WorkQueueOptions;
+  readonly #waiting = new Set<string>();
+  readonly #failures = new Map<string, number>();
+  readonly #timers = new Map<string, () => void>();
+  #running: Promise<void> | undefined;
+  #stopped = false;
+
+  constructor(options: WorkQueueOptions) {
+    this.#options = options;
+  }
+
+  add(key: string): void {
+    if (this.#stopped) return;
+    this.#waiting.add(key);
+    this.#running ??= this.#run();
+  }
+
+  /** Looks at the key again after some time; an earlier date replaces a later one. */
+  addLater(key: string, delayMs: number): void {
+    if (this.#stopped) return;
+    this.#timers.get(key)?.();
+    const cancel = this.#options.clock.after(delayMs, () => {
+      this.#timers.delete(key);
+      this.add(key);
+    });
+    this.#timers.set(key, cancel);
+  }
+
+  /** Resolves when what is being worked on is done; nothing is begun afterwards. */
+  async stop(): Promise<void> {
+    this.#stopped = true;
+    this.#waiting.clear();
+    for (const cancel of this.#timers.values()) cancel();
+    await this.#running;
+  }
+
+  async #run(): Promise<void> {
+    // Later: who adds several keys in a row has them all added first.
+    await Promise.resolve();
+    for (;;) {
+      const [key] = this.#waiting;
+      if (key === undefined || this.#stopped) break;
+      this.#waiting.delete(key);
+      await this.#work(key);
+    }
+    this.#running = undefined;
+  }
+
+  async #work(key: string): Promise<void> {
+    try {
+      await this.#options.work(key);
+      this.#failures.delete(key);
+    } catch (error) {
+      const failures = (this.#failures.get(key) ?? 0) + 1;
+      this.#failures.set(key, failures);
+      const text = error instanceof Error ? error.message : String(error);
+      const { name, log } = this.#options;
+      log.warn("will be tried again", { controller: name, key, failures, error: text });
+      this.addLater(key, Math.min(MAX_RETRY_MS, FIRST_RETRY_MS * 2 ** Math.min(failures - 1, 10)));
+    }
+  }
+}
