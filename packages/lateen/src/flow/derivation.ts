@@ -1,4 +1,4 @@
-import { type Engine, type Equals, type Outcome, rule } from "./engine.ts";
+import { type Engine, type Outcome, rule } from "./engine.ts";
 import { deepEqual } from "./equal.ts";
 import { Dependent, describeInputs, type InputDescription } from "./point.ts";
 import { Table } from "./table.ts";
@@ -39,7 +39,7 @@ export abstract class DerivedTable<V> extends Table<V> {
   }
 
   abstract visit(): Visit;
-  /** Edges held by this collection's functions, for leak tests. */
+  /** Source rows whose function has run. */
   abstract countRuns(): number;
 }
 
@@ -69,7 +69,7 @@ export abstract class Derivation<Out> extends DerivedTable<Out> {
     const reads = options.reads ?? [];
     const rank =
       1 + Math.max(source.rank, ...reads.map(readable => rankOf(options.name, readable)));
-    super(engine, options.name, rank, options.equals ?? (deepEqual satisfies Equals<Out>));
+    super(engine, options.name, rank, options.equals ?? deepEqual);
     this.inputs = [source.name, ...reads.map(readable => readable.name)];
     this.#runTracked = trackedRunner(engine, { name: options.name, reads: new Set(reads) });
   }

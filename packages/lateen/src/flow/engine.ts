@@ -11,7 +11,7 @@ export interface Revision {
 /**
  * The engine is used against its rules: reading what was not declared, reading after the function
  * returned, adding to a graph that runs. Other errors stay with the row they happen in; this one
- * means that no result can be trusted, so it leaves `commit` and `Cell.value` at once.
+ * means that no result can be trusted, so it leaves `Cell.value`, and `commit` at its end.
  */
 export class MisuseError extends BugError {}
 

@@ -1,8 +1,8 @@
 /**
  * Dependencies. A *point* is one thing that can be read: a row, the absence of a row, a bucket of an
  * index, the answer to a selector query, a cell. A *dependent* is a computation that read points.
- * An *edge* joins the two and sits in two linked lists at once, so that a million of them cost
- * three pointers each beside their own object, and none costs a search to remove.
+ * An *edge* joins the two and sits in two linked lists at once: there may be a million of them, and
+ * this way none needs room in a set nor a search to be removed.
  *
  * Points exist only while something depends on them: the last edge to go takes the point along.
  */
@@ -41,7 +41,7 @@ export class Point {
 
 /** What an owner of points says about them. */
 export interface PointOwner {
-  /** A dependent of such a point reads it through a cell, which may turn out unchanged. */
+  /** False for cells: their signal says that the value may change, and nobody knows yet. */
   readonly certain: boolean;
   describe(key: string): readonly InputDescription[];
   /** The last dependent of this key went away. */

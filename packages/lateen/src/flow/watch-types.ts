@@ -22,9 +22,12 @@ export interface WatchSet<T> {
   readonly revision: number;
   /** What happened after `revision`; -1 gives every name. Right after a complete `settle` only. */
   since(revision: number): WatchChanges;
-  /** Called once, in a commit, when a settled set turns dirty. */
+  /** Called once, at the end of the commit in which a settled set turns dirty. */
   onDirty(listener: () => void): () => void;
-  /** The first holder makes the set acquire its cells, the last one to go lets them go. */
+  /**
+   * A set that was just asked for is inert: the first holder makes it acquire its cells, the last one
+   * to go lets them go, and then it is over. Retain it before asking for the same one again.
+   */
   retain(): void;
   release(): void;
 }
