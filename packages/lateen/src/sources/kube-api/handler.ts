@@ -10,6 +10,8 @@ import { type Failed, failed, methodNotAllowed } from "../status.ts";
 import type { Store } from "../store/store.ts";
 import { failedAnswer, jsonAnswer } from "./answer.ts";
 import { flag, header, parseResourcePath, type ResourcePath } from "./api-request.ts";
+import { derivedCrds } from "./derived-crds.ts";
+import { derivedEndpoints } from "./derived-endpoints.ts";
 import { aggregated, coreVersions, groupDocument, groupList, resourceList } from "./discovery.ts";
 import { negotiate } from "./negotiate.ts";
 import { openApiDocument, openApiIndex } from "./openapi.ts";
@@ -30,8 +32,6 @@ export interface KubeApiOptions {
   readonly clock: Clock;
   /** Our version, for /version. */
   readonly version: string;
-  /** Resources derived from the store's, which can only be read. */
-  readonly derived?: readonly Served[];
   /** Every request must then bring it as `Authorization: Bearer`. */
   readonly token?: string;
 }
@@ -41,7 +41,10 @@ export type Handler = (request: HttpRequest) => HttpAnswer;
 export function kubeApiHandler(options: KubeApiOptions): Handler {
   const { store } = options;
   const own = store.kinds.map((kind): Served => ({ kind, reader: store, writable: true }));
-  const served = new ServedResources([...own, ...(options.derived ?? [])]);
+  const startedAt = `${new Date(options.clock.now()).toISOString().slice(0, 19)}Z`;
+  const endpoints = derivedEndpoints(store);
+  const derived = [derivedCrds(store, startedAt), ...(endpoints === undefined ? [] : [endpoints])];
+  const served = new ServedResources([...own, ...derived]);
   return request => {
     const refused = authenticate(options.token, request);
     if (refused !== undefined) return failedAnswer(refused);

@@ -49,8 +49,10 @@ function checkService(before: JsonObject, after: JsonObject, causes: StatusCause
 }
 
 function checkPod(before: JsonObject, after: JsonObject, causes: StatusCause[]): void {
-  const old = fixedPodPart(objectAt(before, "spec"));
-  const now = fixedPodPart(objectAt(after, "spec"));
+  // Being put on a node is the one thing that happens to a pod's spec later, and once.
+  const free = stringAt(objectAt(before, "spec"), "nodeName") === "";
+  const old = fixedPodPart(objectAt(before, "spec"), free);
+  const now = fixedPodPart(objectAt(after, "spec"), free);
   if (jsonEqual(old, now)) return;
   causes.push({
     reason: "FieldValueForbidden",
@@ -62,12 +64,11 @@ function checkPod(before: JsonObject, after: JsonObject, causes: StatusCause[]):
   });
 }
 
-function fixedPodPart(spec: JsonObject): JsonObject {
+function fixedPodPart(spec: JsonObject, withoutNode: boolean): JsonObject {
   const part: Record<string, Json> = {};
   for (const [key, value] of Object.entries(spec)) {
     if (POD_MUTABLE.includes(key)) continue;
-    // Being put on a node is the one thing that happens to a pod later.
-    if (key === "nodeName") continue;
+    if (key === "nodeName" && withoutNode) continue;
     part[key] =
       (key === "containers" || key === "initContainers") && Array.isArray(value)
         ? value.map((item: Json) => (isObject(item) ? { ...item, image: "" } : item))

@@ -7,7 +7,7 @@ import type { Clock } from "../../base/clock.ts";
 import type { Result } from "../../base/diagnostic.ts";
 import type { Log } from "../../base/log.ts";
 import { isObject, stringAt } from "../json.ts";
-import { type ApiResult, internalError, notFound, succeeded } from "../status.ts";
+import { type ApiResult, forbidden, internalError, notFound, succeeded } from "../status.ts";
 import { type Admission, builtInAdmission } from "./admission.ts";
 import { type Database, openDatabase } from "./database.ts";
 import { defaultHistoryLimits, History, type HistoryLimits } from "./history.ts";
@@ -201,6 +201,9 @@ export class Store {
     return this.#commit(options.dryRun === true, txn => {
       const current = this.#tables.get(resourceId(kind), namespace, name);
       if (current === undefined) return notFound(kind, name);
+      // What names no namespace lives there.
+      if (kind === this.#namespaceKinds.namespace && name === "default")
+        return forbidden(kind, name, "this namespace may not be deleted");
       const checked = checkPreconditions(current, options.preconditions ?? {});
       if (!checked.ok) return checked;
       new Lifecycle(txn, this.#namespaceKinds).delete(current, {

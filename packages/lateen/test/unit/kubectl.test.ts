@@ -1,0 +1,371 @@
+/** A real kubectl (from PATH) against the embedded store, as people use it. */
+import assert from "node:assert/strict";
+import { execFile, spawn, spawnSync } from "node:child_process";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import process from "node:process";
+import test, { after, before, describe } from "node:test";
+import { allKinds } from "../../src/api/registry.ts";
+import { silentLog } from "../../src/base/log.ts";
+import { systemClock } from "../../src/net/clock.ts";
+import type { HttpListener } from "../../src/net/http-server.ts";
+import { kubeconfig } from "../../src/sources/kube-api/kubeconfig.ts";
+import { serveKubeApi } from "../../src/sources/kube-api/server.ts";
+import { serviceAddresses } from "../../src/sources/store/service-addresses.ts";
+import { openStore, type Store } from "../../src/sources/store/store.ts";
+
+const missing = spawnSync("kubectl", ["version", "--client"]).error !== undefined;
+const skip = missing ? "kubectl is not on PATH" : false;
+const TOKEN = "a-token-of-this-test";
+
+interface Outcome {
+  readonly code: number;
+  readonly out: string;
+  readonly err: string;
+}
+
+const MANIFEST = `
+apiVersion: networking.istio.io/v1beta1
+kind: Gateway
+metadata: {name: demoapp-gateway}
+spec:
+  selector: {app: istio-ingressgateway}
+  servers:
+  - port: {number: 80, name: http, protocol: HTTP}
+    hosts: [demoapp.example.com]
+---
+apiVersion: networking.istio.io/v1beta1
+kind: VirtualService
+metadata: {name: demoapp}
+spec:
+  hosts: [demoapp.example.com]
+  gateways: [istio-system/demoapp-gateway]
+  http:
+  - name: default
+    route: [{destination: {host: demoappv10}}]
+---
+apiVersion: networking.istio.io/v1alpha3
+kind: DestinationRule
+metadata: {name: demoapp}
+spec: {host: demoapp}
+`;
+
+const DEPLOYMENT = `
+apiVersion: apps/v1
+kind: Deployment
+metadata: {name: web}
+spec:
+  replicas: 3
+  selector: {matchLabels: {app: web}}
+  template:
+    metadata: {labels: {app: web}}
+    spec:
+      containers:
+      - name: first
+        image: one
+        env: [{name: A, value: "1"}, {name: B, value: "2"}]
+        ports: [{containerPort: 8080}]
+      - name: second
+        image: two
+`;
+
+describe("kubectl against the embedded store", { skip, timeout: 120_000 }, () => {
+  let directory = "";
+  let store: Store;
+  let server: HttpListener;
+
+  before(async () => {
+    directory = mkdtempSync(join(tmpdir(), "lateen-kubectl-"));
+    const opened = openStore({
+      path: ":memory:",
+      kinds: allKinds,
+      clock: systemClock,
+      log: silentLog,
+      admission: [serviceAddresses({ cidr: "10.96.0.0/16" })],
+      ids: {
+        uid: () => crypto.randomUUID(),
+        suffix: () => crypto.randomUUID().slice(0, 5),
+      },
+    });
+    assert.ok(opened.ok);
+    store = opened.value;
+    server = await serveKubeApi({
+      store,
+      clock: systemClock,
+      version: "0.0.0",
+      log: silentLog,
+      host: "127.0.0.1",
+      port: 0,
+      token: TOKEN,
+    });
+    const address = `http://127.0.0.1:${server.port}`;
+    const text = kubeconfig({ server: address, name: "lateen", token: TOKEN });
+    writeFileSync(join(directory, "config"), text, { mode: 0o600 });
+  });
+
+  after(async () => {
+    await server.close();
+    store.close();
+    rmSync(directory, { recursive: true });
+  });
+
+  function environment(more: Readonly<Record<string, string>>): NodeJS.ProcessEnv {
+    const { PATH } = process.env;
+    return { PATH, HOME: directory, KUBECONFIG: join(directory, "config"), ...more };
+  }
+
+  function run(
+    args: readonly string[],
+    input = "",
+    env: Readonly<Record<string, string>> = {},
+  ): Promise<Outcome> {
+    return new Promise(done => {
+      const options = { env: environment(env), timeout: 20_000 };
+      const child = execFile("kubectl", [...args], options, (error, out, err) => {
+        const code = typeof error?.code === "number" ? error.code : error === null ? 0 : -1;
+        done({ code, out, err });
+      });
+      child.stdin?.end(input);
+    });
+  }
+
+  async function kubectl(command: string, input = ""): Promise<string> {
+    const { code, out, err } = await run(command.split(" "), input);
+    assert.equal(code, 0, `kubectl ${command}: ${err}`);
+    return out + err;
+  }
+
+  async function refused(command: string, input = ""): Promise<string> {
+    const { code, err } = await run(command.split(" "), input);
+    assert.notEqual(code, 0, `kubectl ${command} was not refused`);
+    return err;
+  }
+
+  test("apply creates, then configures, then leaves unchanged", async () => {
+    assert.equal(
+      await kubectl("apply -f -", MANIFEST),
+      "gateway.networking.istio.io/demoapp-gateway created\n" +
+        "virtualservice.networking.istio.io/demoapp created\n" +
+        "destinationrule.networking.istio.io/demoapp created\n",
+    );
+    assert.match(await kubectl("apply -f -", MANIFEST), /demoapp unchanged/);
+    const moved = MANIFEST.replaceAll("demoapp.example.com", "other.example.com");
+    assert.match(
+      await kubectl("apply -f -", moved),
+      /virtualservice.networking.istio.io\/demoapp configured/,
+    );
+    assert.equal(
+      await kubectl("get vs demoapp -o jsonpath={.spec.hosts[*]},{.metadata.generation}"),
+      "other.example.com,2",
+    );
+    await kubectl("apply -f -", MANIFEST);
+  });
+
+  test("get prints Istio's columns", async () => {
+    const gateways = await kubectl("get gw");
+    assert.match(gateways, /^NAME {14}AGE\ndemoapp-gateway {3}\d+s\n$/);
+    assert.match(
+      await kubectl("get vs"),
+      /^NAME +GATEWAYS +HOSTS +AGE\ndemoapp +\["istio-system\/demoapp-gateway"\] +\["demoapp.example.com"\] +\d+s\n$/,
+    );
+    assert.match(await kubectl("get dr"), /^NAME +HOST +AGE\ndemoapp +demoapp +\d+s\n$/);
+    const all = await kubectl("get gw,vs,dr -A");
+    assert.match(
+      all,
+      /^NAMESPACE +NAME +AGE\ndefault +gateway.networking.istio.io\/demoapp-gateway/,
+    );
+    assert.match(all, /default +virtualservice.networking.istio.io\/demoapp +\["istio-system/);
+    assert.match(all, /default +destinationrule.networking.istio.io\/demoapp +demoapp /);
+    assert.match(await kubectl("get ns --show-labels"), /kubernetes.io\/metadata.name=default/);
+    assert.equal(await kubectl("get vs -o name"), "virtualservice.networking.istio.io/demoapp\n");
+  });
+
+  test("every served version shows the same object under its own apiVersion", async () => {
+    for (const version of ["v1", "v1beta1", "v1alpha3"]) {
+      const text = await kubectl(`get vs.${version}.networking.istio.io demoapp -o yaml`);
+      assert.match(text, new RegExp(`^apiVersion: networking.istio.io/${version}\n`));
+    }
+  });
+
+  test("discovery: api-resources, crd, explain", async () => {
+    const resources = await kubectl("api-resources --api-group=networking.istio.io");
+    assert.match(resources, /gateways +gw +networking.istio.io\/v1 +true +Gateway/);
+    assert.match(resources, /virtualservices +vs +networking.istio.io\/v1 +true +VirtualService/);
+    assert.match(await kubectl("get crd"), /virtualservices.networking.istio.io +2/);
+    assert.match(await kubectl("explain vs.spec.hosts"), /FIELD: hosts <\[\]string>/);
+    assert.match(await kubectl("explain deploy.spec.replicas"), /FIELD: replicas <integer>/);
+  });
+
+  test("label, annotate, patch and edit", async () => {
+    assert.match(await kubectl("label namespace default istio-injection=enabled"), /labeled/);
+    assert.match(await kubectl("get ns default --show-labels"), /istio-injection=enabled/);
+    assert.match(await kubectl("annotate vs demoapp example.com/who=me"), /annotated/);
+    const patch = '{"spec":{"hosts":["patched.example.com"]}}';
+    assert.match(await kubectl(`patch vs demoapp --type merge -p ${patch}`), /patched/);
+    const step = '[{"op":"replace","path":"/spec/hosts/0","value":"stepped.example.com"}]';
+    assert.match(await kubectl(`patch vs demoapp --type json -p ${step}`), /patched/);
+    const edited = await run(["edit", "vs", "demoapp"], "", {
+      EDITOR: "sed -i s/stepped.example.com/edited.example.com/",
+    });
+    assert.match(edited.out, /virtualservice.networking.istio.io\/demoapp edited/);
+    assert.equal(
+      await kubectl("get vs demoapp -o jsonpath={.spec.hosts[0]}"),
+      "edited.example.com",
+    );
+  });
+
+  test("a Deployment's lists are merged by their keys", async () => {
+    await kubectl("apply -f -", DEPLOYMENT);
+    const changed = DEPLOYMENT.replace('{name: B, value: "2"}', '{name: C, value: "3"}');
+    assert.match(await kubectl("apply -f -", changed), /configured/);
+    const template =
+      "{.spec.template.spec.containers[*].name} {.spec.template.spec.containers[0].env[*].name}";
+    const { out } = await run(["get", "deploy", "web", "-o", `jsonpath=${template}`]);
+    assert.equal(out, "first second A C");
+    const image = '{"spec":{"template":{"spec":{"containers":[{"name":"second","image":"new"}]}}}}';
+    await kubectl(`patch deploy web -p ${image}`);
+    assert.match(await kubectl("set image deploy/web first=newer"), /image updated/);
+    const images = await kubectl("get deploy web -o jsonpath={..image}");
+    assert.equal(images, "newer new");
+    assert.match(await kubectl("scale deploy web --replicas=5"), /scaled/);
+    assert.match(await kubectl("rollout restart deploy web"), /restarted/);
+    assert.match(
+      await kubectl("get deploy"),
+      /^NAME +READY +UP-TO-DATE +AVAILABLE +AGE\nweb +0\/5/,
+    );
+    assert.match(await kubectl("describe deploy web"), /Replicas: +5 desired/);
+    const fixed = await refused(
+      'patch deploy web -p {"spec":{"selector":{"matchLabels":{"app":"x"}},"template":{"metadata":{"labels":{"app":"x"}}}}}',
+    );
+    assert.match(fixed, /The Deployment "web" is invalid: spec.selector: .*field is immutable/);
+  });
+
+  test("Services get addresses, and Endpoints come from EndpointSlices", async () => {
+    const service = `{apiVersion: v1, kind: Service, metadata: {name: web}, spec: {selector: {app: web}, ports: [{name: http, port: 80}]}}`;
+    await kubectl("apply -f -", service);
+    assert.match(await kubectl("get svc web"), /web +ClusterIP +10\.96\.\d+\.\d+ +<none> +80\/TCP/);
+    await kubectl('patch svc web -p {"spec":{"type":"NodePort"}}');
+    assert.match(await kubectl("get svc web"), /web +NodePort .* 80:3\d{4}\/TCP/);
+    const taken = `{apiVersion: v1, kind: Service, metadata: {name: dup}, spec: {clusterIP: 192.0.2.1, ports: [{port: 80}]}}`;
+    assert.match(await refused("create -f -", taken), /not in the valid range/);
+    const slice = `{apiVersion: discovery.k8s.io/v1, kind: EndpointSlice, metadata: {name: web-1, labels: {kubernetes.io/service-name: web}}, addressType: IPv4, endpoints: [{addresses: [10.1.0.7]}], ports: [{name: http, port: 8080}]}`;
+    await kubectl("apply -f -", slice);
+    assert.match(await kubectl("get ep"), /web +10\.1\.0\.7:8080 /);
+  });
+
+  test("bad objects are refused with field, found and expected", async () => {
+    const bad = (spec: string): string =>
+      `{apiVersion: networking.istio.io/v1, kind: VirtualService, metadata: {name: bad}, spec: ${spec}}`;
+    assert.match(
+      await refused("apply -f -", bad("{hosts: [a], foo: 1}")),
+      /\(BadRequest\).*strict decoding error: unknown field "spec.foo"/,
+    );
+    assert.match(
+      await refused(
+        "apply -f -",
+        bad('{hosts: [a], http: [{route: [{destination: {host: a}, weight: "x"}]}]}'),
+      ),
+      /The VirtualService "bad" is invalid: spec.http\[0\].route\[0\].weight: .*integer/,
+    );
+    const warned = await kubectl(
+      "apply --validate=warn -f -",
+      bad("{hosts: [a], foo: 1, http: [{route: [{destination: {host: a}}]}]}"),
+    );
+    assert.match(warned, /Warning: unknown field "spec.foo"/);
+    const lost = `{apiVersion: v1, kind: ConfigMap, metadata: {name: x, namespace: nowhere}}`;
+    assert.match(
+      await refused("create -f -", lost),
+      /\(NotFound\).* namespaces "nowhere" not found/,
+    );
+    const large = JSON.stringify({
+      apiVersion: "v1",
+      kind: "ConfigMap",
+      metadata: { name: "large" },
+      data: { junk: "x".repeat(2_000_000) },
+    });
+    assert.match(await refused("create -f -", large), /larger than 1572864 bytes/);
+    assert.match(await refused("get vs nope"), /\(NotFound\): virtualservices.* "nope" not found/);
+    assert.match(await refused("delete ns default"), /this namespace may not be deleted/);
+    assert.match(
+      await refused("apply --server-side -f -", MANIFEST),
+      /server-side apply is not served here .*Use kubectl apply without --server-side/,
+    );
+    assert.match(
+      await refused("patch vs demoapp -p {}"),
+      /accepted media types include: application\/json-patch\+json, .*--type merge/,
+    );
+    assert.match(await refused("delete ep web"), /can only be read/);
+  });
+
+  test("a stale replace is a conflict", async () => {
+    const text = await kubectl("get vs demoapp -o yaml");
+    await kubectl("label vs demoapp touched=yes");
+    assert.match(
+      await refused("replace -f -", text),
+      /\(Conflict\).*the object has been modified; please apply your changes to the latest version/,
+    );
+  });
+
+  test("dry runs and diffs change nothing", async () => {
+    const other = MANIFEST.replaceAll("name: demoapp}", "name: dry}");
+    assert.match(
+      await kubectl("apply --dry-run=server -f -", other),
+      /dry created \(server dry run\)/,
+    );
+    assert.match(await refused("get vs dry"), /NotFound/);
+    const { code, out } = await run(["diff", "-f", "-"], DEPLOYMENT);
+    assert.equal(code, 1);
+    assert.match(out, /- {2}replicas: 5\n\+ {2}replicas: 3/);
+  });
+
+  test("selectors", async () => {
+    assert.match(await kubectl("get vs -l touched=yes"), /demoapp/);
+    assert.match(await kubectl("get vs -l touched!=yes"), /bad/);
+    assert.match(await kubectl("get vs --field-selector metadata.name=bad"), /\nbad /);
+    assert.match(await kubectl("get pods --field-selector status.phase=Running"), /No resources/);
+    assert.match(
+      await refused("get pods --field-selector spec.foo=x"),
+      /field label not supported: spec.foo/,
+    );
+  });
+
+  test("get -w follows, and wait sees the deletion", async () => {
+    const child = spawn("kubectl", ["get", "vs", "-w", "--no-headers"], { env: environment({}) });
+    let out = "";
+    const seen = new Promise<void>(done => {
+      child.stdout.on("data", chunk => {
+        out += String(chunk);
+        if (out.includes("watched.example.com")) done();
+      });
+    });
+    for (let i = 0; i < 200 && !out.includes("demoapp"); i++)
+      await new Promise(done => setTimeout(done, 20));
+    await kubectl('patch vs bad --type merge -p {"spec":{"hosts":["watched.example.com"]}}');
+    await seen;
+    child.kill();
+    const waiting = kubectl("wait --for=delete vs/bad --timeout=10s");
+    await kubectl("delete vs bad");
+    assert.match(await waiting, /condition met/);
+  });
+
+  test("delete -f, delete by label, and a namespace with what is in it", async () => {
+    assert.match(await kubectl("delete -f -", MANIFEST), /virtualservice.* "demoapp" deleted/);
+    assert.match(await kubectl("get gw,vs,dr"), /No resources found/);
+    await kubectl("apply -f -", "{apiVersion: v1, kind: Namespace, metadata: {name: shop}}");
+    for (const name of ["a", "b"])
+      await kubectl(
+        "apply -f -",
+        `{apiVersion: v1, kind: ConfigMap, metadata: {name: ${name}, namespace: shop, labels: {app: ${name}}}}`,
+      );
+    assert.match(await kubectl("delete cm -n shop -l app=a"), /configmap "a" deleted/);
+    assert.match(await kubectl("get sa -n shop"), /default/);
+    await kubectl("delete ns shop");
+    assert.match(await kubectl("get cm -n shop"), /No resources found/);
+  });
+
+  test("without the token nothing is told", async () => {
+    const { err } = await run(["--token=wrong", "get", "vs"]);
+    assert.match(err, /must be logged in|Unauthorized/);
+  });
+});
