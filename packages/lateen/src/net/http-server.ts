@@ -3,6 +3,7 @@
  * errors as JSON, streams with back-pressure (for watches). Not for xDS: see ads-server.ts.
  */
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
+import { createServer as createSecureServer } from "node:https";
 import type { AddressInfo } from "node:net";
 import type { Log } from "../base/log.ts";
 
@@ -61,6 +62,8 @@ export interface HttpServerOptions {
   readonly connectionsMax?: number;
   /** The JSON of an error answer, so that an API can keep its own form (Kubernetes' Status). */
   readonly errorBody?: (status: number, message: string) => unknown;
+  /** HTTPS with this certificate and key (PEM); otherwise HTTP. */
+  readonly tls?: { readonly cert: string; readonly key: string };
 }
 
 export interface HttpListener {
@@ -79,7 +82,11 @@ export async function serveHttp(
   at: { readonly host: string; readonly port: number },
 ): Promise<HttpListener> {
   const routes = options.routes.map(compileRoute);
-  const server = createServer({ requestTimeout: 60_000, headersTimeout: 10_000 });
+  const timeouts = { requestTimeout: 60_000, headersTimeout: 10_000 };
+  const server =
+    options.tls === undefined
+      ? createServer(timeouts)
+      : createSecureServer({ ...timeouts, ...options.tls });
   server.maxConnections = options.connectionsMax ?? CONNECTIONS_MAX;
   server.on("request", (request, response) => void answer(options, routes, request, response));
   server.on("clientError", (_error, socket) => {

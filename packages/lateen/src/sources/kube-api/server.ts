@@ -12,6 +12,8 @@ export interface KubeApiServerOptions extends KubeApiOptions {
   readonly host: string;
   /** 0: any free port. */
   readonly port: number;
+  /** Without it kubectl sends no token: it keeps them for HTTPS. */
+  readonly tls?: { readonly cert: string; readonly key: string };
 }
 
 /** Listens until closed. Rejects when the address can not be had. */
@@ -23,6 +25,7 @@ export function serveKubeApi(options: KubeApiServerOptions): Promise<HttpListene
       log: options.log,
       bodyLimitBytes: MAX_BODY_BYTES,
       errorBody: statusBody,
+      ...(options.tls === undefined ? {} : { tls: options.tls }),
     },
     { host: options.host, port: options.port },
   );
