@@ -91,12 +91,14 @@ test("plaintext has no identity, whatever it sends", async () => {
   assert.equal(maySubscribeSecret(peer.identity, "default"), false);
 });
 
-test("a stream may have its own certificate and the roots, nothing else", () => {
+test("a stream may have its own certificate, the roots and its own files, nothing else", () => {
+  assert.equal(maySubscribeSecret(identity, "file-root:system"), true);
+  assert.equal(maySubscribeSecret(undefined, "file-root:system"), false);
   assert.equal(maySubscribeSecret(identity, "default"), true);
   assert.equal(maySubscribeSecret(identity, "ROOTCA"), true);
   fc.assert(
     fc.property(fc.string(), name => {
-      fc.pre(name !== "default" && name !== "ROOTCA");
+      fc.pre(name !== "default" && name !== "ROOTCA" && !name.startsWith("file-"));
       assert.equal(maySubscribeSecret(identity, name), false);
       assert.equal(maySubscribeSecret(identity, `kubernetes://${name}`), false);
     }),

@@ -4,12 +4,15 @@
 export const OWN_CERTIFICATE_SECRET = "default";
 export const TRUST_BUNDLE_SECRET = "ROOTCA";
 
+/** Files in the proxy's own file system: the answer holds their names, which the asker has sent. */
+const OWN_FILES = /^file-(root|cert):/;
+
 /**
- * A stream gets its own identity's certificate and the trust bundle, and nothing else; without an
- * identity (plaintext) nothing at all. Whatever is not named here is refused, so that a new kind of
- * Secret has to be let in on purpose.
+ * A stream gets its own identity's certificate, the trust bundle and references to its own files,
+ * and nothing else; without an identity (plaintext) nothing at all. Whatever is not named here is
+ * refused, so that a new kind of Secret has to be let in on purpose.
  */
 export function maySubscribeSecret(identity: string | undefined, name: string): boolean {
   if (identity === undefined) return false;
-  return name === OWN_CERTIFICATE_SECRET || name === TRUST_BUNDLE_SECRET;
+  return name === OWN_CERTIFICATE_SECRET || name === TRUST_BUNDLE_SECRET || OWN_FILES.test(name);
 }

@@ -1,0 +1,105 @@
+/** Certificates, tokens and restarts with real Envoys. */
+import assert from "node:assert/strict";
+import { afterEach, test } from "node:test";
+import { eventually } from "../support/envoy-process.ts";
+import {
+  IdentityControlPlane,
+  type IdentityEnvoy,
+  newFixedResources,
+  newTrust,
+  setClient,
+  setServer,
+  startEnvoy,
+  type Trust,
+} from "../support/identity-mesh.ts";
+
+const LIFETIME_MS = 24 * 3600 * 1000;
+const running: { stop(): Promise<void> }[] = [];
+
+afterEach(async () => {
+  for (const each of running.splice(0).reverse()) await each.stop();
+});
+
+function keep<T extends { stop(): Promise<void> }>(one: T): T {
+  running.push(one);
+  return one;
+}
+
+interface Mesh {
+  readonly trust: Trust;
+  readonly fixed: ReturnType<typeof newFixedResources>;
+  readonly port: number;
+  readonly server: IdentityEnvoy;
+  readonly client: IdentityEnvoy;
+  readonly url: string;
+  readonly controlPlane: IdentityControlPlane;
+}
+
+async function startMesh(lifetimeMs: number): Promise<Mesh> {
+  const trust = await newTrust();
+  const fixed = newFixedResources();
+  setServer(fixed);
+  const controlPlane = keep(new IdentityControlPlane(trust, fixed, lifetimeMs));
+  const port = await controlPlane.listen();
+  const server = keep(await startEnvoy(trust, port, "server"));
+  setClient(fixed, await server.envoy.listenerPort("inbound"));
+  const client = keep(await startEnvoy(trust, port, "client"));
+  const url = `http://127.0.0.1:${await client.envoy.listenerPort("outbound")}/`;
+  await eventually("the client is live", () => client.envoy.isLive());
+  return { trust, fixed, port, server, client, url, controlPlane };
+}
+
+/** Requests one after the other for so long; returns how many there were, and the failures. */
+async function load(url: string, forMs: number): Promise<{ count: number; failed: string[] }> {
+  const endsAt = Date.now() + forMs;
+  const failed: string[] = [];
+  let count = 0;
+  while (Date.now() < endsAt) {
+    count++;
+    const answer = await fetch(url).catch((error: unknown) => String(error));
+    if (typeof answer === "string") failed.push(answer);
+    else if (answer.status !== 200) failed.push(`${answer.status} ${await answer.text()}`);
+    else await answer.arrayBuffer();
+    await new Promise(next => setTimeout(next, 5));
+  }
+  return { count, failed };
+}
+
+test("certificates rotate at half their life, and no request notices", async () => {
+  const mesh = await startMesh(4_000);
+  const { count, failed } = await load(mesh.url, 10_000);
+  assert.deepEqual(failed, []);
+  assert.ok(count > 100, `${count} requests`);
+  const updates = "cluster.server.client_ssl_socket_factory.ssl_context_update_by_sds";
+  assert.ok((await mesh.client.envoy.stat(updates)) >= 4);
+  const handshakes = await mesh.client.envoy.stat("cluster.server.ssl.handshake");
+  assert.ok(handshakes > 20, `${handshakes} handshakes`);
+});
+
+test("a control plane that restarts sends no secret again, and nothing fails meanwhile", async () => {
+  const mesh = await startMesh(LIFETIME_MS);
+  assert.ok(mesh.controlPlane.source.secretsSent >= 2);
+  const loaded = load(mesh.url, 4_000);
+  await mesh.controlPlane.stop();
+  running.splice(running.indexOf(mesh.controlPlane), 1);
+  const next = keep(new IdentityControlPlane(mesh.trust, mesh.fixed, LIFETIME_MS));
+  await next.listen(mesh.port);
+  await eventually("both are back", () => next.source.connections.length === 2);
+  const { failed, count } = await loaded;
+  assert.deepEqual(failed, []);
+  assert.ok(count > 50, `${count} requests`);
+  assert.equal(next.source.secretsSent, 0);
+});
+
+test("a proxy that claims another pod than its token gets nothing", async () => {
+  const trust = await newTrust();
+  const fixed = newFixedResources();
+  setServer(fixed);
+  const controlPlane = keep(new IdentityControlPlane(trust, fixed, LIFETIME_MS));
+  const port = await controlPlane.listen();
+  const thief = keep(await startEnvoy(trust, port, "server", "thief"));
+  await eventually("it is refused", () => controlPlane.source.refusals.length > 0);
+  assert.match(controlPlane.source.refusals[0] ?? "", /pod of the node id: found "server"/);
+  assert.equal(controlPlane.source.connections.length, 0);
+  assert.equal(await thief.envoy.isLive(), false);
+});
