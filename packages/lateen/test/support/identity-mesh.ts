@@ -50,7 +50,7 @@ import { viewKey } from "../../src/xds/resources/family.ts";
 import { createSecretCells } from "../../src/xds/resources/secrets.ts";
 import { meshClientSocket, meshServerSocket } from "../../src/xds/tls.ts";
 import { EnvoyProcess } from "./envoy-process.ts";
-import { FakeConfigSource, type FakeConnection, makeResource } from "./fake-config-source.ts";
+import { FakeConfigSource, type FakeConnection } from "./fake-config-source.ts";
 import { adsBootstrap } from "./static-mesh.ts";
 
 const TRUST_DOMAIN = "cluster.local";
@@ -210,7 +210,7 @@ export function setServer(fixed: FakeConfigSource): void {
   const socket = meshServerSocket([TRUST_DOMAIN], ["h2", "http/1.1"]);
   const filterChains = [{ ...chain, transportSocket: socket }];
   const body = Listener.encode({ ...listener, filterChains }).finish();
-  fixed.commit(() => setFor(fixed, "server", makeResource(listenerType, "inbound", "1", body)));
+  fixed.commit(edit => edit.set(`server|${listenerType}`, "inbound", "1", body));
 }
 
 /**
@@ -237,15 +237,10 @@ export function setClient(fixed: FakeConfigSource, serverPort: number): void {
   }).finish();
   const listener = httpListener("outbound", { route: { cluster: "server" } });
   const body = Listener.encode(listener).finish();
-  fixed.commit(() => {
-    setFor(fixed, "client", makeResource(clusterType, "server", "1", cluster));
-    setFor(fixed, "client", makeResource(listenerType, "outbound", "1", body));
+  fixed.commit(edit => {
+    edit.set(`client|${clusterType}`, "server", "1", cluster);
+    edit.set(`client|${listenerType}`, "outbound", "1", body);
   });
-}
-
-/** Only this pod sees it. */
-function setFor(fixed: FakeConfigSource, pod: string, resource: Resource): void {
-  fixed.table(`${pod}|${resource.type}`).set(resource.name, resource);
 }
 
 function httpListener(name: string, action: Omit<Route, "match">): Listener {
