@@ -1,10 +1,9 @@
 /** Clusters (CDS): those of a scope's services, of a workload's own ports, and the fixed ones. */
 import type { CellFamily, Graph, Reader } from "../../flow/types.ts";
-import { holdingKey, policyFor } from "../../model/destination-rules.ts";
+import { policyFor } from "../../model/destination-rules.ts";
 import { MESH_KEY } from "../../model/inputs.ts";
 import type { Model } from "../../model/model.ts";
 import type { ProxyClass } from "../../model/proxies.ts";
-import type { ServiceShape } from "../../model/services.ts";
 import type { DestinationRuleRow, Service, ServiceKey, ServicePort } from "../../model/types.ts";
 import {
   blackHoleCluster,
@@ -25,7 +24,12 @@ import {
 import type { EncodedResource } from "../resource.ts";
 import { usable } from "./endpoints.ts";
 import { joinKey, sameResource, splitViewKey, type TypeResources, viewKey } from "./family.ts";
-import type { ClusterTarget } from "./outbound-names.ts";
+import {
+  type ClusterTarget,
+  type HostTarget,
+  type HostTargets,
+  resolveCluster,
+} from "./outbound-names.ts";
 
 type Encoded = EncodedResource | undefined;
 type IpFamilies = ProxyClass["ipFamilies"];
@@ -42,12 +46,12 @@ function inboundView(proxy: ProxyClass): string {
 export function createClusterResources(
   graph: Graph,
   model: Model,
-  targets: CellFamily<ClusterTarget | undefined>,
+  hosts: HostTargets,
 ): TypeResources {
   const outbound = createOutbound(graph, model);
   const inbound = createInbound(graph, model);
   const cells = graph.cells<Encoded>(
-    { name: "CDS by view", reads: [targets, outbound, inbound], equals: sameResource },
+    { name: "CDS by view", reads: [hosts, outbound, inbound], equals: sameResource },
     (key, read) => {
       const { view, name } = splitViewKey(key);
       const [direction, rest = "", family = "IPv4"] = view.split("|");
@@ -55,13 +59,13 @@ export function createClusterResources(
       const fixed = FIXED.get(name);
       if (fixed !== undefined) return fixed();
       const scope = view.slice(joinKey("outbound", rest, family, "").length);
-      const target = read.cell(targets, viewKey(scope, name));
+      const target = resolveCluster(read, hosts, scope, name);
       return target && read.cell(outbound, outboundKey(target, rest, family));
     },
   );
   return {
     cells,
-    names: createNames(graph, model),
+    names: createNames(graph, model, hosts),
     wildcardViews: proxy =>
       proxy.type === "router" ? [outboundView(proxy)] : [outboundView(proxy), inboundView(proxy)],
     namedView: (proxy, name) =>
@@ -192,9 +196,13 @@ function inboundRule(
   return rule === "" ? undefined : read.get(rules.rules, rule);
 }
 
-function createNames(graph: Graph, model: Model): CellFamily<readonly string[]> {
-  const { imports, rules, proxies } = model;
-  const reads = [imports.services, rules.holding, rules.subsets, proxies.inboundSets];
+function createNames(
+  graph: Graph,
+  model: Model,
+  hosts: HostTargets,
+): CellFamily<readonly string[]> {
+  const { imports, proxies } = model;
+  const reads = [imports.services, hosts, proxies.inboundSets];
   return graph.cells<readonly string[]>({ name: "CDS names", reads }, (view, read) => {
     const [direction, rest = "", family = ""] = view.split("|");
     if (direction === "inbound") {
@@ -204,26 +212,18 @@ function createNames(graph: Graph, model: Model): CellFamily<readonly string[]> 
     const scope = view.slice(joinKey("outbound", rest, family, "").length);
     const names = read
       .cell(imports.services, scope)
-      .flatMap(service => namesOf(read, model, scope, service));
+      .flatMap(({ hostname }) => namesOf(read.cell(hosts, viewKey(scope, hostname))));
     const fixed = rest === "router" ? [BLACK_HOLE_CLUSTER] : FIXED.keys();
     return [...fixed, ...names].sort();
   });
 }
 
-function namesOf(
-  read: Reader,
-  model: Model,
-  scope: string,
-  service: ServiceShape,
-): readonly string[] {
-  const namespace = scope.slice(0, scope.indexOf("|"));
-  const rule = read.cell(model.rules.holding, holdingKey(namespace, service.key));
-  const subsets = rule === "" ? {} : (read.get(model.rules.subsets, rule) ?? {});
+function namesOf(host: HostTarget | undefined): readonly string[] {
+  if (host === undefined) return [];
+  const { service, subsets } = host;
   return service.ports.flatMap(port =>
     port.protocol === "UDP"
       ? []
-      : ["", ...Object.keys(subsets)].map(subset =>
-          outboundClusterName(port.number, subset, service.hostname),
-        ),
+      : ["", ...subsets].map(subset => outboundClusterName(port.number, subset, service.hostname)),
   );
 }

@@ -6,22 +6,22 @@ import { encodeEndpoints } from "../encode.ts";
 import { loadAssignment } from "../endpoint.ts";
 import { outboundClusterName } from "../names.ts";
 import type { EncodedResource } from "../resource.ts";
-import { joinKey, sameResource, splitViewKey, type TypeResources, viewKey } from "./family.ts";
-import type { ClusterTarget } from "./outbound-names.ts";
+import { joinKey, sameResource, splitViewKey, type TypeResources } from "./family.ts";
+import { type ClusterTarget, type HostTargets, resolveCluster } from "./outbound-names.ts";
 
 const NO_NAMES: readonly string[] = Object.freeze([]);
 
 export function createEndpointResources(
   graph: Graph,
   model: Model,
-  targets: CellFamily<ClusterTarget | undefined>,
+  hosts: HostTargets,
 ): TypeResources {
   const assignments = createAssignments(graph, model);
   const cells = graph.cells<EncodedResource | undefined>(
-    { name: "EDS by view", reads: [targets, assignments], equals: sameResource },
+    { name: "EDS by view", reads: [hosts, assignments], equals: sameResource },
     (key, read) => {
       const { view, name } = splitViewKey(key);
-      const target = read.cell(targets, viewKey(view, name));
+      const target = resolveCluster(read, hosts, view, name);
       if (target === undefined || target.resolution !== "ClientSideLB") return undefined;
       return read.cell(assignments, assignmentKey(target));
     },

@@ -3,8 +3,10 @@ import type { CellFamily, Graph, Reader } from "../../flow/types.ts";
 import { holdingKey } from "../../model/destination-rules.ts";
 import { ownerOf } from "../../model/imports.ts";
 import type { Model } from "../../model/model.ts";
+import type { Scope } from "../../model/scopes.ts";
 import type { ServiceShape } from "../../model/services.ts";
 import type { Protocol, RuleKey } from "../../model/types.ts";
+import { viewKey } from "./family.ts";
 
 export interface ClusterTarget {
   readonly service: ServiceShape["key"];
@@ -15,7 +17,45 @@ export interface ClusterTarget {
   readonly rule: RuleKey | "";
 }
 
-export interface OutboundName {
+/** What a scope means by a host name. */
+export interface HostTarget {
+  readonly service: ServiceShape;
+  readonly rule: RuleKey | "";
+  /** Names of the rule's subsets. */
+  readonly subsets: readonly string[];
+}
+
+/** Key: `viewKey(scope, host name)`; one cell for all ports and subsets of a service. */
+export type HostTargets = CellFamily<HostTarget | undefined>;
+
+export function createHostTargets(graph: Graph, model: Model): HostTargets {
+  const { scopes, imports, shapesByHostname, rules } = model;
+  const reads = [scopes, imports.services, shapesByHostname, rules.holding, rules.subsets];
+  return graph.cells<HostTarget | undefined>({ name: "hosts of scopes", reads }, (key, read) => {
+    const end = key.indexOf("\n");
+    const scope = read.cell(scopes, key.slice(0, end));
+    const service = serviceOf(read, model, scope, key.slice(end + 1));
+    if (service === undefined) return undefined;
+    const rule = read.cell(rules.holding, holdingKey(scope.namespace, service.key));
+    const subsets = rule === "" ? undefined : read.get(rules.subsets, rule);
+    return { service, rule, subsets: Object.keys(subsets ?? {}) };
+  });
+}
+
+/** Where several services have the name, the one that the scope imports; the list tells. */
+function serviceOf(
+  read: Reader,
+  { imports, shapesByHostname }: Model,
+  scope: Scope,
+  hostname: string,
+): ServiceShape | undefined {
+  const owner = ownerOf(read, shapesByHostname, scope, hostname);
+  if (owner === undefined || owner.rivals.length === 0) return owner;
+  const imported = read.cell(imports.services, scope.key);
+  return imported.find(service => service.hostname === hostname) ?? owner;
+}
+
+interface OutboundName {
   readonly port: number;
   readonly subset: string;
   readonly hostname: string;
@@ -28,58 +68,21 @@ export function parseOutboundName(name: string): OutboundName | undefined {
   return /^\d{1,5}$/.test(port) ? { port: Number(port), subset, hostname } : undefined;
 }
 
-export interface Resolver {
-  /** What a collection of cells must declare to use `resolve`. */
-  readonly reads: readonly [
-    Model["scopes"],
-    Model["shapesByHostname"],
-    Model["rules"]["holding"],
-    Model["rules"]["subsets"],
-  ];
-  resolve(read: Reader, scope: string, name: string): ClusterTarget | undefined;
-}
-
-export function createResolver(model: Model): Resolver {
-  const { scopes, shapesByHostname, rules } = model;
-  return {
-    reads: [scopes, shapesByHostname, rules.holding, rules.subsets],
-    resolve(read, scopeKey, name) {
-      const parsed = parseOutboundName(name);
-      if (parsed === undefined) return undefined;
-      const scope = read.cell(scopes, scopeKey);
-      const service = ownerOf(read, shapesByHostname, scope, parsed.hostname);
-      const port = service?.ports.find(each => each.number === parsed.port);
-      if (service === undefined || port === undefined || port.protocol === "UDP") return undefined;
-      const rule = read.cell(rules.holding, holdingKey(scope.namespace, service.key));
-      const { subset } = parsed;
-      if (subset !== "" && !hasSubset(read, model, rule, subset)) return undefined;
-      return {
-        service: service.key,
-        port: port.number,
-        protocol: port.protocol,
-        resolution: service.resolution,
-        subset,
-        rule,
-      };
-    },
-  };
-}
-
-function hasSubset(read: Reader, model: Model, rule: RuleKey | "", subset: string): boolean {
-  const subsets = rule === "" ? undefined : read.get(model.rules.subsets, rule);
-  return subsets !== undefined && Object.hasOwn(subsets, subset);
-}
-
-/** One cell a scope and name, so that clusters and endpoints look it up once between them. */
-export function createTargets(
-  graph: Graph,
-  resolver: Resolver,
-): CellFamily<ClusterTarget | undefined> {
-  return graph.cells<ClusterTarget | undefined>(
-    { name: "targets of cluster names", reads: resolver.reads },
-    (key, read) => {
-      const end = key.indexOf("\n");
-      return resolver.resolve(read, key.slice(0, end), key.slice(end + 1));
-    },
-  );
+/** undefined: the scope has no such cluster. */
+export function resolveCluster(
+  read: Reader,
+  hosts: HostTargets,
+  scope: string,
+  name: string,
+): ClusterTarget | undefined {
+  const parsed = parseOutboundName(name);
+  if (parsed === undefined) return undefined;
+  const { subset } = parsed;
+  const host = read.cell(hosts, viewKey(scope, parsed.hostname));
+  const port = host?.service.ports.find(each => each.number === parsed.port);
+  if (host === undefined || port === undefined || port.protocol === "UDP") return undefined;
+  if (subset !== "" && !host.subsets.includes(subset)) return undefined;
+  const { key: service, resolution } = host.service;
+  const { number, protocol } = port;
+  return { service, port: number, protocol, resolution, subset, rule: host.rule };
 }

@@ -1,0 +1,322 @@
+/** Whatever happened before, the bytes are those of a build from scratch. */
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import fc from "fast-check";
+import { TestMesh } from "../../../test/support/mesh.ts";
+import {
+  destinationRule,
+  gateway,
+  node,
+  pod,
+  proxy,
+  service,
+  serviceEntry,
+  sidecar,
+  slice,
+  virtualService,
+  weightedRoute,
+  workloadEntry,
+} from "../../../test/support/mesh-objects.ts";
+import type { JsonObject } from "../../api/kind.ts";
+import type { InputCollection } from "../../flow/types.ts";
+import type { ModelInputs } from "../../model/inputs.ts";
+
+/** One object (or its absence): every edit replaces what is in its slot. */
+interface Edit {
+  readonly collection: keyof ModelInputs;
+  readonly key: string;
+  /** undefined: removed. */
+  readonly value: unknown;
+}
+
+const NAMESPACES = ["a", "b", "istio-system"] as const;
+const PROXIES = ["a/one", "b/two", "istio-system/gateway"] as const;
+const HOSTS = [
+  "s0",
+  "s1.a.svc.cluster.local",
+  "s1.b.svc.cluster.local",
+  "shop.example",
+  "*.example",
+  "*.a.svc.cluster.local",
+];
+
+const namespace = fc.constantFrom(...NAMESPACES);
+const index = fc.nat({ max: 2 });
+const host = fc.constantFrom(...HOSTS);
+const version = fc.constantFrom("v1", "v2");
+const exportTo = fc.constantFrom<string[]>([], ["*"], ["."], ["a"], ["c", "."]);
+const age = fc.nat({ max: 3 });
+
+function edit<T>(
+  collection: keyof ModelInputs,
+  key: fc.Arbitrary<string>,
+  value: (at: string) => fc.Arbitrary<T>,
+): fc.Arbitrary<Edit> {
+  return key.chain(at =>
+    fc.option(value(at), { nil: undefined, freq: 4 }).map(made => ({
+      collection,
+      key: at,
+      value: made,
+    })),
+  );
+}
+
+function at(prefix: string): fc.Arbitrary<string> {
+  return fc.tuple(namespace, index).map(([ns, i]) => `${ns}/${prefix}${i}`);
+}
+
+const PORTS: readonly JsonObject[][] = [
+  [{ name: "http", port: 80, targetPort: 8080 }],
+  [{ name: "tcp-db", port: 80 }],
+  [
+    { name: "http-web", port: 8080, targetPort: "web" },
+    { name: "grpc", port: 80 },
+  ],
+  [{ name: "", port: 5000, targetPort: 8080 }],
+  [
+    { name: "https", port: 443 },
+    { name: "tcp", port: 9000 },
+  ],
+];
+
+const edits: fc.Arbitrary<Edit> = fc.oneof(
+  edit("services", at("s"), name =>
+    fc
+      .record({
+        ports: fc.constantFrom(...PORTS),
+        clusterIP: fc.constantFrom("10.1.0.1", "10.1.0.2", "10.1.0.3", "None"),
+        app: version,
+        annotation: exportTo,
+        age,
+      })
+      .map(({ ports, clusterIP, app, annotation, age: seconds }) =>
+        service(
+          {
+            at: name,
+            age: seconds,
+            annotations: { "networking.istio.io/exportTo": annotation.join(",") },
+          },
+          { ports, clusterIP, selector: { app } },
+        ),
+      ),
+  ),
+  edit("nodes", fc.constant("n0"), name =>
+    fc.constantFrom("z1", "z2").map(zone => node(name, "r1", zone)),
+  ),
+  edit("pods", at("p"), name =>
+    fc
+      .record({ app: version, version, account: fc.constantFrom("x", "y"), ip: fc.nat({ max: 9 }) })
+      .map(({ ip, account, ...labels }) =>
+        pod(
+          { at: name, labels },
+          { ip: `10.0.0.${ip}`, account, node: "n0", ports: { web: 8081 } },
+        ),
+      ),
+  ),
+  edit("endpointSlices", at("s"), name =>
+    fc
+      .record({
+        service: index.map(i => `s${i}`),
+        pods: fc.uniqueArray(index, { maxLength: 3 }),
+        ready: fc.boolean(),
+        names: fc.constantFrom(
+          { http: 8080 },
+          { "http-web": 8081, grpc: 9090 },
+          { "": 8080 },
+          { tcp: 9000, https: 8443 },
+        ),
+      })
+      .map(({ service: of, pods, ready, names }) =>
+        slice(name, {
+          service: of,
+          ports: names as Readonly<Record<string, number>>,
+          pods: pods.map(i => ({ name: `p${i}`, ip: `10.0.0.${i}`, conditions: { ready } })),
+        }),
+      ),
+  ),
+  edit("destinationRules", at("r"), name =>
+    fc
+      .record({
+        host,
+        exportTo,
+        age,
+        simple: fc.constantFrom("RANDOM", "LEAST_CONN"),
+        subset: version,
+      })
+      .map(({ simple, subset, age: seconds, ...spec }) =>
+        destinationRule(
+          { at: name, age: seconds },
+          {
+            ...spec,
+            trafficPolicy: { loadBalancer: { simple } },
+            subsets: [{ name: subset, labels: { version: subset } }],
+          },
+        ),
+      ),
+  ),
+  edit("virtualServices", at("v"), name =>
+    fc
+      .record({
+        hosts: fc.constantFrom(
+          ...HOSTS.map(each => [each]),
+          ["s0", "shop.example"],
+          ["s1", "*.example"],
+        ),
+        gateways: fc.constantFrom<string[]>([], ["mesh"], ["istio-system/g0"], ["mesh", "g0"]),
+        exportTo,
+        age,
+        weight: fc.nat({ max: 100 }),
+        sourceLabels: fc.constantFrom<Record<string, string>>({}, { app: "v1" }),
+        target: host.filter(each => !each.startsWith("*")),
+      })
+      .map(({ weight, target, sourceLabels, age: seconds, ...spec }) =>
+        virtualService(
+          { at: name, age: seconds },
+          {
+            ...spec,
+            http: [
+              {
+                match: [{ uri: { prefix: "/v" }, sourceLabels }],
+                ...weightedRoute(target, { v1: weight, "": 100 - weight }),
+              },
+            ],
+          },
+        ),
+      ),
+  ),
+  edit("serviceEntries", at("e"), name =>
+    fc
+      .record({
+        hosts: fc.uniqueArray(host, { minLength: 1, maxLength: 1 }),
+        resolution: fc.constantFrom("STATIC", "DNS", "NONE"),
+        location: fc.constantFrom("MESH_EXTERNAL", "MESH_INTERNAL"),
+        addresses: fc.constantFrom<string[]>([], ["240.0.0.1"], ["240.0.0.0/24"]),
+        exportTo,
+        protocol: fc.constantFrom("HTTP", "TLS", "TCP"),
+        age,
+      })
+      .map(({ protocol, age: seconds, ...spec }) =>
+        serviceEntry(
+          { at: name, age: seconds },
+          {
+            ...spec,
+            ...(spec.resolution === "DNS" ? { hosts: ["shop.example"], addresses: [] } : {}),
+            ports: [{ number: 80, name: "p", protocol }],
+            ...(spec.resolution === "STATIC"
+              ? { workloadSelector: { labels: { app: "v1" } } }
+              : {}),
+          },
+        ),
+      ),
+  ),
+  edit("workloadEntries", at("w"), name =>
+    index.map(i =>
+      workloadEntry(
+        { at: name },
+        { address: `10.9.0.${i}`, labels: { app: "v1" }, serviceAccount: `sa${i}` },
+      ),
+    ),
+  ),
+  edit("gateways", at("g"), name =>
+    fc
+      .record({ number: fc.constantFrom(80, 8080), host, age })
+      .map(({ number, host: served, age: seconds }) =>
+        gateway(
+          { at: name, age: seconds },
+          {
+            selector: { app: "v2" },
+            servers: [{ port: { number, name: "http", protocol: "HTTP" }, hosts: [served] }],
+          },
+        ),
+      ),
+  ),
+  edit("sidecars", at("c"), name =>
+    fc
+      .record({
+        hosts: fc.uniqueArray(fc.constantFrom("./*", "b/*", "*/s1.a.svc.cluster.local", "~/*"), {
+          minLength: 1,
+          maxLength: 2,
+        }),
+        selects: fc.boolean(),
+        age,
+      })
+      .map(({ hosts, selects, age: seconds }) =>
+        sidecar(
+          { at: name, age: seconds },
+          {
+            egress: [{ hosts }],
+            ...(selects ? { workloadSelector: { labels: { app: "v1" } } } : {}),
+          },
+        ),
+      ),
+  ),
+  edit("proxies", fc.constantFrom(...PROXIES), name =>
+    version.map(app => {
+      const isGateway = name.endsWith("gateway");
+      return proxy(name, {
+        type: isGateway ? "router" : "sidecar",
+        labels: { app: isGateway ? "v2" : app },
+      });
+    }),
+  ),
+);
+
+const ROUTES = [
+  "80",
+  "8080",
+  "http.80",
+  "http.8080",
+  ...NAMESPACES.flatMap(ns => [0, 1, 2].map(i => `s${i}.${ns}.svc.cluster.local:5000`)),
+];
+
+function apply(mesh: TestMesh, batch: readonly Edit[]): void {
+  mesh.graph.commit({ source: "test" }, w => {
+    for (const { collection, key, value } of batch) {
+      const input = mesh.inputs[collection] as InputCollection<unknown>;
+      if (value === undefined) w.delete(input, key);
+      else w.set(input, key, value);
+    }
+  });
+}
+
+function fromScratch(batches: readonly (readonly Edit[])[]): TestMesh {
+  const last = new Map(batches.flat().map(each => [`${each.collection} ${each.key}`, each]));
+  const mesh = new TestMesh();
+  apply(mesh, [...last.values()].reverse());
+  return mesh;
+}
+
+function bytesOf(mesh: TestMesh): Readonly<Record<string, string>> {
+  const all: Record<string, string> = {};
+  for (const name of mesh.inputs.proxies.keys())
+    for (const [id, resource] of mesh.everything(name, ROUTES))
+      all[`${name} ${id}`] = Buffer.from(resource.deltaField).toString("base64");
+  return all;
+}
+
+const RUNS = Number(process.env["LATEEN_PROPERTY_RUNS"] ?? 60);
+
+test("after any edits, in any batches, bytes are those of a build from scratch", () => {
+  const batches = fc.array(fc.array(edits, { minLength: 1, maxLength: 8 }), { maxLength: 12 });
+  const connected: readonly Edit[] = PROXIES.map(key => ({
+    collection: "proxies",
+    key,
+    value: proxy(key, {
+      type: key.endsWith("gateway") ? "router" : "sidecar",
+      labels: { app: key.endsWith("gateway") ? "v2" : "v1" },
+    }),
+  }));
+  fc.assert(
+    fc.property(batches, random => {
+      const all = [connected, ...random];
+      const mesh = new TestMesh();
+      for (const batch of all) {
+        apply(mesh, batch);
+        bytesOf(mesh);
+        assert.deepEqual(mesh.graph.failures(), []);
+      }
+      assert.deepEqual(bytesOf(mesh), bytesOf(fromScratch(all)));
+    }),
+    { numRuns: RUNS },
+  );
+});
