@@ -1,6 +1,6 @@
 /** Clusters (CDS): those of a scope's services, of a workload's own ports, and the fixed ones. */
 import type { CellFamily, Graph, Reader } from "../../flow/types.ts";
-import { policyFor } from "../../model/destination-rules.ts";
+import { holdingKey, policyFor } from "../../model/destination-rules.ts";
 import { MESH_KEY } from "../../model/inputs.ts";
 import type { Model } from "../../model/model.ts";
 import type { ProxyClass } from "../../model/proxies.ts";
