@@ -10,7 +10,7 @@ import { jsonEqual, objectAt, stringAt } from "../json.ts";
 import type { ObjectSource, SourceChange, SourceProblem, SourceSink } from "../source.ts";
 import { groupVersion } from "../store/stored.ts";
 import { readFolder } from "./folder.ts";
-import { parseText } from "./parse.ts";
+import { type DocumentCache, type ParsedText, parseText } from "./parse.ts";
 
 export interface FilesSourceOptions {
   readonly directory: string;
@@ -37,6 +37,7 @@ interface FileObject {
 /** What one file gave when it was read last. */
 interface FileResult {
   readonly version: string;
+  readonly documents: DocumentCache;
   readonly objects: readonly FileObject[];
   readonly problems: readonly SourceProblem[];
 }
@@ -127,7 +128,9 @@ class FolderFollower {
   }
 
   #read(path: string, text: string, version: string, before: FileResult | undefined): FileResult {
-    const parsed = parseText(text, path.endsWith(".json"));
+    const documents = new Map<string, ParsedText>();
+    const known = before?.documents ?? new Map();
+    const parsed = parseText(text, path.endsWith(".json"), known, documents);
     const problems = parsed.problems.map(({ line, message }) => ({
       origin: `${path}:${line}`,
       message,
@@ -140,10 +143,10 @@ class FolderFollower {
       if (typeof identified === "string") problems.push({ origin, message: identified });
       else objects.push(identified);
     }
-    if (!broken) return { version, objects, problems };
+    if (!broken) return { version, documents, objects, problems };
     const present = new Set(objects.map(keyOf));
     const kept = (before?.objects ?? []).filter(object => !present.has(keyOf(object)));
-    return { version, objects: [...objects, ...kept], problems };
+    return { version, documents, objects: [...objects, ...kept], problems };
   }
 
   #identify(object: JsonObject, origin: string): FileObject | string {

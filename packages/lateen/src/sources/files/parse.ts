@@ -23,23 +23,55 @@ const MAX_DEPTH = 100;
 /** More would be a bomb: YAML's aliases multiply. */
 const MAX_ALIASES = 100;
 
-/** Documents with errors are left out and named; the others are taken. */
-export function parseText(text: string, json: boolean): ParsedText {
+/** Documents of a file by their text: those that stay as they are need not be parsed again. */
+export type DocumentCache = ReadonlyMap<string, ParsedText>;
+
+/**
+ * Documents with errors are left out and named; the others are taken. `known` comes from the
+ * version before and `seen` is filled for the next one.
+ */
+export function parseText(
+  text: string,
+  json: boolean,
+  known: DocumentCache,
+  seen: Map<string, ParsedText>,
+): ParsedText {
+  const whole = json ? parseJson(text) : undefined;
+  if (whole !== undefined) return checked(whole, 1);
   const objects: ParsedObject[] = [];
   const problems: ParseProblem[] = [];
-  const take = (value: Json, line: number): void => {
-    const excess = findExcess(value, MAX_DEPTH);
-    if (excess !== undefined) problems.push({ line, message: `the document has ${excess}` });
-    else if (!isObject(value)) problems.push({ line, message: NOT_AN_OBJECT });
-    else for (const object of itemsOf(value)) objects.push({ object, line });
-  };
-  if (json) {
-    const whole = parseJson(text);
-    if (whole !== undefined) {
-      take(whole, 1);
-      return { objects, problems };
-    }
+  for (const { chunk, before } of chunksOf(text)) {
+    const parsed = known.get(chunk) ?? seen.get(chunk) ?? parseYaml(chunk);
+    seen.set(chunk, parsed);
+    for (const { object, line } of parsed.objects) objects.push({ object, line: line + before });
+    for (const { message, line } of parsed.problems)
+      problems.push({ message, line: line + before });
   }
+  return { objects, problems };
+}
+
+interface Chunk {
+  readonly chunk: string;
+  /** Lines of the file before it. */
+  readonly before: number;
+}
+
+/** Cuts at `---`, which at the beginning of a line is nothing but the end of a document. */
+function chunksOf(text: string): Chunk[] {
+  // Directives (%YAML, %TAG) belong to the document that follows them: rare, so not cut at all.
+  if (/^%/m.test(text)) return [{ chunk: text, before: 0 }];
+  const chunks: Chunk[] = [];
+  let before = 0;
+  for (const chunk of text.split(/^(?=---(?:\s|$))/m)) {
+    chunks.push({ chunk, before });
+    before += chunk.split("\n").length - 1;
+  }
+  return chunks;
+}
+
+function parseYaml(text: string): ParsedText {
+  const objects: ParsedObject[] = [];
+  const problems: ParseProblem[] = [];
   const lines = new LineCounter();
   for (const document of documentsOf(text, lines)) {
     const [error] = document.errors;
@@ -54,9 +86,21 @@ export function parseText(text: string, json: boolean): ParsedText {
     const { line } = lines.linePos(start);
     if (typeof value === "string") problems.push({ line, message: value });
     // An empty document (only comments) is nothing to complain about.
-    else if (value.json !== null) take(value.json, line);
+    else if (value.json !== null) {
+      const found = checked(value.json, line);
+      objects.push(...found.objects);
+      problems.push(...found.problems);
+    }
   }
   return { objects, problems };
+}
+
+function checked(value: Json, line: number): ParsedText {
+  const excess = findExcess(value, MAX_DEPTH);
+  const message = excess === undefined ? undefined : `the document has ${excess}`;
+  if (message !== undefined || !isObject(value))
+    return { objects: [], problems: [{ line, message: message ?? NOT_AN_OBJECT }] };
+  return { objects: itemsOf(value).map(object => ({ object, line })), problems: [] };
 }
 
 const NOT_AN_OBJECT =

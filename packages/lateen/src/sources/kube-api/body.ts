@@ -3,6 +3,7 @@ import { parseDocument } from "yaml";
 import type { Json, JsonObject } from "../../api/kind.ts";
 import { findExcess, isObject } from "../json.ts";
 import { type ApiResult, badRequest, failed, succeeded } from "../status.ts";
+import { jsonErrorPosition } from "./json-position.ts";
 
 export const MAX_BODY_BYTES = 3 * 1024 * 1024;
 const MAX_DEPTH = 100;
@@ -45,16 +46,10 @@ function parseJson(text: string): ApiResult<Json> {
   try {
     const value: Json = JSON.parse(text);
     return succeeded(value);
-  } catch (error) {
-    const message = error instanceof Error ? error.message : String(error);
-    return badRequest(`the body is not valid JSON: ${withLine(message, text)}`);
+  } catch {
+    const at = text.trim() === "" ? "it is empty" : jsonErrorPosition(text);
+    return badRequest(`the body is not valid JSON: ${at ?? "unknown error"}`);
   }
-}
-
-/** V8 says `... at position 12 (line 1 column 13)` or quotes the text; keep it to the position. */
-function withLine(message: string, text: string): string {
-  if (text.trim() === "") return "it is empty";
-  return message.length > 300 ? `${message.slice(0, 300)}...` : message;
 }
 
 function parseYaml(text: string): ApiResult<Json> {

@@ -127,7 +127,7 @@ export function watchObjects(context: ReadContext): HttpAnswer {
     onReady: () => stream?.pump(),
   });
   if (!watch.ok) return failedAnswer(watch);
-  const timeoutMs = 1000 * Math.min(seconds.value ?? DEFAULT_WATCH_SECONDS, MAX_WATCH_SECONDS);
+  const timeoutMs = 1000 * Math.min(seconds.value || DEFAULT_WATCH_SECONDS, MAX_WATCH_SECONDS);
   return {
     status: 200,
     contentType: "application/json",

@@ -83,6 +83,8 @@ export class WatchStream {
 
   #scheduleBookmark(): void {
     const cancel = this.#options.clock.after(BOOKMARK_MS, () => {
+      // Other kinds' changes move the revision on, too, without anything to tell here.
+      this.pump();
       if (this.#ended) return;
       if (!this.#blocked && this.#watch.pastInitial) this.#writeBookmark({});
       this.#cancelTimers = this.#cancelTimers.filter(other => other !== cancel);

@@ -5,8 +5,8 @@ import { resourceId, type StoredObject } from "./stored.ts";
 
 interface Table {
   readonly rows: Map<string, StoredObject>;
-  /** Keys in order, or undefined after a row came or went. */
-  sorted: readonly string[] | undefined;
+  /** Keys in order. */
+  readonly sorted: string[];
 }
 
 /** Sorts by namespace, then name: names hold no character below "/". */
@@ -48,10 +48,7 @@ export class ObjectTables {
 
   /** Keys of a resource in order, all namespaces. */
   keys(resource: string): readonly string[] {
-    const table = this.#tables.get(resource);
-    if (table === undefined) return [];
-    table.sorted ??= [...table.rows.keys()].sort();
-    return table.sorted;
+    return this.#tables.get(resource)?.sorted ?? [];
   }
 
   at(resource: string, key: string): StoredObject | undefined {
@@ -61,11 +58,11 @@ export class ObjectTables {
   /** Puts the object in, in place of the one of the same name. */
   set(object: StoredObject): void {
     const resource = resourceId(object.kind);
-    const table = this.#tables.get(resource) ?? { rows: new Map(), sorted: undefined };
+    const table = this.#tables.get(resource) ?? { rows: new Map(), sorted: [] };
     this.#tables.set(resource, table);
     const key = rowKey(object.namespace, object.name);
     const before = table.rows.get(key);
-    if (before === undefined) table.sorted = undefined;
+    if (before === undefined) table.sorted.splice(placeOf(table.sorted, key), 0, key);
     else this.#unlink(before);
     table.rows.set(key, object);
     this.#byUid.set(object.uid, object);
@@ -80,7 +77,7 @@ export class ObjectTables {
     if (table === undefined || present === undefined) return;
     this.#unlink(present);
     table.rows.delete(key);
-    table.sorted = undefined;
+    table.sorted.splice(placeOf(table.sorted, key), 1);
   }
 
   #unlink(object: StoredObject): void {
@@ -97,6 +94,18 @@ export class ObjectTables {
     }
     return objects;
   }
+}
+
+/** Where `key` is, or would be. */
+function placeOf(sorted: readonly string[], key: string): number {
+  let low = 0;
+  let high = sorted.length;
+  while (low < high) {
+    const middle = (low + high) >>> 1;
+    if ((sorted[middle] ?? "") < key) low = middle + 1;
+    else high = middle;
+  }
+  return low;
 }
 
 function addTo(index: Map<string, Set<string>>, key: string, value: string): void {

@@ -16,34 +16,54 @@ export interface ServiceAddressOptions {
   readonly nodePorts?: readonly [number, number];
 }
 
-interface Range {
-  readonly first: number;
-  readonly size: number;
-  /** Offsets below this are for addresses that people choose (Kubernetes' lower band). */
-  readonly dynamic: number;
-}
-
 const SERVICES = "/services";
 
 export function serviceAddresses(options: ServiceAddressOptions): Admission {
-  const range = parseCidr(options.cidr);
+  const pool = new AddressPool(options.cidr);
   const ports = options.nodePorts ?? [30_000, 32_767];
   return request => {
     if (resourceId(request.kind) !== SERVICES) return succeeded(request.object);
     const others = othersOf(request);
-    const addressed = withClusterIp(request, others, range, options.cidr);
+    const addressed = withClusterIp(request, others, pool);
     if (!addressed.ok) return addressed;
     return withNodePorts({ ...request, object: addressed.value }, others, ports);
   };
 }
 
-function parseCidr(cidr: string): Range {
-  const match = /^(\d+\.\d+\.\d+\.\d+)\/(\d+)$/.exec(cidr);
-  const first = toNumber(match?.[1] ?? "");
-  const bits = Number(match?.[2]);
-  assert(first !== undefined && bits >= 8 && bits <= 30, `not an IPv4 range for services: ${cidr}`);
-  const size = 2 ** (32 - bits);
-  return { first, size, dynamic: Math.min(Math.max(16, size / 16), 256) };
+class AddressPool {
+  readonly cidr: string;
+  readonly #first: number;
+  /** Addresses that may be given: neither the first nor the last of the range. */
+  readonly #usable: number;
+  /** Goes round, so that the address of a Service that went is not soon another one's. */
+  #next: number;
+
+  constructor(cidr: string) {
+    const match = /^(\d+\.\d+\.\d+\.\d+)\/(\d+)$/.exec(cidr);
+    const first = toNumber(match?.[1] ?? "");
+    const bits = Number(match?.[2]);
+    assert(first !== undefined && bits >= 8 && bits <= 30, `not an IPv4 service range: ${cidr}`);
+    const size = 2 ** (32 - bits);
+    this.cidr = cidr;
+    this.#first = first;
+    this.#usable = size - 2;
+    // What lies below is for addresses that people choose (Kubernetes' lower band).
+    this.#next = Math.min(Math.max(16, size / 16), 256);
+  }
+
+  holds(address: string): boolean {
+    const offset = (toNumber(address) ?? 0) - this.#first;
+    return offset > 0 && offset <= this.#usable;
+  }
+
+  free(used: ReadonlySet<string>): string | undefined {
+    for (let i = 0; i < this.#usable; i++) {
+      const offset = 1 + (this.#next++ % this.#usable);
+      const address = toAddress(this.#first + offset);
+      if (!used.has(address)) return address;
+    }
+    return undefined;
+  }
 }
 
 function toNumber(address: string): number | undefined {
@@ -70,43 +90,34 @@ function othersOf(request: AdmissionRequest): StoredObject[] {
 function withClusterIp(
   request: AdmissionRequest,
   others: readonly StoredObject[],
-  range: Range,
-  cidr: string,
+  pool: AddressPool,
 ): ApiResult<JsonObject> {
   const { object } = request;
   const { clusterIPs: _list, clusterIP: _one, ...spec } = objectAt(object, "spec");
   if (stringAt(spec, "type") === "ExternalName") return succeeded({ ...object, spec });
   const before = objectAt(request.before ?? {}, "spec");
   const asked = stringAt(objectAt(object, "spec"), "clusterIP") || stringAt(before, "clusterIP");
-  const headless = asked === "None";
   const used = new Set(others.map(other => stringAt(objectAt(other.json, "spec"), "clusterIP")));
-  const problem = headless || asked === "" ? undefined : addressProblem(asked, used, range, cidr);
+  const problem = asked === "" ? undefined : addressProblem(asked, used, pool);
   if (problem !== undefined) return invalidAddress(request, asked, problem);
-  const address = asked === "" ? freeAddress(used, range) : asked;
+  const address = asked === "" ? pool.free(used) : asked;
   if (address === undefined)
-    return failed(500, "InternalError", `no free ClusterIP is left in ${cidr}`);
+    return failed(500, "InternalError", `no free ClusterIP is left in ${pool.cidr}`);
+  const families = { ipFamilies: ["IPv4"], ipFamilyPolicy: "SingleStack" };
   return succeeded({
     ...object,
-    spec: {
-      clusterIP: address,
-      clusterIPs: [address],
-      ipFamilies: ["IPv4"],
-      ipFamilyPolicy: "SingleStack",
-      ...spec,
-    },
+    spec: { clusterIP: address, clusterIPs: [address], ...families, ...spec },
   });
 }
 
 function addressProblem(
   address: string,
   used: ReadonlySet<string>,
-  range: Range,
-  cidr: string,
+  pool: AddressPool,
 ): string | undefined {
-  const value = toNumber(address);
-  const offset = value === undefined ? -1 : value - range.first;
-  if (offset <= 0 || offset >= range.size - 1)
-    return `the provided IP (${address}) is not in the valid range. The range of valid IPs is ${cidr}`;
+  if (address === "None") return undefined;
+  if (!pool.holds(address))
+    return `the provided IP (${address}) is not in the valid range. The range of valid IPs is ${pool.cidr}`;
   return used.has(address) ? "provided IP is already allocated" : undefined;
 }
 
@@ -120,15 +131,6 @@ function invalidAddress(
   return invalid(request.kind, name, [
     { reason: "FieldValueInvalid", message, field: "spec.clusterIPs" },
   ]);
-}
-
-function freeAddress(used: ReadonlySet<string>, range: Range): string | undefined {
-  for (let i = 0; i < range.size - 2; i++) {
-    const offset = 1 + ((range.dynamic + i) % (range.size - 2));
-    const address = toAddress(range.first + offset);
-    if (!used.has(address)) return address;
-  }
-  return undefined;
 }
 
 function withNodePorts(
