@@ -1,7 +1,7 @@
 #!/usr/bin/env node
 // Runs on any Node, so that an older one gets a sentence instead of a syntax error, or is replaced
 // by the Node that the workspace pins.
-import { spawnSync } from "node:child_process";
+import { spawn } from "node:child_process";
 import { existsSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -23,9 +23,11 @@ if (major >= NODE_MAJOR) {
     );
     process.exit(1);
   }
-  const result = spawnSync(pinned, [fileURLToPath(import.meta.url), ...process.argv.slice(2)], {
+  const child = spawn(pinned, [fileURLToPath(import.meta.url), ...process.argv.slice(2)], {
     stdio: "inherit",
   });
-  if (result.error) throw result.error;
-  process.exit(result.status ?? 128);
+  // Whoever ends this process means the one that does the work.
+  for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"])
+    process.on(signal, () => child.kill(signal));
+  child.on("exit", (code, signal) => process.exit(code ?? (signal ? 128 : 1)));
 }

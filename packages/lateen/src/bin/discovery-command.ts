@@ -9,10 +9,10 @@ import {
   stringFlag,
   UserError,
 } from "../cli/command.ts";
+import type { Mesh } from "../model/types.ts";
 import { systemClock } from "../net/clock.ts";
 import { createLog, type LogLevel, logLevels } from "../net/log.ts";
-import { type DiscoverySource, type Endpoint, startDiscovery } from "./discovery.ts";
-import { parseMeshConfig } from "./mesh-config-input.ts";
+import type { DiscoverySource, Endpoint } from "./discovery.ts";
 import { untilSignal } from "./until-signal.ts";
 
 export const discoveryCommand: Command = {
@@ -30,6 +30,11 @@ export const discoveryCommand: Command = {
     { name: "mesh-config", kind: "string", description: "File with MeshConfig, with --files" },
     { name: "api-server", kind: "string", description: "URL of the configuration API" },
     { name: "token-file", kind: "string", description: "File with the token for the API server" },
+    {
+      name: "ca-file",
+      kind: "string",
+      description: "File with the root of the API server's certificate",
+    },
     {
       name: "grpc-addr",
       kind: "string",
@@ -78,8 +83,10 @@ export const discoveryCommand: Command = {
       ctx.stderr.write(line),
     );
     const lifetime = numberFlag(call, "certificate-lifetime");
+    // Loaded only here: most commands are over before this would be read.
+    const { startDiscovery } = await import("./discovery.ts");
     const running = await startDiscovery({
-      source: sourceOf(call),
+      source: await sourceOf(call),
       plaintext: endpoints(stringFlag(call, "grpc-addr"))[0],
       tls: listFlag(call, "tls-addr").flatMap(endpoints),
       http: httpEndpoints(call),
@@ -108,7 +115,7 @@ function openLog(level: LogLevel, format: "json" | "text", write: (line: string)
   return createLog({ format, level, clock: systemClock, write });
 }
 
-function sourceOf(call: Invocation): DiscoverySource {
+async function sourceOf(call: Invocation): Promise<DiscoverySource> {
   const directory = stringFlag(call, "files");
   const server = stringFlag(call, "api-server");
   if (directory !== undefined && server !== undefined) {
@@ -118,13 +125,15 @@ function sourceOf(call: Invocation): DiscoverySource {
     if (statSync(directory, { throwIfNoEntry: false })?.isDirectory() !== true) {
       throw new UserError(`--files: there is no folder ${directory}`);
     }
-    return { kind: "files", directory, mesh: meshConfig(call) };
+    return { kind: "files", directory, mesh: await meshConfig(call) };
   }
   if (server !== undefined) {
     const file = stringFlag(call, "token-file");
     // Read again for each request: whoever wrote the token may replace it.
     const token = () => (file === undefined ? "" : readFileSync(file, "utf8").trim());
-    return { kind: "api", server, token };
+    const caFile = stringFlag(call, "ca-file");
+    const ca = caFile === undefined ? undefined : readFileSync(caFile, "utf8");
+    return { kind: "api", server, token, ca };
   }
   throw new UserError(
     "where does the configuration come from?",
@@ -132,9 +141,10 @@ function sourceOf(call: Invocation): DiscoverySource {
   );
 }
 
-function meshConfig(call: Invocation) {
+async function meshConfig(call: Invocation): Promise<Mesh | undefined> {
   const file = stringFlag(call, "mesh-config");
   if (file === undefined) return undefined;
+  const { parseMeshConfig } = await import("./mesh-config-input.ts");
   try {
     return parseMeshConfig(readFileSync(file, "utf8"));
   } catch (error) {

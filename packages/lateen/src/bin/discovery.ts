@@ -41,7 +41,13 @@ export interface Endpoint {
 
 export type DiscoverySource =
   | { readonly kind: "files"; readonly directory: string; readonly mesh: Mesh | undefined }
-  | { readonly kind: "api"; readonly server: string; readonly token: () => string };
+  | {
+      readonly kind: "api";
+      readonly server: string;
+      readonly token: () => string;
+      /** PEM; undefined: what the system trusts. */
+      readonly ca: string | undefined;
+    };
 
 export interface DiscoveryOptions {
   readonly source: DiscoverySource;
@@ -191,7 +197,8 @@ function declareIdentityInputs({ graph }: MeshGraph): IdentityInputs {
 }
 
 function apiClient(source: DiscoverySource & { kind: "api" }): ApiClient {
-  return new ApiClient(httpTransport({ server: source.server, token: source.token }));
+  const { server, token, ca } = source;
+  return new ApiClient(httpTransport({ server, token, ...(ca === undefined ? {} : { ca }) }));
 }
 
 function objectSource(

@@ -6,7 +6,10 @@ import { type FlagValues, UserError } from "../cli/command.ts";
 import type { CliContext, Output } from "../cli/context.ts";
 import { createRoot, runCli } from "../cli/main.ts";
 import { discoveryCommand } from "./discovery-command.ts";
+import { downCommand } from "./down-command.ts";
+import { openLocalMesh } from "./local-mesh.ts";
 import { DEFAULT_MESH, isMeshName } from "./mesh-home.ts";
+import { upCommand } from "./up-command.ts";
 
 const packageFile = join(import.meta.dirname, "../../package.json");
 const { version } = JSON.parse(readFileSync(packageFile, "utf8")) as { version: string };
@@ -26,7 +29,7 @@ function createContext(flags: FlagValues): CliContext {
     stderr,
     version,
     now: () => Date.now(),
-    mesh: () => Promise.reject(new UserError(`no mesh "${meshName}" runs on this machine`)),
+    mesh: async () => openLocalMesh(process.env["LATEEN_HOME"], meshName),
     meshName,
     home: process.env["LATEEN_HOME"],
     readFile: file =>
@@ -45,7 +48,7 @@ async function readStdin(): Promise<string> {
   return Buffer.concat(chunks).toString("utf8");
 }
 
-const root = createRoot([discoveryCommand]);
+const root = createRoot([upCommand, downCommand, discoveryCommand]);
 process.stdout.on("error", (error: NodeJS.ErrnoException) => {
   // The reader of a pipe has seen enough.
   if (error.code === "EPIPE") process.exit(0);

@@ -24,7 +24,7 @@ const PRIVATE_FILE = 0o600;
 export interface MeshState {
   readonly supervisor: ProcessId;
   /** The store's Kubernetes API. */
-  readonly api: { readonly url: string; readonly token: string };
+  readonly api: { readonly url: string; readonly token: string; readonly ca: string };
   /** The control plane's debug interface, e.g. `http://127.0.0.1:8080`. */
   readonly debugUrl: string;
   /** How the host reaches the ingress gateway, e.g. `10.77.0.1:80`; undefined without one. */

@@ -5,6 +5,7 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import { createServer as createSecureServer } from "node:https";
 import type { AddressInfo } from "node:net";
+import { assert } from "../base/assert.ts";
 import type { Log } from "../base/log.ts";
 
 export interface HttpRequest {
@@ -63,12 +64,20 @@ export interface HttpServerOptions {
   /** The JSON of an error answer, so that an API can keep its own form (Kubernetes' Status). */
   readonly errorBody?: (status: number, message: string) => unknown;
   /** HTTPS with this certificate and key (PEM); otherwise HTTP. */
-  readonly tls?: { readonly cert: string; readonly key: string };
+  readonly tls?: HttpTls;
+}
+
+/** PEM. */
+export interface HttpTls {
+  readonly cert: string;
+  readonly key: string;
 }
 
 export interface HttpListener {
   readonly host: string;
   readonly port: number;
+  /** New connections use this certificate; only for a listener that began with one. */
+  setTls(tls: HttpTls): void;
   /** Refuses new connections, lets running requests end, then cuts what is left after `graceMs`. */
   close(graceMs?: number): Promise<void>;
 }
@@ -103,6 +112,10 @@ export async function serveHttp(
   return {
     host: address.address,
     port: address.port,
+    setTls: tls => {
+      assert("setSecureContext" in server, "a plain HTTP listener has no certificate to exchange");
+      server.setSecureContext(tls);
+    },
     close: graceMs => closeServer(server, graceMs ?? 0),
   };
 }

@@ -146,7 +146,11 @@ function listener(
       normalize_path: true,
       merge_slashes: true,
       path_with_escaped_slashes_action: "REJECT_REQUEST",
-      route_config: { virtual_hosts: [{ name: "backend", domains: ["*"], routes }] },
+      // Named where istioctl's older tables have no row for it: there an agent listened.
+      route_config: {
+        ...(port === ProxyPort.agent ? { name: statPrefix } : {}),
+        virtual_hosts: [{ name: "backend", domains: ["*"], routes }],
+      },
       http_filters: [
         ...filters,
         extension("envoy.filters.http.router", `${HTTP}.router.v3.Router`),

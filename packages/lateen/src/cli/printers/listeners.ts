@@ -44,9 +44,17 @@ export function listenerTable(
     options.verbose ? [first, "PORT", "MATCH", "DESTINATION"] : [first, "PORT", "TYPE"],
   ];
   for (const listener of [...listeners].sort(byPortAddressType)) {
+    if (options.compat !== undefined && isAgentListener(listener)) continue;
     rows.push(...listenerRows(listener, options.verbose));
   }
   return renderTable(rows, { padding: 1 });
+}
+
+/** Where older meshes had an agent listen, which was in no table of Envoy's. */
+const AGENT_PORT = 15020;
+
+function isAgentListener(listener: Listener): boolean {
+  return portOf(listener) === AGENT_PORT;
 }
 
 function listenerRows(listener: Listener, verbose: boolean): string[][] {

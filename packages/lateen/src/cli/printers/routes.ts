@@ -8,6 +8,9 @@ export interface RouteTableOptions {
   readonly verbose: boolean;
 }
 
+/** Routes of the listener on 15020; where older meshes had an agent, no table of Envoy's had them. */
+const AGENT_ROUTES = "agent_status";
+
 export function selectRoutes(
   all: readonly RouteConfiguration[],
   name: string | undefined,
@@ -32,6 +35,7 @@ export function routeTable(
 ): string {
   const rows: string[][] = [header(options)];
   for (const config of routes) {
+    if (options.compat !== undefined && config.name === AGENT_ROUTES) continue;
     if (options.verbose) {
       for (const host of config.virtual_hosts ?? []) rows.push(...hostRows(config, host, options));
       if ((config.virtual_hosts ?? []).length === 0) rows.push(emptyRow(config, options));

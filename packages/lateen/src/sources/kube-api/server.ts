@@ -1,7 +1,7 @@
 /** The API over HTTP, for kubectl, our CLI and controllers. */
 
 import type { Log } from "../../base/log.ts";
-import { type HttpListener, serveHttp } from "../../net/http-server.ts";
+import { type HttpListener, type HttpTls, serveHttp } from "../../net/http-server.ts";
 import { statusBody } from "./answer.ts";
 import { MAX_BODY_BYTES } from "./body.ts";
 import { type KubeApiOptions, kubeApiHandler } from "./handler.ts";
@@ -13,7 +13,7 @@ export interface KubeApiServerOptions extends KubeApiOptions {
   /** 0: any free port. */
   readonly port: number;
   /** Without it kubectl sends no token: it keeps them for HTTPS. */
-  readonly tls?: { readonly cert: string; readonly key: string };
+  readonly tls?: HttpTls;
 }
 
 /** Listens until closed. Rejects when the address can not be had. */

@@ -1,0 +1,100 @@
+/** The control plane as a child of `lateen up`: started again, with back-off, whenever it ends. */
+import { type ChildProcess, spawn } from "node:child_process";
+import { closeSync, openSync } from "node:fs";
+import { join } from "node:path";
+import type { Log } from "../base/log.ts";
+
+export interface ControlPlaneOptions {
+  readonly apiUrl: string;
+  readonly tokenFile: string;
+  readonly caFile: string;
+  readonly plaintext: string;
+  readonly tls: readonly string[];
+  readonly http: readonly string[];
+  readonly stateDir: string;
+  readonly logFile: string;
+  readonly instance: string;
+  readonly certificateLifetimeSeconds: number | undefined;
+  readonly log: Log;
+}
+
+const program = join(import.meta.dirname, "../../bin/lateen.mjs");
+const BACK_OFF_MS_MIN = 100;
+const BACK_OFF_MS_MAX = 10_000;
+/** One that ran this long is taken for well. */
+const HEALTHY_MS = 10_000;
+const STOP_GRACE_MS = 5_000;
+
+export class ControlPlaneProcess {
+  readonly #options: ControlPlaneOptions;
+  #child: ChildProcess | undefined;
+  #backOffMs = BACK_OFF_MS_MIN;
+  #timer: NodeJS.Timeout | undefined;
+  #stopping = false;
+
+  constructor(options: ControlPlaneOptions) {
+    this.#options = options;
+  }
+
+  get pid(): number | undefined {
+    return this.#child?.pid;
+  }
+
+  start(): void {
+    const { logFile, log } = this.#options;
+    const output = openSync(logFile, "a", 0o600);
+    const startedAt = Date.now();
+    const child = spawn(process.execPath, [program, ...this.#arguments()], {
+      stdio: ["ignore", output, output],
+      // A process group of its own: Ctrl-C in the terminal is for the supervisor, which ends it last.
+      detached: true,
+    });
+    closeSync(output);
+    this.#child = child;
+    child.on("error", error =>
+      log.error("the control plane did not start", { error: error.message }),
+    );
+    child.on("exit", (code, signal) => this.#onExit(code, signal, startedAt));
+  }
+
+  #arguments(): string[] {
+    const o = this.#options;
+    return [
+      "discovery",
+      ...["--api-server", o.apiUrl, "--token-file", o.tokenFile, "--ca-file", o.caFile],
+      ...["--grpc-addr", o.plaintext],
+      ...o.tls.flatMap(each => ["--tls-addr", each]),
+      ...o.http.flatMap(each => ["--http-addr", each]),
+      ...["--state-dir", o.stateDir, "--instance", o.instance],
+      ...(o.certificateLifetimeSeconds === undefined
+        ? []
+        : ["--certificate-lifetime", String(o.certificateLifetimeSeconds)]),
+    ];
+  }
+
+  #onExit(code: number | null, signal: string | null, startedAt: number): void {
+    this.#child = undefined;
+    if (this.#stopping) return;
+    if (Date.now() - startedAt > HEALTHY_MS) this.#backOffMs = BACK_OFF_MS_MIN;
+    this.#options.log.warn("the control plane ended and is started again", {
+      code: code ?? undefined,
+      signal: signal ?? undefined,
+      inMs: this.#backOffMs,
+      log: this.#options.logFile,
+    });
+    this.#timer = setTimeout(() => this.start(), this.#backOffMs);
+    this.#backOffMs = Math.min(this.#backOffMs * 2, BACK_OFF_MS_MAX);
+  }
+
+  async stop(): Promise<void> {
+    this.#stopping = true;
+    clearTimeout(this.#timer);
+    const child = this.#child;
+    if (child === undefined) return;
+    const ended = new Promise(done => child.once("exit", done));
+    child.kill("SIGTERM");
+    const cut = setTimeout(() => child.kill("SIGKILL"), STOP_GRACE_MS);
+    await ended;
+    clearTimeout(cut);
+  }
+}

@@ -1,0 +1,56 @@
+/** `lateen down`: ends a local mesh, also one whose supervisor has died. */
+import { rmSync } from "node:fs";
+import { booleanFlag, type Command, UserError } from "../cli/command.ts";
+import { recordPath } from "../local/open-network.ts";
+import { isAlive } from "../local/proc.ts";
+import { reap } from "../local/reap.ts";
+import { systemClock } from "../net/clock.ts";
+import { createLog } from "../net/log.ts";
+import { meshHome, recordedState, removeState, runningState } from "./mesh-home.ts";
+
+const STOP_TIMEOUT_MS = 60_000;
+const POLL_MS = 50;
+
+export const downCommand: Command = {
+  name: "down",
+  summary: "Ends the local mesh",
+  description:
+    "Ends the local mesh: its pods, control plane and network. What was applied is kept for the next\n" +
+    "'lateen up', unless --purge is given. Also cleans up after a mesh that crashed.",
+  flags: [{ name: "purge", kind: "boolean", description: "Remove what was applied, too" }],
+  examples: ["lateen down", "lateen down --purge"],
+  async run(ctx, call) {
+    const home = meshHome(ctx.home, ctx.meshName);
+    const state = recordedState(home);
+    const wasRunning = runningState(home) !== undefined;
+    if (state !== undefined && wasRunning) {
+      process.kill(state.supervisor.pid, "SIGTERM");
+      if (!(await ended(() => isAlive(state.supervisor)))) {
+        throw new UserError(`process ${state.supervisor.pid} does not end; see its terminal`);
+      }
+    }
+    const log = createLog({
+      format: "text",
+      level: "warn",
+      clock: systemClock,
+      write: line => ctx.stderr.write(line),
+    });
+    const reaped = await reap(recordPath(home.runtimeDir), log);
+    if (!reaped.ok) throw new UserError(reaped.diagnostics.map(each => each.message).join("; "));
+    removeState(home);
+    if (booleanFlag(call, "purge")) rmSync(home.dir, { recursive: true, force: true });
+    const left = reaped.value.processes;
+    if (wasRunning) ctx.stdout.write(`mesh "${home.name}" is down\n`);
+    else if (left > 0) ctx.stdout.write(`cleaned up ${left} processes of a mesh that crashed\n`);
+    else ctx.stdout.write(`mesh "${home.name}" is not running\n`);
+    return 0;
+  },
+};
+
+async function ended(alive: () => boolean): Promise<boolean> {
+  for (let waited = 0; alive(); waited += POLL_MS) {
+    if (waited > STOP_TIMEOUT_MS) return false;
+    await new Promise(done => setTimeout(done, POLL_MS));
+  }
+  return true;
+}

@@ -1,0 +1,157 @@
+/** The way of the other commands into a mesh that `lateen up` runs on this machine. */
+import { spawn } from "node:child_process";
+import type { Result } from "../base/diagnostic.ts";
+import { UserError } from "../cli/command.ts";
+import type { ApiAnswer, ApiCall, MeshAccess, Output, PodRef } from "../cli/context.ts";
+import { requestInside } from "../local/dial-inside.ts";
+import { execCommand, findSandbox } from "../local/pod-processes.ts";
+import { logDirectories, readLogs } from "../local/read-logs.ts";
+import { httpTransport } from "../sources/client/http-transport.ts";
+import {
+  type MeshHome,
+  type MeshState,
+  meshHome,
+  runningMeshes,
+  runningState,
+} from "./mesh-home.ts";
+
+const ADMIN_PORT = 15000;
+const ADMIN_TIMEOUT_MS = 20_000;
+const PROXY_CONTAINER = "istio-proxy";
+
+export function openLocalMesh(home: string | undefined, name: string): MeshAccess {
+  const place = meshHome(home, name);
+  const state = runningState(place);
+  if (state === undefined) throw noMesh(home, name);
+  return new LocalMesh(place, state);
+}
+
+function noMesh(home: string | undefined, name: string): UserError {
+  const others = runningMeshes(home);
+  if (others.length > 0) {
+    return new UserError(
+      `no mesh "${name}" is running on this machine`,
+      `running: ${others.join(", ")}; choose one with --mesh`,
+    );
+  }
+  return new UserError("no mesh is running on this machine", "start one with 'lateen up'");
+}
+
+class LocalMesh implements MeshAccess {
+  readonly #home: MeshHome;
+  readonly #state: MeshState;
+
+  constructor(home: MeshHome, state: MeshState) {
+    this.#home = home;
+    this.#state = state;
+  }
+
+  async api(call: ApiCall): Promise<ApiAnswer> {
+    const { url, token, ca } = this.#state.api;
+    const transport = httpTransport({ server: url, token: () => token, ca });
+    const answer = await transport.request({
+      method: call.method,
+      target: call.path,
+      headers: {
+        accept: call.accept ?? "application/json",
+        ...(call.contentType === undefined ? {} : { "content-type": call.contentType }),
+      },
+      ...(call.body === undefined ? {} : { body: JSON.stringify(call.body) }),
+    });
+    transport.close();
+    if (answer.status === 0) throw new UserError(answer.body);
+    return {
+      status: answer.status,
+      body: parseJson(answer.body),
+      warnings: parseWarnings(answer.warning),
+    };
+  }
+
+  async envoyAdmin(pod: PodRef, method: "GET" | "POST", path: string): Promise<string> {
+    const sandbox = must(findSandbox(this.#home.runtimeDir, pod));
+    const request = { method, path: `/${path}`, timeoutMs: ADMIN_TIMEOUT_MS };
+    const answer = await requestInside(sandbox.pid, ADMIN_PORT, request).catch((error: unknown) => {
+      throw new UserError(
+        `the Envoy of pod ${pod.name} in namespace ${pod.namespace} does not answer: ${reasonOf(error)}`,
+        `does the pod have a sidecar? 'lateen get pod ${pod.name} -n ${pod.namespace}' shows 2/2`,
+      );
+    });
+    if (answer.status !== 200) {
+      throw new UserError(`Envoy answered ${answer.status} to ${path}: ${answer.body.trim()}`);
+    }
+    return answer.body;
+  }
+
+  async discoveryDebug(path: string): Promise<ReadonlyMap<string, string>> {
+    const { debugUrl } = this.#state;
+    try {
+      const version = (await (await fetch(`${debugUrl}/version`)).json()) as { instance: string };
+      const response = await fetch(debugUrl + path);
+      return new Map([[version.instance, await response.text()]]);
+    } catch (error) {
+      throw new UserError(
+        `the control plane at ${debugUrl} does not answer: ${reasonOf(error)}`,
+        `its log is ${this.#home.logFile}; 'lateen up' starts it again by itself`,
+      );
+    }
+  }
+
+  exec(pod: PodRef, io: Parameters<MeshAccess["exec"]>[1]): Promise<number> {
+    const { file, args, env } = must(
+      execCommand(this.#home.runtimeDir, pod, io.container, io.command),
+    );
+    return new Promise((done, fail) => {
+      const child = spawn(file, args, {
+        env,
+        stdio: [io.stdin ? "inherit" : "ignore", "inherit", "inherit"],
+      });
+      child.on("error", fail);
+      child.on("exit", (code, signal) => done(code ?? (signal ? 128 : 1)));
+    });
+  }
+
+  async logs(pod: PodRef, options: Parameters<MeshAccess["logs"]>[1], out: Output): Promise<void> {
+    const found = logDirectories(this.#home.runtimeDir, pod);
+    const names = found.map(each => each.container);
+    const wanted = options.container ?? names.find(name => name !== PROXY_CONTAINER) ?? names[0];
+    const chosen = found.findLast(each => each.container === wanted);
+    if (chosen === undefined) {
+      const known = names.length === 0 ? "nothing has run yet" : `containers: ${names.join(", ")}`;
+      throw new UserError(`pod ${pod.name} has no container ${wanted ?? ""}`.trimEnd(), known);
+    }
+    const lines = must(
+      readLogs(chosen.directory, {
+        follow: options.follow,
+        previous: options.previous,
+        ...(options.tail === undefined ? {} : { tail: options.tail }),
+      }),
+    );
+    for await (const chunk of lines) out.write(chunk.toString("utf8"));
+  }
+}
+
+function must<T>(result: Result<T>): T {
+  if (result.ok) return result.value;
+  throw new UserError(result.diagnostics.map(each => each.message).join("; "));
+}
+
+function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return { message: text };
+  }
+}
+
+/** `299 - "text"`, several in one header; quotes inside are escaped (RFC 7234 section 5.5). */
+function parseWarnings(header: string): string[] {
+  return [...header.matchAll(/299 \S+ "((?:[^"\\]|\\.)*)"/g)].map(match =>
+    (match[1] ?? "").replace(/\\(.)/g, "$1"),
+  );
+}
+
+function reasonOf(error: unknown): string {
+  if (!(error instanceof Error)) return String(error);
+  const cause = error.cause;
+  return cause instanceof Error && cause.message !== "" ? cause.message : error.message;
+}

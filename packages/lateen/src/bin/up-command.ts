@@ -1,0 +1,73 @@
+/** `lateen up`: a whole mesh on this machine, until Ctrl-C. */
+import { booleanFlag, type Command, numberFlag, stringFlag } from "../cli/command.ts";
+import { systemClock } from "../net/clock.ts";
+import { createLog, logLevels } from "../net/log.ts";
+import { meshHome } from "./mesh-home.ts";
+import { untilSignal } from "./until-signal.ts";
+
+export const upCommand: Command = {
+  name: "up",
+  summary: "Starts a mesh on this machine",
+  description:
+    "Starts a whole mesh on this machine, without Kubernetes: store, control plane, ingress and egress\n" +
+    "gateway. Deployments applied to it run as processes in namespaces of their own, each with an Envoy.\n" +
+    "It stays up until Ctrl-C or 'lateen down'. Needs Linux and root.",
+  flags: [
+    { name: "envoy", kind: "string", description: "Envoy to run (default: on PATH, else fetched)" },
+    {
+      name: "api-port",
+      kind: "number",
+      description: "Port of the store's Kubernetes API on loopback (default: any free one)",
+    },
+    {
+      name: "install-packages",
+      kind: "boolean",
+      description: "Install missing system packages through apt",
+      default: true,
+    },
+    {
+      name: "certificate-lifetime",
+      kind: "number",
+      description: "Lifetime of workload certificates in seconds (default 24 h)",
+    },
+    {
+      name: "log-level",
+      kind: "string",
+      description: "How much to log",
+      default: "warn",
+      values: logLevels,
+    },
+  ],
+  examples: ["lateen up", "lateen up --mesh second", "lateen up --envoy /usr/local/bin/envoy"],
+  async run(ctx, call) {
+    const level = logLevels.find(each => each === stringFlag(call, "log-level")) ?? "warn";
+    const log = createLog({
+      format: "text",
+      level,
+      clock: systemClock,
+      write: line => ctx.stderr.write(line),
+    });
+    // Listening for signals comes first: Ctrl-C during the start must clean up as well.
+    const signal = untilSignal();
+    // Loaded only here: most commands are over before this would be read.
+    const { startMesh } = await import("./supervisor.ts");
+    const mesh = await startMesh({
+      home: meshHome(ctx.home, ctx.meshName),
+      version: ctx.version,
+      envoy: stringFlag(call, "envoy"),
+      apiPort: numberFlag(call, "api-port") ?? 0,
+      installPackages: booleanFlag(call, "install-packages"),
+      certificateLifetimeSeconds: numberFlag(call, "certificate-lifetime"),
+      env: process.env,
+      progress: text => ctx.stdout.write(`${text}\n`),
+      interrupted: signal.then(() => undefined),
+      log,
+    });
+    if (mesh === undefined) return 1;
+    await signal;
+    ctx.stdout.write("ending the mesh ...\n");
+    await mesh.stop();
+    ctx.stdout.write(`mesh "${ctx.meshName}" is down\n`);
+    return 0;
+  },
+};
