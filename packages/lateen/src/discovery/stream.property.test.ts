@@ -142,6 +142,11 @@ class World {
   }
 
   #reject(): void {
+    // A removal alone gives a client nothing to find wrong.
+    if (this.#inFlight[0]?.resources.length === 0) {
+      this.answer();
+      return;
+    }
     const received = this.#inFlight.shift();
     if (received === undefined) return;
     this.client.nack(received);
