@@ -34,6 +34,8 @@ export interface SimProxyOptions {
   readonly rootCertificate?: string;
   /** Sent as `authorization: Bearer ...`. */
   readonly token?: string;
+  /** Gets every response, framed as it came. */
+  readonly onMessage?: (type: string, message: Uint8Array) => void;
   /** Keeps versions, so that `reconnect` says what the proxy has. Costs memory. */
   readonly trackVersions?: boolean;
 }
@@ -182,6 +184,7 @@ export class SimProxy {
       this.#take(bytes, type, resource, added, gone),
     );
     const { type, nonce, removed } = response;
+    this.options.onMessage?.(type, bytes);
     for (const name of removed) this.#remove(type, name, gone);
     this.#missing.delete(type);
     this.#count(type, bytes.length, response.resources, removed.length);

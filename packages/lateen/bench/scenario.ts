@@ -1,0 +1,185 @@
+/** One run of the bench: a control plane, its configuration, a fleet; then the floor. */
+import type { ChildProcess } from "node:child_process";
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { endChild, pause, startControlPlane, startHelper, usageOf } from "./child.ts";
+import { type ConfigUnderTest, openConfig, type SourceName } from "./config.ts";
+import { type Changed, type Configured, MeasuredFleet, median, Recorder } from "./fleet.ts";
+import type { Recording } from "./floor-process.ts";
+import { concernedProxies, type LoadSize } from "./load.ts";
+
+export interface ScenarioOptions {
+  readonly name: string;
+  readonly size: LoadSize;
+  readonly source: SourceName;
+  /** How often each change is made; figures are medians. */
+  readonly repeats: number;
+  readonly nodeArgs: readonly string[];
+}
+
+export interface ScenarioResult {
+  readonly name: string;
+  readonly size: LoadSize;
+  readonly source: SourceName;
+  readonly readyMs: number;
+  readonly readyCpuSeconds: number;
+  readonly idleRssBytes: number;
+  readonly configured: Configured;
+  /** Of the control plane alone, from the first proxy on. */
+  readonly configureCpuSeconds: number;
+  readonly peakRssBytes: number;
+  readonly endpointChange: Changed;
+  readonly routeChange: Changed;
+  readonly cpuSeconds: number;
+  readonly floor: Floor;
+}
+
+export interface Floor {
+  readonly configuredMs: number;
+  readonly endpointChangeMs: number;
+  readonly routeChangeMs: number;
+}
+
+const SETTLE_MS = 1000;
+const PAUSE_MS = 100;
+const ENDPOINTS = "endpoints";
+const ROUTE = "route";
+
+export async function runScenario(options: ScenarioOptions): Promise<ScenarioResult> {
+  const directory = mkdtempSync(join(tmpdir(), `lateen-bench-${process.pid}-`));
+  const close: (() => Promise<void> | void)[] = [
+    () => rmSync(directory, { recursive: true, force: true }),
+  ];
+  try {
+    const config = await openConfig(options.source, options.size, directory);
+    close.push(() => config.close());
+    const recorder = new Recorder();
+    const measured = await measure(options, config, recorder, close);
+    return { ...measured, floor: await measureFloor(options, recorder.recording, close) };
+  } finally {
+    for (const each of close.reverse()) await each();
+  }
+}
+
+type Measured = Omit<ScenarioResult, "floor">;
+
+async function measure(
+  options: ScenarioOptions,
+  config: ConfigUnderTest,
+  recorder: Recorder,
+  close: (() => Promise<void> | void)[],
+): Promise<Measured> {
+  const { name, size, source, nodeArgs } = options;
+  let ending = false;
+  const controlPlane = await startControlPlane({
+    source: config.args,
+    nodeArgs,
+    onExit: reason => {
+      if (!ending) process.stderr.write(`${reason}\n`);
+    },
+  });
+  const end = (): Promise<void> => {
+    ending = true;
+    return endChild(controlPlane.child);
+  };
+  close.push(end);
+  await pause(SETTLE_MS);
+  const idle = usageOf(controlPlane.pid);
+  const fleet = new MeasuredFleet(controlPlane.xdsPort, size, recorder);
+  close.push(() => fleet.close());
+  const configured = await fleet.configure();
+  const after = usageOf(controlPlane.pid);
+  const changes = await measureChanges(options, fleet, config, recorder);
+  const final = usageOf(controlPlane.pid);
+  fleet.close();
+  await end();
+  return {
+    name,
+    size,
+    source,
+    readyMs: controlPlane.readyMs,
+    readyCpuSeconds: idle.cpuSeconds,
+    idleRssBytes: idle.rssBytes,
+    configured,
+    configureCpuSeconds: after.cpuSeconds - idle.cpuSeconds,
+    peakRssBytes: final.peakRssBytes,
+    ...changes,
+    cpuSeconds: final.cpuSeconds,
+  };
+}
+
+async function measureChanges(
+  options: ScenarioOptions,
+  fleet: MeasuredFleet,
+  config: ConfigUnderTest,
+  recorder: Recorder,
+): Promise<Pick<ScenarioResult, "endpointChange" | "routeChange">> {
+  const { size } = options;
+  const concerned = concernedProxies(size);
+  const { endpoints } = size;
+  const endpointChange = await repeated(options, i => {
+    recorder.during(ENDPOINTS);
+    return fleet.change(
+      () => config.setEndpoints(i % 2 === 0 ? endpoints - 1 : endpoints),
+      concerned,
+    );
+  });
+  const routeChange = await repeated(options, i => {
+    recorder.during(ROUTE);
+    return fleet.change(() => config.setWeight(50 + (i % 40)), concerned);
+  });
+  recorder.during(undefined);
+  return { endpointChange, routeChange };
+}
+
+/** The medians of each figure over the repeats. */
+async function repeated(
+  { repeats }: ScenarioOptions,
+  change: (i: number) => Promise<Changed>,
+): Promise<Changed> {
+  const all: Changed[] = [];
+  for (let i = 0; i < repeats; i++) {
+    await pause(PAUSE_MS);
+    all.push(await change(i));
+  }
+  const of = (figure: keyof Changed): number => median(all.map(each => each[figure]));
+  return {
+    firstMs: of("firstMs"),
+    medianMs: of("medianMs"),
+    lastMs: of("lastMs"),
+    bytes: of("bytes"),
+    pushes: of("pushes"),
+    proxies: of("proxies"),
+  };
+}
+
+async function measureFloor(
+  options: ScenarioOptions,
+  recording: Recording,
+  close: (() => Promise<void> | void)[],
+): Promise<Floor> {
+  const { size } = options;
+  const { child, answer } = await startHelper<{ port: number }>("floor-process.ts", recording);
+  close.push(() => endChild(child));
+  const fleet = new MeasuredFleet(answer.port, size);
+  close.push(() => fleet.close());
+  const configured = await fleet.configure();
+  const concerned = concernedProxies(size);
+  const change = (name: string): Promise<Changed> =>
+    repeated(options, () => fleet.change(() => tell(child, { change: name }), concerned));
+  const endpoints = await change(ENDPOINTS);
+  const route = await change(ROUTE);
+  fleet.close();
+  return {
+    configuredMs: configured.ms,
+    endpointChangeMs: endpoints.lastMs,
+    routeChangeMs: route.lastMs,
+  };
+}
+
+function tell(child: ChildProcess, message: object): Promise<void> {
+  return new Promise((done, fail) => {
+    child.send(message, error => (error === null ? done() : fail(error)));
+  });
+}

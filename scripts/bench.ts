@@ -1,0 +1,93 @@
+/**
+ * `npm run bench -- [options]`: a control plane of its own process under simulated sidecars; prints
+ * times, bytes, CPU and memory beside the reference's and beside a floor.
+ */
+import { writeFileSync } from "node:fs";
+import { cpus } from "node:os";
+import { resolve } from "node:path";
+import { parseArgs } from "node:util";
+import type { SourceName } from "../packages/lateen/bench/config.ts";
+import type { LoadSize } from "../packages/lateen/bench/load.ts";
+import { reportLines } from "../packages/lateen/bench/report.ts";
+import { runScenario, type ScenarioResult } from "../packages/lateen/bench/scenario.ts";
+
+const USAGE = `usage: npm run bench -- [options]
+  --scenario LIST    unscoped, scoped, large (1,000 x 1,000, scoped); default unscoped,scoped
+  --source NAME      store (the embedded store's API) or files (a folder of YAML); default store
+  --proxies N        sidecars; default 200
+  --services N       services; default 500
+  --endpoints N      endpoints of each; default 10
+  --namespaces N     default 10
+  --repeats N        how often each change is made; medians are shown; default 5
+  --json FILE        all figures as JSON, too
+  --cpu-prof DIR     CPU profiles of the control plane`;
+
+const { values } = parseArgs({
+  options: {
+    scenario: { type: "string", default: "unscoped,scoped" },
+    source: { type: "string", default: "store" },
+    proxies: { type: "string", default: "200" },
+    services: { type: "string", default: "500" },
+    endpoints: { type: "string", default: "10" },
+    namespaces: { type: "string", default: "10" },
+    repeats: { type: "string", default: "5" },
+    json: { type: "string" },
+    "cpu-prof": { type: "string" },
+    help: { type: "boolean", default: false },
+  },
+});
+
+const LARGE = 1000;
+
+if (values.help) console.log(USAGE);
+else process.exitCode = await bench();
+
+async function bench(): Promise<number> {
+  const names = values.scenario.split(",");
+  const unknown = names.find(name => !["unscoped", "scoped", "large"].includes(name));
+  if (unknown !== undefined) return refuse(`no scenario "${unknown}"`);
+  if (values.source !== "store" && values.source !== "files") {
+    return refuse(`no source "${values.source}"`);
+  }
+  const results: ScenarioResult[] = [];
+  const [cpu] = cpus();
+  console.log(`Node ${process.version}, ${cpus().length} x ${cpu?.model ?? "unknown CPU"}`);
+  for (const name of names) {
+    const result = await run(name, values.source);
+    results.push(result);
+    for (const line of reportLines(result)) console.log(line);
+  }
+  if (values.json !== undefined) {
+    const file = resolve(process.env["INIT_CWD"] ?? ".", values.json);
+    writeFileSync(file, `${JSON.stringify(results, undefined, 2)}\n`);
+  }
+  return 0;
+}
+
+function run(name: string, source: SourceName): Promise<ScenarioResult> {
+  const profiles = values["cpu-prof"];
+  const nodeArgs =
+    profiles === undefined ? [] : ["--cpu-prof", `--cpu-prof-dir=${resolve(profiles)}`];
+  const size: LoadSize = {
+    proxies: name === "large" ? LARGE : count("proxies"),
+    services: name === "large" ? LARGE : count("services"),
+    endpoints: count("endpoints"),
+    namespaces: count("namespaces"),
+    scoped: name !== "unscoped",
+  };
+  return runScenario({ name, size, source, repeats: count("repeats"), nodeArgs });
+}
+
+function count(option: "proxies" | "services" | "endpoints" | "namespaces" | "repeats"): number {
+  const value = Number(values[option]);
+  if (!Number.isInteger(value) || value < 1) {
+    throw new Error(`--${option}: found ${values[option]}, expected a whole number above 0`);
+  }
+  return value;
+}
+
+function refuse(message: string): number {
+  console.error(message);
+  console.error(USAGE);
+  return 2;
+}
