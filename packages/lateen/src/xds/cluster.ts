@@ -74,7 +74,7 @@ export function outboundCluster(input: OutboundClusterInput): Cluster {
     metadata: outboundMetadata(input, sockets),
     typedExtensionProtocolOptions: protocolOptions({
       ...httpProtocol(port.protocol),
-      ...automaticNames(policy.tls),
+      ...automaticNames(policy.tls && checkedNames(input, policy.tls)),
     }),
     ...(passthrough ? ORIGINAL_DESTINATION : discovery(name, input)),
     ...sockets,
@@ -171,8 +171,17 @@ function explicitSocket(input: OutboundClusterInput, tls: ClientTls): TransportS
       return meshSocket(input, tls);
     case "SIMPLE":
     case "MUTUAL":
-      return originationSocket(tls, isHttp2(input.port.protocol) ? ["h2"] : []);
+      return originationSocket(
+        checkedNames(input, tls),
+        isHttp2(input.port.protocol) ? ["h2"] : [],
+      );
   }
+}
+
+/** Names that a ServiceEntry gives hold where the DestinationRule gives none. */
+function checkedNames({ service }: OutboundClusterInput, tls: ClientTls): ClientTls {
+  if (tls.subjectAltNames.length > 0 || tls.insecureSkipVerify) return tls;
+  return { ...tls, subjectAltNames: service.subjectAltNames };
 }
 
 function meshSocket(input: OutboundClusterInput, tls: ClientTls | undefined): TransportSocket {

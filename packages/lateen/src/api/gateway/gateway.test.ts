@@ -22,6 +22,7 @@ test("plain HTTP is carried out", () => {
 
 test("rules and what is not carried out", () => {
   const port = "port: {number: 80, name: http, protocol: HTTP}";
+  const https = "port: {number: 443, name: https, protocol: HTTPS}";
   const cases: [string, string[]][] = [
     ["{}", ["error spec.servers: found no servers, want at least one"]],
     [
@@ -50,21 +51,30 @@ test("rules and what is not carried out", () => {
     ],
     [
       "{servers: [{port: {number: 443, name: a, protocol: HTTPS}, hosts: [a]}]}",
-      [
-        "error spec.servers[0].tls: is required for protocol HTTPS",
-        "warning spec.servers[0].port.protocol: value HTTPS is accepted but not carried out yet",
-      ],
+      ["error spec.servers[0].tls: is required for protocol HTTPS"],
     ],
     [
       `{servers: [{${port}, hosts: [a], tls: {mode: SIMPLE, credentialName: c}}]}`,
       [
         "error spec.servers[0].tls: may not be set for protocol HTTP, which is without TLS; want protocol HTTPS or TLS",
-        "warning spec.servers[0].tls: tls is accepted but not carried out yet; it has no effect",
+        "warning spec.servers[0].tls.mode: value SIMPLE is accepted but not carried out yet",
+        "warning spec.servers[0].tls.credentialName: credentialName is accepted but not carried out yet; it has no effect",
+      ],
+    ],
+    [`{servers: [{${port}, hosts: [a], tls: {httpsRedirect: true}}]}`, []],
+    [`{servers: [{${https}, hosts: [a], tls: {mode: ISTIO_MUTUAL}}]}`, []],
+    [
+      `{servers: [{${https}, hosts: [a], tls: {}}]}`,
+      [
+        "warning spec.servers[0].tls.mode: found none, which is PASSTHROUGH; that is accepted but not carried out yet",
       ],
     ],
     [
-      `{servers: [{${port}, hosts: [a], tls: {httpsRedirect: true}}]}`,
-      ["warning spec.servers[0].tls: tls is accepted but not carried out yet; it has no effect"],
+      "{servers: [{port: {number: 443, name: a, protocol: TLS}, hosts: [a], tls: {mode: PASSTHROUGH}}]}",
+      [
+        "warning spec.servers[0].port.protocol: value TLS is accepted but not carried out yet",
+        "warning spec.servers[0].tls.mode: value PASSTHROUGH is accepted but not carried out yet",
+      ],
     ],
     [
       `{servers: [{${port}, hosts: ["a/b/c"]}]}`,

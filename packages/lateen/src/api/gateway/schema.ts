@@ -2,11 +2,10 @@
 import type { ObjectOfKind } from "../define.ts";
 import { labelValue, qualifiedName } from "../names.ts";
 import { serverPort, serverTls, status } from "../networking/common.ts";
-import { list, map, notYet, object, orElse, required, string } from "../schema.ts";
+import { describe, list, map, notYet, object, orElse, required, string } from "../schema.ts";
 import { gatewayHost } from "./hosts.ts";
 
 const NOT_YET_PROTOCOLS = [
-  "HTTPS",
   "TLS",
   "TCP",
   "GRPC-WEB",
@@ -27,7 +26,7 @@ const server = object({
     }),
   ),
   name: string({ description: "Name of the server, for messages." }),
-  tls: notYet(serverTls),
+  tls: describe("For HTTPS, and on HTTP for a redirect to it.", serverTls),
   bind: notYet(string()),
   defaultEndpoint: notYet(string()),
 });

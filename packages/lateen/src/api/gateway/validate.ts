@@ -31,6 +31,12 @@ function validateServer(server: GatewayServer, path: string, report: Report): vo
   const tlsPort = isTlsProtocol(server.port.protocol);
   if (tlsPort && server.tls === undefined)
     report.error(`${path}.tls`, "Required", `is required for protocol ${server.port.protocol}`);
+  if (tlsPort && server.tls !== undefined && server.tls.mode === undefined)
+    report.warning(
+      `${path}.tls.mode`,
+      "NotCarriedOut",
+      "found none, which is PASSTHROUGH; that is accepted but not carried out yet",
+    );
   if (!tlsPort && server.tls !== undefined)
     validatePlainTls(server.port.protocol, server.tls, path, report);
 }

@@ -49,10 +49,6 @@ const text = string({ minLength: 1 });
 const regex = string({ minLength: 1, maxLength: 1024 });
 
 export const stringMatch = object(
-  { exact: string(), prefix: text, regex: notYet(regex) },
-  { exclusive: [["exact", "prefix", "regex"]] },
-);
-export const uncheckedStringMatch = object(
   { exact: string(), prefix: text, regex },
   { exclusive: [["exact", "prefix", "regex"]] },
 );
@@ -123,36 +119,37 @@ export const connectionPool = object({
 const tlsVersions = enumOf(["TLS_AUTO", "TLSV1_0", "TLSV1_1", "TLSV1_2", "TLSV1_3"]);
 export const serverTls = object(
   {
-    mode: enumOf([
-      "PASSTHROUGH",
-      "SIMPLE",
-      "MUTUAL",
-      "AUTO_PASSTHROUGH",
-      "ISTIO_MUTUAL",
-      "OPTIONAL_MUTUAL",
-    ]),
-    httpsRedirect: boolean(),
-    credentialName: string(),
-    credentialNames: optional(list(string(), { minItems: 1, maxItems: 2 })),
-    serverCertificate: string(),
-    privateKey: string({ sensitive: true }),
-    caCertificates: string(),
-    caCertCredentialName: string(),
-    caCrl: string(),
+    mode: enumOf(
+      ["PASSTHROUGH", "SIMPLE", "MUTUAL", "AUTO_PASSTHROUGH", "ISTIO_MUTUAL", "OPTIONAL_MUTUAL"],
+      {
+        notYetValues: ["PASSTHROUGH", "SIMPLE", "MUTUAL", "AUTO_PASSTHROUGH", "OPTIONAL_MUTUAL"],
+        description: "ISTIO_MUTUAL: clients prove that they are of the mesh.",
+      },
+    ),
+    httpsRedirect: boolean({ description: "Answer plaintext requests by a redirect to HTTPS." }),
+    credentialName: notYet(string()),
+    credentialNames: notYet(optional(list(string(), { minItems: 1, maxItems: 2 }))),
+    serverCertificate: notYet(string()),
+    privateKey: notYet(string({ sensitive: true })),
+    caCertificates: notYet(string()),
+    caCertCredentialName: notYet(string()),
+    caCrl: notYet(string()),
     cipherSuites: list(string()),
-    ecdhCurves: list(string()),
-    insecureSkipVerify: boolean({ nullable: true }),
+    ecdhCurves: notYet(list(string())),
+    insecureSkipVerify: notYet(boolean({ nullable: true })),
     maxProtocolVersion: tlsVersions,
     minProtocolVersion: tlsVersions,
-    subjectAltNames: list(string()),
-    tlsCertificates: optional(
-      list(
-        object({ caCertificates: string(), privateKey: string(), serverCertificate: string() }),
-        { minItems: 1, maxItems: 2 },
+    subjectAltNames: list(string(), { description: "The client's certificate must have one." }),
+    tlsCertificates: notYet(
+      optional(
+        list(
+          object({ caCertificates: string(), privateKey: string(), serverCertificate: string() }),
+          { minItems: 1, maxItems: 2 },
+        ),
       ),
     ),
-    verifyCertificateHash: list(string()),
-    verifyCertificateSpki: list(string()),
+    verifyCertificateHash: notYet(list(string())),
+    verifyCertificateSpki: notYet(list(string())),
   },
   { exclusive: [["credentialName", "credentialNames", "tlsCertificates"]] },
 );

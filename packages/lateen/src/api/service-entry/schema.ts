@@ -15,6 +15,7 @@ const port = object({
     string({
       maxLength: 256,
       check: protocolName,
+      notYetValues: ["GRPC-WEB", "HTTP_PROXY", "HBONE", "DOUBLEHBONE"],
       description: "HTTP, HTTP2, GRPC, HTTPS, TLS, TCP, ... Empty: sniffed.",
     }),
     "",

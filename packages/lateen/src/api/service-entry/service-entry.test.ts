@@ -116,6 +116,10 @@ test("rules", () => {
       ["warning spec.resolution: value DYNAMIC_DNS is accepted but not carried out yet"],
     ],
     [`{hosts: [a.b], ${http}, exportTo: ["~"]}`, []],
+    [
+      "{hosts: [a.b], ports: [{number: 80, name: a, protocol: HTTP_PROXY}]}",
+      ["warning spec.ports[0].protocol: value HTTP_PROXY is accepted but not carried out yet"],
+    ],
   ];
   for (const [yaml, expected] of cases) assert.deepEqual(problems(kind, yaml), expected, yaml);
 });
@@ -124,8 +128,19 @@ test("WorkloadEntry", () => {
   const cases: [string, string[]][] = [
     ["{address: 10.0.0.1, ports: {http: 80}, labels: {app: a}, weight: 1}", []],
     ["{address: vm.example.com}", []],
-    ["{address: unix:///var/run/a.sock}", []],
-    ["{network: n1}", []],
+    [
+      "{address: unix:///var/run/a.sock}",
+      [
+        "warning spec.address: found a unix:// address, which is accepted but not carried out yet: it gets no requests",
+      ],
+    ],
+    [
+      "{network: n1}",
+      [
+        "warning spec.network: network is accepted but not carried out yet; it has no effect",
+        "warning spec.address: found none: a workload behind its network's gateway, which is not carried out yet",
+      ],
+    ],
     ["{}", ["error spec.address: is required; want an IP address or a host name"]],
     [
       "{address: 'a b'}",
@@ -139,7 +154,10 @@ test("WorkloadEntry", () => {
     ],
     [
       "{address: unix:///a, ports: {a: 1}}",
-      ["error spec.ports: may not be set beside a unix:// address"],
+      [
+        "error spec.ports: may not be set beside a unix:// address",
+        "warning spec.address: found a unix:// address, which is accepted but not carried out yet: it gets no requests",
+      ],
     ],
     [
       "{address: 10.0.0.1, locality: r1//z}",

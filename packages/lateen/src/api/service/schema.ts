@@ -31,7 +31,7 @@ const servicePort = object({
     description: "Port of the pods, a number or a container port's name. Default: port.",
     check: portName,
   }),
-  protocol: withDefault(enumOf(["TCP", "UDP", "SCTP"]), "TCP"),
+  protocol: withDefault(enumOf(["TCP", "UDP", "SCTP"], { notYetValues: ["SCTP"] }), "TCP"),
   appProtocol: string({ description: "Application protocol, such as http, http2, grpc or tcp." }),
   nodePort: integer({ min: 0, max: 65535 }),
 });

@@ -8,7 +8,17 @@ import {
   status,
   workloadSelector,
 } from "../networking/common.ts";
-import { enumOf, list, notYet, object, optional, orElse, required, string } from "../schema.ts";
+import {
+  describe,
+  enumOf,
+  list,
+  notYet,
+  object,
+  optional,
+  orElse,
+  required,
+  string,
+} from "../schema.ts";
 import { egressHost } from "./hosts.ts";
 
 const captureMode = enumOf(["DEFAULT", "IPTABLES", "NONE"]);
@@ -18,7 +28,7 @@ const egress = object({
       description: 'Services that are reachable: "namespace/host"; "./*" is the own namespace.',
     }),
   ),
-  port: notYet(sidecarPort),
+  port: describe("The port that this is for. Absent: all that no other listener has.", sidecarPort),
   bind: notYet(string()),
   captureMode: notYet(captureMode),
 });

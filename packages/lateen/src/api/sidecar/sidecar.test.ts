@@ -28,10 +28,7 @@ test("rules and what is not carried out", () => {
       "{egress: [{hosts: ['./*']}, {hosts: ['./*']}]}",
       ["error spec.egress[0].port: is required; only the last listener may be without port"],
     ],
-    [
-      "{egress: [{port: {number: 80, protocol: HTTP}, hosts: ['./*']}]}",
-      ["warning spec.egress[0].port: port is accepted but not carried out yet; it has no effect"],
-    ],
+    ["{egress: [{port: {number: 80, protocol: HTTP}, hosts: ['./*']}]}", []],
     [
       "{egress: [{hosts: ['./*'], captureMode: NONE, bind: 1.2.3.4}]}",
       [

@@ -10,7 +10,6 @@ import {
   status,
   stringMatch,
   uint32,
-  uncheckedStringMatch,
 } from "../networking/common.ts";
 import { gatewayReference, ipOrCidr, wildcardHostOrIp } from "../networking/hosts.ts";
 import {
@@ -60,12 +59,15 @@ const httpMatch = object(
       description: "Namespace of the workload that sends the request.",
     }),
     gateways,
-    scheme: notYet(uncheckedStringMatch),
-    method: notYet(uncheckedStringMatch),
-    authority: notYet(uncheckedStringMatch),
-    queryParams: notYet(map(uncheckedStringMatch)),
-    withoutHeaders: notYet(map(uncheckedStringMatch)),
-    ignoreUriCase: notYet(boolean()),
+    scheme: describe("`http` or `https`.", stringMatch),
+    method: describe("GET, POST, ...", stringMatch),
+    authority: describe("The host that the request names.", stringMatch),
+    queryParams: notYet(map(stringMatch)),
+    withoutHeaders: map(stringMatch, {
+      keyCheck: headerName,
+      description: "Headers that must not be like this. An empty match: must not be there.",
+    }),
+    ignoreUriCase: boolean({ description: "Whether exact and prefix of uri match in any case." }),
     statPrefix: notYet(string()),
   },
   { description: "All conditions of one entry must hold." },
@@ -99,7 +101,7 @@ const cors = object({
   allowHeaders: list(string()),
   allowMethods: list(string()),
   allowOrigin: list(string()),
-  allowOrigins: list(uncheckedStringMatch),
+  allowOrigins: list(stringMatch),
   exposeHeaders: list(string()),
   maxAge: duration(),
   unmatchedPreflights: enumOf(["UNSPECIFIED", "FORWARD", "IGNORE"]),

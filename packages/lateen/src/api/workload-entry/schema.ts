@@ -5,6 +5,7 @@ import { portNumber, status } from "../networking/common.ts";
 import {
   integer,
   map,
+  notYet,
   object,
   required,
   type StringCheck,
@@ -38,7 +39,7 @@ export const workloadEntrySpec = object({
     maxProperties: 256,
     description: "Subsets and selectors look at these.",
   }),
-  network: string({ maxLength: 2048, description: "Network that the address is in." }),
+  network: notYet(string({ maxLength: 2048, description: "Network that the address is in." })),
   locality: string({
     maxLength: 2048,
     check: locality,

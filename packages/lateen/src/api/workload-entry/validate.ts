@@ -12,6 +12,12 @@ export function validateWorkload(entry: WorkloadEntrySpec, path: string, report:
     // Without an address the workload is reached through its network's gateway.
     if ((entry.network ?? "") === "")
       report.error(`${path}.address`, "Required", "is required; want an IP address or a host name");
+    else
+      report.warning(
+        `${path}.address`,
+        "NotCarriedOut",
+        "found none: a workload behind its network's gateway, which is not carried out yet",
+      );
     return;
   }
   if (address.startsWith(UNIX)) validateSocket(entry, address, path, report);
@@ -36,6 +42,12 @@ function validateSocket(
       `${path}.address`,
       "InvalidValue",
       `found "${address}", want unix:// and an absolute path, or @ and an abstract name`,
+    );
+  else
+    report.warning(
+      `${path}.address`,
+      "NotCarriedOut",
+      "found a unix:// address, which is accepted but not carried out yet: it gets no requests",
     );
   if (Object.keys(entry.ports).length > 0)
     report.error(`${path}.ports`, "OneOf", "may not be set beside a unix:// address");

@@ -122,6 +122,21 @@ test("what is no object of ours is named and left out", t => {
   assert.match(problems()[2] ?? "", /^a\.yaml:14: Widget default\/a is already in a\.yaml:7/);
 });
 
+test("kinds that others read are passed over, unknown ones are named once a file", t => {
+  const directory = folder(t);
+  const object = (kind: string, name: string) => `kind: ${kind}\nmetadata: {name: ${name}}\n---\n`;
+  const known = `apiVersion: apps/v1\n${object("Deployment", "a")}`;
+  const other = `apiVersion: v9\n${object("Nothing", "a")}`;
+  writeFileSync(join(directory, "a.yaml"), `${known}${other}${other}${other}`);
+  writeFileSync(join(directory, "b.yaml"), other);
+  const { batches, problems } = follow(t, directory, new TestClock());
+  assert.deepEqual(batches, []);
+  assert.deepEqual(problems(), [
+    "a.yaml:5: Nothing of v9 is not known here: 3 objects in this file are left out",
+    "b.yaml:1: Nothing of v9 is not known here: the object is left out",
+  ]);
+});
+
 test("an alias bomb is refused", t => {
   const directory = folder(t);
   const bomb = ["a: &a [x,x,x,x,x,x,x,x,x,x]"];

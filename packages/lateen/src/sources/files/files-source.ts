@@ -4,6 +4,7 @@
  */
 import { type FSWatcher, watch } from "node:fs";
 import type { JsonObject, Kind } from "../../api/kind.ts";
+import { kindOfObject } from "../../api/registry.ts";
 import type { Clock } from "../../base/clock.ts";
 import type { Log } from "../../base/log.ts";
 import { jsonEqual, objectAt, stringAt } from "../json.ts";
@@ -32,6 +33,20 @@ interface FileObject {
   readonly name: string;
   readonly object: JsonObject;
   readonly origin: string;
+}
+
+/** `of no use`: a kind that we know, but that this reader did not ask for. */
+type Identified =
+  | ({ readonly is: "object" } & FileObject)
+  | { readonly is: "wrong"; readonly message: string }
+  | { readonly is: "unknown"; readonly type: string }
+  | { readonly is: "of no use" };
+
+/** Objects of one kind that is not known, in one file. */
+interface Stranger {
+  /** The first one's. */
+  readonly origin: string;
+  readonly objects: number;
 }
 
 /** What one file gave when it was read last. */
@@ -137,33 +152,40 @@ class FolderFollower {
     }));
     const broken = problems.length > 0;
     const objects: FileObject[] = [];
+    const strangers = new Map<string, Stranger>();
     for (const { object, line } of parsed.objects) {
       const origin = `${path}:${line}`;
       const identified = this.#identify(object, origin);
-      if (typeof identified === "string") problems.push({ origin, message: identified });
-      else objects.push(identified);
+      if (identified.is === "object") objects.push(identified);
+      else if (identified.is === "wrong") problems.push({ origin, message: identified.message });
+      else if (identified.is === "unknown") count(strangers, identified.type, origin);
     }
+    for (const [type, { origin, objects: found }] of strangers)
+      problems.push({ origin, message: unknownKind(type, found) });
     if (!broken) return { version, documents, objects, problems };
     const present = new Set(objects.map(keyOf));
     const kept = (before?.objects ?? []).filter(object => !present.has(keyOf(object)));
     return { version, documents, objects: [...objects, ...kept], problems };
   }
 
-  #identify(object: JsonObject, origin: string): FileObject | string {
+  #identify(object: JsonObject, origin: string): Identified {
     const apiVersion = stringAt(object, "apiVersion");
     const kindName = stringAt(object, "kind");
     if (apiVersion === "" || kindName === "")
-      return "the object has no apiVersion or no kind: both are needed";
+      return { is: "wrong", message: "the object has no apiVersion or no kind: both are needed" };
     const kind = this.#kinds.get(`${apiVersion} ${kindName}`);
-    if (kind === undefined) return `${kindName} of ${apiVersion} is not known here and is left out`;
+    if (kind === undefined) {
+      if (kindOfObject(apiVersion, kindName) !== undefined) return { is: "of no use" };
+      return { is: "unknown", type: `${kindName} of ${apiVersion}` };
+    }
     const metadata = objectAt(object, "metadata");
     const name = stringAt(metadata, "name");
-    if (name === "") return `${kindName}: metadata.name is missing`;
+    if (name === "") return { is: "wrong", message: `${kindName}: metadata.name is missing` };
     const own = stringAt(metadata, "namespace") || (this.#options.namespace ?? "default");
     const namespace = kind.namespaced ? own : "";
     const placed = kind.namespaced ? { ...metadata, namespace } : metadata;
     const complete = kind.applyDefaults({ ...object, metadata: placed });
-    return { kind, namespace, name, object: complete, origin };
+    return { is: "object", kind, namespace, name, object: complete, origin };
   }
 
   #tell(unreadable: ReadonlyMap<string, string>): void {
@@ -196,6 +218,16 @@ class FolderFollower {
 
 function keyOf({ kind, namespace, name }: FileObject): string {
   return `${kind.group}/${kind.kind}/${namespace}/${name}`;
+}
+
+function count(strangers: Map<string, Stranger>, type: string, origin: string): void {
+  const before = strangers.get(type);
+  strangers.set(type, { origin: before?.origin ?? origin, objects: (before?.objects ?? 0) + 1 });
+}
+
+function unknownKind(type: string, objects: number): string {
+  if (objects === 1) return `${type} is not known here: the object is left out`;
+  return `${type} is not known here: ${objects} objects in this file are left out`;
 }
 
 function doubled(second: FileObject, first: FileObject): string {

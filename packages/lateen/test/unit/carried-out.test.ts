@@ -1,0 +1,142 @@
+/**
+ * Fields that give no warning must have an effect: each is decoded from YAML without a word, and
+ * then seen in what a proxy is sent.
+ */
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { parse } from "yaml";
+import { kindOfObject } from "../../src/api/registry.ts";
+import { buildCase } from "../../src/bin/case-resources.ts";
+import type { ReferenceProxy, Resources } from "../../src/debug/compare/case.ts";
+import { asJson, isObject, type Json } from "../../src/debug/compare/json.ts";
+import { lines } from "../support/api.ts";
+
+const NOTHING: Resources = { cds: [], eds: [], lds: [], rds: [] };
+const SIDECAR = proxy("sidecar", "sleep", { app: "sleep" });
+const GATEWAY = proxy("router", "gateway", { istio: "ingressgateway" });
+
+function proxy(type: string, name: string, labels: Record<string, string>): ReferenceProxy {
+  const nodeId = `${type}~10.0.0.9~${name}.default~default.svc.cluster.local`;
+  return { name, nodeId, metadata: { LABELS: labels, NAMESPACE: "default" }, resources: NOTHING };
+}
+
+function objectOf(apiVersion: string, kind: string, name: string, spec: string): Json {
+  return asJson({ apiVersion, kind, metadata: { name, namespace: "default" }, spec: parse(spec) });
+}
+
+const istio = (kind: string, name: string, spec: string): Json =>
+  objectOf("networking.istio.io/v1", kind, name, spec);
+
+const WEB = objectOf(
+  "v1",
+  "Service",
+  "web",
+  "{clusterIP: 10.1.0.1, ports: [{name: http, port: 80}]}",
+);
+
+/** What `of` gets of these objects, none of which may have a problem. */
+function resources(of: ReferenceProxy, ...given: readonly Json[]): Resources {
+  const objects = given.filter(isObject);
+  for (const object of objects) {
+    const kind = kindOfObject(String(object["apiVersion"]), String(object["kind"]));
+    assert.ok(kind !== undefined);
+    assert.deepEqual(lines(kind.decode(object).diagnostics), []);
+  }
+  return buildCase({ name: "test", objects, mesh: {}, proxies: [of] })(of);
+}
+
+/** The value under the first key of this name, wherever in `json`. */
+function find(json: Json | undefined, name: string): Json | undefined {
+  if (Array.isArray(json)) {
+    for (const item of json) {
+      const found = find(item, name);
+      if (found !== undefined) return found;
+    }
+    return undefined;
+  }
+  if (!isObject(json)) return undefined;
+  if (Object.hasOwn(json, name)) return json[name];
+  for (const value of Object.values(json)) {
+    const found = find(value, name);
+    if (found !== undefined) return found;
+  }
+  return undefined;
+}
+
+function named(list: readonly Json[], name: string): Json | undefined {
+  return list.find(each => isObject(each) && each["name"] === name);
+}
+
+test("conditions of a VirtualService's match", () => {
+  const match = (condition: string): Json | undefined => {
+    const spec = `{hosts: [web], http: [{match: [${condition}], route: [{destination: {host: web}}]}]}`;
+    const { rds } = resources(SIDECAR, WEB, istio("VirtualService", "web", spec));
+    return find(asJson(rds.filter(each => each["name"] === "80")), "match");
+  };
+  const header = (condition: string): Json | undefined => find(match(condition), "headers");
+  assert.deepEqual(find(match('{uri: {regex: "/a.*"}}'), "safeRegex"), { regex: "/a.*" });
+  assert.equal(find(match("{uri: {prefix: /a}, ignoreUriCase: true}"), "caseSensitive"), false);
+  const exact = (name: string, value: string): Json => [{ name, stringMatch: { exact: value } }];
+  assert.deepEqual(header("{method: {exact: GET}}"), exact(":method", "GET"));
+  assert.deepEqual(header("{scheme: {exact: https}}"), exact(":scheme", "https"));
+  assert.deepEqual(header("{authority: {exact: a.b}}"), exact(":authority", "a.b"));
+  assert.deepEqual(header('{headers: {x-a: {regex: "a+"}}}'), [
+    { name: "x-a", stringMatch: { safeRegex: { regex: "a+" } } },
+  ]);
+  assert.deepEqual(header("{withoutHeaders: {x-a: {}, x-b: {exact: b}}}"), [
+    { name: "x-a", presentMatch: true, invertMatch: true },
+    { name: "x-b", stringMatch: { exact: "b" }, invertMatch: true },
+  ]);
+});
+
+test("a Gateway's redirect to HTTPS, and mutual TLS with the mesh's certificates", () => {
+  const server = (port: string, tls: string): Resources =>
+    resources(
+      GATEWAY,
+      istio("Gateway", "edge", `{servers: [{port: ${port}, hosts: [a.b], tls: ${tls}}]}`),
+    );
+  const redirect = server("{number: 80, name: http, protocol: HTTP}", "{httpsRedirect: true}");
+  assert.equal(find(asJson(redirect.rds), "requireTls"), "ALL");
+  const tls = "{mode: ISTIO_MUTUAL, minProtocolVersion: TLSV1_3, subjectAltNames: [spiffe://x]}";
+  const mutual = server("{number: 443, name: https, protocol: HTTPS}", tls);
+  const [listener] = mutual.lds;
+  assert.equal(find(listener, "requireClientCertificate"), true);
+  assert.equal(find(listener, "tlsMinimumProtocolVersion"), "TLSv1_3");
+  assert.deepEqual(find(listener, "matchSubjectAltNames"), [{ exact: "spiffe://x" }]);
+  assert.deepEqual(find(listener, "serverNames"), ["a.b"]);
+});
+
+test("a ServiceEntry's subjectAltNames, where the DestinationRule has none", () => {
+  const entry =
+    "{hosts: [a.b], ports: [{number: 443, name: s, protocol: HTTP}], resolution: DNS, subjectAltNames: [c.d]}";
+  const names = (tls: string): Json | undefined => {
+    const rule = `{host: a.b, trafficPolicy: {tls: ${tls}}}`;
+    const { cds } = resources(
+      SIDECAR,
+      istio("ServiceEntry", "out", entry),
+      istio("DestinationRule", "out", rule),
+    );
+    const cluster = named(cds, "outbound|443||a.b");
+    assert.equal(find(cluster, "autoSanValidation"), undefined);
+    return find(cluster, "matchSubjectAltNames");
+  };
+  assert.deepEqual(names("{mode: SIMPLE}"), [{ exact: "c.d" }]);
+  assert.deepEqual(names("{mode: SIMPLE, subjectAltNames: [e.f]}"), [{ exact: "e.f" }]);
+  assert.deepEqual(names("{mode: ISTIO_MUTUAL}"), [{ exact: "c.d" }]);
+});
+
+test("the port of a Sidecar's egress listener", () => {
+  const other = "{clusterIP: 10.1.0.2, ports: [{name: tcp, port: 81}]}";
+  const scope = "{egress: [{port: {number: 81, protocol: HTTP, name: h}, hosts: ['./*']}]}";
+  const { lds, cds } = resources(
+    SIDECAR,
+    WEB,
+    objectOf("v1", "Service", "other", other),
+    istio("Sidecar", "scope", scope),
+  );
+  const names = lds.map(each => each["name"]);
+  assert.ok(names.includes("0.0.0.0_81"), "the listener says HTTP, so it is on the wildcard");
+  assert.ok(!names.includes("0.0.0.0_80"));
+  assert.equal(named(cds, "outbound|80||web.default.svc.cluster.local"), undefined);
+  assert.notEqual(named(cds, "outbound|81||other.default.svc.cluster.local"), undefined);
+});
