@@ -15,8 +15,8 @@ export function expandReferences(
 
 /** Makes text safe for expandReferences, but for references to the names given. */
 export function escapeReferences(text: string, keep: readonly string[]): string {
-  const kept = new Set(keep);
-  return text.replace(/\$(?:\(([^()]*)\))?/g, (match, name: string | undefined) =>
-    name !== undefined && kept.has(name) ? match : `$${match}`,
+  const kept = keep.map(name => `$(${name})`);
+  return text.replace(/\$/g, (dollar, offset: number) =>
+    kept.some(reference => text.startsWith(reference, offset)) ? dollar : "$$",
   );
 }
