@@ -41,6 +41,7 @@ export async function openLocalNetwork(stateDir: string, log: Log): Promise<Resu
   const record = new ProcessRecord(recordPath(stateDir), randomBytes(16).toString("hex"));
   const network = await createNodeNetwork(record, log);
   const close = async (): Promise<void> => {
+    record.close();
     const ended = await endEverything(record.content);
     if (ended.ok) record.remove();
     else log.error("processes are left", { why: ended.diagnostics[0]?.message });

@@ -42,6 +42,7 @@ const COMPACT_AFTER = 2000;
 export class ProcessRecord {
   readonly path: string;
   #header: RecordHeader;
+  #closed = false;
   #processes: RecordedProcess[] = [];
 
   constructor(path: string, instance: string) {
@@ -77,6 +78,15 @@ export class ProcessRecord {
       this.#processes = this.#processes.filter(isAlive);
       this.#rewrite();
     }
+  }
+
+  /** True: everything is being ended, nothing may be started any more. */
+  get closed(): boolean {
+    return this.#closed;
+  }
+
+  close(): void {
+    this.#closed = true;
   }
 
   /** Nothing is left that it would be needed for. */

@@ -32,6 +32,7 @@ const GATE = 'read -r go <&3 || exit 125; exec "$@" 3<&-';
 /**
  * Starts a program in a session and process group of its own, which is on record before the program
  * runs: a parent that is killed at any point leaves nothing behind that can not be found again.
+ * Rejects when the program can not be started, or the record is closed.
  */
 export async function launch(
   record: ProcessRecord,
@@ -59,6 +60,10 @@ export async function launch(
   const startTime = pid === undefined ? undefined : startTimeOf(pid);
   assert(pid !== undefined && startTime !== undefined, "a spawned child waits at the gate");
   const id = { pid, startTime };
+  if (record.closed) {
+    child.kill("SIGKILL");
+    throw new Error("the mesh is being ended: nothing is started any more");
+  }
   record.add({ ...id, role: options.role, sandbox: options.sandbox ?? false });
   openGate(child.stdio[3]);
   return {

@@ -90,6 +90,7 @@ async function* pieces(
 /** Where the last `lines` lines begin. */
 function tailPosition(fd: number, lines: number): number {
   const size = sizeOf(fd);
+  if (lines === 0) return size;
   let position = size;
   let found = 0;
   const chunk = Buffer.alloc(CHUNK);
@@ -103,7 +104,7 @@ function tailPosition(fd: number, lines: number): number {
     }
     position -= length;
   }
-  return lines === 0 ? size : 0;
+  return 0;
 }
 
 function sizeOf(fd: number): number {

@@ -109,7 +109,7 @@ test("probes go through the proxy, with the application's own kept in the bootst
     { ...container?.readinessProbe?.httpGet },
     {
       httpHeaders: [],
-    path: "/app-health/app/readyz",
+      path: "/app-health/app/readyz",
       port: 15020,
       scheme: "HTTP",
     },

@@ -1,0 +1,116 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import type { JsonObject } from "../api/kind.ts";
+import { podKind } from "../api/pod/kind.ts";
+import { type CommandResult, containerCommand, enterCommand } from "./container-command.ts";
+
+function resolve(container: JsonObject, podSpec: JsonObject = {}): CommandResult {
+  const decoded = podKind.decode({
+    apiVersion: "v1",
+    kind: "Pod",
+    metadata: { name: "web-1", namespace: "default", uid: "u1", labels: { app: "web" } },
+    spec: {
+      nodeName: "node-1",
+      containers: [{ name: "app", image: "app:1", ...container }],
+      ...podSpec,
+    },
+  });
+  assert.ok(decoded.ok, JSON.stringify(decoded.diagnostics));
+  const [spec] = decoded.value.spec.containers;
+  assert.ok(spec !== undefined);
+  return containerCommand(decoded.value, spec, {
+    podIp: "10.244.0.7",
+    hostIp: "10.244.0.1",
+    baseEnv: { PATH: "/bin", LATEEN_HOME: "/opt/lateen" },
+    workingDir: "/work-here",
+    data: (kind, name) =>
+      kind === "ConfigMap" && name === "settings" ? { COLOUR: "blue", SIZE: "3" } : undefined,
+  });
+}
+
+test("variables refer to earlier ones, command and args to all of them", () => {
+  const result = resolve({
+    command: ["node", "$(LATEEN_HOME)/server.mjs"],
+    args: ["--ip=$(IP)", "$(NOT_SET)", "$$(IP)"],
+    env: [
+      { name: "IP", valueFrom: { fieldRef: { fieldPath: "status.podIP" } } },
+      { name: "URL", value: "http://$(IP):$(PORT)" },
+      { name: "PORT", value: "80" },
+      { name: "APP", valueFrom: { fieldRef: { fieldPath: "metadata.labels['app']" } } },
+      { name: "SA", valueFrom: { fieldRef: { fieldPath: "spec.serviceAccountName" } } },
+      { name: "C", valueFrom: { configMapKeyRef: { name: "settings", key: "COLOUR" } } },
+    ],
+    envFrom: [{ prefix: "S_", configMapRef: { name: "settings" } }],
+  });
+  assert.ok(result.ok);
+  const { argv, env, workingDir, uid } = result.command;
+  assert.deepEqual(argv, [
+    "node",
+    "/opt/lateen/server.mjs",
+    "--ip=10.244.0.7",
+    "$(NOT_SET)",
+    "$(IP)",
+  ]);
+  assert.equal(env["URL"], "http://10.244.0.7:$(PORT)");
+  assert.equal(env["APP"], "web");
+  assert.equal(env["SA"], "default");
+  assert.equal(env["C"], "blue");
+  assert.equal(env["S_SIZE"], "3");
+  assert.equal(env["HOSTNAME"], "web-1");
+  assert.deepEqual([workingDir, uid], ["/work-here", 0]);
+});
+
+const refused: readonly (readonly [string, JsonObject, RegExp])[] = [
+  ["no program", {}, /names no program.*app:1/],
+  [
+    "a missing ConfigMap",
+    { command: ["a"], envFrom: [{ configMapRef: { name: "none" } }] },
+    /ConfigMap "none" not found/,
+  ],
+  [
+    "a missing key",
+    {
+      command: ["a"],
+      env: [{ name: "X", valueFrom: { configMapKeyRef: { name: "settings", key: "NO" } } }],
+    },
+    /env X: ConfigMap "settings" has no key NO/,
+  ],
+  [
+    "an unknown field",
+    { command: ["a"], env: [{ name: "X", valueFrom: { fieldRef: { fieldPath: "spec.x" } } }] },
+    /fieldPath spec\.x is not supported/,
+  ],
+];
+for (const [name, container, expected] of refused)
+  test(`a container is not started: ${name}`, () => {
+    const result = resolve(container);
+    assert.ok(!result.ok);
+    assert.equal(result.reason, "CreateContainerConfigError");
+    assert.match(result.message, expected);
+  });
+
+test("what is optional may be missing", () => {
+  const result = resolve({
+    command: ["a"],
+    envFrom: [{ secretRef: { name: "none", optional: true } }],
+    env: [{ name: "X", valueFrom: { secretKeyRef: { name: "none", key: "k", optional: true } } }],
+  });
+  assert.ok(result.ok);
+  assert.equal(result.command.env["X"], undefined);
+});
+
+test("the container's user wins over the pod's, and the network's rules are out of reach", () => {
+  const securityContext = { runAsUser: 1000, runAsGroup: 2000 };
+  const result = resolve(
+    { command: ["a"], securityContext: { runAsUser: 7 } },
+    { securityContext },
+  );
+  assert.ok(result.ok);
+  const command = enterCommand(42, result.command).join(" ");
+  assert.match(
+    command,
+    /^nsenter --target 42 --net --uts --mount -- setpriv --reuid 7 --regid 2000/,
+  );
+  assert.match(command, /--bounding-set -all,/);
+  assert.doesNotMatch(command, /net_admin/);
+});
