@@ -65,12 +65,21 @@ export function containerCommand(
   };
 }
 
+/** What Kubernetes' runtimes leave to a container, also to root in it: not the network's rules. */
+const CAPABILITIES =
+  "-all,+chown,+dac_override,+fowner,+fsetid,+kill,+setgid,+setuid,+setpcap,+net_bind_service," +
+  "+net_raw,+sys_chroot,+mknod,+audit_write,+setfcap";
+
 /** The command line that enters the pod's namespaces, drops to the user and runs the program. */
 export function enterCommand(sandboxPid: number, command: ContainerCommand): readonly string[] {
-  const ids = ["--reuid", String(command.uid), "--regid", String(command.gid), "--clear-groups"];
-  const asUser = command.uid === 0 && command.gid === 0 ? [] : ["setpriv", ...ids, "--"];
   const run = ["env", "-C", command.workingDir, ...command.argv];
-  return inside(sandboxPid, "pod", [...asUser, ...run]);
+  return inside(sandboxPid, "pod", [...asUser(command.uid, command.gid), ...run]);
+}
+
+/** Prefix of a command that shall run as a container's user does. */
+export function asUser(uid: number | string, gid: number | string): readonly string[] {
+  const ids = ["--reuid", String(uid), "--regid", String(gid), "--clear-groups"];
+  return ["setpriv", ...ids, "--bounding-set", CAPABILITIES, "--inh-caps", "-all", "--"];
 }
 
 function fillEnvironment(

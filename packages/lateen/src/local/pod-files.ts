@@ -7,6 +7,8 @@ import type { NetworkPlan } from "./network-plan.ts";
 /** Paths inside a pod. /run is the pod's own memory file system. */
 export const PodPath = {
   envoy: "/run/lateen/envoy",
+  /** First in PATH; ours, also for users that may not enter the folder where it is installed. */
+  programs: "/run/lateen/bin",
   rootCert: "/run/secrets/istio/root-cert.pem",
   proxyToken: "/run/secrets/tokens/istio-token",
   sds: "/run/secrets/lateen",
@@ -51,8 +53,9 @@ export class PodFiles {
 
   /** The files that never change, and what is to be mounted over the host's: target -> source. */
   prepare(naming: NamingOptions, envoy: string, serverName: string): Record<string, string> {
-    const mounts: Record<string, string> = { [PodPath.envoy]: envoy };
-    this.write(PodPath.envoy, "");
+    const node = join(PodPath.programs, "node");
+    const mounts: Record<string, string> = { [PodPath.envoy]: envoy, [node]: process.execPath };
+    for (const target of Object.keys(mounts)) this.write(target, "");
     for (const [name, content] of Object.entries(discoverySdsFiles(podDiscoveryTls(serverName))))
       this.write(join(PodPath.sds, name), content);
     for (const [target, content] of Object.entries(namingFiles(naming))) {

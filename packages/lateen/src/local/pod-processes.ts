@@ -1,5 +1,6 @@
 import { readFileSync } from "node:fs";
 import type { Result } from "../base/diagnostic.ts";
+import { asUser } from "./container-command.ts";
 import { recordPath } from "./open-network.ts";
 import { isAlive } from "./proc.ts";
 import { type RecordedProcess, readRecord } from "./process-record.ts";
@@ -31,11 +32,10 @@ export function execCommand(
   const status = readFileSync(`/proc/${pid}/status`, "utf8");
   const uid = /^Uid:\s+(\d+)/m.exec(status)?.[1] ?? "0";
   const gid = /^Gid:\s+(\d+)/m.exec(status)?.[1] ?? "0";
-  const asUser = ["setpriv", "--reuid", uid, "--regid", gid, "--clear-groups", "--"];
   const env = environmentOf(pid);
   // The working directory of the container's program, as the pod sees it.
   const run = ["sh", "-c", 'cd "/proc/$1/cwd" 2>/dev/null; shift; exec "$@"', "exec", String(pid)];
-  const [file = "", ...args] = inside(pid, "pod", [...asUser, ...run, ...argv]);
+  const [file = "", ...args] = inside(pid, "pod", [...asUser(uid, gid), ...run, ...argv]);
   return { ok: true, value: { file, args, env }, diagnostics: [] };
 }
 

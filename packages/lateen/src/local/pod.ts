@@ -125,9 +125,9 @@ export class RunningPod {
     return resolved?.ok === true ? resolved.command : undefined;
   }
 
-  /** Ends it once; later calls wait for the same end. */
-  terminate(graceMs: number): Promise<void> {
-    this.#ending ??= this.#end(graceMs);
+  /** Ends it once; later calls wait for the same end. `drain`: the mesh goes on without it. */
+  terminate(graceMs: number, drain: boolean = true): Promise<void> {
+    this.#ending ??= this.#end(graceMs, drain);
     return this.#ending;
   }
 
@@ -337,14 +337,14 @@ export class RunningPod {
    * Leaves without loss: the endpoints are already going, proxies get time to learn it and to move
    * their connections, then applications are asked to end, Envoy last.
    */
-  async #end(graceMs: number): Promise<void> {
+  async #end(graceMs: number, drain: boolean): Promise<void> {
     const { clock, termination } = this.#context;
     const deadline = clock.now() + graceMs;
     const left = (): number => Math.max(0, deadline - clock.now());
     const slots = [...this.#slots.values()];
     const proxy = slots.filter(({ container }) => container.name === PROXY_CONTAINER);
     const others = slots.filter(slot => !proxy.includes(slot));
-    if (graceMs > 0 && this.#sandbox !== undefined) {
+    if (graceMs > 0 && drain && this.#sandbox !== undefined) {
       await this.#askToMove(proxy.length > 0);
       await pause(Math.min(termination.drainMs, left()));
     }

@@ -51,7 +51,7 @@ export class Pods {
   async stop(graceMs: number): Promise<void> {
     this.#stopping = true;
     await this.#queue.stop();
-    await Promise.all([...this.#running.values()].map(pod => pod.terminate(graceMs)));
+    await Promise.all([...this.#running.values()].map(pod => pod.terminate(graceMs, false)));
   }
 
   get(namespace: string, name: string): RunningPod | undefined {

@@ -1,4 +1,3 @@
-import { dirname } from "node:path";
 import { configMapKind } from "../api/config-map/kind.ts";
 import { deploymentKind } from "../api/deployment/kind.ts";
 import { endpointSliceKind } from "../api/endpoint-slice/kind.ts";
@@ -31,6 +30,7 @@ import {
   type TerminationTimes,
   type TokenRequest,
 } from "./pod-context.ts";
+import { PodPath } from "./pod-files.ts";
 import { Pods } from "./pods.ts";
 import { hasLabels } from "./selector.ts";
 import { ServiceAddresses } from "./service-addresses.ts";
@@ -162,7 +162,7 @@ function podContext(options: RuntimeOptions, caches: Caches): PodContext {
     envoy: options.envoy,
     discoveryServerName: options.discoveryServerName,
     domain: options.domain,
-    baseEnv: { PATH: `${dirname(process.execPath)}:${path}`, HOME: "/root", LATEEN_HOME: home },
+    baseEnv: { PATH: `${PodPath.programs}:${path}`, HOME: "/root", LATEEN_HOME: home },
     workingDir: options.workingDir,
     backOff: options.backOff ?? kubernetesBackOff,
     termination: options.termination ?? defaultTermination,

@@ -11,6 +11,7 @@ import { silentLog } from "../../src/base/log.ts";
 import { podPool } from "../../src/local/network-plan.ts";
 import { createNodeNetwork, type NodeNetwork } from "../../src/local/node-network.ts";
 import type { PodContext } from "../../src/local/pod-context.ts";
+import { PodPath } from "../../src/local/pod-files.ts";
 import { ProcessRecord } from "../../src/local/process-record.ts";
 import { endEverything } from "../../src/local/reap.ts";
 import { SYSTEM_PATH } from "../../src/local/sandbox.ts";
@@ -49,7 +50,7 @@ export async function startPodMesh(): Promise<PodMesh> {
     envoy: await envoyBinary(),
     discoveryServerName: SERVER_NAME,
     domain: "cluster.local",
-    baseEnv: { PATH: `${join(process.execPath, "..")}:${SYSTEM_PATH}`, HOME: "/root" },
+    baseEnv: { PATH: `${PodPath.programs}:${SYSTEM_PATH}`, HOME: "/root" },
     workingDir: "/",
     backOff: { firstMs: 400, maxMs: 2000, forgetMs: 60_000 },
     termination: { drainMs: 200 },
