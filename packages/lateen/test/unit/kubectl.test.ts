@@ -27,6 +27,20 @@ interface Outcome {
   readonly err: string;
 }
 
+/** Everything that `wanted` says is so in `made`, where it says anything. */
+function assertHolds(made: unknown, wanted: unknown, where: string): void {
+  if (Array.isArray(wanted)) {
+    assert.ok(Array.isArray(made) && made.length === wanted.length, where);
+    for (const [i, item] of wanted.entries()) assertHolds(made[i], item, `${where}[${i}]`);
+  } else if (typeof wanted === "object" && wanted !== null) {
+    const found = new Map(typeof made === "object" && made !== null ? Object.entries(made) : []);
+    for (const [key, item] of Object.entries(wanted)) {
+      const isNothing = item === null || JSON.stringify(item) === "{}" || key === "status";
+      if (!isNothing) assertHolds(found.get(key), item, `${where}.${key}`);
+    }
+  } else assert.deepEqual(made, wanted, where);
+}
+
 const MANIFEST = `
 apiVersion: networking.istio.io/v1beta1
 kind: Gateway
@@ -341,6 +355,28 @@ describe("kubectl against the embedded store", { skip, timeout: 120_000 }, () =>
     const { code, out } = await run(["diff", "-f", "-"], DEPLOYMENT);
     assert.equal(code, 1);
     assert.match(out, /- {2}replicas: 5\n\+ {2}replicas: 3/);
+  });
+
+  test("create makes what its dry run says, though it speaks protobuf", async () => {
+    for (const command of [
+      "create namespace made",
+      "create configmap made --from-literal=a=b --from-literal=c=",
+      "create secret generic made --from-literal=password=x",
+      "create serviceaccount made",
+      "create deployment made --image=app --replicas=2 --port=80",
+      "create deployment idle --image=app --replicas=0 -- sleep 1",
+      "create service clusterip made --tcp=80:8080 --tcp=81:named",
+      "create service nodeport outside --tcp=80",
+      "create service externalname named --external-name=example.com",
+    ]) {
+      assert.match(await kubectl(command), / created\n/);
+      const [before = "", after] = command.split(" -- ");
+      const dry = `${before} --dry-run=client -o json${after === undefined ? "" : ` -- ${after}`}`;
+      const wanted = JSON.parse(await kubectl(dry));
+      const name = `${wanted.kind}/${wanted.metadata.name}`;
+      const made = JSON.parse(await kubectl(`get ${name} -o json`));
+      assertHolds(made, wanted, command);
+    }
   });
 
   test("selectors", async () => {

@@ -4,6 +4,7 @@ import type { Json, JsonObject } from "../../api/kind.ts";
 import { findExcess, isObject } from "../json.ts";
 import { type ApiResult, badRequest, failed, succeeded } from "../status.ts";
 import { jsonErrorPosition } from "./json-position.ts";
+import { PROTOBUF_TYPE, parseProtobuf } from "./protobuf-body.ts";
 
 export const MAX_BODY_BYTES = 3 * 1024 * 1024;
 const MAX_DEPTH = 100;
@@ -28,6 +29,7 @@ export function parseBody(body: Uint8Array, contentType: string): ApiResult<Json
 
 export function parseObject(body: Uint8Array, contentType: string): ApiResult<JsonObject> {
   const type = contentType.split(";")[0]?.trim() ?? "";
+  if (type === PROTOBUF_TYPE) return parseProtobuf(body);
   if (!["", "application/json", "application/yaml"].includes(type))
     return failed(
       415,
