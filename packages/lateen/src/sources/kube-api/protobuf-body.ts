@@ -9,7 +9,8 @@ import {
 } from "./protobuf-schema.ts";
 
 export const PROTOBUF_TYPE = "application/vnd.kubernetes.protobuf";
-const MAGIC = Buffer.from("k8s\0");
+/** `k8s` and a zero. */
+const MAGIC = Buffer.of(0x6b, 0x38, 0x73, 0);
 const MAX_DEPTH = 20;
 
 /** Thrown within this file only. */
