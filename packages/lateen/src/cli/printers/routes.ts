@@ -1,4 +1,5 @@
 /** `proxy-config route`: features rows 19 to 21. */
+import { compareText } from "../../base/compare.ts";
 import { renderTable } from "../tabwriter.ts";
 import { managedBy, type Route, type RouteConfiguration, type VirtualHost } from "./config-dump.ts";
 
@@ -18,15 +19,33 @@ export function selectRoutes(
   return all.filter(route => name === undefined || route.name === name).sort(byNumberThenName);
 }
 
-/** Numbers first and in numeric order, as istioctl shows them; the rest keeps Envoy's order. */
+/**
+ * Numbers first and in numeric order, then other names as Envoy has them, then those without a name
+ * by what they match: Envoy lists them in an order that changes from run to run.
+ */
 function byNumberThenName(a: RouteConfiguration, b: RouteConfiguration): number {
-  const left = Number(a.name);
-  const right = Number(b.name);
-  const leftIs = a.name !== undefined && a.name !== "" && Number.isInteger(left);
-  const rightIs = b.name !== undefined && b.name !== "" && Number.isInteger(right);
-  if (leftIs && rightIs) return left - right;
-  if (leftIs !== rightIs) return leftIs ? -1 : 1;
-  return 0;
+  const rank = rankOf(a) - rankOf(b);
+  if (rank !== 0) return rank;
+  switch (rankOf(a)) {
+    case Rank.numbered:
+      return Number(a.name) - Number(b.name);
+    case Rank.unnamed:
+      return compareText(firstMatch(a), firstMatch(b));
+    default:
+      return 0;
+  }
+}
+
+const Rank = { numbered: 0, named: 1, unnamed: 2 } as const;
+
+function rankOf({ name = "" }: RouteConfiguration): number {
+  if (name === "") return Rank.unnamed;
+  return /^\d+$/.test(name) ? Rank.numbered : Rank.named;
+}
+
+function firstMatch(config: RouteConfiguration): string {
+  const route = config.virtual_hosts?.[0]?.routes?.[0];
+  return route === undefined ? "" : describeMatch(route);
 }
 
 export function routeTable(

@@ -113,6 +113,13 @@ test("pc routes --name 8080, as in seed 003 and as today", () => {
 
 test("pc routes of a gateway: 404 before a VirtualService, its name after", () => {
   const probes = { ...health(), name: "" };
+  const stats: RouteConfiguration = {
+    virtual_hosts: [
+      { domains: ["*"], routes: [{ match: { prefix: "/stats/prometheus" }, route: {} }] },
+    ],
+  };
+  const inSeedOrder = selectRoutes([stats, probes], undefined);
+  assert.deepEqual(inSeedOrder, [probes, stats], "whatever the order in Envoy's dump");
   const before: RouteConfiguration = {
     name: "http.8080",
     virtual_hosts: [{ name: "blackhole:80", domains: ["*"], routes: [] }],
