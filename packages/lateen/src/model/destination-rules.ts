@@ -35,6 +35,7 @@ export interface DestinationRules {
   readonly subsets: Collection<Readonly<Record<string, Subset["labels"]>>>;
   /** Key: `client namespace|service`; the rule that holds, or "". */
   readonly holding: CellFamily<RuleKey | "">;
+  readonly directory: RuleDirectory;
 }
 
 /** What finding a rule depends on; a new policy or subset changes none of it. */
@@ -71,21 +72,19 @@ export function createDestinationRules(
   const subsets = graph.derive(rules, { name: "subset labels" }, (_key, rule) =>
     Object.fromEntries(rule.subsets.map(({ name, labels }) => [name, labels])),
   );
-  return { rules, subsets, holding: createHolding(graph, rules, services, names) };
+  const directory = createDirectory(graph, rules);
+  const holding = createHolding(graph, directory, services, names);
+  return { rules, subsets, holding, directory };
 }
 
-interface Directory {
+/** Where rules are found (`findRule`). */
+export interface RuleDirectory {
   readonly byHost: Index<RuleEntry>;
   /** By namespace: its wildcard hosts, the longest first. */
   readonly wildcards: Collection<readonly string[]>;
 }
 
-function createHolding(
-  graph: Graph,
-  rules: Collection<DestinationRuleRow>,
-  services: Collection<ServiceShape>,
-  names: Collection<MeshNames>,
-): CellFamily<RuleKey | ""> {
+function createDirectory(graph: Graph, rules: Collection<DestinationRuleRow>): RuleDirectory {
   const entries = graph.derive<DestinationRuleRow, RuleEntry>(
     rules,
     { name: "destination rule entries" },
@@ -108,8 +107,16 @@ function createHolding(
     { name: "wildcard rule hosts" },
     (_namespace, rows) => [...new Set(rows.map(row => row.host))].sort(),
   );
-  const directory: Directory = { byHost, wildcards };
-  const reads = [byHost, wildcards, services, names];
+  return { byHost, wildcards };
+}
+
+function createHolding(
+  graph: Graph,
+  directory: RuleDirectory,
+  services: Collection<ServiceShape>,
+  names: Collection<MeshNames>,
+): CellFamily<RuleKey | ""> {
+  const reads = [...Object.values(directory), services, names];
   return graph.cells<RuleKey | "">({ name: "rules holding", reads }, (key, read) => {
     const bar = key.indexOf("|");
     const service = read.get(services, key.slice(bar + 1));
@@ -242,9 +249,9 @@ function atPort(policy: PolicySettings | undefined, port: number, outer: Setting
  * namespace, rules for everyone must not hide those that come with a service, so there only rules
  * kept to it come first.
  */
-function findRule(
+export function findRule(
   read: Reader,
-  directory: Directory,
+  directory: RuleDirectory,
   service: Pick<ServiceShape, "hostname" | "namespace">,
   client: string,
   rootNamespace: string,
@@ -268,7 +275,7 @@ function isKeptTo(exportTo: Visibility, namespace: string): boolean {
 /** The narrowest host comes first; of several rules for one host, the oldest. */
 function findIn(
   read: Reader,
-  directory: Directory,
+  directory: RuleDirectory,
   namespace: string,
   hostname: string,
   usable: (entry: RuleEntry) => boolean,

@@ -17,7 +17,8 @@ export interface EndpointSources {
   readonly slices: Collection<EndpointSlice>;
   readonly entriesByService: Index<ServiceEntry>;
   readonly pods: Collection<Workload>;
-  readonly workloadEntries: Collection<Workload>;
+  readonly podsByLabel: SelectableIndex<Workload>;
+  readonly entriesByLabel: SelectableIndex<Workload>;
   readonly names: Collection<MeshNames>;
 }
 
@@ -43,8 +44,8 @@ export function createServiceEndpoints(
     slices: graph.index(createSliceRows(graph, sources), "slices by service", (_key, row) => [
       row.service,
     ]),
-    pods: selectable(graph, sources.pods, "pods by label"),
-    workloadEntries: selectable(graph, sources.workloadEntries, "WorkloadEntries by label"),
+    pods: sources.podsByLabel,
+    workloadEntries: sources.entriesByLabel,
     entries: sources.entriesByService,
     names: sources.names,
   };
@@ -60,17 +61,6 @@ export function createServiceEndpoints(
           : entryEndpoints(service, read, joined),
     }),
   );
-}
-
-function selectable(
-  graph: Graph,
-  workloads: Collection<Workload>,
-  name: string,
-): SelectableIndex<Workload> {
-  return graph.selectableIndex(workloads, name, (_key, { source, labels }) => ({
-    namespace: source.namespace,
-    labels,
-  }));
 }
 
 function createSliceRows(

@@ -164,7 +164,7 @@ function conflict(
 }
 
 /** `./host` is bound to the Gateway's namespace, `*` before the slash means no binding at all. */
-function serverHosts(hosts: readonly string[], namespace: string): readonly string[] {
+export function serverHosts(hosts: readonly string[], namespace: string): readonly string[] {
   const found = hosts.map(host => {
     const slash = host.indexOf("/");
     if (slash < 0) return host;

@@ -1,7 +1,9 @@
 /** The model: every derived collection of the mesh, over one set of inputs. */
-import type { CellFamily, Collection, Graph, Index } from "../flow/types.ts";
+import type { CellFamily, Collection, Graph, Index, SelectableIndex } from "../flow/types.ts";
 import { createDestinationRules, type DestinationRules } from "./destination-rules.ts";
 import { createServiceEndpoints } from "./endpoints.ts";
+import type { Findings } from "./finding.ts";
+import { createFindings } from "./findings.ts";
 import { createImports, type Imports } from "./imports.ts";
 import type { ModelInputs } from "./inputs.ts";
 import { createNodeLocalities } from "./locality.ts";
@@ -20,13 +22,14 @@ import {
   type VirtualServices,
 } from "./virtual-services.ts";
 import { createEntryWorkloads } from "./workload-entries.ts";
-import { createPodWorkloads, type Workload } from "./workloads.ts";
+import { createPodWorkloads, type Workload, workloadsByLabel } from "./workloads.ts";
 
 export interface Model {
   readonly inputs: ModelInputs;
   readonly names: Collection<MeshNames>;
   readonly pods: Collection<Workload>;
   readonly workloadEntries: Collection<Workload>;
+  readonly entriesByLabel: SelectableIndex<Workload>;
   readonly services: Collection<Service>;
   readonly shapes: Collection<ServiceShape>;
   readonly shapesByHostname: Index<ServiceShape>;
@@ -41,6 +44,7 @@ export interface Model {
   readonly scopes: CellFamily<Scope>;
   readonly imports: Imports;
   readonly proxies: Proxies;
+  readonly findings: Findings;
 }
 
 export function createModel(graph: Graph, inputs: ModelInputs): Model {
@@ -54,12 +58,15 @@ export function createModel(graph: Graph, inputs: ModelInputs): Model {
     createEntryServices(graph, entriesByService),
   ]);
   const shapes = createServiceShapes(graph, services);
+  const podsByLabel = workloadsByLabel(graph, pods, "pods by label");
+  const entriesByLabel = workloadsByLabel(graph, workloadEntries, "WorkloadEntries by label");
   const endpoints = createServiceEndpoints(graph, {
     services,
     slices: inputs.endpointSlices,
     entriesByService,
     pods,
-    workloadEntries,
+    podsByLabel,
+    entriesByLabel,
     names,
   });
   const virtualServices = createVirtualServices(graph, inputs.virtualServices, names);
@@ -79,11 +86,12 @@ export function createModel(graph: Graph, inputs: ModelInputs): Model {
     sourceSelectors: createSourceSelectors(graph, virtualServices.shapes),
     names,
   });
-  return {
+  const model: Omit<Model, "findings"> = {
     inputs,
     names,
     pods,
     workloadEntries,
+    entriesByLabel,
     services,
     shapes,
     shapesByHostname: byHostname,
@@ -97,4 +105,5 @@ export function createModel(graph: Graph, inputs: ModelInputs): Model {
     imports,
     proxies,
   };
+  return { ...model, findings: createFindings(graph, model, podsByLabel) };
 }

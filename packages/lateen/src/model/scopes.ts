@@ -107,8 +107,10 @@ export function listenerOfPort(scope: Scope, port: number): number {
   return exact >= 0 ? exact : scope.listeners.findIndex(listener => listener.port === undefined);
 }
 
-export function importsEverything(listener: EgressListener): boolean {
-  return listener.imports.some(({ namespace, host }) => namespace === "*" && host === "*");
+/** Nothing to check: every host of every namespace. */
+export function importsEverything({ imports }: EgressListener): boolean {
+  const any = imports.filter(({ namespace }) => namespace === "*");
+  return any.length === imports.length && any.some(({ host }) => host === "*");
 }
 
 /**

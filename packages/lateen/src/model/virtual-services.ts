@@ -129,14 +129,11 @@ function virtualServiceRow(object: VirtualService, domain: string): VirtualServi
   };
 }
 
-/** `name` and `./name` are in the VirtualService's own namespace. */
+/** A name alone is in the VirtualService's own namespace. */
 function gatewayNames(gateways: readonly string[], namespace: string): readonly string[] {
-  return gateways.map(gateway => {
-    if (gateway === MESH_GATEWAY) return gateway;
-    const slash = gateway.indexOf("/");
-    if (slash < 0) return `${namespace}/${gateway}`;
-    return gateway.startsWith("./") ? `${namespace}${gateway.slice(1)}` : gateway;
-  });
+  return gateways.map(gateway =>
+    gateway === MESH_GATEWAY || gateway.includes("/") ? gateway : `${namespace}/${gateway}`,
+  );
 }
 
 function routeRow(route: HttpRoute, namespace: string, domain: string): RouteRow {

@@ -1,6 +1,6 @@
 /** What serves: the model's projection of Pods (and, in workload-entries.ts, of WorkloadEntries). */
 import type { Pod } from "../api/pod/schema.ts";
-import type { Collection, Graph, Reader } from "../flow/types.ts";
+import type { Collection, Graph, Reader, SelectableIndex } from "../flow/types.ts";
 import { localityOfLabels, NOWHERE } from "./locality.ts";
 import { type MeshNames, meshNames, spiffeId } from "./mesh.ts";
 import type { Endpoint, Locality, ObjectRef } from "./types.ts";
@@ -47,6 +47,18 @@ export function createPodWorkloads(
     if (addresses.length === 0) return undefined;
     return podWorkload(pod, addresses, podLocality(pod, read, nodes), meshNames(read, names));
   });
+}
+
+/** Workloads by their labels and namespace, for selectors. */
+export function workloadsByLabel(
+  graph: Graph,
+  workloads: Collection<Workload>,
+  name: string,
+): SelectableIndex<Workload> {
+  return graph.selectableIndex(workloads, name, (_key, { source, labels }) => ({
+    namespace: source.namespace,
+    labels,
+  }));
 }
 
 function podWorkload(

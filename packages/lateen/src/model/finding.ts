@@ -1,0 +1,38 @@
+/** How findings are made and kept: rows by object. */
+import type { ObjectMeta } from "../api/kind.ts";
+import type { Diagnostic } from "../base/diagnostic.ts";
+import type { Collection, Graph, Reader } from "../flow/types.ts";
+import { objectKey } from "./inputs.ts";
+
+/** Key: `findingsKey`. */
+export type Findings = Collection<readonly Diagnostic[]>;
+
+export function findingsKey(kind: string, meta: Pick<ObjectMeta, "namespace" | "name">): string {
+  return `${kind}/${objectKey(meta)}`;
+}
+
+interface Finder<T> {
+  readonly reads: NonNullable<Parameters<Graph["derive"]>[1]["reads"]>;
+  fn(object: T, read: Reader): readonly Diagnostic[];
+}
+
+/** Findings of one kind, under keys that kinds do not share. */
+export function findingsOf<T extends { readonly metadata: ObjectMeta }>(
+  graph: Graph,
+  kind: string,
+  objects: Collection<T>,
+  { reads, fn }: Finder<T>,
+): Findings {
+  return graph.deriveMany<T, readonly Diagnostic[]>(
+    objects,
+    { name: `findings of ${kind}`, reads },
+    (_key, object, read) => {
+      const found = fn(object, read);
+      return found.length === 0 ? [] : [[findingsKey(kind, object.metadata), found]];
+    },
+  );
+}
+
+export function warning(path: string, reason: string, message: string): Diagnostic {
+  return { severity: "warning", path, reason, message };
+}

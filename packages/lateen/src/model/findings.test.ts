@@ -1,0 +1,155 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { TestMesh } from "../../test/support/mesh.ts";
+import {
+  destinationRule,
+  gateway,
+  pod,
+  service,
+  serviceEntry,
+  sidecar,
+  virtualService,
+} from "../../test/support/mesh-objects.ts";
+import type { JsonObject } from "../api/kind.ts";
+
+function mesh(): TestMesh {
+  const made = new TestMesh();
+  const ports = [{ name: "http", port: 80 }];
+  made.set(made.inputs.services, service({ at: "shop/x" }, { clusterIP: "10.1.0.1", ports }));
+  return made;
+}
+
+/** `path reason: message` of what was found of an object. */
+function found(made: TestMesh, key: string): readonly string[] {
+  const rows = made.model.findings.get(key) ?? [];
+  return rows.map(({ path, reason, message }) => `${path} ${reason}: ${message}`);
+}
+
+const ALL: JsonObject = { egress: [{ hosts: ["*/*"] }] };
+
+function route(destination: JsonObject): JsonObject {
+  return { route: [{ destination }] };
+}
+
+test("a VirtualService whose references are all there has no findings", () => {
+  const made = mesh();
+  made.set(
+    made.inputs.virtualServices,
+    virtualService({ at: "shop/v" }, { hosts: ["x"], http: [route({ host: "x" })] }),
+  );
+  assert.deepEqual(made.model.findings.keys(), []);
+});
+
+test("missing gateway, host, port and subset, each by its path", () => {
+  const made = mesh();
+  made.set(
+    made.inputs.virtualServices,
+    virtualService(
+      { at: "shop/v" },
+      {
+        hosts: ["x"],
+        gateways: ["mesh", "g"],
+        http: [
+          route({ host: "nobody" }),
+          route({ host: "x", port: { number: 81 } }),
+          route({ host: "x", subset: "v1" }),
+        ],
+      },
+    ),
+  );
+  const reason = "ReferencedResourceNotFound";
+  assert.deepEqual(found(made, "VirtualService/shop/v"), [
+    `spec.gateways[1] ${reason}: found no Gateway shop/g`,
+    `spec.http[0].route[0].destination.host ${reason}: found no service for host nobody.shop.svc.cluster.local`,
+    `spec.http[1].route[0].destination.port.number ${reason}: x.shop.svc.cluster.local has no port 81, only 80`,
+    `spec.http[2].route[0].destination.subset ${reason}: no DestinationRule for x.shop.svc.cluster.local has a subset v1`,
+  ]);
+  made.set(
+    made.inputs.destinationRules,
+    destinationRule({ at: "shop/x" }, { host: "x", subsets: [{ name: "v1", labels: {} }] }),
+  );
+  assert.equal(found(made, "VirtualService/shop/v").length, 3);
+});
+
+test("a host that an older VirtualService has", () => {
+  const made = mesh();
+  const spec = { hosts: ["x"], http: [route({ host: "x" })] };
+  made.set(
+    made.inputs.virtualServices,
+    virtualService({ at: "shop/new", age: 2 }, spec),
+    virtualService({ at: "shop/old", age: 1 }, spec),
+  );
+  assert.deepEqual(found(made, "VirtualService/shop/new"), [
+    "spec.hosts[0] ConflictingMeshGatewayVirtualServiceHosts: shop/old is older and has the routes of x.shop.svc.cluster.local",
+  ]);
+  assert.deepEqual(found(made, "VirtualService/shop/old"), []);
+});
+
+test("a host that no server of the gateway takes", () => {
+  const made = mesh();
+  const server = { port: { number: 80, name: "http", protocol: "HTTP" }, hosts: ["*.example"] };
+  made.set(made.inputs.gateways, gateway({ at: "shop/g" }, { selector: {}, servers: [server] }));
+  const http = [route({ host: "x" })];
+  const spec = { hosts: ["a.example", "a.other"], gateways: ["g"], http };
+  made.set(made.inputs.virtualServices, virtualService({ at: "shop/v" }, spec));
+  assert.deepEqual(found(made, "VirtualService/shop/v"), [
+    "spec.hosts[1] VirtualServiceHostNotFoundInGateway: no server of its gateways takes a.other",
+  ]);
+});
+
+test("a DestinationRule for a host that nobody has", () => {
+  const made = mesh();
+  made.set(
+    made.inputs.destinationRules,
+    destinationRule({ at: "shop/a" }, { host: "y" }),
+    destinationRule({ at: "shop/b" }, { host: "x" }),
+    destinationRule({ at: "shop/c" }, { host: "*.shop.svc.cluster.local" }),
+    destinationRule({ at: "shop/d" }, { host: "*.example" }),
+  );
+  assert.deepEqual(made.model.findings.keys(), [
+    "DestinationRule/shop/a",
+    "DestinationRule/shop/d",
+  ]);
+});
+
+test("selectors that select nothing, until they do", () => {
+  const made = mesh();
+  const labels = { app: "gw" };
+  const server = { port: { number: 80, name: "http", protocol: "HTTP" }, hosts: ["*"] };
+  made.set(
+    made.inputs.gateways,
+    gateway({ at: "shop/g" }, { selector: labels, servers: [server] }),
+  );
+  made.set(
+    made.inputs.sidecars,
+    sidecar({ at: "shop/s" }, { ...ALL, workloadSelector: { labels } }),
+  );
+  const ports = [{ number: 80, name: "http", protocol: "HTTP" }];
+  const spec = { hosts: ["e.example"], ports, resolution: "STATIC", workloadSelector: { labels } };
+  made.set(made.inputs.serviceEntries, serviceEntry({ at: "shop/e" }, spec));
+  const message = "ReferencedResourceNotFound: found no pod with app=gw";
+  assert.deepEqual(found(made, "Gateway/shop/g"), [`spec.selector ${message}`]);
+  assert.equal(found(made, "Sidecar/shop/s").length, 1);
+  assert.equal(found(made, "ServiceEntry/shop/e").length, 1);
+  made.set(made.inputs.pods, pod({ at: "shop/p", labels }, { ip: "10.0.0.1" }));
+  assert.deepEqual(made.model.findings.keys(), []);
+});
+
+test("a second Sidecar for a whole namespace, and a host that a Service has", () => {
+  const made = mesh();
+  made.set(
+    made.inputs.sidecars,
+    sidecar({ at: "shop/a", age: 2 }, ALL),
+    sidecar({ at: "shop/b", age: 1 }, ALL),
+  );
+  const ports = [{ number: 80, name: "http", protocol: "HTTP" }];
+  const host = "x.shop.svc.cluster.local";
+  const spec = { hosts: [host], ports, resolution: "NONE" };
+  made.set(made.inputs.serviceEntries, serviceEntry({ at: "shop/e" }, spec));
+  assert.deepEqual(found(made, "Sidecar/shop/a"), [
+    " MultipleSidecarsWithoutWorkloadSelectors: Sidecar shop/b is older and holds for the namespace",
+  ]);
+  assert.deepEqual(found(made, "ServiceEntry/shop/e"), [
+    `spec.hosts[0] HostTaken: ${host} is described by Service shop/x`,
+  ]);
+});

@@ -1,0 +1,158 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { TestMesh } from "../../test/support/mesh.ts";
+import {
+  proxy,
+  service,
+  serviceEntry,
+  sidecar,
+  virtualService,
+} from "../../test/support/mesh-objects.ts";
+import type { JsonObject } from "../api/kind.ts";
+import { meshRoutesKey, onPortKey } from "./imports.ts";
+
+const PORTS = [{ name: "http", port: 80 }];
+
+/** Services by `namespace/name` with their exportTo annotation, in the order of their age. */
+function meshWith(services: Readonly<Record<string, string>>): TestMesh {
+  const mesh = new TestMesh();
+  const objects = Object.entries(services).map(([at, exportTo], age) =>
+    service(
+      { at, age, annotations: { "networking.istio.io/exportTo": exportTo } },
+      { clusterIP: `10.1.0.${age + 1}`, ports: PORTS },
+    ),
+  );
+  mesh.set(mesh.inputs.services, ...objects);
+  return mesh;
+}
+
+function scopeOf(
+  mesh: TestMesh,
+  at: string,
+  labels: Readonly<Record<string, string>> = {},
+): string {
+  mesh.connect(proxy(at, { labels }));
+  return mesh.classOf(at).scope;
+}
+
+/** `namespace/name` of the services that a proxy sees. */
+function seen(mesh: TestMesh, at: string): readonly string[] {
+  const cell = mesh.model.imports.services.acquire(scopeOf(mesh, at));
+  return cell.value().map(({ namespace, name }) => `${namespace}/${name}`);
+}
+
+const SERVICES = { "a/one": "*", "a/two": ".", "b/one": "*", "b/two": "a", "c/three": "~" };
+
+test("without a Sidecar, all that is exported; what is kept to few first", () => {
+  const mesh = meshWith(SERVICES);
+  assert.deepEqual(seen(mesh, "a/p"), ["a/two", "b/two", "a/one", "b/one"]);
+  assert.deepEqual(seen(mesh, "b/p"), ["a/one", "b/one"]);
+});
+
+function withEgress(...hosts: readonly string[]): TestMesh {
+  const mesh = meshWith(SERVICES);
+  mesh.set(mesh.inputs.sidecars, sidecar({ at: "a/s" }, { egress: [{ hosts: [...hosts] }] }));
+  return mesh;
+}
+
+test("egress hosts choose among what is exported", () => {
+  assert.deepEqual(seen(withEgress("./*"), "a/p"), ["a/two", "a/one"]);
+  assert.deepEqual(seen(withEgress("b/*"), "a/p"), ["b/two", "b/one"]);
+  assert.deepEqual(seen(withEgress("*/one.b.svc.cluster.local"), "a/p"), ["b/one"]);
+  assert.deepEqual(seen(withEgress("~/*"), "a/p"), []);
+  assert.deepEqual(seen(withEgress("c/*"), "a/p"), []);
+});
+
+test("hosts named for a namespace hide those named for any", () => {
+  const mesh = withEgress("*/*", "b/one.b.svc.cluster.local");
+  assert.deepEqual(seen(mesh, "a/p"), ["a/two", "a/one", "b/one"]);
+});
+
+test("a Sidecar that selects comes first, then the namespace's, then the root's, else none", () => {
+  const mesh = meshWith(SERVICES);
+  const egress = [{ hosts: ["./*"] }];
+  mesh.set(
+    mesh.inputs.sidecars,
+    sidecar({ at: "a/mine", age: 5 }, { egress, workloadSelector: { labels: { app: "x" } } }),
+    sidecar({ at: "a/wide" }, { egress }),
+    sidecar({ at: "istio-system/root" }, { egress }),
+  );
+  assert.equal(scopeOf(mesh, "a/p", { app: "x" }), "a|a/mine");
+  assert.equal(scopeOf(mesh, "a/q"), "a|a/wide");
+  assert.equal(scopeOf(mesh, "b/p"), "b|istio-system/root");
+  // The root's `./*` is the proxy's namespace.
+  assert.deepEqual(seen(mesh, "b/p"), ["b/one"]);
+  mesh.remove(mesh.inputs.sidecars, "istio-system/root");
+  assert.equal(scopeOf(mesh, "b/p"), "b|");
+});
+
+function entry(at: string, age: number, host: string): ReturnType<typeof serviceEntry> {
+  const ports = [{ number: 80, name: "http", protocol: "HTTP" }];
+  return serviceEntry({ at, age }, { hosts: [host], ports, resolution: "NONE" });
+}
+
+test("of services with one host name the older counts, a Kubernetes Service above all", () => {
+  const mesh = new TestMesh();
+  const host = "x.b.svc.cluster.local";
+  mesh.set(mesh.inputs.serviceEntries, entry("c/e", 2, host), entry("a/e", 3, host));
+  const owners = (): readonly string[] => {
+    const cell = mesh.model.imports.services.acquire(scopeOf(mesh, "d/p"));
+    return cell.value().map(each => each.namespace);
+  };
+  assert.deepEqual(owners(), ["c"]);
+  const spec = { clusterIP: "10.1.0.1", ports: PORTS };
+  mesh.set(mesh.inputs.services, service({ at: "b/x", age: 9 }, spec));
+  assert.deepEqual(owners(), ["b"]);
+  mesh.remove(mesh.inputs.services, "b/x");
+  mesh.remove(mesh.inputs.serviceEntries, "c/e");
+  assert.deepEqual(owners(), ["a"]);
+});
+
+test("with a Sidecar, a service of the own namespace comes first", () => {
+  const mesh = new TestMesh();
+  mesh.set(mesh.inputs.serviceEntries, entry("b/e", 1, "x.example"), entry("a/e", 2, "x.example"));
+  const owner = (): string | undefined => {
+    const cell = mesh.model.imports.services.acquire(scopeOf(mesh, "a/p"));
+    return cell.value()[0]?.namespace;
+  };
+  assert.equal(owner(), "b");
+  mesh.set(mesh.inputs.sidecars, sidecar({ at: "a/s" }, { egress: [{ hosts: ["*/*"] }] }));
+  assert.equal(owner(), "a");
+});
+
+function routes(mesh: TestMesh, at: string): readonly string[] {
+  const cell = mesh.model.imports.meshRoutes.acquire(meshRoutesKey(scopeOf(mesh, at), 0));
+  return cell.value().map(route => route.key);
+}
+
+function route(at: string, age: number, spec: JsonObject): ReturnType<typeof virtualService> {
+  const http = [{ route: [{ destination: { host: "one.b.svc.cluster.local" } }] }];
+  return virtualService({ at, age }, { http, ...spec });
+}
+
+test("VirtualServices of sidecars: bound to mesh, exported, imported, by age", () => {
+  const mesh = meshWith(SERVICES);
+  mesh.set(
+    mesh.inputs.virtualServices,
+    route("b/new", 9, { hosts: ["one"] }),
+    route("b/old", 1, { hosts: ["other"] }),
+    route("b/mine", 0, { hosts: ["x"], exportTo: ["."] }),
+    route("b/gateway", 0, { hosts: ["y"], gateways: ["g"] }),
+    route("a/own", 5, { hosts: ["z"], exportTo: ["."] }),
+  );
+  assert.deepEqual(routes(mesh, "a/p"), ["a/own", "b/old", "b/new"]);
+  const egress = [{ hosts: ["b/one.b.svc.cluster.local"] }];
+  mesh.set(mesh.inputs.sidecars, sidecar({ at: "a/s" }, { egress }));
+  assert.deepEqual(routes(mesh, "a/p"), ["b/new"]);
+});
+
+test("a Sidecar's clusters hold what its VirtualServices send requests to", () => {
+  const mesh = withEgress("./*");
+  mesh.set(mesh.inputs.virtualServices, route("a/v", 1, { hosts: ["one"] }));
+  assert.deepEqual(seen(mesh, "a/p"), ["a/two", "a/one", "b/one"]);
+  const cell = mesh.model.imports.onPort.acquire(onPortKey(scopeOf(mesh, "a/p"), 0, 80));
+  assert.deepEqual(
+    cell.value().map(each => `${each.namespace}/${each.name}`),
+    ["a/two", "a/one"],
+  );
+});

@@ -1,0 +1,47 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { pod } from "../../test/support/mesh-objects.ts";
+import {
+  canonicalName,
+  canonicalRevision,
+  podTlsMode,
+  podWorkloadName,
+} from "./workload-identity.ts";
+
+const ip = { ip: "10.0.0.1" };
+
+test("a pod's workload is its Deployment", () => {
+  const labels = { "pod-template-hash": "abc12" };
+  const plain = pod({ at: "default/web-abc12-x", labels }, ip);
+  const owner = { apiVersion: "apps/v1", kind: "ReplicaSet", name: "web-abc12", uid: "1" };
+  const owned = (ownerReferences: readonly object[]): string =>
+    podWorkloadName({
+      ...plain,
+      metadata: { ...plain.metadata, ownerReferences: ownerReferences as [] },
+    });
+  assert.equal(podWorkloadName(plain), "web-abc12-x");
+  assert.equal(owned([{ ...owner, controller: true }]), "web");
+  assert.equal(owned([{ ...owner, controller: true, kind: "StatefulSet", name: "db" }]), "db");
+  assert.equal(owned([owner]), "web-abc12-x");
+});
+
+test("canonical name and revision come from the first label that is there", () => {
+  const labels = { app: "a", "app.kubernetes.io/name": "k", version: "v1" };
+  assert.equal(canonicalName(labels, "workload"), "k");
+  assert.equal(canonicalName({}, "workload"), "workload");
+  assert.equal(canonicalName({ app: "" }, "workload"), "workload");
+  assert.equal(canonicalRevision(labels), "v1");
+  assert.equal(canonicalRevision({}), "");
+});
+
+test("a pod speaks the mesh's TLS by its label, else by the injector's annotation", () => {
+  const label = (mode: string): Record<string, string> => ({ "security.istio.io/tlsMode": mode });
+  const annotations = { "sidecar.istio.io/status": "{}" };
+  assert.equal(podTlsMode(pod({ at: "a/p" }, ip)), "disabled");
+  assert.equal(podTlsMode(pod({ at: "a/p", labels: label("istio") }, ip)), "istio");
+  assert.equal(podTlsMode(pod({ at: "a/p", annotations }, ip)), "istio");
+  assert.equal(
+    podTlsMode(pod({ at: "a/p", annotations, labels: label("disabled") }, ip)),
+    "disabled",
+  );
+});
