@@ -4,11 +4,14 @@ import type { Resource } from "./types.ts";
 
 export type ResourceSet = WatchSet<Resource | undefined>;
 
-/** All of a set as of one revision; made once and shared by the streams that hold the set. */
-export interface Snapshot {
-  readonly revision: number;
-  /** In name order. */
+/** Resources of one response. Lists that several streams send are the same object. */
+export interface ResourceList {
   readonly resources: readonly Resource[];
+}
+
+/** All of a set as of one revision; made once and shared by the streams that hold the set. */
+export interface Snapshot extends ResourceList {
+  readonly revision: number;
   /** Names without a resource. */
   readonly missing: readonly string[];
   /** Bytes of all resources in the delta form (the other form is a little smaller). */

@@ -90,7 +90,7 @@ export class AdsStream {
     for (const subscription of this.#subscriptions) {
       const { type } = subscription;
       if (namesClusters(type) && clustersOnTheWay) continue;
-      const state = subscription.busy ? "busy" : subscription.prepare(stop);
+      const state = subscription.inFlight.busy ? "busy" : subscription.prepare(stop);
       if (state === "lost") return lost;
       // Endpoints ahead of their clusters would have to be sent again.
       if (state === "unsettled" && type === clusterType) return more;
@@ -108,7 +108,7 @@ export class AdsStream {
     this.#nowMs = nowMs;
     let overdue = false;
     for (const subscription of this.#subscriptions) {
-      if (subscription.tick(nowMs)) overdue = true;
+      if (subscription.inFlight.tick(nowMs)) overdue = true;
     }
     const waited = this.#resumedAtMs === undefined ? 0 : nowMs - this.#resumedAtMs;
     if (waited >= this.#options.limits.ackWaitMs) {
@@ -183,7 +183,7 @@ export class AdsStream {
   }
 
   #forceWarming(endpoints: Subscription): void {
-    for (const { resources } of this.#find(clusterType)?.inFlight ?? [])
+    for (const { resources } of this.#find(clusterType)?.inFlight.waiting ?? [])
       endpoints.force(resources.map(resource => resource.name));
   }
 
@@ -194,7 +194,7 @@ export class AdsStream {
 
   #receiveSotw(subscription: Subscription, request: Request): void {
     // An answer to anything but the newest response is stale; the client will answer that one too.
-    const newest = subscription.inFlight.at(-1)?.nonce;
+    const newest = subscription.inFlight.waiting.at(-1)?.nonce;
     const stale = request.nonce !== "" && newest !== undefined && request.nonce !== newest;
     if (request.nonce !== "") this.#answered(subscription, request);
     if (!stale) subscription.replace(request.subscribe);
@@ -202,7 +202,7 @@ export class AdsStream {
 
   #answered(subscription: Subscription, request: Request): void {
     const { type, rejection, nonce } = request;
-    const response = subscription.answer(nonce, rejection !== undefined);
+    const response = subscription.answer(nonce, rejection === undefined);
     if (response === undefined) return;
     const { revision } = response;
     if (rejection === undefined) {
@@ -217,7 +217,8 @@ export class AdsStream {
   #pullRemovals(): Pulled | undefined {
     const clusters = this.#find(clusterType);
     const revision = clusters?.deferredRevision;
-    if (clusters === undefined || revision === undefined || clusters.busy) return undefined;
+    if (clusters === undefined || revision === undefined || clusters.inFlight.busy)
+      return undefined;
     const users = this.#subscriptions.filter(({ type }) => namesClusters(type));
     if (users.length === 0 && this.#resumedAtMs !== undefined) return undefined;
     if (!users.every(user => user.caughtUp(revision))) return undefined;
@@ -228,13 +229,14 @@ export class AdsStream {
   #send(subscription: Subscription, emission: Emission): Pulled {
     const { form, controlPlane } = this.#options;
     const { type } = subscription;
-    const { resources, removed, revision } = emission;
+    const { removed, revision } = emission;
+    const { resources } = emission.resources;
     this.#nonces++;
     const nonce = String(this.#nonces);
     const head = { type, nonce, version: emission.version, controlPlane };
     const message =
       form === "delta" ? encodeDelta(head, resources, removed) : encodeSotw(head, resources);
-    subscription.sent({ nonce, revision, resources, sentAtMs: this.#nowMs });
+    subscription.inFlight.sent({ nonce, revision, resources, sentAtMs: this.#nowMs });
     if (type === clusterType) this.#warm(emission);
     const names = resources.length + removed.length;
     this.#connection?.report({ kind: "sent", type, nonce, revision, names, bytes: message.bytes });

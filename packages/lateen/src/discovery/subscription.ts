@@ -1,29 +1,24 @@
 import { assert } from "../base/assert.ts";
+import { Backlog, type Lookup, type Picked } from "./backlog.ts";
 import { Feed } from "./feed.ts";
+import { type InFlight, InFlights } from "./in-flight.ts";
 import type { StreamLimits } from "./limits.ts";
+import { NameList } from "./name-list.ts";
 import type { Request } from "./request.ts";
-import type { SnapshotCache } from "./snapshot.ts";
+import type { ResourceList, SnapshotCache } from "./snapshot.ts";
 import { appliesOneByOne, isWholeType } from "./type-order.ts";
 import type { Connection, Resource } from "./types.ts";
 
 /** What the next response of a type holds. */
 export interface Emission {
-  readonly resources: readonly Resource[];
+  readonly resources: ResourceList;
   /** Delta only. */
   readonly removed: readonly string[];
   /** Those among `resources` that the client does not have yet in this version. */
   readonly changed: readonly Resource[];
   readonly revision: number;
-  /** State of the world: the `version_info`. */
+  /** `system_version_info` or `version_info`. */
   readonly version: string;
-}
-
-/** A response that the client has not answered. Its resources are shared; it lives one round trip. */
-export interface InFlight {
-  readonly nonce: string;
-  readonly revision: number;
-  readonly resources: readonly Resource[];
-  readonly sentAtMs: number;
 }
 
 export interface SubscriptionContext {
@@ -35,65 +30,54 @@ export interface SubscriptionContext {
 }
 
 const none: readonly never[] = [];
-/** Responses without an answer that are remembered; more only when answers are overdue. */
-const IN_FLIGHT_MAX = 4;
 
 /**
- * What one stream wants of one type, and how far it has got. Holds two feeds and a few sets of
- * exceptions, each empty as soon as the client has what it asked for.
+ * What one stream wants of one type, and how far it has got. Holds two feeds and a few exceptions,
+ * which are empty as soon as the client has what it asked for.
  */
-export class Subscription {
+export class Subscription implements Lookup {
   readonly type: string;
+  readonly inFlight: InFlights;
   readonly #context: SubscriptionContext;
   #wildcard: Feed | undefined;
   #named: Feed | undefined;
-  /** Explicit names, a list shared with other streams. */
-  #names: readonly string[] = none;
-  /** Explicit names that come (true) or go, until the set is asked for. */
-  #queued: Map<string, boolean> | undefined;
-  /** Names asked for: answered also when there is no such resource. */
-  readonly #asked = new Set<string>();
-  /** Names that changed. */
-  readonly #pending = new Set<string>();
-  /** Versions that the client rejected, by name: not sent again to this stream. */
-  readonly #rejected = new Map<string, string>();
-  /** Parts of rejected responses, sent again in halves until the culprits are alone. */
-  readonly #suspects: (readonly string[])[] = [];
-  /** Removals that wait for other types; in the whole form with the resource to keep. */
-  readonly #deferred = new Map<string, Resource | undefined>();
+  readonly #names = new NameList();
+  readonly #backlog = new Backlog();
   #deferredRevision = -1;
   #answerDue = false;
   /** What the client said it has, until the first response was made. */
   #known: ReadonlyMap<string, string> | undefined;
   #knownVersion = "";
+  /** The whole form: what was sent last, shared with others. */
   #lastWhole: readonly Resource[] = none;
-  #inFlight: readonly InFlight[] = none;
-  #overdue = false;
-  #ackedRevision = -1;
 
   constructor(type: string, context: SubscriptionContext) {
     this.type = type;
     this.#context = context;
+    this.inFlight = new InFlights(context.limits.ackWaitMs);
   }
 
-  // --- what the client says -------------------------------------------------------------------
+  // What the client says.
 
-  /** Names that are subscribed explicitly, an upper bound while changes wait to be taken. */
+  /** Names that are subscribed explicitly. */
   get nameCount(): number {
-    return this.#names.length + (this.#queued?.size ?? 0);
+    const max = this.#context.limits.namesPerTypeMax;
+    const most = this.#names.names.length + this.#names.queuedSize;
+    return most <= max ? most : this.#names.size;
   }
 
   /** The first request for the type on this stream. */
   open(request: Request): void {
     const { connection, form } = this.#context;
-    const delta = form === "delta";
-    if (request.initialVersions.size > 0) connection.has?.(this.type, request.initialVersions);
+    if (request.initialVersions.size > 0) {
+      connection.has?.(this.type, request.initialVersions);
+      this.#known = request.initialVersions;
+    }
+    this.#knownVersion = request.versionInfo;
     const wild = request.subscribe.length === 0 || request.subscribe.includes("*");
     if (wild) this.#openWildcard();
-    for (const name of request.subscribe) if (name !== "*") this.#queue(name, true);
-    this.#known = request.initialVersions.size > 0 ? request.initialVersions : undefined;
-    this.#knownVersion = request.versionInfo;
-    this.#answerDue = delta ? wild && this.#known === undefined : true;
+    for (const name of request.subscribe) if (name !== "*") this.#names.queue(name, true);
+    this.#answerDue = form === "sotw" || (wild && this.#known === undefined);
   }
 
   /** A later delta request: names come and go one by one. */
@@ -116,7 +100,7 @@ export class Subscription {
     else this.#closeWildcard();
     const now = new Set(names);
     now.delete("*");
-    const had = new Set(this.#names);
+    const had = new Set(this.#names.names);
     for (const name of had) if (!now.has(name)) this.#drop(name);
     for (const name of now) {
       if (had.has(name)) continue;
@@ -128,31 +112,21 @@ export class Subscription {
   /** Sends these again: what the client made of them depends on something that changed. */
   force(names: Iterable<string>): void {
     for (const name of names) {
-      if (this.#subscribes(name) || this.#queued?.get(name) === true) this.#asked.add(name);
+      const known = this.#wildcard?.has(name) === true || this.#named?.has(name) === true;
+      if (known || this.#names.isComing(name)) this.#backlog.asked.add(name);
     }
   }
 
   #ask(name: string): void {
-    this.#queue(name, true);
-    this.#asked.add(name);
-    this.#rejected.delete(name);
+    this.#names.queue(name, true);
+    this.#backlog.ask(name);
   }
 
   #drop(name: string): void {
-    this.#queue(name, false);
-    this.#rejected.delete(name);
-    if (this.#wildcard === undefined) {
-      this.#asked.delete(name);
-      this.#pending.delete(name);
-    } else {
-      // Still covered by the wildcard: the answer says whether the resource stays.
-      this.#asked.add(name);
-    }
-  }
-
-  #queue(name: string, wanted: boolean): void {
-    this.#queued ??= new Map();
-    this.#queued.set(name, wanted);
+    this.#names.queue(name, false);
+    this.#backlog.forget(name);
+    // Where the wildcard still covers it, the answer says whether the resource stays.
+    if (this.#wildcard !== undefined) this.#backlog.asked.add(name);
   }
 
   #openWildcard(): void {
@@ -166,76 +140,39 @@ export class Subscription {
     this.#wildcard.close();
     this.#wildcard = undefined;
     // Named ones must be sent again: the client may have forgotten them with the rest.
-    for (const name of this.#names) this.#asked.add(name);
+    for (const name of this.#names.names) this.#backlog.asked.add(name);
   }
 
   /** The proxy's class changed: the same names mean other resources. */
   reclassify(): void {
-    const { connection } = this.#context;
     if (this.#wildcard !== undefined) {
-      const set = connection.wildcard(this.type);
+      const set = this.#context.connection.wildcard(this.type);
       if (set !== undefined) this.#wildcard.exchange(set);
     }
-    if (this.#named !== undefined) this.#follow(this.#named, this.#names);
+    if (this.#named !== undefined) this.#follow(this.#names.names);
   }
 
-  // --- answers --------------------------------------------------------------------------------
-
-  get busy(): boolean {
-    return this.#inFlight.length > 0 && !this.#overdue;
-  }
-
-  get inFlight(): readonly InFlight[] {
-    return this.#inFlight;
-  }
-
-  sent(response: InFlight): void {
-    this.#inFlight = [...this.#inFlight.slice(1 - IN_FLIGHT_MAX), response];
-    this.#overdue = false;
-  }
-
-  /** True when a response has just become overdue. */
-  tick(nowMs: number): boolean {
-    const newest = this.#inFlight.at(-1);
-    if (newest === undefined || this.#overdue) return false;
-    this.#overdue = nowMs - newest.sentAtMs >= this.#context.limits.ackWaitMs;
-    return this.#overdue;
-  }
-
-  /** The response that a nonce answers, with all before it taken as answered; or undefined. */
-  answer(nonce: string, rejected: boolean): InFlight | undefined {
-    const place = this.#inFlight.findIndex(response => response.nonce === nonce);
-    const response = this.#inFlight[place];
-    if (response === undefined) return undefined;
-    this.#inFlight = this.#inFlight.slice(place + 1);
-    if (rejected) this.#reject(response);
-    else this.#ackedRevision = Math.max(this.#ackedRevision, response.revision);
+  /** The response that a nonce answers, or undefined when it is none that waits. */
+  answer(nonce: string, accepted: boolean): InFlight | undefined {
+    const response = this.inFlight.answer(nonce, accepted);
+    if (response !== undefined && !accepted && !this.#whole)
+      this.#backlog.reject(response.resources, appliesOneByOne(this.type));
     return response;
   }
 
-  #reject(response: InFlight): void {
-    if (this.#whole) return;
-    const { resources } = response;
-    if (appliesOneByOne(this.type) || resources.length <= 1) {
-      for (const { name, version } of resources) this.#rejected.set(name, version);
-      return;
-    }
-    const half = Math.ceil(resources.length / 2);
-    const names = resources.map(resource => resource.name);
-    this.#suspects.push(names.slice(0, half), names.slice(half));
-  }
-
-  // --- what to send ---------------------------------------------------------------------------
+  // What to send.
 
   /** True when nothing that changed up to `revision` is still to be accepted by the client. */
   caughtUp(revision: number): boolean {
-    if (this.#ackedRevision >= revision) return true;
-    return !this.busy && !this.#hasWork && !this.#answerDue && this.#revision >= revision;
+    const { busy, ackedRevision } = this.inFlight;
+    if (ackedRevision >= revision) return true;
+    if (busy || this.#backlog.hasWork || this.#answerDue) return false;
+    return this.#revision >= revision || this.#feeds().length === 0;
   }
 
   /** Revision of the graph at which removals were put off, or undefined if there are none. */
   get deferredRevision(): number | undefined {
-    return this.#deferred.size > 0 ? this.#deferredRevision : undefined;
+    return this.#backlog.deferred.size > 0 ? this.#deferredRevision : undefined;
   }
 
   /**
@@ -244,21 +181,22 @@ export class Subscription {
    */
   prepare(stop: () => boolean): "ready" | "unsettled" | "lost" {
     this.#rebuild();
-    for (const feed of this.#feeds()) if (!feed.settle(stop)) return "unsettled";
+    const feeds = this.#feeds();
+    for (const feed of feeds) if (!feed.settle(stop)) return "unsettled";
     if (this.#isUpToDate()) {
       this.#answerDue = false;
-      for (const feed of this.#feeds()) feed.skip();
-      if (this.#whole) this.#lastWhole = this.#all();
+      for (const feed of feeds) feed.skip();
+      if (this.#whole) this.#lastWhole = this.#all().resources;
     }
     this.#knownVersion = "";
     const known = this.#known;
     this.#known = undefined;
     if (known !== undefined) this.#takeKnown(known);
     let complete = true;
-    for (const feed of this.#feeds()) {
+    for (const feed of feeds) {
       if (feed.fresh) {
         if (!this.#canSendAtOnce(feed)) this.#expand(feed);
-      } else if (!feed.take(this.#pending)) complete = false;
+      } else if (!feed.take(this.#backlog.pending)) complete = false;
     }
     return complete ? "ready" : "lost";
   }
@@ -279,10 +217,19 @@ export class Subscription {
 
   /** For tests of memory: entries held beside the shared sets. */
   get ownEntries(): number {
-    let count = this.#queued?.size ?? 0;
-    count += this.#asked.size + this.#pending.size + this.#rejected.size + this.#deferred.size;
-    for (const names of this.#suspects) count += names.length;
-    return count + (this.#known?.size ?? 0);
+    return this.#names.queuedSize + this.#backlog.size + (this.#known?.size ?? 0);
+  }
+
+  resource(name: string): Resource | undefined {
+    return this.#wildcard?.resource(name) ?? this.#named?.resource(name);
+  }
+
+  covers(name: string): boolean {
+    return this.#wildcard !== undefined || this.#named?.has(name) === true;
+  }
+
+  failed(name: string): boolean {
+    return this.#wildcard?.set.failed(name) === true || this.#named?.set.failed(name) === true;
   }
 
   get #whole(): boolean {
@@ -291,96 +238,67 @@ export class Subscription {
   }
 
   get #revision(): number {
-    let revision = -1;
-    for (const feed of this.#feeds()) revision = Math.max(revision, feed.revision);
-    return revision;
+    return Math.max(this.#wildcard?.revision ?? -1, this.#named?.revision ?? -1);
   }
 
-  get #hasWork(): boolean {
-    return this.#asked.size + this.#pending.size + this.#suspects.length > 0;
-  }
-
-  *#feeds(): Generator<Feed> {
-    if (this.#wildcard !== undefined) yield this.#wildcard;
-    if (this.#named !== undefined) yield this.#named;
-  }
-
-  #subscribes(name: string): boolean {
-    return this.#wildcard?.has(name) === true || this.#named?.has(name) === true;
-  }
-
-  /** What can not be built now is not gone: the client keeps what it has. */
-  #failed(name: string): boolean {
-    return this.#wildcard?.set.failed(name) === true || this.#named?.set.failed(name) === true;
-  }
-
-  #resource(name: string): Resource | undefined {
-    return this.#wildcard?.resource(name) ?? this.#named?.resource(name);
+  #feeds(): readonly Feed[] {
+    return [this.#wildcard, this.#named].filter(feed => feed !== undefined);
   }
 
   #rebuild(): void {
-    const queued = this.#queued;
-    if (queued === undefined) return;
-    this.#queued = undefined;
-    const names = new Set(this.#names);
-    for (const [name, wanted] of queued) {
-      if (wanted) names.add(name);
-      else names.delete(name);
-    }
-    this.#follow(this.#named, [...names].sort());
+    const names = this.#names.take();
+    if (names !== undefined) this.#follow(names);
   }
 
-  #follow(feed: Feed | undefined, names: readonly string[]): void {
+  #follow(names: readonly string[]): void {
     const { connection, snapshots, wake } = this.#context;
     const set = connection.named(this.type, names);
-    if (feed === undefined) this.#named = new Feed(set, wake);
-    else feed.exchange(set);
-    this.#names = snapshots.sharedNames(set, names);
+    if (this.#named === undefined) this.#named = new Feed(set, wake);
+    else this.#named.exchange(set);
+    this.#names.share(snapshots.sharedNames(set, names));
   }
 
   #isUpToDate(): boolean {
-    if (this.#knownVersion === "" || this.#asked.size > 0) return false;
+    if (this.#knownVersion === "" || this.#backlog.asked.size > 0) return false;
     return this.#knownVersion === this.#digest();
   }
 
   #digest(): string {
-    const digests: string[] = [];
-    for (const feed of this.#feeds()) digests.push(this.#context.snapshots.digest(feed.set));
-    return digests.join("-");
+    return this.#feeds()
+      .map(feed => this.#context.snapshots.digest(feed.set))
+      .join("-");
   }
 
   /** A client that comes back: only what differs from what it has. */
   #takeKnown(known: ReadonlyMap<string, string>): void {
+    const { asked, pending } = this.#backlog;
     for (const feed of this.#feeds()) {
       if (!feed.fresh) continue;
-      const into = feed === this.#named ? this.#asked : this.#pending;
+      const into = feed === this.#named ? asked : pending;
       for (const name of feed.set.names()) {
-        const version = this.#resource(name)?.version;
+        const version = this.resource(name)?.version;
         if (version === undefined ? feed === this.#named : version !== known.get(name))
           into.add(name);
       }
       feed.skip();
     }
     if (this.#wildcard === undefined) return;
-    for (const name of known.keys()) {
-      if (this.#resource(name) === undefined) this.#pending.add(name);
-    }
+    for (const name of known.keys()) if (this.resource(name) === undefined) pending.add(name);
   }
 
   /** Everything goes into one response, for which no names need to be collected. */
   #canSendAtOnce(feed: Feed): boolean {
     if (this.#whole) return true;
-    if (feed === this.#wildcard ? this.#named !== undefined : this.#wildcard !== undefined)
-      return false;
+    if (this.#feeds().length > 1 || this.#backlog.pending.size > 0) return false;
     const { bytes } = this.#context.snapshots.of(feed.set);
-    return bytes <= this.#context.limits.responseBytesSoft && this.#pending.size === 0;
+    return bytes <= this.#context.limits.responseBytesSoft;
   }
 
   #expand(feed: Feed): void {
-    if (feed === this.#named) for (const name of feed.set.names()) this.#asked.add(name);
-    else {
-      for (const { name } of this.#context.snapshots.of(feed.set).resources)
-        this.#pending.add(name);
+    const { asked, pending } = this.#backlog;
+    for (const name of feed.set.names()) {
+      if (feed === this.#named) asked.add(name);
+      else if (feed.resource(name) !== undefined) pending.add(name);
     }
     feed.skip();
   }
@@ -388,139 +306,104 @@ export class Subscription {
   /** Delta, and the types of the other form of which a part may be sent. */
   #emitChanged(removals: boolean): Emission | undefined {
     for (const feed of this.#feeds()) if (feed.fresh) return this.#emitAtOnce(feed);
-    const resources: Resource[] = [];
-    const removed: string[] = [];
+    const hadDeferred = this.#backlog.deferred.size;
     const maxBytes = this.#context.limits.responseBytesSoft;
-    let bytes = this.#pick(this.#asked, true, maxBytes, resources, removed);
-    if (removals) for (const name of this.#deferred.keys()) this.#pending.add(name);
-    bytes += this.#pick(this.#pending, removals, maxBytes - bytes, resources, removed);
-    if (bytes === 0) this.#pickSuspects(resources);
-    const delta = this.#context.form === "delta";
-    if (resources.length === 0 && (removed.length === 0 || !delta) && !this.#answerDue)
-      return undefined;
+    const picked = this.#backlog.pick(this, removals, maxBytes);
+    if (this.#backlog.deferred.size > hadDeferred) this.#deferredRevision = this.#revision;
+    return this.#emission({ resources: picked.resources }, picked, this.#revision);
+  }
+
+  #emitAtOnce(feed: Feed): Emission | undefined {
+    const snapshot = this.#context.snapshots.of(feed.set);
+    feed.skip();
+    this.#backlog.asked.clear();
+    const removed = feed === this.#named ? snapshot.missing : none;
+    return this.#emission(snapshot, { resources: snapshot.resources, removed }, feed.revision);
+  }
+
+  #emission(
+    resources: ResourceList,
+    picked: {
+      readonly resources: Picked["resources"] | readonly Resource[];
+      readonly removed: readonly string[];
+    },
+    revision: number,
+  ): Emission | undefined {
+    const removed = this.#context.form === "delta" ? picked.removed : none;
+    if (picked.resources.length === 0 && removed.length === 0 && !this.#answerDue) return undefined;
+    return { resources, removed, changed: picked.resources, revision, version: this.#version() };
+  }
+
+  #emitWhole(removals: boolean): Emission | undefined {
+    const fresh = this.#feeds().filter(feed => feed.fresh);
+    for (const feed of fresh) feed.skip();
+    const { deferred } = this.#backlog;
+    const shrinks = removals && deferred.size > 0;
+    if (removals) deferred.clear();
+    const { changed, removed } = this.#takeWhole(removals);
+    const same = fresh.length === 0 && changed.length === 0 && !removed && !shrinks;
+    if (same && !this.#answerDue) return undefined;
+    const all = this.#all();
+    this.#lastWhole = all.resources;
     return {
-      resources,
-      removed: delta ? removed : none,
-      changed: resources,
+      resources: all,
+      removed: none,
+      changed: fresh.length > 0 ? all.resources : changed,
       revision: this.#revision,
       version: this.#version(),
     };
   }
 
-  #emitAtOnce(feed: Feed): Emission | undefined {
-    const { resources, missing } = this.#context.snapshots.of(feed.set);
-    feed.skip();
-    this.#asked.clear();
-    const removed = feed === this.#named && this.#context.form === "delta" ? missing : none;
-    if (resources.length === 0 && removed.length === 0 && !this.#answerDue) return undefined;
-    const version = this.#version();
-    return { resources, removed, changed: resources, revision: feed.revision, version };
-  }
-
-  /** Moves names into a response until it has `maxBytes`; returns the bytes taken. */
-  #pick(
-    names: Set<string>,
-    removals: boolean,
-    maxBytes: number,
-    resources: Resource[],
-    removed: string[],
-  ): number {
-    let bytes = 0;
-    for (const name of names) {
-      if (bytes >= maxBytes) break;
-      names.delete(name);
-      this.#pending.delete(name);
-      const resource = this.#resource(name);
-      if (resource === undefined) {
-        if (this.#wildcard === undefined && !this.#subscribes(name)) continue;
-        if (this.#failed(name)) continue;
-        this.#rejected.delete(name);
-        if (removals) removed.push(name);
-        else this.#defer(name, undefined);
-        if (removals) this.#deferred.delete(name);
-        continue;
-      }
-      this.#deferred.delete(name);
-      if (this.#rejected.get(name) === resource.version) continue;
-      this.#rejected.delete(name);
-      resources.push(resource);
-      bytes += resource.deltaField.length;
-    }
-    return bytes;
-  }
-
-  #pickSuspects(resources: Resource[]): void {
-    for (const name of this.#suspects.pop() ?? none) {
-      const resource = this.#resource(name);
-      if (resource !== undefined && this.#rejected.get(name) !== resource.version)
-        resources.push(resource);
-    }
-  }
-
-  #defer(name: string, kept: Resource | undefined): void {
-    this.#deferred.set(name, kept);
-    this.#deferredRevision = this.#revision;
-  }
-
-  #emitWhole(removals: boolean): Emission | undefined {
-    let fresh = false;
-    for (const feed of this.#feeds()) {
-      if (!feed.fresh) continue;
-      fresh = true;
-      feed.skip();
-    }
+  /** Empties the backlog into what changed; removals that may not be yet are put off. */
+  #takeWhole(removals: boolean): { changed: Resource[]; removed: boolean } {
+    const { asked, pending, deferred } = this.#backlog;
     const changed: Resource[] = [];
-    let shrinks = removals && this.#deferred.size > 0;
-    if (removals) this.#deferred.clear();
-    for (const name of [...this.#asked, ...this.#pending]) {
-      const resource = this.#resource(name);
+    let removed = false;
+    for (const name of new Set([...asked, ...pending])) {
+      const resource = this.resource(name);
       if (resource !== undefined) {
-        this.#deferred.delete(name);
+        deferred.delete(name);
         changed.push(resource);
         continue;
       }
       const kept = this.#lastWhole.find(last => last.name === name);
       if (kept === undefined) continue;
-      if (removals) shrinks = true;
-      else this.#defer(name, kept);
+      if (removals) removed = true;
+      else deferred.set(name, kept);
+      this.#deferredRevision = this.#revision;
     }
-    this.#asked.clear();
-    this.#pending.clear();
-    if (!fresh && changed.length === 0 && !shrinks && !this.#answerDue) return undefined;
-    const resources = this.#all();
-    this.#lastWhole = resources;
-    const revision = this.#revision;
-    const version = this.#version();
-    return { resources, removed: none, changed: fresh ? resources : changed, revision, version };
+    asked.clear();
+    pending.clear();
+    return { changed, removed };
   }
 
   /** All that the client shall have, with what is kept for now. */
-  #all(): readonly Resource[] {
+  #all(): ResourceList {
     const { snapshots } = this.#context;
-    const feeds = [...this.#feeds()];
-    const [first] = feeds;
-    if (first === undefined) return none;
-    const base = snapshots.of(first.set).resources;
-    if (feeds.length === 1 && this.#deferred.size === 0) return base;
-    const byName = new Map(base.map(resource => [resource.name, resource]));
-    for (const feed of feeds.slice(1)) {
-      for (const resource of snapshots.of(feed.set).resources) byName.set(resource.name, resource);
+    const { deferred } = this.#backlog;
+    const [first, second] = this.#feeds();
+    if (first === undefined) return { resources: none };
+    const base = snapshots.of(first.set);
+    if (second === undefined && deferred.size === 0) return base;
+    const byName = new Map(base.resources.map(resource => [resource.name, resource]));
+    if (second !== undefined) {
+      for (const resource of snapshots.of(second.set).resources)
+        byName.set(resource.name, resource);
     }
-    for (const [name, kept] of this.#deferred) {
+    for (const [name, kept] of deferred) {
       assert(kept !== undefined, `a removal of ${name} was put off without what to keep`);
       byName.set(name, kept);
     }
-    return [...byName.values()];
+    return { resources: [...byName.values()] };
   }
 
   /**
-   * A version that a client may show to say that it has everything. Where it has not (parts are
-   * still to come, or were rejected), the version must equal no later one.
+   * In the whole form a version that a client may show to say that it has everything. Where it has
+   * not (parts are still to come, or were rejected), the version must equal no later one.
    */
   #version(): string {
     if (this.#context.form === "delta") return String(this.#revision);
-    const partial = this.#hasWork || this.#rejected.size > 0 || this.#deferred.size > 0;
     const digest = this.#digest();
-    return partial ? `${digest}+${this.#revision}` : digest;
+    return this.#backlog.isClean ? digest : `${digest}+${this.#revision}`;
   }
 }

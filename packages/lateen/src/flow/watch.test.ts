@@ -238,6 +238,9 @@ function follow(set: WatchSet<unknown>, follower: Follower): void {
   assert.deepEqual(new Map([...follower.state].sort()), new Map(now));
 }
 
+const seconds = Number(process.env["LATEEN_SOAK_SECONDS"] ?? 0);
+const budget = seconds > 0 ? { interruptAfterTimeLimit: seconds * 1000, numRuns: 1e9 } : {};
+
 for (const kind of ["explicit", "following"] as const) {
   test(`followers of any pace have the state of now: ${kind} sets`, () => {
     fc.assert(
@@ -259,7 +262,7 @@ for (const kind of ["explicit", "following"] as const) {
         }
         for (const follower of followers) follow(watched, follower);
       }),
-      { numRuns: 300 },
+      { numRuns: 300, ...budget },
     );
   });
 }

@@ -49,6 +49,8 @@ const cause = { source: "test" };
 
 export class FakeConfigSource implements ConfigSource {
   ready = true;
+  /** False where a test counts memory. */
+  keepEvents = true;
   readonly connections: FakeConnection[] = [];
   /** Types that have no wildcard. */
   readonly namedOnly = new Set<string>();
@@ -173,7 +175,7 @@ export class FakeConnection implements Connection {
   }
 
   report(event: StreamEvent): void {
-    this.events.push(event);
+    if (this.#source.keepEvents) this.events.push(event);
   }
 
   close(): void {

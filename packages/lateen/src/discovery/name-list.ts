@@ -1,0 +1,55 @@
+const none: readonly string[] = [];
+
+/** The explicit names of one subscription; changes are collected and taken together. */
+export class NameList {
+  /** May be a list that other streams share: never changed in place. */
+  #names: readonly string[] = none;
+  #queued: Map<string, boolean> | undefined;
+
+  /** As of the last `take`. */
+  get names(): readonly string[] {
+    return this.#names;
+  }
+
+  /** With the changes that were not taken yet. */
+  get size(): number {
+    return this.#queued === undefined ? this.#names.length : this.#merged(this.#queued).size;
+  }
+
+  get queuedSize(): number {
+    return this.#queued?.size ?? 0;
+  }
+
+  queue(name: string, wanted: boolean): void {
+    this.#queued ??= new Map();
+    this.#queued.set(name, wanted);
+  }
+
+  /** True when the name is among those that wait to be taken. */
+  isComing(name: string): boolean {
+    return this.#queued?.get(name) === true;
+  }
+
+  /** The new list, or undefined when nothing was queued. */
+  take(): readonly string[] | undefined {
+    const queued = this.#queued;
+    if (queued === undefined) return undefined;
+    this.#queued = undefined;
+    this.#names = [...this.#merged(queued)].sort();
+    return this.#names;
+  }
+
+  /** Exchanges the list for an equal one that is shared. */
+  share(names: readonly string[]): void {
+    this.#names = names;
+  }
+
+  #merged(queued: ReadonlyMap<string, boolean>): Set<string> {
+    const merged = new Set(this.#names);
+    for (const [name, wanted] of queued) {
+      if (wanted) merged.add(name);
+      else merged.delete(name);
+    }
+    return merged;
+  }
+}
