@@ -7,13 +7,21 @@ import type { StoreEvent } from "./stored.ts";
 export interface HistoryLimits {
   /** Events kept for each resource. */
   readonly eventsPerResource: number;
+  /** JSON text of the events kept for each resource, in characters; the last event always stays. */
+  readonly sizePerResource: number;
 }
 
-export const defaultHistoryLimits: HistoryLimits = { eventsPerResource: 4096 };
+export const defaultHistoryLimits: HistoryLimits = {
+  eventsPerResource: 4096,
+  sizePerResource: 16 * 1024 * 1024,
+};
 
 interface Window {
-  /** Ascending by resourceVersion; the first `dropped` entries are gone. */
+  /** Ascending by resourceVersion. */
   events: StoreEvent[];
+  /** Of each event, beside it. */
+  sizes: number[];
+  size: number;
   /** Everything after this revision is in `events`. */
   start: number;
 }
@@ -25,19 +33,33 @@ export class History {
   /** `starts`: for each resource the revision of its last change before this process. */
   constructor(limits: HistoryLimits, starts: ReadonlyMap<string, number>) {
     this.#limits = limits;
-    for (const [resource, start] of starts) this.#windows.set(resource, { events: [], start });
+    for (const [resource, start] of starts) this.#windows.set(resource, emptyWindow(start));
   }
 
-  append(resource: string, event: StoreEvent): void {
-    const window = this.#windows.get(resource) ?? { events: [], start: 0 };
+  /** `size`: characters of the event's object as JSON. */
+  append(resource: string, event: StoreEvent, size: number): void {
+    const window = this.#windows.get(resource) ?? emptyWindow(0);
     this.#windows.set(resource, window);
     window.events.push(event);
+    window.sizes.push(size);
+    window.size += size;
     // Trimmed by a quarter at a time, so that the cost for one event stays constant.
-    const limit = this.#limits.eventsPerResource;
-    if (window.events.length <= limit + Math.ceil(limit / 4)) return;
-    const cut = window.events.length - limit;
+    const { eventsPerResource, sizePerResource } = this.#limits;
+    const slack = 5 / 4;
+    if (window.events.length > eventsPerResource * slack || window.size > sizePerResource * slack)
+      this.#trim(window);
+  }
+
+  #trim(window: Window): void {
+    const { eventsPerResource, sizePerResource } = this.#limits;
+    let cut = Math.max(0, window.events.length - eventsPerResource);
+    let size = window.sizes.slice(cut).reduce((sum, one) => sum + one, 0);
+    while (size > sizePerResource && cut < window.events.length - 1)
+      size -= window.sizes[cut++] ?? 0;
     window.start = window.events[cut - 1]?.resourceVersion ?? window.start;
     window.events = window.events.slice(cut);
+    window.sizes = window.sizes.slice(cut);
+    window.size = size;
   }
 
   /** False when events after `revision` are gone. */
@@ -57,4 +79,8 @@ export class History {
     }
     return events.slice(low);
   }
+}
+
+function emptyWindow(start: number): Window {
+  return { events: [], sizes: [], size: 0, start };
 }

@@ -1,10 +1,14 @@
 import assert from "node:assert/strict";
 import test from "node:test";
 import fc from "fast-check";
-import { objectAt, stringAt, valueAt } from "../json.ts";
+import type { JsonObject } from "../../api/kind.ts";
+import { namespaceKind } from "../../api/namespace/kind.ts";
+import { arrayAt, objectAt, stringAt, valueAt } from "../json.ts";
 import { succeeded } from "../status.ts";
+import { FOREGROUND_FINALIZER, isTerminating, type PropagationPolicy } from "./lifecycle.ts";
+import { ownerUids } from "./object-tables.ts";
 import type { Store } from "./store.ts";
-import { testStore, value, widget, widgetKind } from "./test-store.ts";
+import { accountKind, testStore, value, widget, widgetKind } from "./test-store.ts";
 
 type Operation =
   | { readonly op: "create" | "update" | "delete"; readonly name: string; readonly size: number }
@@ -103,5 +107,110 @@ test("random operations: same as a map, revisions rise, a watch from anywhere gi
       assert.deepEqual([...seen].sort(), state);
     }),
     { numRuns: 100 },
+  );
+});
+
+type Step =
+  | { readonly op: "namespace" | "delete namespace"; readonly where: string }
+  | {
+      readonly op: "create" | "delete" | "release";
+      readonly where: string;
+      readonly name: string;
+      readonly owners: readonly number[];
+      readonly held: boolean;
+      readonly policy: PropagationPolicy;
+    };
+
+const where = fc.constantFrom("one", "two");
+const step: fc.Arbitrary<Step> = fc.oneof(
+  {
+    weight: 1,
+    arbitrary: fc.record({ op: fc.constantFrom("namespace", "delete namespace"), where }),
+  },
+  {
+    weight: 6,
+    arbitrary: fc.record({
+      op: fc.constantFrom("create", "create", "delete", "release"),
+      where,
+      name: fc.constantFrom("a", "b", "c", "d"),
+      owners: fc.array(fc.nat({ max: 5 }), { maxLength: 2 }),
+      held: fc.boolean(),
+      policy: fc.constantFrom("Background", "Foreground", "Orphan"),
+    }),
+  },
+);
+
+function ownersOf(store: Store, picks: readonly number[]): JsonObject[] {
+  const all = store.all(widgetKind);
+  return picks.flatMap(pick => {
+    const found = all[pick % Math.max(1, all.length)];
+    if (found === undefined) return [];
+    const { name, uid } = found;
+    return [{ apiVersion: "test.lateen.dev/v1", kind: "Widget", name, uid }];
+  });
+}
+
+function runStep(store: Store, one: Step): void {
+  if (!("name" in one)) {
+    if (one.op === "namespace") store.ensureNamespace(one.where);
+    else store.delete(namespaceKind, "", one.where);
+  } else if (one.op === "create") {
+    const finalizers = one.held ? ["example.com/held"] : [];
+    const ownerReferences = ownersOf(store, one.owners);
+    store.create(widgetKind, one.where, widget(one.name, {}, { finalizers, ownerReferences }));
+  } else if (one.op === "delete")
+    store.delete(widgetKind, one.where, one.name, { propagationPolicy: one.policy });
+  else
+    store.modify(widgetKind, one.where, one.name, current => {
+      const metadata = objectAt(current, "metadata");
+      const finalizers = arrayAt(metadata, "finalizers").filter(
+        finalizer => finalizer !== "example.com/held",
+      );
+      return succeeded({ ...current, metadata: { ...metadata, finalizers } });
+    });
+}
+
+/** What holds after every request, whatever was asked for. */
+function checkInvariants(store: Store): void {
+  const namespaces = new Map(store.all(namespaceKind).map(object => [object.name, object]));
+  const uids = new Set(store.all(widgetKind).map(object => object.uid));
+  for (const { namespace, name, json } of store.all(widgetKind)) {
+    const metadata = objectAt(json, "metadata");
+    const here = `${namespace}/${name}`;
+    const place = namespaces.get(namespace);
+    assert.ok(place !== undefined, `${here} is in no namespace`);
+    const deleting = stringAt(metadata, "deletionTimestamp") !== "";
+    const finalizers = arrayAt(metadata, "finalizers");
+    assert.ok(!deleting || finalizers.length > 0, `${here} is deleted and held by nothing`);
+    assert.ok(!isTerminating(place) || deleting, `${here} outlives its namespace`);
+    const owners = ownerUids(json);
+    const live = owners.filter(uid => uids.has(uid));
+    assert.ok(owners.length === 0 || live.length > 0 || deleting, `${here} outlives its owners`);
+    if (finalizers.length === 1 && finalizers[0] === FOREGROUND_FINALIZER) {
+      const own = stringAt(metadata, "uid");
+      const waitsFor = store.all(widgetKind).some(other => ownerUids(other.json).includes(own));
+      assert.ok(waitsFor, `${here} waits for nobody`);
+    }
+  }
+  for (const [name, namespace] of namespaces) {
+    const inside = [...store.all(widgetKind), ...store.all(accountKind)];
+    const content = inside.filter(object => object.namespace === name);
+    assert.ok(!isTerminating(namespace) || content.length > 0, `${name} is empty and stays`);
+    const hasAccount = content.some(object => object.name === "default");
+    assert.ok(isTerminating(namespace) || hasAccount, `${name} has no service account`);
+  }
+}
+
+test("random owners, finalizers and namespaces: nothing is left that should be gone", () => {
+  fc.assert(
+    fc.property(fc.array(step, { maxLength: 40 }), steps => {
+      const { store } = testStore();
+      for (const namespace of ["one", "two"]) store.ensureNamespace(namespace);
+      for (const one of steps) {
+        runStep(store, one);
+        checkInvariants(store);
+      }
+    }),
+    { numRuns: 300 },
   );
 });

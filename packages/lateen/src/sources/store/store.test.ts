@@ -277,6 +277,20 @@ test("a watch goes on from any revision that is kept, and says when it is not", 
   assert.match(refusal(store.watch(widgetKind, { ...options, since: 1e9 })), /^410 Expired/);
 });
 
+test("the history is bounded in size, too", () => {
+  const { store } = testStore({ history: { sizePerResource: 10_000 } });
+  const since = store.revision;
+  const selection = { labels: [], fields: [] };
+  const options = { namespace: undefined, selection, onReady: () => {} };
+  const extra = { junk: "x".repeat(2_000) };
+  for (let i = 0; i < 20; i++)
+    value(store.create(widgetKind, "default", widget(`w${i}`, { extra })));
+  assert.match(refusal(store.watch(widgetKind, { ...options, since })), /^410/);
+  const recent = store.revision - 3;
+  const watch = value(store.watch(widgetKind, { ...options, since: recent }));
+  assert.equal(value(watch.take(10)).length, 3);
+});
+
 test("for a watch with a selector objects come and go with their labels", () => {
   const { store } = testStore();
   const labels = value(parseLabelSelector("app=x"));

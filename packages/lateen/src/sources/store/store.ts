@@ -9,7 +9,7 @@ import type { Log } from "../../base/log.ts";
 import { isObject, stringAt } from "../json.ts";
 import { type ApiResult, forbidden, internalError, notFound, succeeded } from "../status.ts";
 import { type Admission, builtInAdmission } from "./admission.ts";
-import { type Database, openDatabase } from "./database.ts";
+import { type Database, openDatabase, type RowChange } from "./database.ts";
 import { defaultHistoryLimits, History, type HistoryLimits } from "./history.ts";
 import { Lifecycle, type NamespaceKinds, type PropagationPolicy } from "./lifecycle.ts";
 import { type ListOptions, type ListPage, listPage } from "./listing.ts";
@@ -39,7 +39,7 @@ export interface StoreOptions {
   readonly log: Log;
   /** Run after the built-in ones, in order. */
   readonly admission?: readonly Admission[];
-  readonly history?: HistoryLimits;
+  readonly history?: Partial<HistoryLimits>;
   /** Made when missing. Default: `default`. */
   readonly namespaces?: readonly string[];
 }
@@ -104,7 +104,7 @@ export class Store {
     this.#namespaceKinds = namespaceKinds;
     this.#admission = [...builtInAdmission, ...(options.admission ?? [])];
     const revisions = database.revisions();
-    this.#history = new History(options.history ?? defaultHistoryLimits, revisions);
+    this.#history = new History({ ...defaultHistoryLimits, ...options.history }, revisions);
     this.#revision = Math.max(1, ...revisions.values());
     this.#load();
   }
@@ -257,23 +257,24 @@ export class Store {
       throw error;
     }
     if (txn.events.length === 0) return result;
+    const changes = txn.rowChanges();
     try {
-      this.database.write(txn.rowChanges());
+      this.database.write(changes);
     } catch (error) {
       txn.undo();
       const text = error instanceof Error ? error.message : String(error);
       this.#options.log.error("cannot write the store", { error: text });
       return internalError(`the store could not be written: ${text}`);
     }
-    this.#publish(txn);
+    this.#publish(txn, changes);
     return result;
   }
 
-  #publish(txn: Transaction): void {
+  #publish(txn: Transaction, changes: readonly RowChange[]): void {
     this.#revision = txn.revision;
     const changed = new Set<string>();
-    for (const { resource, event } of txn.events) {
-      this.#history.append(resource, event);
+    for (const [i, { resource, event }] of txn.events.entries()) {
+      this.#history.append(resource, event, changes[i]?.json?.length ?? 0);
       changed.add(resource);
     }
     for (const resource of changed)
