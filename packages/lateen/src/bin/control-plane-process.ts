@@ -15,6 +15,8 @@ export interface ControlPlaneOptions {
   readonly logFile: string;
   readonly instance: string;
   readonly certificateLifetimeSeconds: number | undefined;
+  /** Its environment; marked as this mesh's, so that it is found when the supervisor has crashed. */
+  readonly env: Readonly<Record<string, string | undefined>>;
   readonly log: Log;
 }
 
@@ -48,6 +50,7 @@ export class ControlPlaneProcess {
       stdio: ["ignore", output, output],
       // A process group of its own: Ctrl-C in the terminal is for the supervisor, which ends it last.
       detached: true,
+      env: this.#options.env,
     });
     closeSync(output);
     this.#child = child;

@@ -91,7 +91,8 @@ class LocalMesh implements MeshAccess {
     } catch (error) {
       throw new UserError(
         `the control plane at ${debugUrl} does not answer: ${reasonOf(error)}`,
-        `its log is ${this.#home.logFile}; 'lateen up' starts it again by itself`,
+        "'lateen up' starts it again by itself; until then proxies work with what they have, and " +
+          `those that start are not ready (log: ${this.#home.logFile})`,
       );
     }
   }

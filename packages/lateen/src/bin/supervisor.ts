@@ -14,6 +14,7 @@ import { UserError } from "../cli/command.ts";
 import { findEnvoy } from "../local/envoy-binary.ts";
 import { type LocalNetwork, openLocalNetwork } from "../local/open-network.ts";
 import { startTimeOf } from "../local/proc.ts";
+import { INSTANCE_VARIABLE } from "../local/process-record.ts";
 import { type Runtime, startRuntime } from "../local/runtime.ts";
 import { ensureSystemPackages, missingPackages } from "../local/system-packages.ts";
 import { systemClock } from "../net/clock.ts";
@@ -273,6 +274,7 @@ async function startControlPlane(
     logFile: options.home.logFile,
     instance: `istiod-${options.home.name}`,
     certificateLifetimeSeconds: options.certificateLifetimeSeconds,
+    env: { ...options.env, [INSTANCE_VARIABLE]: network.record.instance },
     log: options.log.scope("supervisor"),
   });
   controlPlane.start();

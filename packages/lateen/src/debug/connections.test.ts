@@ -33,6 +33,8 @@ test("a stream's events become the states that ps prints", () => {
   assert.equal(table.syncz()[0]?.types["RDS"], undefined, "a type that nobody asked for");
   table.report("1", { kind: "subscribed", type: RDS });
   assert.equal(table.syncz()[0]?.types["RDS"]?.state, "NOT SENT");
+  table.report("1", { kind: "current", type: RDS, revision: 8 });
+  assert.equal(table.syncz()[0]?.types["RDS"]?.state, "SYNCED", "it came back with all of it");
   table.close("1");
   assert.deepEqual(table.syncz(), []);
 });

@@ -30,6 +30,9 @@ interface Entry {
   readonly types: Map<string, TypeState>;
 }
 
+/** In place of a nonce: the proxy came back with all that it should have, and was sent nothing. */
+const UNCHANGED = "unchanged";
+
 /** Istio's short names of resource types, as `ps` prints them. */
 const SHORT_NAMES: ReadonlyMap<string, string> = new Map([
   ["envoy.config.cluster.v3.Cluster", "CDS"],
@@ -76,6 +79,11 @@ export class ConnectionTable {
     switch (event.kind) {
       case "subscribed":
         return;
+      case "current":
+        state.sent = UNCHANGED;
+        state.acked = UNCHANGED;
+        state.revision = event.revision;
+        break;
       case "sent":
         state.sent = event.nonce;
         state.revision = event.revision;

@@ -340,6 +340,12 @@ describe("coming back", () => {
     first.stream.close();
     const second = new ProtocolClient(form, mesh, { resume: first });
     assert.deepEqual(second.settle(), []);
+    const current = mesh.connections[1]?.events.filter(event => event.kind === "current");
+    assert.deepEqual(
+      current?.map(({ type }) => type).sort(),
+      [clusterType, endpointType, listenerType, routeType].sort(),
+      "that it has everything is told",
+    );
     mesh.commit(edit => edit.set(endpointType, "c", "2"));
     assert.deepEqual(
       second.settle().map(r => r.resources),

@@ -99,6 +99,7 @@ export class AdsStream {
       if (state !== "ready") continue;
       const emission = subscription.emit(type !== clusterType);
       if (emission !== undefined) return this.#send(subscription, emission);
+      this.#reportCurrent(subscription);
     }
     return this.#pullRemovals() ?? (unsettled ? more : idle);
   }
@@ -224,6 +225,12 @@ export class AdsStream {
     if (!users.every(user => user.caughtUp(revision))) return undefined;
     const emission = clusters.emit(true);
     return emission === undefined ? undefined : this.#send(clusters, emission);
+  }
+
+  #reportCurrent(subscription: Subscription): void {
+    const revision = subscription.takeCurrent();
+    if (revision === undefined) return;
+    this.#connection?.report({ kind: "current", type: subscription.type, revision });
   }
 
   #send(subscription: Subscription, emission: Emission): Pulled {

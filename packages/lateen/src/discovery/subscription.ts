@@ -48,6 +48,8 @@ export class Subscription implements Lookup {
   /** What the client said it has, until the first response was made. */
   #known: ReadonlyMap<string, string> | undefined;
   #knownVersion = "";
+  /** The client said what it has, and it is not known yet whether that is everything. */
+  #resumed = false;
   /** The whole form: what was sent last, shared with others. */
   #lastWhole: readonly Resource[] = none;
 
@@ -74,6 +76,7 @@ export class Subscription implements Lookup {
       this.#known = request.initialVersions;
     }
     this.#knownVersion = request.versionInfo;
+    this.#resumed = this.#known !== undefined || this.#knownVersion !== "";
     const wild = request.subscribe.length === 0 || request.subscribe.includes("*");
     if (wild) this.#openWildcard();
     for (const name of request.subscribe) if (name !== "*") this.#names.queue(name, true);
@@ -206,7 +209,18 @@ export class Subscription implements Lookup {
     const emission = this.#whole ? this.#emitWhole(removals) : this.#emitChanged(removals);
     if (emission === undefined) return undefined;
     this.#answerDue = false;
+    this.#resumed = false;
     return emission;
+  }
+
+  /**
+   * To be asked when there was nothing to emit: the revision at which a client that came back proved
+   * to have everything, once.
+   */
+  takeCurrent(): number | undefined {
+    if (!this.#resumed || this.#backlog.deferred.size > 0) return undefined;
+    this.#resumed = false;
+    return this.#revision;
   }
 
   close(): void {

@@ -73,6 +73,8 @@ export interface Connection {
 
 export type StreamEvent =
   | { readonly kind: "subscribed"; readonly type: string }
+  /** The client came back with everything that it should have: nothing is sent. */
+  | { readonly kind: "current"; readonly type: string; readonly revision: number }
   | {
       readonly kind: "sent";
       readonly type: string;
