@@ -21,7 +21,7 @@ function resolve(container: JsonObject, podSpec: JsonObject = {}): CommandResult
   return containerCommand(decoded.value, spec, {
     podIp: "10.244.0.7",
     hostIp: "10.244.0.1",
-    baseEnv: { PATH: "/bin", LATEEN_HOME: "/opt/lateen" },
+    baseEnv: { PATH: "/bin", LATEEN_ROOT: "/opt/lateen" },
     workingDir: "/work-here",
     data: (kind, name) =>
       kind === "ConfigMap" && name === "settings" ? { COLOUR: "blue", SIZE: "3" } : undefined,
@@ -30,7 +30,7 @@ function resolve(container: JsonObject, podSpec: JsonObject = {}): CommandResult
 
 test("variables refer to earlier ones, command and args to all of them", () => {
   const result = resolve({
-    command: ["node", "$(LATEEN_HOME)/server.mjs"],
+    command: ["node", "$(LATEEN_ROOT)/server.mjs"],
     args: ["--ip=$(IP)", "$(NOT_SET)", "$$(IP)"],
     env: [
       { name: "IP", valueFrom: { fieldRef: { fieldPath: "status.podIP" } } },

@@ -16,7 +16,7 @@ export interface ContainerCommand {
 export interface CommandContext {
   readonly podIp: string;
   readonly hostIp: string;
-  /** Environment of every container: PATH, HOME, LATEEN_HOME. */
+  /** Environment of every container: PATH, HOME, LATEEN_ROOT. */
   readonly baseEnv: Readonly<Record<string, string>>;
   /** Working directory where the container names none. */
   readonly workingDir: string;

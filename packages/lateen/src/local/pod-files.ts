@@ -1,4 +1,12 @@
-import { chownSync, existsSync, mkdirSync, realpathSync, renameSync, writeFileSync } from "node:fs";
+import {
+  chmodSync,
+  chownSync,
+  existsSync,
+  mkdirSync,
+  realpathSync,
+  renameSync,
+  writeFileSync,
+} from "node:fs";
 import { dirname, join } from "node:path";
 import { PROXY_UID } from "../proxy/ports.ts";
 import { type DiscoveryTls, discoverySdsFiles } from "../proxy/xds-cluster.ts";
@@ -49,6 +57,11 @@ export class PodFiles {
     writeFileSync(`${target}.new`, content, { mode: owner === "everyone" ? 0o644 : 0o640 });
     if (owner === "proxy") chownSync(`${target}.new`, 0, PROXY_UID);
     renameSync(`${target}.new`, target);
+  }
+
+  makeDirectory(path: string): void {
+    mkdirSync(join(this.#root, path), { recursive: true, mode: 0o777 });
+    chmodSync(join(this.#root, path), 0o777);
   }
 
   /** The files that never change, and what is to be mounted over the host's: target -> source. */

@@ -8,6 +8,8 @@ export interface PodNetworkOptions {
   readonly hostname: string;
   /** undefined: no sidecar, nothing is redirected. */
   readonly interception: Interception | undefined;
+  /** Shell commands that mount the pod's volumes; see mountScript. */
+  readonly volumes: string;
   /** Files of ours to mount over the host's, in this pod only: target -> source. */
   readonly mounts: Readonly<Record<string, string>>;
 }
@@ -52,6 +54,8 @@ function podScript(gateway: string, options: PodNetworkOptions): string {
     "ip link set eth0 up",
     `ip route add ${gateway} dev eth0 scope link`,
     `ip route add default via ${gateway}`,
+    // Before our files: a volume may put a layer over the folder that they are in.
+    options.volumes,
     ...Object.entries(options.mounts).map(
       ([target, source]) => `[ ! -e ${target} ] || mount --bind ${source} ${target}`,
     ),

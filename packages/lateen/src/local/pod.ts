@@ -25,11 +25,13 @@ import { type ConditionTimes, type ContainerView, type PodView, podStatus } from
 import type { ProbeTarget } from "./probe-check.ts";
 import { isAlive, killAll, processesIn } from "./proc.ts";
 import { type Sandbox, startSandbox } from "./sandbox.ts";
+import { mountScript, planVolumes } from "./volumes.ts";
 
 export const PROXY_CONTAINER = "istio-proxy";
 const LOG_CHECK_MS = 10_000;
 const CONTAINER_GRACE_MS = 5_000;
 const INIT_POLL_MS = 50;
+const VOLUME_POLL_MS = 500;
 
 interface Slot {
   readonly container: RunningContainer;
@@ -144,16 +146,38 @@ export class RunningPod {
     const files = new PodFiles(sandbox.process.pid);
     const naming = this.#naming(this.#address);
     const mounts = files.prepare(naming, this.#context.envoy, this.#context.discoveryServerName);
+    const volumes = await this.#volumes(files);
+    if ("problem" in volumes) return volumes.problem;
     this.#secrets = new PodSecrets(this.#pod, this.#context, files);
     await this.#secrets.start();
     const problem = await connectPod(node, sandbox, {
       address: this.#address,
       hostname: naming.hostname,
       interception: interception?.value,
+      volumes: volumes.script,
       mounts,
     });
     this.#onChange();
     return problem;
+  }
+
+  /** Waits for ConfigMaps and Secrets that are not there yet, as the kubelet does. */
+  async #volumes(files: PodFiles): Promise<{ script: string } | { problem: string }> {
+    for (;;) {
+      const { namespace } = this.#pod.metadata;
+      const plan = planVolumes(this.#pod, (kind, name) =>
+        this.#context.data(kind, namespace, name),
+      );
+      if (plan.ok) {
+        for (const directory of plan.directories) files.makeDirectory(directory);
+        for (const { path, content } of plan.files) files.write(path, content);
+        this.#problem = undefined;
+        return { script: mountScript(plan.binds) };
+      }
+      if (!plan.retry || this.ending) return { problem: plan.message };
+      if (this.#problem?.message !== plan.message) this.#fail("FailedMount", plan.message);
+      await pause(VOLUME_POLL_MS);
+    }
   }
 
   /** undefined: nothing is redirected. */

@@ -51,7 +51,7 @@ export interface RuntimeOptions {
   issueToken(request: TokenRequest): Promise<IssuedToken>;
   readonly log: Log;
   readonly clock: Clock;
-  /** The folder of Lateen itself: `$(LATEEN_HOME)` in containers. */
+  /** The folder of Lateen itself: `$(LATEEN_ROOT)` in containers. */
   readonly home: string;
   /** Working directory of containers that name none. */
   readonly workingDir: string;
@@ -162,7 +162,7 @@ function podContext(options: RuntimeOptions, caches: Caches): PodContext {
     envoy: options.envoy,
     discoveryServerName: options.discoveryServerName,
     domain: options.domain,
-    baseEnv: { PATH: `${PodPath.programs}:${path}`, HOME: "/root", LATEEN_HOME: home },
+    baseEnv: { PATH: `${PodPath.programs}:${path}`, HOME: "/root", LATEEN_ROOT: home },
     workingDir: options.workingDir,
     backOff: options.backOff ?? kubernetesBackOff,
     termination: options.termination ?? defaultTermination,

@@ -1,5 +1,6 @@
 /** Pods in namespaces with a real Envoy each, without a control plane: only what a pod is. */
 import assert from "node:assert/strict";
+import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
 import type { JsonObject } from "../../src/api/kind.ts";
@@ -7,6 +8,7 @@ import { runCommand } from "../../src/local/command.ts";
 import { requestInside } from "../../src/local/dial-inside.ts";
 import { RunningPod } from "../../src/local/pod.ts";
 import { inside } from "../../src/local/sandbox.ts";
+import { objectAt } from "../../src/sources/json.ts";
 import { eventually } from "../support/envoy-process.ts";
 import { needsRoot, type PodMesh, startPodMesh } from "../support/pod-mesh.ts";
 
@@ -134,6 +136,36 @@ describe("two pods with sidecars", { skip }, () => {
       JSON.stringify(server.status()).includes('"restartCount":1'),
     );
     await eventually("and ready", () => isReady(server));
+  });
+
+  test("application metrics follow Envoy's on one page; volumes and names are the pod's own", async () => {
+    const script =
+      "require('http').createServer((q, r) => r.end('own_metric 1\\n')).listen(9100, () => " +
+      "console.log(require('fs').readFileSync('/etc/lateen-test/sub/greeting', 'utf8')))";
+    const json = podJson("scraped", ["node", "-e", script], {
+      volumeMounts: [{ name: "v", mountPath: "/etc/lateen-test/sub" }],
+    });
+    const annotations = { "prometheus.io/scrape": "true", "prometheus.io/port": "9100" };
+    const pod = new RunningPod(
+      mesh.inject({
+        ...json,
+        metadata: { name: "scraped", namespace: "default", uid: "uid-scraped", annotations },
+        spec: { ...objectAt(json, "spec"), volumes: [{ name: "v", configMap: { name: "words" } }] },
+      }),
+      mesh.context,
+      () => {},
+    );
+    await pod.start();
+    await eventually("it is ready", () => isReady(pod));
+    const url = `http://${pod.address}:15020/stats/prometheus`;
+    await eventually("both are there", async () => {
+      const page = await (await fetch(url)).text();
+      return /^envoy_server_live\{\} 1$/m.test(page) && page.endsWith("own_metric 1\n");
+    });
+    assert.match(readFileSync(join(pod.logDirectory("app"), "0.log"), "utf8"), /^hello\n/);
+    assert.equal(existsSync("/etc/lateen-test"), false);
+    assert.equal(await curl(pod, "-o", "/dev/null", "http://scraped:9100/"), "");
+    await pod.terminate(0);
   });
 
   test("a new token and a new root are taken up without a restart", async () => {

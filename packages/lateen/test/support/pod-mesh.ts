@@ -56,7 +56,8 @@ export async function startPodMesh(): Promise<PodMesh> {
     termination: { drainMs: 200 },
     rootCert: controlPlane.rootCert,
     issueToken: request => controlPlane.issueToken(request),
-    data: () => undefined,
+    data: (kind, _namespace, name) =>
+      kind === "ConfigMap" && name === "words" ? { greeting: "hello" } : undefined,
   };
   return {
     node,
