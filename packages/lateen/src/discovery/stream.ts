@@ -92,11 +92,11 @@ export class AdsStream {
       if (namesClusters(type) && clustersOnTheWay) continue;
       const state = subscription.inFlight.busy ? "busy" : subscription.prepare(stop);
       if (state === "lost") return lost;
-      if (state !== "ready") {
-        if (type === clusterType) clustersOnTheWay = true;
-        if (state === "unsettled") unsettled = true;
-        continue;
-      }
+      // Endpoints ahead of their clusters would have to be sent again.
+      if (state === "unsettled" && type === clusterType) return more;
+      if (state === "unsettled") unsettled = true;
+      if (state === "busy" && type === clusterType) clustersOnTheWay = true;
+      if (state !== "ready") continue;
       const emission = subscription.emit(type !== clusterType);
       if (emission !== undefined) return this.#send(subscription, emission);
       this.#reportCurrent(subscription);
