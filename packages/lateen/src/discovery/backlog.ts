@@ -7,6 +7,8 @@ export interface Lookup {
   covers(name: string): boolean;
   /** True for what can not be built now: it is not gone, and the client keeps what it has. */
   failed(name: string): boolean;
+  /** What to answer to who asks for a name that is not there, where a removal is no answer. */
+  absent(name: string): Resource | undefined;
 }
 
 export interface Picked {
@@ -92,7 +94,9 @@ export class Backlog {
       this.pending.delete(name);
       const resource = lookup.resource(name);
       if (resource === undefined) {
-        if (this.#pickRemoval(name, lookup, removals, picked)) left -= name.length;
+        const absent = names === this.asked ? lookup.absent(name) : undefined;
+        if (absent !== undefined) picked.resources.push(absent);
+        else if (this.#pickRemoval(name, lookup, removals, picked)) left -= name.length;
         continue;
       }
       this.deferred.delete(name);

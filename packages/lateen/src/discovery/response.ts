@@ -50,6 +50,20 @@ export function encodeSotw(head: ResponseHead, resources: readonly Resource[]): 
   );
 }
 
+/** The version of what is not there. */
+export const absentVersion = "absent";
+
+/**
+ * A delta resource without a body. A request that Envoy's on_demand filter holds waits for a
+ * resource with the alias that it asked for; a removal leaves it waiting ("Virtual Host Discovery
+ * Service" in Envoy's documentation).
+ */
+export function absentResource(type: string, name: string): Resource {
+  const resources = [{ name, version: absentVersion, aliases: [name] }];
+  const deltaField = DeltaDiscoveryResponse.encode({ resources }).finish();
+  return { type, name, version: absentVersion, deltaField, sotwField: new Uint8Array() };
+}
+
 function controlPlane(head: ResponseHead): { identifier: string } | undefined {
   return head.controlPlane === "" ? undefined : { identifier: head.controlPlane };
 }

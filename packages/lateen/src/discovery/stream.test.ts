@@ -138,26 +138,49 @@ describe("subscriptions", () => {
   });
 
   test("delta: names beside the wildcard are answered by name, unknown ones as removed", () => {
-    const mesh = source({ [virtualHostType]: { "r/a": "1", "r/b": "1" } });
+    const mesh = source({ [clusterType]: { a: "1", b: "1" } });
+    const client = new ProtocolClient("delta", mesh);
+    client.subscribe(clusterType);
+    client.settle();
+    client.subscribe(clusterType, "b", "unknown");
+    const [answer, ...rest] = client.settle();
+    assert.deepEqual(answer?.resources, ["b@1"]);
+    assert.deepEqual(answer?.removed, ["unknown"]);
+    assert.deepEqual(rest, []);
+    mesh.commit(edit => edit.set(clusterType, "b", "2"));
+    assert.deepEqual(
+      client.settle().map(r => r.resources),
+      [["b@2"]],
+    );
+    client.unsubscribe(clusterType, "b", "unknown");
+    const [after] = client.settle();
+    assert.deepEqual(after?.resources, ["b@2"], "the wildcard still covers it");
+    assert.deepEqual(after?.removed, ["unknown"]);
+  });
+
+  test("delta: an unknown virtual host is answered by an empty resource, and comes later", () => {
+    const mesh = source({ [virtualHostType]: { "r/a": "1" } });
     const client = new ProtocolClient("delta", mesh);
     client.subscribe(virtualHostType);
     client.settle();
-    client.subscribe(virtualHostType, "r/b", "r/unknown");
+    client.subscribe(virtualHostType, "r/b");
     const [answer, ...rest] = client.settle();
-    assert.deepEqual(answer?.resources, ["r/b@1"]);
-    assert.deepEqual(answer?.removed, ["r/unknown"]);
+    assert.deepEqual(answer?.resources, ["r/b@absent"]);
+    assert.deepEqual(answer?.removed, []);
     assert.deepEqual(rest, []);
-    mesh.commit(edit => {
-      edit.set(virtualHostType, "r/b", "2");
-    });
+    client.stream.close();
+    const back = new ProtocolClient("delta", mesh, { resume: client });
+    assert.deepEqual(back.settle(), []);
+    mesh.commit(edit => edit.set(virtualHostType, "r/b", "1"));
     assert.deepEqual(
-      client.settle().map(r => r.resources),
-      [["r/b@2"]],
+      back.settle().map(r => r.resources),
+      [["r/b@1"]],
     );
-    client.unsubscribe(virtualHostType, "r/b", "r/unknown");
-    const [after] = client.settle();
-    assert.deepEqual(after?.resources, ["r/b@2"], "the wildcard still covers it");
-    assert.deepEqual(after?.removed, ["r/unknown"]);
+    mesh.commit(edit => edit.delete(virtualHostType, "r/b"));
+    assert.deepEqual(
+      back.settle().map(r => r.removed),
+      [["r/b"]],
+    );
   });
 
   test("delta: leaving the wildcard keeps explicit names", () => {
@@ -523,6 +546,28 @@ describe("make before break", () => {
     }
     assert.ok(removed);
   });
+});
+
+test("delta: virtual hosts of a route configuration follow it when it is new to the client", () => {
+  const mesh = source({
+    [routeType]: { r: "1", "a/b": "1" },
+    [virtualHostType]: { "r/x": "1", "a/b/y": "1" },
+  });
+  const client = new ProtocolClient("delta", mesh);
+  client.subscribe(routeType, "r");
+  client.settle();
+  client.subscribe(virtualHostType);
+  client.settle();
+  client.subscribe(routeType, "a/b");
+  assert.deepEqual(
+    client.settle().map(r => r.resources),
+    [["a/b@1"], ["a/b/y@1"]],
+  );
+  mesh.commit(edit => edit.set(routeType, "r", "2"));
+  assert.deepEqual(
+    client.settle().map(r => r.resources),
+    [["r@2"]],
+  );
 });
 
 describe("reclassification", () => {

@@ -9,7 +9,14 @@ import { decodeRequest, type Request, tooManyNames } from "./request.ts";
 import { type EncodedResponse, encodeDelta, encodeSotw } from "./response.ts";
 import type { SnapshotCache } from "./snapshot.ts";
 import { type Emission, Subscription, type SubscriptionContext } from "./subscription.ts";
-import { clusterType, endpointType, namesClusters, orderOf } from "./type-order.ts";
+import {
+  clusterType,
+  endpointType,
+  namesClusters,
+  orderOf,
+  routeType,
+  virtualHostType,
+} from "./type-order.ts";
 import type { ConfigSource, Connection, Node, Peer } from "./types.ts";
 
 export interface AdsStreamOptions {
@@ -245,6 +252,7 @@ export class AdsStream {
       form === "delta" ? encodeDelta(head, resources, removed) : encodeSotw(head, resources);
     subscription.inFlight.sent({ nonce, revision, resources, sentAtMs: this.#nowMs });
     if (type === clusterType) this.#warm(emission);
+    if (type === routeType && emission.answers) this.#fill(emission);
     const names = resources.length + removed.length;
     this.#connection?.report({ kind: "sent", type, nonce, revision, names, bytes: message.bytes });
     return { kind: "message", message };
@@ -258,6 +266,15 @@ export class AdsStream {
     const endpoints = this.#find(endpointType);
     if (endpoints === undefined) return;
     endpoints.force(emission.changed.map(resource => resource.name));
+  }
+
+  /**
+   * Envoy drops virtual hosts of route configurations that it does not have yet, and asks for
+   * virtual hosts only once: those of new route configurations follow them.
+   */
+  #fill(emission: Emission): void {
+    const names = new Set(emission.changed.map(resource => resource.name));
+    this.#find(virtualHostType)?.forceBelow(names);
   }
 }
 

@@ -5,8 +5,9 @@ import { type InFlight, InFlights } from "./in-flight.ts";
 import type { StreamLimits } from "./limits.ts";
 import { NameList } from "./name-list.ts";
 import type { Request } from "./request.ts";
+import { absentResource } from "./response.ts";
 import type { ResourceList, SnapshotCache } from "./snapshot.ts";
-import { appliesOneByOne, isWholeType } from "./type-order.ts";
+import { appliesOneByOne, isWholeType, virtualHostType } from "./type-order.ts";
 import type { Connection, Resource } from "./types.ts";
 
 /** What the next response of a type holds. */
@@ -16,6 +17,8 @@ export interface Emission {
   readonly removed: readonly string[];
   /** Those among `resources` that the client does not have yet in this version. */
   readonly changed: readonly Resource[];
+  /** True when some of them are names that the client has just asked for. */
+  readonly answers: boolean;
   readonly revision: number;
   /** `system_version_info` or `version_info`. */
   readonly version: string;
@@ -117,6 +120,13 @@ export class Subscription implements Lookup {
     for (const name of names) {
       const known = this.#wildcard?.has(name) === true || this.#named?.has(name) === true;
       if (known || this.#names.isComing(name)) this.#backlog.asked.add(name);
+    }
+  }
+
+  /** Sends again what is named `prefix/...`, for clients that drop what they do not expect yet. */
+  forceBelow(prefixes: ReadonlySet<string>): void {
+    for (const name of this.#wildcard?.set.names() ?? none) {
+      if (prefixes.has(name.slice(0, name.lastIndexOf("/")))) this.#backlog.asked.add(name);
     }
   }
 
@@ -246,6 +256,12 @@ export class Subscription implements Lookup {
     return this.#wildcard?.set.failed(name) === true || this.#named?.set.failed(name) === true;
   }
 
+  absent(name: string): Resource | undefined {
+    if (this.type !== virtualHostType || this.#context.form === "sotw") return undefined;
+    const asked = this.#named?.has(name) === true;
+    return asked ? absentResource(this.type, name) : undefined;
+  }
+
   get #whole(): boolean {
     if (this.#context.form === "delta") return false;
     return isWholeType(this.type) || this.#wildcard !== undefined;
@@ -290,21 +306,24 @@ export class Subscription implements Lookup {
       if (!feed.fresh) continue;
       const into = feed === this.#named ? asked : pending;
       for (const name of feed.set.names()) {
-        const version = this.resource(name)?.version;
+        const version = (this.resource(name) ?? this.absent(name))?.version;
         if (version === undefined ? feed === this.#named : version !== known.get(name))
           into.add(name);
       }
       feed.skip();
     }
     if (this.#wildcard === undefined) return;
-    for (const name of known.keys()) if (this.resource(name) === undefined) pending.add(name);
+    for (const name of known.keys()) {
+      if ((this.resource(name) ?? this.absent(name)) === undefined) pending.add(name);
+    }
   }
 
   /** Everything goes into one response, for which no names need to be collected. */
   #canSendAtOnce(feed: Feed): boolean {
     if (this.#whole) return true;
     if (this.#feeds().length > 1 || this.#backlog.pending.size > 0) return false;
-    const { bytes } = this.#context.snapshots.of(feed.set);
+    const { bytes, missing } = this.#context.snapshots.of(feed.set);
+    if (missing.some(name => this.absent(name) !== undefined)) return false;
     return bytes <= this.#context.limits.responseBytesSoft;
   }
 
@@ -322,9 +341,10 @@ export class Subscription implements Lookup {
     for (const feed of this.#feeds()) if (feed.fresh) return this.#emitAtOnce(feed);
     const hadDeferred = this.#backlog.deferred.size;
     const maxBytes = this.#context.limits.responseBytesSoft;
+    const answers = this.#backlog.asked.size > 0;
     const picked = this.#backlog.pick(this, removals, maxBytes);
     if (this.#backlog.deferred.size > hadDeferred) this.#deferredRevision = this.#revision;
-    return this.#emission({ resources: picked.resources }, picked, this.#revision);
+    return this.#emission({ resources: picked.resources }, picked, this.#revision, answers);
   }
 
   #emitAtOnce(feed: Feed): Emission | undefined {
@@ -332,7 +352,8 @@ export class Subscription implements Lookup {
     feed.skip();
     this.#backlog.asked.clear();
     const removed = feed === this.#named ? snapshot.missing : none;
-    return this.#emission(snapshot, { resources: snapshot.resources, removed }, feed.revision);
+    const picked = { resources: snapshot.resources, removed };
+    return this.#emission(snapshot, picked, feed.revision, true);
   }
 
   #emission(
@@ -342,10 +363,12 @@ export class Subscription implements Lookup {
       readonly removed: readonly string[];
     },
     revision: number,
+    answers: boolean,
   ): Emission | undefined {
     const removed = this.#context.form === "delta" ? picked.removed : none;
     if (picked.resources.length === 0 && removed.length === 0 && !this.#answerDue) return undefined;
-    return { resources, removed, changed: picked.resources, revision, version: this.#version() };
+    const version = this.#version();
+    return { resources, removed, changed: picked.resources, answers, revision, version };
   }
 
   #emitWhole(removals: boolean): Emission | undefined {
@@ -363,6 +386,7 @@ export class Subscription implements Lookup {
       resources: all,
       removed: none,
       changed: fresh.length > 0 ? all.resources : changed,
+      answers: fresh.length > 0,
       revision: this.#revision,
       version: this.#version(),
     };

@@ -239,7 +239,8 @@ function decodeDelta(bytes: Uint8Array): Received {
     version: response.systemVersionInfo ?? "",
     resources: (response.resources ?? []).map(({ name, version, resource }) => {
       const body = Buffer.from(resource?.value ?? []).toString();
-      if (!body.startsWith(`${name}@${version}`)) throw new Error(`${name}@${version} has ${body}`);
+      if (resource !== undefined && !body.startsWith(`${name}@${version}`))
+        throw new Error(`${name}@${version} has ${body}`);
       return `${name}@${version}`;
     }),
     removed: [...(response.removedResources ?? [])],

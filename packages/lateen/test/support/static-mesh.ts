@@ -9,6 +9,7 @@ import { ClusterLoadAssignment } from "@lateen/envoy-api/envoy/config/endpoint/v
 import { Listener } from "@lateen/envoy-api/envoy/config/listener/v3/listener.js";
 import { RouteConfiguration } from "@lateen/envoy-api/envoy/config/route/v3/route.js";
 import { VirtualHost } from "@lateen/envoy-api/envoy/config/route/v3/route_components.js";
+import { OnDemand } from "@lateen/envoy-api/envoy/extensions/filters/http/on_demand/v3/on_demand.js";
 import { Router } from "@lateen/envoy-api/envoy/extensions/filters/http/router/v3/router.js";
 import { HttpConnectionManager } from "@lateen/envoy-api/envoy/extensions/filters/network/http_connection_manager/v3/http_connection_manager.js";
 
@@ -36,11 +37,15 @@ export function endpointBytes(clusterName: string, ports: readonly number[]): Ui
   }).finish();
 }
 
-export function listenerBytes(name: string, routeName: string, statPrefix = "test"): Uint8Array {
+/** An HTTP listener on a free port whose virtual hosts may also be asked for by name. */
+export function listenerBytes(name: string, routeName: string): Uint8Array {
   const manager = pack(HttpConnectionManager, {
-    statPrefix,
+    statPrefix: name,
     rds: { routeConfigName: routeName, configSource: ads },
-    httpFilters: [{ name: "envoy.filters.http.router", typedConfig: pack(Router, {}) }],
+    httpFilters: [
+      { name: "envoy.filters.http.on_demand", typedConfig: pack(OnDemand, {}) },
+      { name: "envoy.filters.http.router", typedConfig: pack(Router, {}) },
+    ],
   });
   return Listener.encode({
     name,
@@ -53,7 +58,22 @@ export function listenerBytes(name: string, routeName: string, statPrefix = "tes
   }).finish();
 }
 
-/** All requests go to `cluster`. Bad on purpose when `cluster` is empty. */
+/** A listener that Envoy refuses: it says nothing of what to do with a connection. */
+export function badListenerBytes(name: string): Uint8Array {
+  return Listener.encode({
+    name,
+    address: { socketAddress: { address: "127.0.0.1", portValue: 0 } },
+    filterChains: [{ filters: [{ name: "no.such.filter" }] }],
+  }).finish();
+}
+
+/** Routes that Envoy refuses: two virtual hosts for one domain. */
+export function badRouteBytes(name: string): Uint8Array {
+  const virtualHosts = ["one", "two"].map(each => ({ name: each, domains: ["*"] }));
+  return RouteConfiguration.encode({ name, virtualHosts }).finish();
+}
+
+/** All requests go to `cluster`. */
 export function routeBytes(name: string, cluster: string): Uint8Array {
   return RouteConfiguration.encode({
     name,
@@ -67,9 +87,10 @@ export function routeBytes(name: string, cluster: string): Uint8Array {
   }).finish();
 }
 
-/** Virtual hosts come one at a time. */
-export function vhdsRouteBytes(name: string): Uint8Array {
-  return RouteConfiguration.encode({ name, vhds: { configSource: ads } }).finish();
+/** Virtual hosts come one at a time. `internal`: a header name that changes nothing else. */
+export function vhdsRouteBytes(name: string, internal = "x-one"): Uint8Array {
+  const vhds = { configSource: ads };
+  return RouteConfiguration.encode({ name, vhds, internalOnlyHeaders: [internal] }).finish();
 }
 
 export function virtualHostBytes(domain: string, cluster: string): Uint8Array {
