@@ -143,14 +143,16 @@ function proxyRow(proxy: ConnectedProxy, read: Reader, lookups: Lookups): ProxyR
   const pod = read.get(lookups.pods, objectKey(proxy));
   const { namespace } = proxy;
   const labels = pod?.labels ?? proxy.labels;
-  const workload = { namespace, labels, namedPorts: pod?.namedPorts ?? {} };
+  const [address = ""] = proxy.ipAddresses;
+  const workload = { namespace, labels, namedPorts: pod?.namedPorts ?? {}, address };
   const isRouter = proxy.type === "router";
-  const inbound = isRouter ? undefined : inboundSet(workload, read, lookups.services);
+  const sidecar = isRouter ? undefined : sidecarOf(namespace, labels, read, lookups);
+  const inbound = isRouter ? undefined : inboundSet(workload, read, lookups.services, sidecar);
   const gateway = isRouter ? gatewaySet(workload, read, lookups) : undefined;
   const base = {
     type: proxy.type,
     namespace,
-    scope: scopeKey(namespace, isRouter ? "" : sidecarOf(namespace, labels, read, lookups)),
+    scope: scopeKey(namespace, sidecar === undefined ? "" : objectKey(sidecar.metadata)),
     cluster: proxy.cluster,
     network: pod?.network || proxy.network,
     locality: pod?.locality ?? proxy.locality,
@@ -170,19 +172,19 @@ function digest(value: object): string {
   return createHash("sha256").update(JSON.stringify(value)).digest("base64url").slice(0, 16);
 }
 
-/** Key of the Sidecar that holds: one that selects the proxy, its namespace's, the mesh's, none. */
+/** The Sidecar that holds: one that selects the proxy, its namespace's, the mesh's, or none. */
 function sidecarOf(
   namespace: string,
   labels: Readonly<Record<string, string>>,
   read: Reader,
   lookups: Lookups,
-): string {
+): Sidecar | undefined {
   const { rootNamespace } = meshNames(read, lookups.names);
-  const found =
+  return (
     oldest(read.selectedBy(lookups.sidecars, { namespace, labels })) ??
     oldest(read.rows(lookups.wideSidecars, namespace)) ??
-    oldest(read.rows(lookups.wideSidecars, rootNamespace));
-  return found === undefined ? "" : objectKey(found.metadata);
+    oldest(read.rows(lookups.wideSidecars, rootNamespace))
+  );
 }
 
 function oldest(sidecars: readonly Sidecar[]): Sidecar | undefined {

@@ -35,11 +35,11 @@ const egress = object({
 
 const ingress = object({
   port: required(sidecarPort),
-  bind: string(),
-  captureMode,
-  defaultEndpoint: string(),
-  tls: serverTls,
-  connectionPool,
+  bind: string({ description: "Address to listen on. Absent: the pod's own." }),
+  captureMode: notYet(captureMode),
+  defaultEndpoint: string({ description: "Where the application listens, such as 127.0.0.1:80." }),
+  tls: notYet(serverTls),
+  connectionPool: notYet(connectionPool),
 });
 
 export const sidecarFields = {
@@ -58,7 +58,7 @@ export const sidecarFields = {
         ),
         egressProxy: notYet(destination),
       }),
-      ingress: notYet(list(ingress)),
+      ingress: list(ingress, { description: "What the workloads serve, in place of services." }),
       inboundConnectionPool: notYet(connectionPool),
     }),
     {},
@@ -68,3 +68,4 @@ export const sidecarFields = {
 
 export type Sidecar = ObjectOfKind<typeof sidecarFields>;
 export type SidecarEgress = NonNullable<Sidecar["spec"]["egress"]>[number];
+export type SidecarIngress = Sidecar["spec"]["ingress"][number];

@@ -37,8 +37,10 @@ test("rules and what is not carried out", () => {
       ],
     ],
     [
-      "{ingress: [{port: {number: 80}}]}",
-      ["warning spec.ingress: ingress is accepted but not carried out yet; it has no effect"],
+      "{ingress: [{port: {number: 80}, captureMode: NONE}]}",
+      [
+        "warning spec.ingress[0].captureMode: captureMode is accepted but not carried out yet; it has no effect",
+      ],
     ],
     [
       "{workloadSelector: {}, egress: [{hosts: ['./*']}]}",

@@ -178,7 +178,7 @@ function createInbound(graph: Graph, model: Model): CellFamily<Encoded> {
           protocol: first.servicePort.protocol,
           services: [...served].flatMap(service => read.get(services, service) ?? []),
           destinationRule: inboundRule(read, model, first.service)?.source,
-          defaultEndpoint: undefined,
+          defaultEndpoint: first.defaultEndpoint,
         }),
       );
     },

@@ -78,7 +78,7 @@ function createInbound(graph: Graph, model: Model): CellFamily<Encoded> {
         virtualInbound({
           mesh,
           trustDomains: [mesh.trustDomain],
-          ports: ports.map(port => ({ ...port, mtls: set.mtls, bind: "0.0.0.0" })),
+          ports: ports.map(port => ({ ...port, mtls: set.mtls })),
           mtls: set.mtls,
         }),
       );
