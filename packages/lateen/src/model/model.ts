@@ -77,6 +77,7 @@ export function createModel(graph: Graph, inputs: ModelInputs): Model {
     shapes,
     virtualServices.shapes,
   );
+  const podAddresses = createPodAddresses(graph, shapes, endpoints);
   const proxies = createProxies(graph, {
     proxies: inputs.proxies,
     pods,
@@ -84,6 +85,7 @@ export function createModel(graph: Graph, inputs: ModelInputs): Model {
     sidecars: inputs.sidecars,
     gateways: inputs.gateways,
     sourceSelectors: createSourceSelectors(graph, virtualServices.shapes),
+    podAddresses,
     names,
   });
   const model: Omit<Model, "findings"> = {
@@ -96,7 +98,7 @@ export function createModel(graph: Graph, inputs: ModelInputs): Model {
     shapes,
     shapesByHostname: byHostname,
     routesByGateway,
-    podAddresses: createPodAddresses(graph, shapes, endpoints),
+    podAddresses,
     endpoints,
     accounts: createServiceAccounts(graph, services, endpoints),
     rules: createDestinationRules(graph, inputs.destinationRules, shapes, names),

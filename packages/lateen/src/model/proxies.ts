@@ -12,6 +12,7 @@ import { type InboundSet, inboundSet, servicesOf, targetPortOf } from "./inbound
 import { objectKey } from "./inputs.ts";
 import { type MeshNames, meshNames } from "./mesh.ts";
 import { byAge } from "./order.ts";
+import type { PodAddresses } from "./pod-addresses.ts";
 import { type ScopeKey, scopeKey } from "./scopes.ts";
 import type { ConnectedProxy, Locality, ProxyType, Service } from "./types.ts";
 import { labelsOfSourceSelector } from "./virtual-services.ts";
@@ -33,6 +34,11 @@ export interface ProxyClass {
   readonly vhds: boolean;
   readonly interceptionMode: ConnectedProxy["interceptionMode"];
   readonly ipFamilies: IpFamilies;
+  /**
+   * Its address, if it is one that clients of a headless service dial: it must not catch what its
+   * own application sends to itself. "" for all others, so that they share a class.
+   */
+  readonly ownAddress: string;
   /** Ids of the source selectors of VirtualServices that select the proxy. */
   readonly sourceMatches: readonly string[];
   /** Key of the row of `inboundSets`; sidecars only. */
@@ -73,6 +79,7 @@ export interface ProxySources {
   readonly sidecars: Collection<Sidecar>;
   readonly gateways: Collection<Gateway>;
   readonly sourceSelectors: Collection<string>;
+  readonly podAddresses: Collection<PodAddresses>;
   readonly names: Collection<MeshNames>;
 }
 
@@ -84,6 +91,7 @@ interface Lookups {
   readonly wideSidecars: Index<Sidecar>;
   readonly gateways: SelectorIndex<Gateway>;
   readonly sources: SelectorIndex<string>;
+  readonly dialled: Index<PodAddresses>;
 }
 
 export function createProxies(graph: Graph, sources: ProxySources): Proxies {
@@ -136,6 +144,9 @@ function createLookups(graph: Graph, sources: ProxySources): Lookups {
       namespace: undefined,
       matchLabels: labelsOfSourceSelector(id),
     })),
+    dialled: graph.index(sources.podAddresses, "headless services by address", (_key, row) => [
+      ...new Set(Object.values(row).flat()),
+    ]),
   };
 }
 
@@ -160,6 +171,7 @@ function proxyRow(proxy: ConnectedProxy, read: Reader, lookups: Lookups): ProxyR
     vhds: proxy.vhds,
     interceptionMode: proxy.interceptionMode,
     ipFamilies: ipFamilies(proxy.ipAddresses),
+    ownAddress: read.keysOf(lookups.dialled, address).length > 0 ? address : "",
     sourceMatches: isRouter ? [] : read.selectedBy(lookups.sources, { namespace, labels }),
     inbound: inbound && (digest(inbound) as InboundKey),
     gateway: gateway && (digest(gateway) as GatewayKey),

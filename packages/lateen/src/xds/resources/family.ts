@@ -17,9 +17,13 @@ export interface TypeResources {
   namedView(proxy: ProxyClass, name: string): string;
 }
 
-/** Key of the cell for `name` as `view` sees it. */
+/**
+ * Key of the cell for `name` as `view` sees it. What a view says after a tab concerns its list of
+ * names only, and proxies that differ in nothing else share the cells.
+ */
 export function viewKey(view: string, name: string): string {
-  return `${view}\n${name}`;
+  const tab = view.indexOf("\t");
+  return `${tab < 0 ? view : view.slice(0, tab)}\n${name}`;
 }
 
 export function splitViewKey(key: string): { readonly view: string; readonly name: string } {

@@ -44,15 +44,20 @@ export function createListenerResources(
     (view, read) => {
       if (view.startsWith(INBOUND)) return [VIRTUAL_INBOUND];
       if (view.startsWith(GATEWAY)) return read.cell(gateway.names, view.slice(GATEWAY.length));
-      return read.cell(outbound.names, view.slice(OUTBOUND.length));
+      const [scope = "", ownAddress] = view.slice(OUTBOUND.length).split("\t");
+      const all = read.cell(outbound.names, scope);
+      if (ownAddress === undefined) return all;
+      return all.filter(name => !name.startsWith(`${ownAddress}_`));
     },
   );
   return { cells, names, wildcardViews, namedView };
 }
 
-function wildcardViews({ type, scope, inbound, gateway }: ProxyClass): readonly string[] {
+function wildcardViews(proxy: ProxyClass): readonly string[] {
+  const { type, scope, inbound, gateway, ownAddress } = proxy;
   if (type === "router") return [`${GATEWAY}${gateway ?? ""}`];
-  return [`${OUTBOUND}${scope}`, `${INBOUND}${inbound ?? ""}`];
+  const own = ownAddress === "" ? "" : `\t${ownAddress}`;
+  return [`${OUTBOUND}${scope}${own}`, `${INBOUND}${inbound ?? ""}`];
 }
 
 function namedView(proxy: ProxyClass, name: string): string {
