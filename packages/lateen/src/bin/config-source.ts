@@ -19,6 +19,7 @@ import type { WatchSet } from "../flow/watch-types.ts";
 import { objectKey } from "../model/inputs.ts";
 import type { ProxyClass } from "../model/proxies.ts";
 import type { ConnectedProxy } from "../model/types.ts";
+import type { Rejections } from "../status/rejections.ts";
 import { TypeUrl } from "../xds/resource.ts";
 import type { MeshGraph } from "./mesh-graph.ts";
 import { proxyRow } from "./proxy-row.ts";
@@ -31,6 +32,7 @@ export interface GraphSourceOptions {
   readonly metrics: ControlPlaneMetrics;
   /** undefined: this control plane gives no certificates (files without a CA). */
   readonly certificates: WorkloadCertificates | undefined;
+  readonly rejections: Pick<Rejections, "report" | "closed">;
   readonly now: () => number;
 }
 
@@ -188,6 +190,7 @@ class GraphConnection implements Connection {
   report(event: StreamEvent): void {
     this.#options.connections.report(this.id, event);
     this.#options.metrics.observe(event);
+    this.#options.rejections.report(this.id, this.#class, event);
   }
 
   close(): void {
@@ -195,8 +198,9 @@ class GraphConnection implements Connection {
     this.#closed = true;
     this.#forget();
     this.#releaseCertificate?.();
-    const { mesh, connections, now } = this.#options;
+    const { mesh, connections, rejections, now } = this.#options;
     connections.close(this.id);
+    rejections.closed(this.id);
     const cause = { source: "xds connection", subject: `${this.id} closed`, at: now() };
     mesh.graph.commit(cause, writer => writer.delete(mesh.inputs.proxies, this.id));
   }

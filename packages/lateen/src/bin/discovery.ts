@@ -26,6 +26,7 @@ import { InputWriter, type LastGood, type ObjectDiagnostics } from "../sources/i
 import type { ObjectSource } from "../sources/source.ts";
 import { openDatabase } from "../sources/store/database.ts";
 import { StoredLastGood } from "../sources/store/last-good.ts";
+import { createObjectStatus } from "../status/object-status.ts";
 import { createSecretCells } from "../xds/resources/secrets.ts";
 import { GraphConfigSource } from "./config-source.ts";
 import { type DebugViews, debugViews } from "./debug-views.ts";
@@ -83,7 +84,16 @@ export async function startDiscovery(options: DiscoveryOptions): Promise<Running
   const diagnostics = graph.input<ObjectDiagnostics>("diagnostics");
   const secretCells = createSecretCells(graph, identity);
   const client = options.source.kind === "api" ? apiClient(options.source) : undefined;
-
+  const status = createObjectStatus({
+    graph,
+    model: mesh.model,
+    resources: mesh.resources,
+    diagnostics,
+    client,
+    clock,
+    random,
+    log: log.scope("status"),
+  });
   const fallback = (options.source.kind === "files" && options.source.mesh) || defaultMesh();
   graph.commit({ source: "defaults" }, writer => writer.set(inputs.mesh, MESH_KEY, fallback));
   const trust = client && (await openTrust(client, fallback, clock));
@@ -120,13 +130,14 @@ export async function startDiscovery(options: DiscoveryOptions): Promise<Running
     connections,
     metrics,
     certificates,
+    rejections: status.rejections,
     now: () => clock.now(),
   });
   const bindings = [...inputBindings(inputs), meshConfigBinding(inputs.mesh, fallback)];
   const kinds = bindings.map(binding => binding.kind);
   const writer = new InputWriter({
     graph,
-    source: objectSource(options, client, kinds),
+    source: status.watch(objectSource(options, client, kinds)),
     bindings,
     diagnostics,
     clock,
@@ -134,6 +145,7 @@ export async function startDiscovery(options: DiscoveryOptions): Promise<Running
     onSynced: () => {
       log.info("configuration read", { revision: graph.revision });
       source.markReady();
+      status.start();
     },
     ...lastGood(options),
   });
@@ -177,6 +189,7 @@ export async function startDiscovery(options: DiscoveryOptions): Promise<Running
     httpPorts: listeners.map(listener => listener.port),
     async stop() {
       writer.stop();
+      status.stop();
       certificates?.dispose();
       ports.dispose();
       await Promise.all([ads.close(500), ...listeners.map(listener => listener.close(500))]);

@@ -212,12 +212,12 @@ export class AdsStream {
     const { type, rejection, nonce } = request;
     const response = subscription.answer(nonce, rejection === undefined);
     if (response === undefined) return;
-    const { revision } = response;
+    const { revision, resources } = response;
     if (rejection === undefined) {
-      this.#connection?.report({ kind: "acked", type, nonce, revision });
+      this.#connection?.report({ kind: "acked", type, nonce, revision, resources });
       return;
     }
-    const names = response.resources.map(resource => resource.name);
+    const names = resources.map(resource => resource.name);
     this.#connection?.report({ kind: "nacked", type, nonce, revision, message: rejection, names });
   }
 

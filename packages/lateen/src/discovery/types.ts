@@ -88,6 +88,8 @@ export type StreamEvent =
       readonly type: string;
       readonly nonce: string;
       readonly revision: number;
+      /** What the accepted response held; shared, not to be kept. */
+      readonly resources?: readonly { readonly name: string }[];
     }
   | {
       readonly kind: "nacked";

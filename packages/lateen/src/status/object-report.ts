@@ -1,0 +1,77 @@
+/** Everything that is to be said about one object, from decoding, from the model and from Envoy. */
+import type { Diagnostic } from "../base/diagnostic.ts";
+import type { CellFamily, Collection, Graph } from "../flow/types.ts";
+import type { Findings } from "../model/finding.ts";
+import type { ObjectDiagnostics } from "../sources/input-writer.ts";
+
+/** Configuration that proxies refused, as one object's doing. */
+export interface Rejection {
+  /** `CDS`, `RDS`, ... */
+  readonly type: string;
+  /** Name of the resource. */
+  readonly resource: string;
+  /** Envoy's own words. */
+  readonly message: string;
+  readonly proxies: number;
+}
+
+export interface ObjectReport {
+  /** False: the object has errors, and its last good state (if any) is in force. */
+  readonly accepted: boolean;
+  readonly diagnostics: readonly Diagnostic[];
+  readonly rejections: readonly Rejection[];
+}
+
+/** All three by `KIND/namespace/name`. */
+export interface ReportSources {
+  readonly diagnostics: Collection<ObjectDiagnostics>;
+  readonly findings: Findings;
+  readonly rejections: Collection<readonly Rejection[]>;
+}
+
+export interface Reports {
+  readonly cells: CellFamily<ObjectReport | undefined>;
+  /** Objects that there is something to say about. Key: `ALL`. */
+  readonly names: CellFamily<readonly string[]>;
+}
+
+export const ALL = "all";
+
+export function createReports(graph: Graph, sources: ReportSources): Reports {
+  const { diagnostics, findings, rejections } = sources;
+  const reads = [diagnostics, findings, rejections];
+  const cells = graph.cells<ObjectReport | undefined>(
+    { name: "reports about objects", reads },
+    (key, read) => {
+      const decoded = read.get(diagnostics, key);
+      const found = read.get(findings, key) ?? [];
+      const rejected = read.get(rejections, key) ?? [];
+      if (decoded === undefined && found.length + rejected.length === 0) return undefined;
+      return {
+        accepted: decoded?.accepted ?? true,
+        diagnostics: [...(decoded?.diagnostics ?? []), ...found],
+        rejections: rejected,
+      };
+    },
+  );
+  const names = graph.cells<readonly string[]>(
+    { name: "objects with reports", reads },
+    (_key, read) => [...new Set(reads.flatMap(each => read.keys(each)))].sort(),
+  );
+  return { cells, names };
+}
+
+/** The parts of `KIND/namespace/name`; a name (of a file) may hold slashes itself. */
+export function splitReportKey(key: string): {
+  readonly kind: string;
+  readonly namespace: string;
+  readonly name: string;
+} {
+  const first = key.indexOf("/");
+  const second = key.indexOf("/", first + 1);
+  return {
+    kind: key.slice(0, first),
+    namespace: key.slice(first + 1, second),
+    name: key.slice(second + 1),
+  };
+}

@@ -1,0 +1,86 @@
+/**
+ * What becomes of problems: they go into the status of objects that come from an API, into the log
+ * for all others. One of these a control plane.
+ */
+import { allKinds } from "../api/registry.ts";
+import type { Clock } from "../base/clock.ts";
+import type { Log } from "../base/log.ts";
+import type { Graph, InputCollection } from "../flow/types.ts";
+import type { Model } from "../model/model.ts";
+import type { ApiClient } from "../sources/client/api-client.ts";
+import type { ObjectDiagnostics } from "../sources/input-writer.ts";
+import type { ObjectSource } from "../sources/source.ts";
+import type { TypeResources } from "../xds/resources/family.ts";
+import { followReports, type ReportChanges } from "./follow-reports.ts";
+import { type LedgerOptions, StatusLedger } from "./ledger.ts";
+import { createReports, type Rejection, splitReportKey } from "./object-report.ts";
+import { Rejections } from "./rejections.ts";
+import { ReportLog } from "./report-log.ts";
+import { mayHaveStatus, StatusWriter } from "./status-writer.ts";
+
+export interface ObjectStatusOptions {
+  readonly graph: Graph;
+  readonly model: Model;
+  readonly resources: Readonly<Partial<Record<string, TypeResources>>>;
+  readonly diagnostics: InputCollection<ObjectDiagnostics>;
+  /** undefined: the objects come from files, and everything goes into the log. */
+  readonly client: Pick<ApiClient, "patch"> | undefined;
+  readonly clock: Clock;
+  /** 0 to 1. */
+  readonly random: () => number;
+  readonly log: Log;
+}
+
+export interface ObjectStatus {
+  /** Told of what streams report. */
+  readonly rejections: Rejections;
+  /** The source of all objects, seen by us. */
+  watch(source: ObjectSource): ObjectSource;
+  /** To be called when everything that was there at the start is in the graph. */
+  start(): void;
+  stop(): void;
+}
+
+/** Somebody who applies several objects is not told of what was missing for a moment. */
+const DELAY_MS = 200;
+
+/** Files have places, and statuses only where somebody wrote them down. */
+const FILES: LedgerOptions = { keeps: () => true, hidesStatus: () => false };
+const API: LedgerOptions = { keeps: mayHaveStatus, hidesStatus: mayHaveStatus };
+const STATUS_KINDS: ReadonlySet<string> = new Set(
+  allKinds.filter(mayHaveStatus).map(({ kind }) => kind),
+);
+
+/** Declares collections: to be called before the graph's first commit. */
+export function createObjectStatus(options: ObjectStatusOptions): ObjectStatus {
+  const { graph, model, resources, diagnostics, client, clock, random, log } = options;
+  const rows = graph.input<readonly Rejection[]>("rejections");
+  const reports = createReports(graph, { diagnostics, findings: model.findings, rejections: rows });
+  const rejections = new Rejections({ graph, model, resources, rows, clock, log });
+  const ledger = new StatusLedger(client === undefined ? FILES : API);
+  const writer = client && new StatusWriter({ client, ledger, clock, random, log });
+  const reportLog = new ReportLog({ log, originOf: key => ledger.get(key)?.origin });
+  let unfollow = (): void => {};
+  return {
+    rejections,
+    watch: source => ledger.watch(source),
+    start() {
+      const onChanges = (changes: ReportChanges): void => {
+        writer?.take(changes);
+        reportLog.take(writer === undefined ? changes : withoutStatus(changes));
+      };
+      unfollow = followReports({ reports, clock, delayMs: DELAY_MS, onChanges });
+      writer?.start();
+    },
+    stop() {
+      unfollow();
+      writer?.stop();
+      rejections.stop();
+    },
+  };
+}
+
+/** Objects for which the log is the only place. */
+function withoutStatus(changes: ReportChanges): ReportChanges {
+  return new Map([...changes].filter(([key]) => !STATUS_KINDS.has(splitReportKey(key).kind)));
+}
