@@ -20,7 +20,8 @@ const USAGE = `usage: npm run bench -- [options]
   --namespaces N     default 10
   --repeats N        how often each change is made; medians are shown; default 5
   --json FILE        all figures as JSON, too
-  --cpu-prof DIR     CPU profiles of the control plane`;
+  --cpu-prof DIR     CPU profiles of the control plane
+  --node-args ARGS   arguments of the Node that runs the control plane, in one text`;
 
 const { values } = parseArgs({
   options: {
@@ -33,6 +34,7 @@ const { values } = parseArgs({
     repeats: { type: "string", default: "5" },
     json: { type: "string" },
     "cpu-prof": { type: "string" },
+    "node-args": { type: "string", default: "" },
     help: { type: "boolean", default: false },
   },
 });
@@ -66,8 +68,10 @@ async function bench(): Promise<number> {
 
 function run(name: string, source: SourceName): Promise<ScenarioResult> {
   const profiles = values["cpu-prof"];
-  const nodeArgs =
+  const profiled =
     profiles === undefined ? [] : ["--cpu-prof", `--cpu-prof-dir=${resolve(profiles)}`];
+  const given = values["node-args"].split(" ").filter(each => each !== "");
+  const nodeArgs = [...given, ...profiled];
   const size: LoadSize = {
     proxies: name === "large" ? LARGE : count("proxies"),
     services: name === "large" ? LARGE : count("services"),

@@ -55,6 +55,8 @@ export class StoredWatchSet<T> implements WatchSet<T> {
   readonly #log = new ChangeLog();
   readonly #listeners = new Set<() => void>();
   #names: readonly string[] = NONE;
+  /** The value of the names cell that `#names` was made from. */
+  #namesFollowed: readonly string[] = NONE;
   #namesCell: StoredCell<readonly string[]> | undefined;
   #stopFollowing: (() => void) | undefined;
   #revision = -1;
@@ -161,8 +163,10 @@ export class StoredWatchSet<T> implements WatchSet<T> {
     const cell = this.#namesCell;
     if (cell === undefined) return;
     cell.settle();
-    const names = cell.hasValue ? ascending(cell.value()) : NONE;
-    if (names !== this.#names) this.#replaceNames(names, this.#revision === -1 ? -1 : this.#now);
+    const names = cell.hasValue ? cell.value() : NONE;
+    if (names === this.#namesFollowed) return;
+    this.#namesFollowed = names;
+    this.#replaceNames(ascending(names), this.#revision === -1 ? -1 : this.#now);
   }
 
   #replaceNames(names: readonly string[], joinedAt: number): void {
@@ -227,7 +231,9 @@ export class StoredWatchSet<T> implements WatchSet<T> {
 }
 
 /** The same array when it is in order, as it should be. */
-function ascending(names: readonly string[]): readonly string[] {
-  const isAscending = names.every((name, i) => i === 0 || (names[i - 1] ?? "") < name);
-  return isAscending ? names : [...new Set(names)].sort();
+export function ascending(names: readonly string[]): readonly string[] {
+  for (let i = 1; i < names.length; i++) {
+    if ((names[i - 1] ?? "") >= (names[i] ?? "")) return [...new Set(names)].sort();
+  }
+  return names;
 }

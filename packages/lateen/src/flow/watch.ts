@@ -1,7 +1,7 @@
-import { createHash } from "node:crypto";
+import { hash } from "node:crypto";
 import { asStoredFamily } from "./cells.ts";
 import { rule } from "./engine.ts";
-import { type NameSource, StoredWatchSet } from "./watch-set.ts";
+import { ascending, type NameSource, StoredWatchSet } from "./watch-set.ts";
 import type { WatchSet, WatchSets, WatchSetsOptions } from "./watch-types.ts";
 
 export function createWatchSets<T>(options: WatchSetsOptions<T>): WatchSets<T> {
@@ -22,7 +22,7 @@ class InternedSets<T> implements WatchSets<T> {
   }
 
   explicit(view: string, names: readonly string[]): WatchSet<T> {
-    const fixed = [...new Set(names)].sort();
+    const fixed = ascending(names);
     return this.#intern(JSON.stringify(["explicit", view, digestOf(fixed)]), view, { fixed });
   }
 
@@ -53,7 +53,5 @@ class InternedSets<T> implements WatchSets<T> {
 
 /** Lists of thousands of names are told apart by a hash, so that an id stays short. */
 function digestOf(names: readonly string[]): string {
-  const hash = createHash("sha256");
-  for (const name of names) hash.update(`${name.length}:${name}`);
-  return hash.digest("base64url");
+  return hash("sha256", JSON.stringify(names), "base64url");
 }

@@ -1,6 +1,6 @@
 /** From Envoy messages to the bytes that streams send: encoded once, for every stream. */
 import { Buffer } from "node:buffer";
-import { createHash } from "node:crypto";
+import { hash } from "node:crypto";
 import type { Codec } from "@lateen/envoy-api/any.js";
 import { Cluster } from "@lateen/envoy-api/envoy/config/cluster/v3/cluster.js";
 import { ClusterLoadAssignment } from "@lateen/envoy-api/envoy/config/endpoint/v3/endpoint.js";
@@ -68,7 +68,7 @@ function encode<T>(
 
 /** 16 hexadecimal digits: 64 bits, and only two versions of one resource are ever compared. */
 export function contentVersion(body: Uint8Array): string {
-  return createHash("sha256").update(body).digest("hex").slice(0, 16);
+  return hash("sha256", body, "hex").slice(0, 16);
 }
 
 /**
