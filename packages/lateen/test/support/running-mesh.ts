@@ -1,6 +1,6 @@
 /** A whole local mesh for a test: `lateen up` as a process, in a home and under a name of its own. */
 import { type ChildProcess, execFile, spawn } from "node:child_process";
-import { mkdtempSync, rmSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 
@@ -27,11 +27,18 @@ export class RunningMesh {
     this.home = home;
   }
 
-  static async start(extra: readonly string[] = []): Promise<RunningMesh> {
-    const name = `t${process.pid.toString(36)}`;
+  /** `suffix` tells several meshes of one test file apart. */
+  static async start(extra: readonly string[] = [], suffix = ""): Promise<RunningMesh> {
+    const name = `t${process.pid.toString(36)}${suffix}`;
     const mesh = new RunningMesh(name, mkdtempSync(join(tmpdir(), "lateen-")));
     await mesh.#start(extra);
     return mesh;
+  }
+
+  /** `lateen up` once more, for a mesh whose supervisor has ended. */
+  async startAgain(extra: readonly string[] = []): Promise<void> {
+    this.#output.length = 0;
+    await this.#start(extra);
   }
 
   async #start(extra: readonly string[]): Promise<void> {
@@ -66,6 +73,30 @@ export class RunningMesh {
 
   get supervisorPid(): number {
     return this.#process?.pid ?? 0;
+  }
+
+  /** Ends the supervisor as a crash would. */
+  async crash(): Promise<void> {
+    const child = this.#process;
+    if (child === undefined || child.exitCode !== null || child.signalCode !== null) return;
+    const ended = new Promise(done => child.once("exit", done));
+    child.kill("SIGKILL");
+    await ended;
+  }
+
+  /** The process of the control plane, a child of the supervisor; undefined while there is none. */
+  controlPlanePid(): number | undefined {
+    const { supervisorPid } = this;
+    const children = readText(`/proc/${supervisorPid}/task/${supervisorPid}/children`);
+    return children
+      .split(" ")
+      .map(Number)
+      .find(pid => readText(`/proc/${pid}/cmdline`).includes("\0discovery\0"));
+  }
+
+  /** The path of a file in the mesh's own home. */
+  path(file: string): string {
+    return join(this.home, this.name, file);
   }
 
   #failure(what: string): Error {
@@ -116,6 +147,11 @@ export class RunningMesh {
     });
   }
 
+  /** Objects of one kind as JSON, as `get -o json` prints them. */
+  async json<T>(words: string): Promise<T> {
+    return JSON.parse(await this.ok(`${words} -o json`)) as T;
+  }
+
   /** Names of running pods whose name starts so. */
   async pods(prefix: string, namespace = "default"): Promise<string[]> {
     const text = await this.ok(["get", "pods", "-n", namespace, "-o", "name"]);
@@ -151,6 +187,15 @@ export class RunningMesh {
     }
     await this.lateen("down");
     rmSync(this.home, { recursive: true, force: true });
+  }
+}
+
+/** Empty when it can not be read: the process has ended. */
+function readText(file: string): string {
+  try {
+    return readFileSync(file, "utf8");
+  } catch {
+    return "";
   }
 }
 

@@ -1,0 +1,132 @@
+/**
+ * A bounded load generator, run inside a pod: `node load.ts URL [--rate N] [--seconds N]`. Half of the
+ * requests go over a few keep-alive connections, half over a connection of their own each. It ends by
+ * itself and prints one line of JSON, a LoadReport. With `--until FILE` it goes on after `--seconds`
+ * until the file is there, for 100 s at most.
+ */
+import { existsSync } from "node:fs";
+import { Agent, request } from "node:http";
+import { parseArgs } from "node:util";
+
+export interface LoadFailure {
+  /** Milliseconds since the epoch. */
+  readonly at: number;
+  readonly connection: "keep-alive" | "new";
+  /** HTTP status; 0 where there was no answer. */
+  readonly status: number;
+  /** The answer's body or the error, cut short. */
+  readonly what: string;
+}
+
+export interface LoadReport {
+  readonly seconds: number;
+  readonly sent: number;
+  readonly good: number;
+  /** Requests by kind of connection. */
+  readonly keepAlive: number;
+  readonly fresh: number;
+  /** How many keep-alive connections were opened. */
+  readonly connections: number;
+  /** Answers by the name of the server that gave them. */
+  readonly servers: Readonly<Record<string, number>>;
+  readonly failures: readonly LoadFailure[];
+}
+
+const MAX_RATE = 200;
+const MAX_SECONDS = 100;
+const REQUEST_TIMEOUT_MS = 20_000;
+const KEEP_ALIVE_SOCKETS = 8;
+const MAX_TEXT = 200;
+
+function positive(text: string | undefined, fallback: number, most: number): number {
+  const value = Number(text ?? fallback);
+  if (!(value > 0 && value <= most)) throw new Error(`${text}: expected a number up to ${most}`);
+  return value;
+}
+
+class Load {
+  readonly #url: string;
+  readonly #agent = new Agent({ keepAlive: true, maxSockets: KEEP_ALIVE_SOCKETS });
+  readonly #sockets = new WeakSet<object>();
+  readonly #servers: Record<string, number> = {};
+  readonly #failures: LoadFailure[] = [];
+  #connections = 0;
+  #good = 0;
+  #counts = { "keep-alive": 0, new: 0 };
+
+  constructor(url: string) {
+    this.#url = url;
+  }
+
+  async run(rate: number, seconds: number, until: string | undefined): Promise<LoadReport> {
+    const begin = performance.now();
+    const least = Math.round(rate * seconds);
+    const most = until === undefined ? least : rate * MAX_SECONDS;
+    const pending: Promise<void>[] = [];
+    for (let i = 0; i < most; i++) {
+      const wait = begin + (i * 1000) / rate - performance.now();
+      if (wait > 0) await new Promise(done => setTimeout(done, wait));
+      if (until !== undefined && i >= least && i % rate === 0 && existsSync(until)) break;
+      pending.push(this.#send(i % 2 === 0 ? "keep-alive" : "new"));
+    }
+    await Promise.all(pending);
+    this.#agent.destroy();
+    return {
+      seconds: (performance.now() - begin) / 1000,
+      sent: pending.length,
+      good: this.#good,
+      keepAlive: this.#counts["keep-alive"],
+      fresh: this.#counts.new,
+      connections: this.#connections,
+      servers: this.#servers,
+      failures: this.#failures,
+    };
+  }
+
+  #send(connection: LoadFailure["connection"]): Promise<void> {
+    this.#counts[connection]++;
+    const agent = connection === "keep-alive" ? this.#agent : false;
+    return new Promise(resolve => {
+      const end = (status: number, text: string): void => {
+        if (status === 200) this.#count(text);
+        else {
+          const what = text.slice(0, MAX_TEXT);
+          this.#failures.push({ at: Date.now(), connection, status, what });
+        }
+        resolve();
+      };
+      const call = request(this.#url, { agent, timeout: REQUEST_TIMEOUT_MS }, response => {
+        let body = "";
+        response.setEncoding("utf8");
+        response.on("data", (chunk: string) => {
+          body += chunk;
+        });
+        response.on("end", () => end(response.statusCode ?? 0, body));
+        response.on("error", error => end(0, `in the answer: ${error.message}`));
+      });
+      call.on("socket", socket => {
+        if (connection === "new" || this.#sockets.has(socket)) return;
+        this.#sockets.add(socket);
+        this.#connections++;
+      });
+      call.on("timeout", () => call.destroy(new Error("timeout")));
+      call.on("error", error => end(0, error.message));
+      call.end();
+    });
+  }
+
+  #count(body: string): void {
+    this.#good++;
+    const server = /ServerName: ([^,]+)/.exec(body)?.[1] ?? "?";
+    this.#servers[server] = (this.#servers[server] ?? 0) + 1;
+  }
+}
+
+const { values, positionals } = parseArgs({
+  options: { rate: { type: "string" }, seconds: { type: "string" }, until: { type: "string" } },
+  allowPositionals: true,
+});
+const rate = positive(values.rate, 50, MAX_RATE);
+const seconds = positive(values.seconds, 30, MAX_SECONDS);
+const report = await new Load(positionals[0] ?? "").run(rate, seconds, values.until);
+process.stdout.write(`${JSON.stringify(report)}\n`);
