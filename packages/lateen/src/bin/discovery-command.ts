@@ -105,7 +105,7 @@ export const discoveryCommand: Command = {
     ctx.stdout.write(`xDS (plaintext): ${running.plaintextPort ?? "none"}\n`);
     ctx.stdout.write(`xDS (TLS): ${running.tlsPorts.join(", ") || "none"}\n`);
     ctx.stdout.write(`HTTP: ${running.httpPorts.join(", ") || "none"}\n`);
-    await untilSignal();
+    await untilSignal().signal;
     await running.stop();
     return 0;
   },

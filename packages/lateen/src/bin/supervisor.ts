@@ -50,8 +50,8 @@ export interface SupervisorOptions {
   readonly env: Readonly<Record<string, string | undefined>>;
   /** A line for the person who waits. */
   readonly progress: (line: string) => void;
-  /** Resolves when the person has had enough. */
-  readonly interrupted: Promise<undefined>;
+  /** Aborted when the person has had enough. */
+  readonly interrupted: AbortSignal;
   readonly log: Log;
 }
 
@@ -85,34 +85,36 @@ export async function startMesh(options: SupervisorOptions): Promise<RunningMesh
   const undo = new Undo();
   const stop = () => undo.run(options.log);
   try {
-    const started = await Promise.race([start(options, undo), options.interrupted]);
-    if (started === undefined) {
-      await stop();
-      return undefined;
-    }
+    await start(options, undo);
     return { stop };
   } catch (error) {
     await stop();
+    if (options.interrupted.aborted) return undefined;
     throw error;
   }
 }
 
-async function start(options: SupervisorOptions, undo: Undo): Promise<true> {
-  const { home, log, progress } = options;
+/** Each step is finished before an interruption counts: only then is it known what to undo. */
+async function start(options: SupervisorOptions, undo: Undo): Promise<void> {
+  const { home, log, progress, interrupted } = options;
   refuseSecond(home);
   await prepareSystem(options);
+  interrupted.throwIfAborted();
   const envoy = must(await findEnvoy({ path: options.envoy, env: options.env, log }));
+  interrupted.throwIfAborted();
   progress(`envoy ${envoy.version}: ${envoy.path}`);
   createMeshHome(home);
   const network = must(await openLocalNetwork(home.runtimeDir, log));
   undo.push(() => network.close());
+  interrupted.throwIfAborted();
   const store = await openApi(options, undo, network);
+  interrupted.throwIfAborted();
   progress(`store: ${store.url} (kubectl --kubeconfig ${home.kubeconfigFile})`);
   const debug = await startControlPlane(options, undo, store, network);
   progress(`control plane: ${debug} (log: ${home.logFile})`);
   const runtime = await runPods(options, store, network, envoy.path);
   undo.push(() => runtime.stop());
-  const ingress = await waitForGateway(store.client);
+  const ingress = await waitForGateway(store.client, interrupted);
   writeState(home, {
     supervisor: { pid: process.pid, startTime: startTimeOf(process.pid) ?? "" },
     api: { url: store.url, token: store.token, ca: store.ca },
@@ -123,7 +125,6 @@ async function start(options: SupervisorOptions, undo: Undo): Promise<true> {
   undo.push(() => removeState(home));
   progress(`ingress gateway: http://${ingress}`);
   progress(`mesh is ready; Ctrl-C ends it`);
-  return true;
 }
 
 function refuseSecond(home: MeshHome): void {
@@ -280,16 +281,17 @@ async function startControlPlane(
   controlPlane.start();
   undo.push(() => controlPlane.stop());
   const url = `http://127.0.0.1:${debug}`;
-  await untilReady(`${url}/ready`, options.home.logFile);
+  await untilReady(`${url}/ready`, options.home.logFile, options.interrupted);
   return url;
 }
 
 const READY_TIMEOUT_MS = 30_000;
 const POLL_MS = 50;
 
-async function untilReady(url: string, logFile: string): Promise<void> {
+async function untilReady(url: string, logFile: string, interrupted: AbortSignal): Promise<void> {
   const end = Date.now() + READY_TIMEOUT_MS;
   while (Date.now() < end) {
+    interrupted.throwIfAborted();
     const response = await fetch(url).catch(() => undefined);
     if (response?.ok === true) return;
     await new Promise(done => setTimeout(done, POLL_MS));

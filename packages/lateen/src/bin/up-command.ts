@@ -48,7 +48,7 @@ export const upCommand: Command = {
       write: line => ctx.stderr.write(line),
     });
     // Listening for signals comes first: Ctrl-C during the start must clean up as well.
-    const signal = untilSignal();
+    const interruption = untilSignal();
     // Loaded only here: most commands are over before this would be read.
     const { startMesh } = await import("./supervisor.ts");
     const mesh = await startMesh({
@@ -60,11 +60,11 @@ export const upCommand: Command = {
       certificateLifetimeSeconds: numberFlag(call, "certificate-lifetime"),
       env: process.env,
       progress: text => ctx.stdout.write(`${text}\n`),
-      interrupted: signal.then(() => undefined),
+      interrupted: interruption.aborted,
       log,
-    });
+    }).finally(() => interruption.release());
     if (mesh === undefined) return 1;
-    await signal;
+    await interruption.signal;
     ctx.stdout.write("ending the mesh ...\n");
     await mesh.stop();
     ctx.stdout.write(`mesh "${ctx.meshName}" is down\n`);

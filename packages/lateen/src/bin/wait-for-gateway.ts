@@ -8,10 +8,14 @@ const NAME = "istio-ingressgateway";
 const TIMEOUT_MS = 60_000;
 const POLL_MS = 50;
 
-/** `address:80` of the ingress gateway as the host reaches it, once a gateway pod is ready. */
-export async function waitForGateway(client: ApiClient): Promise<string> {
+/**
+ * `address:80` of the ingress gateway as the host reaches it, once a gateway pod is ready. Throws
+ * when that takes too long, or when `interrupted` is aborted.
+ */
+export async function waitForGateway(client: ApiClient, interrupted: AbortSignal): Promise<string> {
   const end = Date.now() + TIMEOUT_MS;
   while (Date.now() < end) {
+    interrupted.throwIfAborted();
     const address = await gatewayAddress(client);
     if (address !== undefined && (await gatewayReady(client))) return `${address}:80`;
     await new Promise(done => setTimeout(done, POLL_MS));

@@ -117,6 +117,14 @@ export class RunningMesh {
     return this.#run(process.execPath, [program, ...split(words)], stdin);
   }
 
+  /** The same without waiting for its end. */
+  spawn(words: string | readonly string[]): ChildProcess {
+    return spawn(process.execPath, [program, ...split(words)], {
+      env: this.#environment(),
+      stdio: ["ignore", "pipe", "pipe"],
+    });
+  }
+
   kubectl(words: string | readonly string[], stdin?: string): Promise<Ran> {
     return this.#run("kubectl", split(words), stdin);
   }
