@@ -29,6 +29,44 @@ const MAX_BODY = 256 * 1024 * 1024;
 
 /** A transport with connections of its own; `close` ends those that are idle. */
 export function httpTransport(options: HttpTransportOptions): Transport & { close(): void } {
+  const connections = openConnections(options);
+  return {
+    request: async request => {
+      // The server may close an idle connection at the moment when we use it again. Whether it read
+      // the request before is not known, so what may not happen twice is not tried twice.
+      const tries = request.method === "POST" ? 0 : MAX_SOCKETS;
+      let last = await attempt(options, connections, request);
+      for (let i = 0; i < tries && last.wasClosed; i++)
+        last = await attempt(options, connections, request);
+      return last.response;
+    },
+    stream: (request, reader) => {
+      const outgoing = connections.start(request, STREAM_IDLE_MS, connections.streams);
+      const end = once(reader);
+      outgoing.on("error", error => end(unreachable(options.server, error)));
+      outgoing.on("response", response => readStream(response, reader, end));
+      outgoing.end(request.body);
+      return () => {
+        end.silence();
+        outgoing.destroy();
+      };
+    },
+    close: () => {
+      connections.requests.destroy();
+      connections.streams.destroy();
+    },
+  };
+}
+
+interface Connections {
+  /** A pool. */
+  readonly requests: HttpAgent;
+  /** Watches hold their connections, so they do not come out of the pool. */
+  readonly streams: HttpAgent;
+  start(request: TransportRequest, timeout: number, from: HttpAgent): ClientRequest;
+}
+
+function openConnections(options: HttpTransportOptions): Connections {
   const url = new URL(options.server);
   const secure = url.protocol === "https:";
   const pool = { keepAlive: true, maxSockets: MAX_SOCKETS, keepAliveMsecs: KEEP_ALIVE_MS };
@@ -37,11 +75,10 @@ export function httpTransport(options: HttpTransportOptions): Transport & { clos
     ...(options.clientCertificate === undefined ? {} : { cert: options.clientCertificate }),
     ...(options.clientKey === undefined ? {} : { key: options.clientKey }),
   };
-  // Watches hold their connections, so they do not come out of the pool for requests.
-  const agent = secure ? new HttpsAgent({ ...pool, ...tls }) : new HttpAgent(pool);
+  const requests = secure ? new HttpsAgent({ ...pool, ...tls }) : new HttpAgent(pool);
   const streams = secure ? new HttpsAgent(tls) : new HttpAgent();
   const send = secure ? httpsRequest : httpRequest;
-  const start = (request: TransportRequest, timeout: number, from: HttpAgent) => {
+  const start: Connections["start"] = (request, timeout, from) => {
     const base = url.pathname.replace(/\/$/, "");
     const token = options.token?.() ?? "";
     const outgoing = send({
@@ -64,32 +101,33 @@ export function httpTransport(options: HttpTransportOptions): Transport & { clos
     outgoing.on("socket", socket => socket.setKeepAlive(true, KEEP_ALIVE_MS));
     return outgoing;
   };
-  return {
-    request: request =>
-      new Promise(done => {
-        const outgoing = start(request, REQUEST_TIMEOUT_MS, agent);
-        outgoing.on("error", error => done(unreachable(options.server, error)));
-        outgoing.on("response", response => {
-          void readBody(response).then(body => done(body ?? cut(options.server)));
-        });
-        outgoing.end(request.body);
-      }),
-    stream: (request, reader) => {
-      const outgoing = start(request, STREAM_IDLE_MS, streams);
-      const end = once(reader);
-      outgoing.on("error", error => end(unreachable(options.server, error)));
-      outgoing.on("response", response => readStream(response, reader, end));
-      outgoing.end(request.body);
-      return () => {
-        end.silence();
-        outgoing.destroy();
-      };
-    },
-    close: () => {
-      agent.destroy();
-      streams.destroy();
-    },
-  };
+  return { requests, streams, start };
+}
+
+interface Attempt {
+  readonly response: TransportResponse;
+  /** The connection had been used before and was gone. */
+  readonly wasClosed: boolean;
+}
+
+function attempt(
+  options: HttpTransportOptions,
+  connections: Connections,
+  request: TransportRequest,
+): Promise<Attempt> {
+  return new Promise(done => {
+    const outgoing = connections.start(request, REQUEST_TIMEOUT_MS, connections.requests);
+    outgoing.on("error", error => {
+      const wasClosed = outgoing.reusedSocket && "code" in error && error.code === "ECONNRESET";
+      done({ response: unreachable(options.server, error), wasClosed });
+    });
+    outgoing.on("response", response => {
+      void readBody(response).then(body =>
+        done({ response: body ?? cut(options.server), wasClosed: false }),
+      );
+    });
+    outgoing.end(request.body);
+  });
 }
 
 interface End {

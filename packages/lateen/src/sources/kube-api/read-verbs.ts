@@ -147,15 +147,18 @@ export function watchObjects(context: ReadContext): HttpAnswer {
   };
 }
 
-/** Watchers of one kind share the text of an event. */
-const encoded = new WeakMap<JsonObject, string>();
+/** Watchers of one kind are told one after the other, and share the text of what just happened. */
+const encoded = new Map<JsonObject, string>();
+const MAX_SHARED = 256;
+const MAX_SHARED_LENGTH = 64 * 1024;
 
 function objectText(kind: Kind, version: string, object: JsonObject): string {
   if (version !== kind.storageVersion) return JSON.stringify(asVersion(object, kind, version));
   const known = encoded.get(object);
   if (known !== undefined) return known;
   const text = JSON.stringify(object);
-  encoded.set(object, text);
+  if (encoded.size >= MAX_SHARED) encoded.clear();
+  if (text.length <= MAX_SHARED_LENGTH) encoded.set(object, text);
   return text;
 }
 
