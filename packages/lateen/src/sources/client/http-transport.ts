@@ -1,5 +1,10 @@
 /** Requests to an API server over HTTP or HTTPS: the embedded store's or a Kubernetes one. */
-import { Agent as HttpAgent, request as httpRequest, type IncomingMessage } from "node:http";
+import {
+  type ClientRequest,
+  Agent as HttpAgent,
+  request as httpRequest,
+  type IncomingMessage,
+} from "node:http";
 import { Agent as HttpsAgent, request as httpsRequest } from "node:https";
 import {
   LineSplitter,
