@@ -2,6 +2,7 @@
  * Rows of the model: what the mesh *is*, in Istio's words, before any Envoy message. The model
  * folder derives them; xds builders take them as plain arguments.
  */
+import type { MeshConfig } from "../api/mesh-config/decode.ts";
 import type { Brand } from "../base/brand.ts";
 import type { Redacted } from "../base/redacted.ts";
 
@@ -203,16 +204,7 @@ export interface InboundPort {
 export type MutualTlsMode = "DISABLE" | "PERMISSIVE" | "STRICT";
 
 /** The part of MeshConfig that is carried out. */
-export interface Mesh {
-  readonly trustDomain: string;
-  readonly rootNamespace: string;
-  readonly domain: string;
-  readonly accessLogFile: string;
-  readonly accessLogFormat: string;
-  readonly outboundTrafficPolicy: "ALLOW_ANY" | "REGISTRY_ONLY";
-  readonly enableAutoMtls: boolean;
-  readonly meshId: string;
-}
+export type Mesh = MeshConfig;
 
 /**
  * A certificate that the CA made for one identity: an input row under the SPIFFE id, in memory

@@ -10,34 +10,9 @@ import {
   StderrAccessLog,
   StdoutAccessLog,
 } from "@lateen/envoy-api/envoy/extensions/access_loggers/stream/v3/stream.js";
+import { DEFAULT_ACCESS_LOG_FORMAT } from "../api/mesh-config/access-log-format.ts";
 import type { Mesh } from "../model/types.ts";
 import { extension } from "./message.ts";
-
-/** Istio's default format (MeshConfig.accessLogFormat), which people and their tools parse. */
-const DEFAULT_FORMAT = `${[
-  "[%START_TIME%]",
-  '"%REQ(:METHOD)% %REQ(X-ENVOY-ORIGINAL-PATH?:PATH)% %PROTOCOL%"',
-  "%RESPONSE_CODE%",
-  "%RESPONSE_FLAGS%",
-  "%RESPONSE_CODE_DETAILS%",
-  "%CONNECTION_TERMINATION_DETAILS%",
-  '"%UPSTREAM_TRANSPORT_FAILURE_REASON%"',
-  "%BYTES_RECEIVED%",
-  "%BYTES_SENT%",
-  "%DURATION%",
-  "%RESP(X-ENVOY-UPSTREAM-SERVICE-TIME)%",
-  '"%REQ(X-FORWARDED-FOR)%"',
-  '"%REQ(USER-AGENT)%"',
-  '"%REQ(X-REQUEST-ID)%"',
-  '"%REQ(:AUTHORITY)%"',
-  '"%UPSTREAM_HOST%"',
-  "%UPSTREAM_CLUSTER_RAW%",
-  "%UPSTREAM_LOCAL_ADDRESS%",
-  "%DOWNSTREAM_LOCAL_ADDRESS%",
-  "%DOWNSTREAM_REMOTE_ADDRESS%",
-  "%REQUESTED_SERVER_NAME%",
-  "%ROUTE_NAME%",
-].join(" ")}\n`;
 
 type LogSettings = Pick<Mesh, "accessLogFile" | "accessLogFormat">;
 
@@ -64,7 +39,8 @@ export function listenerLog(mesh: LogSettings): AccessLog[] {
 function textLog(mesh: LogSettings, filter: AccessLogFilter | undefined): AccessLog[] {
   const path = mesh.accessLogFile;
   if (path === "") return [];
-  const inlineString = mesh.accessLogFormat === "" ? DEFAULT_FORMAT : mesh.accessLogFormat;
+  const inlineString =
+    mesh.accessLogFormat === "" ? DEFAULT_ACCESS_LOG_FORMAT : mesh.accessLogFormat;
   return [{ ...logger(path, { textFormatSource: { inlineString } }), filter }];
 }
 

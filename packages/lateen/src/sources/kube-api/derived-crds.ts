@@ -2,7 +2,9 @@
  * `kubectl get crd`: Istio's kinds as CustomResourceDefinitions, for reading only. They are part of
  * the program here, so nobody installs or removes them.
  */
+
 import { ageColumn, column, textAt } from "../../api/columns.ts";
+import { customResourceDefinition } from "../../api/crd.ts";
 import { defineKind } from "../../api/define.ts";
 import type { JsonObject, Kind } from "../../api/kind.ts";
 import { any, object, string } from "../../api/schema.ts";
@@ -52,28 +54,8 @@ export function derivedCrds(store: Store, since: string): Served {
 function definitionOf(definition: Kind, kind: Kind, since: string): StoredObject {
   const name = `${kind.plural}.${kind.group}`;
   const json: JsonObject = {
-    apiVersion: "apiextensions.k8s.io/v1",
-    kind: definition.kind,
+    ...customResourceDefinition(kind),
     metadata: { name, uid: name, resourceVersion: "1", creationTimestamp: since },
-    spec: {
-      group: kind.group,
-      names: {
-        kind: kind.kind,
-        listKind: kind.listKind,
-        plural: kind.plural,
-        singular: kind.singular,
-        ...(kind.shortNames.length === 0 ? {} : { shortNames: kind.shortNames }),
-        ...(kind.categories.length === 0 ? {} : { categories: kind.categories }),
-      },
-      scope: kind.namespaced ? "Namespaced" : "Cluster",
-      versions: kind.versions.map(version => ({
-        name: version,
-        served: true,
-        storage: version === kind.storageVersion,
-        ...(kind.subresources.includes("status") ? { subresources: { status: {} } } : {}),
-        schema: { openAPIV3Schema: kind.openApi },
-      })),
-    },
     status: {
       acceptedNames: { kind: kind.kind, plural: kind.plural },
       conditions: [
