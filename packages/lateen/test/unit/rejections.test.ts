@@ -1,0 +1,150 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { silentLog } from "../../src/base/log.ts";
+import { proxyRow } from "../../src/bin/proxy-row.ts";
+import type { StreamEvent } from "../../src/discovery/types.ts";
+import { MESH_KEY } from "../../src/model/inputs.ts";
+import type { ProxyClass } from "../../src/model/proxies.ts";
+import type { Rejection } from "../../src/status/object-report.ts";
+import { Rejections } from "../../src/status/rejections.ts";
+import { TypeUrl } from "../../src/xds/resource.ts";
+import { viewKey } from "../../src/xds/resources/family.ts";
+import { FakeClock } from "../support/fake-clock.ts";
+import { MESH } from "../support/mesh-objects.ts";
+import { core, istio, YamlMesh } from "../support/yaml-mesh.ts";
+
+type Type = Exclude<(typeof TypeUrl)[keyof typeof TypeUrl], typeof TypeUrl.secret>;
+
+const OBJECTS = [
+  ...["web", "two", "raw"].map(name =>
+    core("Service", name, `{clusterIP: 10.0.0.1, ports: [{name: http, port: 80}]}`),
+  ),
+  istio("VirtualService", "web", route("web", '[{uri: {regex: "/w[0-9]+"}}]')),
+  istio("VirtualService", "two", route("two", '[{uri: {regex: "/(?=two)"}}]')),
+  istio("DestinationRule", "web", "{host: web, subsets: [{name: v1, labels: {v: a}}]}"),
+  istio(
+    "Gateway",
+    "edge",
+    "{selector: {istio: edge}, servers: [{port: {number: 80, name: h, protocol: HTTP}, hosts: [a.b]}]}",
+  ),
+  istio(
+    "Gateway",
+    "other",
+    "{selector: {istio: edge}, servers: [{port: {number: 81, name: h, protocol: HTTP}, hosts: [a.b]}]}",
+  ),
+].join("");
+
+function route(host: string, match: string): string {
+  return `{hosts: [${host}], http: [{match: ${match}, route: [{destination: {host: ${host}}}]}]}`;
+}
+
+function setUp() {
+  const mesh = new YamlMesh();
+  const { graph, inputs, model, resources } = mesh.mesh;
+  const rows = graph.input<readonly Rejection[]>("rejections");
+  mesh.apply(OBJECTS);
+  const classOf = (type: string, labels: Record<string, string>): ProxyClass => {
+    const id = `${type}~10.0.0.9~${type}.default~default.svc.cluster.local`;
+    const metadata = { NAMESPACE: "default", LABELS: labels };
+    const row = proxyRow({ id, metadata }, { flavour: "upstream", vhds: false });
+    graph.commit({ source: "test" }, writer => {
+      writer.set(inputs.mesh, MESH_KEY, MESH);
+      writer.set(inputs.proxies, type, row);
+    });
+    const found = model.proxies.rows.get(type)?.class;
+    assert.ok(found !== undefined);
+    return found;
+  };
+  const sidecar = classOf("sidecar", { app: "sleep" });
+  const gateway = classOf("router", { istio: "edge" });
+  const clock = new FakeClock();
+  const rejections = new Rejections({ graph, model, resources, rows, clock, log: silentLog });
+  const hold = (of: ProxyClass, type: Type, name: string): void => {
+    const family = resources[type];
+    const value = family.cells.acquire(viewKey(family.namedView(of, name), name)).value();
+    assert.ok(value !== undefined, name);
+  };
+  const shown = (): string[] => {
+    clock.advance(500);
+    return [...rows.entries()].flatMap(([key, list]) =>
+      list.map(each => `${key} ${each.type} ${each.resource} ${each.proxies}: ${each.message}`),
+    );
+  };
+  return { mesh, rejections, sidecar, gateway, hold, shown };
+}
+
+function nack(type: string, message: string, ...names: readonly string[]): StreamEvent {
+  return { kind: "nacked", type, nonce: "1", revision: 1, message, names };
+}
+
+function ack(type: string, ...names: readonly string[]): StreamEvent {
+  const resources = names.map(name => ({ name }));
+  return { kind: "acked", type, nonce: "2", revision: 2, resources };
+}
+
+const WEB = "outbound|80||web.default.svc.cluster.local";
+const RAW = "outbound|80||raw.default.svc.cluster.local";
+
+test("a route is put down to the VirtualService that has what Envoy names", () => {
+  const { rejections, sidecar, hold, shown } = setUp();
+  hold(sidecar, TypeUrl.route, "80");
+  const message = "Invalid regex '/(?=two)': invalid perl operator: (?=";
+  rejections.report("a", sidecar, nack(TypeUrl.route, message, "80"));
+  assert.deepEqual(shown(), [`VirtualService/default/two RDS 80 1: ${message}`]);
+  rejections.report("b", sidecar, nack(TypeUrl.route, message, "80"));
+  assert.deepEqual(shown(), [`VirtualService/default/two RDS 80 2: ${message}`]);
+  rejections.report("a", sidecar, ack(TypeUrl.route, "80"));
+  assert.deepEqual(shown(), [`VirtualService/default/two RDS 80 1: ${message}`]);
+  rejections.report("b", sidecar, ack(TypeUrl.cluster, WEB));
+  assert.equal(shown().length, 1, "another type says nothing");
+  rejections.closed("b");
+  assert.deepEqual(shown(), []);
+});
+
+test("clusters: the DestinationRule, or else the Service", () => {
+  const { rejections, sidecar, hold, shown } = setUp();
+  for (const name of [WEB, RAW]) hold(sidecar, TypeUrl.cluster, name);
+  rejections.report("a", sidecar, nack(TypeUrl.cluster, `${WEB}: odd`, WEB, RAW));
+  assert.deepEqual(shown(), [`DestinationRule/default/web CDS ${WEB} 1: ${WEB}: odd`]);
+  rejections.report("a", sidecar, ack(TypeUrl.cluster, WEB));
+  rejections.report("a", sidecar, nack(TypeUrl.cluster, "odd", RAW));
+  assert.deepEqual(shown(), [`Service/default/raw CDS ${RAW} 1: odd`]);
+});
+
+test("a gateway's listener: the Gateways on its port", () => {
+  const { rejections, gateway, hold, shown } = setUp();
+  hold(gateway, TypeUrl.listener, "0.0.0.0_81");
+  rejections.report("a", gateway, nack(TypeUrl.listener, "no", "0.0.0.0_81"));
+  assert.deepEqual(shown(), ["Gateway/default/other LDS 0.0.0.0_81 1: no"]);
+});
+
+test("who is one of many suspects is left alone until they are fewer", () => {
+  const { rejections, sidecar, hold, shown } = setUp();
+  const names = [WEB, RAW, "BlackHoleCluster", "PassthroughCluster", "InboundPassthroughCluster"];
+  for (const name of names) hold(sidecar, TypeUrl.cluster, name);
+  rejections.report("a", sidecar, nack(TypeUrl.cluster, "odd", ...names));
+  assert.deepEqual(shown(), []);
+  rejections.report("a", sidecar, nack(TypeUrl.cluster, "odd", WEB, RAW));
+  assert.equal(shown().length, 2);
+  rejections.report("a", sidecar, ack(TypeUrl.cluster, RAW));
+  assert.deepEqual(shown(), [`DestinationRule/default/web CDS ${WEB} 1: odd`]);
+});
+
+test("what is gone is rejected no more", () => {
+  const { mesh, rejections, sidecar, hold, shown } = setUp();
+  hold(sidecar, TypeUrl.cluster, RAW);
+  rejections.report("a", sidecar, nack(TypeUrl.cluster, "odd", RAW));
+  assert.equal(shown().length, 1);
+  mesh.remove(core("Service", "raw", "{}"));
+  rejections.report("a", sidecar, ack(TypeUrl.cluster, WEB));
+  assert.deepEqual(shown(), []);
+});
+
+test("what Envoy says is cut to a line", () => {
+  const { rejections, sidecar, hold, shown } = setUp();
+  hold(sidecar, TypeUrl.cluster, RAW);
+  rejections.report("a", sidecar, nack(TypeUrl.cluster, `a\n\u001b[31m${"b".repeat(9999)}`, RAW));
+  const [line = ""] = shown();
+  assert.match(line, /: a \[31mb+\.\.\.$/);
+  assert.ok(line.length < 700);
+});
