@@ -36,3 +36,9 @@ export function findingsOf<T extends { readonly metadata: ObjectMeta }>(
 export function warning(path: string, reason: string, message: string): Diagnostic {
   return { severity: "warning", path, reason, message };
 }
+
+export function selectsNothing(path: string, labels: Readonly<Record<string, string>>): Diagnostic {
+  const shown = Object.entries(labels).map(([key, value]) => `${key}=${value}`);
+  const text = shown.length === 0 ? "any labels" : shown.join(",");
+  return warning(path, "NoMatchingWorkloadsFound", `found no pod with ${text}`);
+}

@@ -1,6 +1,7 @@
 /** Findings of VirtualServices: gateways, hosts, destinations and subsets that are not there. */
 import type { VirtualService } from "../api/virtual-service/schema.ts";
 import type { Diagnostic } from "../base/diagnostic.ts";
+import { nearest } from "../base/nearest.ts";
 import type { Collection, Graph, Index, Reader } from "../flow/types.ts";
 import { findRule } from "./destination-rules.ts";
 import { type Findings, findingsOf, warning } from "./finding.ts";
@@ -144,8 +145,13 @@ function destinationFinding(
   sources: Sources,
 ): Diagnostic | undefined {
   const service = ownerOf(read, sources.services, { namespace, isDefault: true }, hostname);
-  if (service === undefined)
-    return warning(`${path}.host`, NOT_FOUND, `found no service for host ${hostname}`);
+  if (service === undefined) {
+    const hidden = read.keysOf(sources.services, hostname).length > 0;
+    const message = hidden
+      ? `${hostname} is not exported to namespace ${namespace}`
+      : `found no service for host ${hostname}`;
+    return warning(`${path}.host`, NOT_FOUND, message);
+  }
   if (port !== undefined && service.ports.every(each => each.number !== port)) {
     const ports = service.ports.map(each => each.number).join(", ");
     return warning(
@@ -160,6 +166,8 @@ function destinationFinding(
   const rule = findRule(read, directory, service, namespace, rootNamespace);
   const subsets = rule === undefined ? undefined : read.get(sources.subsets, rule);
   if (subsets !== undefined && Object.hasOwn(subsets, subset)) return undefined;
-  const message = `no DestinationRule for ${hostname} has a subset ${subset}`;
+  const meant = nearest(subset, Object.keys(subsets ?? {}));
+  const hint = meant === undefined ? "" : `; did you mean ${meant}?`;
+  const message = `no DestinationRule for ${hostname} has a subset ${subset}${hint}`;
   return warning(`${path}.subset`, NOT_FOUND, message);
 }

@@ -106,9 +106,43 @@ test("a DestinationRule for a host that nobody has", () => {
     destinationRule({ at: "shop/c" }, { host: "*.shop.svc.cluster.local" }),
     destinationRule({ at: "shop/d" }, { host: "*.example" }),
   );
-  assert.deepEqual(made.model.findings.keys(), [
-    "DestinationRule/shop/a",
-    "DestinationRule/shop/d",
+  assert.deepEqual(made.model.findings.keys(), ["DestinationRule/shop/a"]);
+});
+
+test("a DestinationRule of which an older one has the policy and a subset", () => {
+  const made = mesh();
+  const subset = (name: string): JsonObject => ({ name, labels: {} });
+  const rule = { host: "x", trafficPolicy: { tls: { mode: "DISABLE" } } };
+  made.set(
+    made.inputs.destinationRules,
+    destinationRule({ at: "shop/new", age: 2 }, { ...rule, subsets: [subset("v1"), subset("v2")] }),
+    destinationRule({ at: "shop/old", age: 1 }, { ...rule, subsets: [subset("v1")] }),
+    destinationRule({ at: "shop/own", age: 3 }, { host: "x", exportTo: ["."], subsets: [] }),
+  );
+  assert.deepEqual(made.model.findings.keys(), ["DestinationRule/shop/new"]);
+  const host = "x.shop.svc.cluster.local";
+  assert.deepEqual(found(made, "DestinationRule/shop/new"), [
+    `spec.trafficPolicy ConflictingDestinationRules: has no effect: DestinationRule old, which is older, has one for ${host}`,
+    "spec.subsets[0].name ConflictingDestinationRules: has no effect: DestinationRule old, which is older, defines v1 too",
+  ]);
+});
+
+test("a Gateway's server that an older Gateway shuts out", () => {
+  const made = mesh();
+  const labels = { app: "gw" };
+  const spec = (protocol: string): JsonObject => ({
+    selector: labels,
+    servers: [{ port: { number: 80, name: "p", protocol }, hosts: ["*"] }],
+  });
+  made.set(made.inputs.pods, pod({ at: "shop/p", labels }, { ip: "10.0.0.1" }));
+  made.set(
+    made.inputs.gateways,
+    gateway({ at: "shop/new", age: 2 }, spec("TCP")),
+    gateway({ at: "shop/old", age: 1 }, spec("HTTP")),
+  );
+  assert.deepEqual(made.model.findings.keys(), ["Gateway/shop/new"]);
+  assert.deepEqual(found(made, "Gateway/shop/new"), [
+    "spec.servers[0] ConflictingGateways: has no effect: port 80 is taken by shop/old for HTTP",
   ]);
 });
 
@@ -127,7 +161,7 @@ test("selectors that select nothing, until they do", () => {
   const ports = [{ number: 80, name: "http", protocol: "HTTP" }];
   const spec = { hosts: ["e.example"], ports, resolution: "STATIC", workloadSelector: { labels } };
   made.set(made.inputs.serviceEntries, serviceEntry({ at: "shop/e" }, spec));
-  const message = "ReferencedResourceNotFound: found no pod with app=gw";
+  const message = "NoMatchingWorkloadsFound: found no pod with app=gw";
   assert.deepEqual(found(made, "Gateway/shop/g"), [`spec.selector ${message}`]);
   assert.equal(found(made, "Sidecar/shop/s").length, 1);
   assert.equal(found(made, "ServiceEntry/shop/e").length, 1);

@@ -3,16 +3,14 @@
  * selectors that select nothing, claims that another object has. Rows by object; an object without
  * findings has none. Reasons are the names of Istio's analysis messages, where it has one.
  */
-import type { DestinationRule } from "../api/destination-rule/schema.ts";
-import type { Gateway } from "../api/gateway/schema.ts";
 import type { ServiceEntry } from "../api/service-entry/schema.ts";
 import type { Sidecar } from "../api/sidecar/schema.ts";
 import type { Diagnostic } from "../base/diagnostic.ts";
 import type { Graph, Index, Reader, SelectableIndex } from "../flow/types.ts";
-import { type Findings, findingsOf, warning } from "./finding.ts";
+import { type Findings, findingsOf, selectsNothing, warning } from "./finding.ts";
+import { ruleFindings } from "./findings-destination-rule.ts";
+import { gatewayFindings } from "./findings-gateway.ts";
 import { virtualServiceFindings } from "./findings-virtual-service.ts";
-import { hostsOverlap, isWildcard, resolveHost } from "./hosts.ts";
-import { meshNames } from "./mesh.ts";
 import type { Model } from "./model.ts";
 import { byAge } from "./order.ts";
 import { serviceKey } from "./services.ts";
@@ -23,20 +21,14 @@ export function createFindings(
   model: Omit<Model, "findings">,
   pods: SelectableIndex<Workload>,
 ): Findings {
-  const { inputs, names, shapes, shapesByHostname } = model;
+  const { inputs, shapes } = model;
   const sidecars = graph.index(inputs.sidecars, "namespace-wide Sidecars", (_key, sidecar) =>
     sidecar.spec.workloadSelector === undefined ? [sidecar.metadata.namespace] : [],
   );
   return graph.union("findings", [
     virtualServiceFindings(graph, model),
-    findingsOf(graph, "DestinationRule", inputs.destinationRules, {
-      reads: [names, shapes, shapesByHostname],
-      fn: (rule, read) => ruleFindings(rule, read, model),
-    }),
-    findingsOf(graph, "Gateway", inputs.gateways, {
-      reads: [pods],
-      fn: (gateway, read) => gatewayFindings(gateway, read, pods),
-    }),
+    ruleFindings(graph, model),
+    gatewayFindings(graph, model, pods),
     findingsOf(graph, "ServiceEntry", inputs.serviceEntries, {
       reads: [model.services, shapes, pods, model.entriesByLabel],
       fn: (entry, read) => entryFindings(entry, read, model, pods),
@@ -46,36 +38,6 @@ export function createFindings(
       fn: (sidecar, read) => sidecarFindings(sidecar, read, pods, sidecars),
     }),
   ]);
-}
-
-function ruleFindings(
-  rule: DestinationRule,
-  read: Reader,
-  { names, shapes, shapesByHostname }: Pick<Model, "names" | "shapes" | "shapesByHostname">,
-): readonly Diagnostic[] {
-  const { domain } = meshNames(read, names);
-  const host = resolveHost(rule.spec.host, rule.metadata.namespace, domain);
-  const isKnown = isWildcard(host)
-    ? read.keys(shapes).some(key => hostsOverlap(key.slice(key.indexOf("/") + 1), host))
-    : read.keysOf(shapesByHostname, host).length > 0;
-  if (isKnown) return [];
-  return [warning("spec.host", "ReferencedResourceNotFound", `found no service for host ${host}`)];
-}
-
-function gatewayFindings(
-  gateway: Gateway,
-  read: Reader,
-  pods: SelectableIndex<Workload>,
-): readonly Diagnostic[] {
-  const { selector } = gateway.spec;
-  if (read.select(pods, { namespace: undefined, matchLabels: selector }).length > 0) return [];
-  return [selectsNothing("spec.selector", selector)];
-}
-
-function selectsNothing(path: string, labels: Readonly<Record<string, string>>): Diagnostic {
-  const shown = Object.entries(labels).map(([key, value]) => `${key}=${value}`);
-  const text = shown.length === 0 ? "any labels" : shown.join(",");
-  return warning(path, "ReferencedResourceNotFound", `found no pod with ${text}`);
 }
 
 function entryFindings(

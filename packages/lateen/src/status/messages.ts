@@ -18,7 +18,7 @@ const WARNINGS: ReadonlyMap<string, MessageType> = new Map(
   Object.entries({
     NotCarriedOut: "LAT0002",
     ConflictingDestinationRules: "LAT0003",
-    ConflictingServiceEntryHosts: "LAT0004",
+    HostTaken: "LAT0004",
     ReferencedResourceNotFound: "IST0101",
     ConflictingMeshGatewayVirtualServiceHosts: "IST0109",
     MultipleSidecarsWithoutWorkloadSelectors: "IST0111",
