@@ -9,13 +9,18 @@ import type { Pod } from "../api/pod/schema.ts";
 import { HASH_LABEL, planDeployment, rollingLimits, templateHash } from "./deployment-plan.ts";
 import { isPodReady, isPodTerminating } from "./pod-facts.ts";
 
-function deployment(replicas: number, strategy: JsonObject = {}): Deployment {
+function deployment(
+  replicas: number,
+  strategy: JsonObject = {},
+  more: JsonObject = {},
+): Deployment {
   const container = { name: "app", image: "app" };
   const decoded = deploymentKind.decode({
     apiVersion: "apps/v1",
     kind: "Deployment",
     metadata: { name: "web", namespace: "default" },
     spec: {
+      ...more,
       replicas,
       strategy,
       selector: { matchLabels: { app: "web" } },
@@ -47,13 +52,20 @@ function pod(index: number, state: PodState): Pod {
     spec: { containers: [{ name: "app", image: "app" }] },
     status: {
       phase: state.phase ?? "Running",
-      conditions: [{ type: "Ready", status: state.ready ? "True" : "False" }],
+      conditions: [
+        {
+          type: "Ready",
+          status: state.ready ? "True" : "False",
+          lastTransitionTime: "2026-01-01T00:00:50Z",
+        },
+      ],
     },
   });
   assert.ok(decoded.ok, JSON.stringify(decoded.diagnostics));
   return decoded.value;
 }
 
+const NOW = Date.parse("2026-01-01T00:01:00Z");
 const names = (pods: readonly Pod[]): string[] => pods.map(({ metadata }) => metadata.name);
 
 test("hashes look like Kubernetes' and depend on content only", () => {
@@ -81,7 +93,7 @@ test("scaling down takes what is not ready, then the youngest", () => {
     pod(3, { hash: "n", ready: false }),
     pod(4, { hash: "n", ready: true }),
   ];
-  const plan = planDeployment(deployment(2), "n", pods);
+  const plan = planDeployment(deployment(2), "n", pods, NOW);
   assert.equal(plan.create, 0);
   assert.deepEqual(names(plan.delete).sort(), ["web-3", "web-4"]);
 });
@@ -89,18 +101,24 @@ test("scaling down takes what is not ready, then the youngest", () => {
 test("Recreate waits until the old ones are gone", () => {
   const recreate = deployment(2, { type: "Recreate" });
   const old = pod(1, { hash: "o", ready: true });
-  const first = planDeployment(recreate, "n", [old]);
+  const first = planDeployment(recreate, "n", [old], NOW);
   assert.deepEqual([first.create, names(first.delete)], [0, ["web-1"]]);
   const ending = pod(1, { hash: "o", ready: true, terminating: true });
-  assert.equal(planDeployment(recreate, "n", [ending]).create, 0);
-  assert.equal(planDeployment(recreate, "n", []).create, 2);
+  assert.equal(planDeployment(recreate, "n", [ending], NOW).create, 0);
+  assert.equal(planDeployment(recreate, "n", [], NOW).create, 2);
 });
 
 test("a pod that ran to its end is replaced", () => {
-  const plan = planDeployment(deployment(1), "n", [
-    pod(1, { hash: "n", ready: false, phase: "Failed" }),
-  ]);
+  const failed = pod(1, { hash: "n", ready: false, phase: "Failed" });
+  const plan = planDeployment(deployment(1), "n", [failed], NOW);
   assert.deepEqual([plan.create, names(plan.delete)], [1, ["web-1"]]);
+});
+
+test("a pod has to be ready for a while before an old one goes for it", () => {
+  const slow = deployment(1, {}, { minReadySeconds: 20 });
+  const pods = [pod(1, { hash: "o", ready: true }), pod(2, { hash: "n", ready: true })];
+  assert.deepEqual(names(planDeployment(slow, "n", pods, NOW).delete), []);
+  assert.deepEqual(names(planDeployment(slow, "n", pods, NOW + 10_000).delete), ["web-1"]);
 });
 
 const stateOfPod = fc.record<PodState>(
@@ -125,7 +143,7 @@ test("a rollout never goes under its minimum or over its maximum, and comes to i
       for (const becomesReady of [...chance, ...Array(60).fill(true)]) {
         const live = pods.filter(p => !isPodTerminating(p));
         const readyBefore = live.filter(isPodReady).length;
-        const plan = planDeployment(wanted, "n", pods);
+        const plan = planDeployment(wanted, "n", pods, NOW);
         const deleted = new Set(names(plan.delete));
         const kept = live.filter(p => !deleted.has(p.metadata.name));
         const readyAfter = kept.filter(isPodReady).length;

@@ -2,7 +2,7 @@ import { createHash } from "node:crypto";
 import type { Deployment } from "../api/deployment/schema.ts";
 import type { Json } from "../api/kind.ts";
 import type { Pod } from "../api/pod/schema.ts";
-import { isPodFinished, isPodReady, isPodTerminating } from "./pod-facts.ts";
+import { isPodAvailable, isPodFinished, isPodReady, isPodTerminating } from "./pod-facts.ts";
 
 /** Pods to make and to delete now so that a Deployment comes closer to what it should be. */
 export interface DeploymentPlan {
@@ -32,14 +32,17 @@ function canonical(value: Json): string {
 
 /**
  * One step of a rollout (Kubernetes' deployment and replica-set controllers in one). `pods` are the
- * Deployment's own; those that are on their way out count for nothing.
+ * Deployment's own; those that are on their way out count for nothing. Old pods make room only as
+ * long as enough others are available, that is ready for `minReadySeconds`.
  */
 export function planDeployment(
   deployment: Deployment,
   hash: string,
   pods: readonly Pod[],
+  nowMs: number,
 ): DeploymentPlan {
-  const { replicas, strategy, paused } = deployment.spec;
+  const { replicas, strategy, paused, minReadySeconds } = deployment.spec;
+  const available = (pod: Pod): boolean => isPodAvailable(pod, minReadySeconds, nowMs);
   const present = pods.filter(pod => !isPodTerminating(pod));
   const finished = present.filter(isPodFinished);
   const live = present.filter(pod => !isPodFinished(pod));
@@ -57,7 +60,7 @@ export function planDeployment(
   const create = old.length === 0 ? missing : Math.min(missing, room);
   const unready = old.filter(pod => !isPodReady(pod));
   const ready = old.filter(isPodReady);
-  const readyNow = current.filter(isPodReady).length + ready.length;
+  const readyNow = live.filter(available).length;
   const spare = Math.max(0, readyNow - (replicas - unavailable));
   return { create, delete: [...finished, ...surplus, ...unready, ...ready.slice(0, spare)] };
 }

@@ -10,10 +10,10 @@ import type { ApiClient } from "../sources/client/api-client.ts";
 import { jsonEqual, objectAt } from "../sources/json.ts";
 import { HASH_LABEL, planDeployment, templateHash } from "./deployment-plan.ts";
 import type { ObjectCache } from "./object-cache.ts";
-import { isPodReady, isPodTerminating } from "./pod-facts.ts";
+import { isPodAvailable, isPodReady, isPodTerminating } from "./pod-facts.ts";
 import { timeText } from "./pod-status.ts";
 import { selects } from "./selector.ts";
-import { expectOk } from "./store-result.ts";
+import { expectOk, StoreRefusal } from "./store-result.ts";
 import { WorkQueue } from "./work-queue.ts";
 
 export interface DeploymentsOptions {
@@ -31,6 +31,7 @@ const SUFFIX_LENGTH = 5;
 export class Deployments {
   readonly #options: DeploymentsOptions;
   readonly #queue: WorkQueue;
+  readonly #progress = new Map<string, Progress>();
 
   constructor(options: DeploymentsOptions) {
     this.#options = options;
@@ -60,6 +61,7 @@ export class Deployments {
   async #reconcile(key: string): Promise<void> {
     const { deployments, pods } = this.#options;
     const deployment = deployments.at(key);
+    if (deployment === undefined) this.#progress.delete(key);
     if (deployment === undefined || deployment.metadata.deletionTimestamp !== undefined) return;
     const { namespace, uid } = deployment.metadata;
     const owned = pods
@@ -69,10 +71,45 @@ export class Deployments {
     const json = deployments.jsonAt(key) ?? {};
     const template = objectAt(objectAt(json, "spec"), "template");
     const hash = templateHash(template);
-    const plan = planDeployment(deployment, hash, owned);
-    for (let i = 0; i < plan.create; i++) await this.#create(deployment, template, hash);
+    const now = this.#options.clock.now();
+    const plan = planDeployment(deployment, hash, owned, now);
+    const refused = await this.#createPods(plan.create, deployment, template, hash);
     for (const pod of plan.delete) await this.#delete(pod);
-    await this.#writeStatus(deployment, hash, objectAt(json, "status"));
+    await this.#writeStatus({ key, deployment, hash, refused }, objectAt(json, "status"));
+    if (refused !== undefined) throw refused;
+  }
+
+  /** What the store had against a pod: it goes into the status, and is tried again later. */
+  async #createPods(
+    count: number,
+    deployment: Deployment,
+    template: JsonObject,
+    hash: string,
+  ): Promise<StoreRefusal | undefined> {
+    try {
+      for (let i = 0; i < count; i++) await this.#create(deployment, template, hash);
+    } catch (error) {
+      // Without the random part of the name: a message that changes each time would be written each time.
+      const generated = `${deployment.metadata.name}-${hash}-`;
+      const pattern = new RegExp(`${generated}[${SUFFIX_ALPHABET}]{${SUFFIX_LENGTH}}`, "g");
+      if (error instanceof StoreRefusal)
+        return new StoreRefusal(error.code, error.message.replace(pattern, generated));
+      throw error;
+    }
+    return undefined;
+  }
+
+  /** True when nothing has moved for progressDeadlineSeconds; looks again when that may change. */
+  #isLate(key: string, deployment: Deployment, counts: Counts, now: number): boolean {
+    const { minReadySeconds, progressDeadlineSeconds } = deployment.spec;
+    if (counts.available < counts.ready) this.#queue.addLater(key, minReadySeconds * 1000);
+    const state = JSON.stringify([deployment.metadata.generation, counts]);
+    const known = this.#progress.get(key);
+    if (known?.state !== state) this.#progress.set(key, { state, since: now });
+    if (counts.complete) return false;
+    const deadline = (known?.state === state ? known.since : now) + progressDeadlineSeconds * 1000;
+    if (now < deadline) this.#queue.addLater(key, deadline - now);
+    return now >= deadline;
   }
 
   async #create(deployment: Deployment, template: JsonObject, hash: string): Promise<void> {
@@ -114,15 +151,23 @@ export class Deployments {
     else pods.forget(namespace, name);
   }
 
-  async #writeStatus(deployment: Deployment, hash: string, before: JsonObject): Promise<void> {
+  async #writeStatus(
+    { key, deployment, hash, refused }: Reconciled,
+    before: JsonObject,
+  ): Promise<void> {
     const { client, deployments, pods, clock } = this.#options;
     const { namespace, name, uid, generation } = deployment.metadata;
     const live = pods
       .inNamespace(namespace)
       .filter(pod => pod.metadata.ownerReferences?.some(ref => ref.uid === uid))
       .filter(pod => !isPodTerminating(pod));
-    const status = deploymentStatus(deployment, live, hash, generation);
-    const conditions = withTimes(status.conditions, before, timeText(clock.now()));
+    const now = clock.now();
+    const counts = countPods(deployment, live, hash, now);
+    const late = this.#isLate(key, deployment, counts, now);
+    const status = deploymentStatus(deployment, counts, hash, generation, late);
+    const failure = refused === undefined ? [] : [replicaFailure(refused)];
+    const found = [...status.conditions, ...failure];
+    const conditions = withTimes(found, before, timeText(now));
     const wanted: JsonObject = { ...status, conditions };
     if (jsonEqual(before, wanted)) return;
     const result = await client.patch(
@@ -138,6 +183,45 @@ export class Deployments {
   }
 }
 
+/** What a Deployment's last step forward was, and when. */
+interface Progress {
+  readonly state: string;
+  readonly since: number;
+}
+
+interface Reconciled {
+  readonly key: string;
+  readonly deployment: Deployment;
+  readonly hash: string;
+  readonly refused: StoreRefusal | undefined;
+}
+
+interface Counts {
+  readonly replicas: number;
+  readonly updated: number;
+  readonly ready: number;
+  readonly available: number;
+  readonly complete: boolean;
+}
+
+function countPods(
+  deployment: Deployment,
+  pods: readonly Pod[],
+  hash: string,
+  nowMs: number,
+): Counts {
+  const { replicas, minReadySeconds } = deployment.spec;
+  const available = (pod: Pod): boolean => isPodAvailable(pod, minReadySeconds, nowMs);
+  const updated = pods.filter(pod => pod.metadata.labels[HASH_LABEL] === hash);
+  return {
+    replicas: pods.length,
+    updated: updated.length,
+    ready: pods.filter(isPodReady).length,
+    available: pods.filter(available).length,
+    complete: updated.filter(available).length >= replicas && pods.length === updated.length,
+  };
+}
+
 interface Condition {
   readonly type: string;
   readonly status: string;
@@ -147,24 +231,27 @@ interface Condition {
 
 function deploymentStatus(
   deployment: Deployment,
-  pods: readonly Pod[],
+  counts: Counts,
   hash: string,
   observedGeneration: number,
+  late: boolean,
 ): JsonObject & { readonly conditions: readonly Condition[] & readonly JsonObject[] } {
   const { replicas } = deployment.spec;
-  const { name } = deployment.metadata;
-  const updated = pods.filter(pod => pod.metadata.labels[HASH_LABEL] === hash);
-  const ready = pods.filter(isPodReady).length;
-  const updatedReady = updated.filter(isPodReady).length;
-  const complete = updatedReady >= replicas && pods.length === updated.length;
-  const enough = ready >= replicas;
+  const set = `ReplicaSet "${deployment.metadata.name}-${hash}"`;
+  const { available, complete } = counts;
+  const enough = available >= replicas;
+  const progress = late
+    ? { reason: "ProgressDeadlineExceeded", message: `${set} has timed out progressing.` }
+    : complete
+      ? { reason: "NewReplicaSetAvailable", message: `${set} has successfully progressed.` }
+      : { reason: "ReplicaSetUpdated", message: `${set} is progressing.` };
   return {
     observedGeneration,
-    replicas: pods.length,
-    updatedReplicas: updated.length,
-    readyReplicas: ready,
-    availableReplicas: ready,
-    unavailableReplicas: Math.max(0, Math.max(replicas, pods.length) - ready),
+    replicas: counts.replicas,
+    updatedReplicas: counts.updated,
+    readyReplicas: counts.ready,
+    availableReplicas: available,
+    unavailableReplicas: Math.max(0, Math.max(replicas, counts.replicas) - available),
     conditions: [
       {
         type: "Available",
@@ -172,14 +259,14 @@ function deploymentStatus(
         reason: enough ? "MinimumReplicasAvailable" : "MinimumReplicasUnavailable",
         message: `Deployment ${enough ? "has" : "does not have"} minimum availability.`,
       },
-      {
-        type: "Progressing",
-        status: "True",
-        reason: complete ? "NewReplicaSetAvailable" : "ReplicaSetUpdated",
-        message: `ReplicaSet "${name}-${hash}" ${complete ? "has successfully progressed" : "is progressing"}.`,
-      },
+      { type: "Progressing", status: late ? "False" : "True", ...progress },
     ],
   };
+}
+
+function replicaFailure(refused: StoreRefusal): JsonObject {
+  const { message } = refused;
+  return { type: "ReplicaFailure", status: "True", reason: "FailedCreate", message };
 }
 
 function withTimes(

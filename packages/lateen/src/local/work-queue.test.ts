@@ -55,3 +55,17 @@ test("a key that fails comes back later and later", async () => {
   await soon();
   assert.equal(calls, 4);
 });
+
+test("of several dates the earliest counts", async () => {
+  const clock = new FakeClock();
+  let calls = 0;
+  const work = async (): Promise<void> => void calls++;
+  const queue = new WorkQueue({ name: "test", clock, log: silentLog, work });
+  for (const ms of [500, 100, 1000]) queue.addLater("a", ms);
+  clock.advance(100);
+  await soon();
+  assert.equal(calls, 1);
+  clock.advance(2000);
+  await soon();
+  assert.equal(calls, 1);
+});

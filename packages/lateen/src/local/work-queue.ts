@@ -20,7 +20,7 @@ export class WorkQueue {
   readonly #options: WorkQueueOptions;
   readonly #waiting = new Set<string>();
   readonly #failures = new Map<string, number>();
-  readonly #timers = new Map<string, () => void>();
+  readonly #timers = new Map<string, { readonly at: number; readonly cancel: () => void }>();
   #running: Promise<void> | undefined;
   #stopped = false;
 
@@ -34,29 +34,34 @@ export class WorkQueue {
     this.#running ??= this.#run();
   }
 
-  /** Looks at the key again after some time; an earlier date replaces a later one. */
+  /** Looks at the key again after some time; of several dates the earliest counts. */
   addLater(key: string, delayMs: number): void {
     if (this.#stopped) return;
-    this.#timers.get(key)?.();
-    const cancel = this.#options.clock.after(delayMs, () => {
+    const { clock } = this.#options;
+    const at = clock.now() + delayMs;
+    const known = this.#timers.get(key);
+    if (known !== undefined && known.at <= at) return;
+    known?.cancel();
+    const cancel = clock.after(delayMs, () => {
       this.#timers.delete(key);
       this.add(key);
     });
-    this.#timers.set(key, cancel);
+    this.#timers.set(key, { at, cancel });
   }
 
   /** Resolves when what is being worked on is done; nothing is begun afterwards. */
   async stop(): Promise<void> {
     this.#stopped = true;
     this.#waiting.clear();
-    for (const cancel of this.#timers.values()) cancel();
+    for (const { cancel } of this.#timers.values()) cancel();
     await this.#running;
   }
 
   async #run(): Promise<void> {
-    // Later: who adds several keys in a row has them all added first.
-    await Promise.resolve();
     for (;;) {
+      // Later: who adds several keys in a row has them all added first, and timers, sockets and
+      // other queues get their turn however many keys there are.
+      await new Promise(next => setImmediate(next));
       const [key] = this.#waiting;
       if (key === undefined || this.#stopped) break;
       this.#waiting.delete(key);

@@ -185,23 +185,28 @@ describe("the demo application on this machine", { skip }, () => {
       }
     };
     const loads = [load(), load()];
-    ok(
-      await mesh.client.patch(deploymentKind, "default", "demoappv10", "merge", {
-        spec: { template },
-      }),
-    );
-    await eventually("three new pods and nothing else", async () => {
-      const pods = await podsOf(mesh, "demoapp", "v1.0");
-      return pods.length === 3 && pods.every(pod => isReady(pod) && !before.includes(nameOf(pod)));
-    });
-    ok(
-      await mesh.client.patch(deploymentKind, "default", "demoappv10", "merge", {
-        spec: { replicas: 1 },
-      }),
-    );
-    await ready(mesh, "demoapp", 1, "v1.0");
-    done = true;
-    await Promise.all(loads);
+    try {
+      ok(
+        await mesh.client.patch(deploymentKind, "default", "demoappv10", "merge", {
+          spec: { template },
+        }),
+      );
+      await eventually("three new pods and nothing else", async () => {
+        const pods = await podsOf(mesh, "demoapp", "v1.0");
+        return (
+          pods.length === 3 && pods.every(pod => isReady(pod) && !before.includes(nameOf(pod)))
+        );
+      });
+      ok(
+        await mesh.client.patch(deploymentKind, "default", "demoappv10", "merge", {
+          spec: { replicas: 1 },
+        }),
+      );
+      await ready(mesh, "demoapp", 1, "v1.0");
+    } finally {
+      done = true;
+      await Promise.all(loads);
+    }
     assert.deepEqual(failures, []);
     assert.ok(requests > 50);
     const slices = ok(
@@ -211,6 +216,29 @@ describe("the demo application on this machine", { skip }, () => {
     );
     assert.equal(slices.items.length, 1);
     assert.equal(JSON.stringify(slices.items[0]?.["endpoints"]).match(/"ready":true/g)?.length, 1);
+  });
+
+  test("a pod that the store refuses shows in the Deployment's status", async () => {
+    const container = { name: "app", image: "app", command: ["true"] };
+    ok(
+      await mesh.client.create(deploymentKind, "default", {
+        apiVersion: "apps/v1",
+        kind: "Deployment",
+        metadata: { name: "refused" },
+        spec: {
+          selector: { matchLabels: { app: "refused" } },
+          template: {
+            metadata: { labels: { app: "refused" } },
+            spec: { serviceAccountName: "nobody", containers: [container] },
+          },
+        },
+      }),
+    );
+    await eventually("a condition says why", async () => {
+      const found = ok(await mesh.client.get(deploymentKind, "default", "refused"));
+      return /ReplicaFailure.*serviceaccount \\"nobody\\" not found/.test(JSON.stringify(found));
+    });
+    ok(await mesh.client.delete(deploymentKind, "default", "refused"));
   });
 
   test("a crashing container is in CrashLoopBackOff, and its logs say why", async () => {
