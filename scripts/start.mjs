@@ -7,6 +7,8 @@ import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 
+// For whoever measures how long it takes from nothing.
+const startedAt = Date.now();
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
 const [command, ...args] = process.argv.slice(2);
 
@@ -65,7 +67,9 @@ function run(file, argv) {
 
 function runOnPinnedNode(script) {
   // spawn, not spawnSync: Ctrl-C must reach the child, which ends by itself after cleaning up.
-  const child = spawn(pinnedNode(), [join(root, script), ...args], { cwd: root, stdio: "inherit" });
+  const env = { ...process.env, LATEEN_STARTED_AT: String(startedAt) };
+  const options = { cwd: root, stdio: "inherit", env };
+  const child = spawn(pinnedNode(), [join(root, script), ...args], options);
   for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"])
     process.on(signal, () => child.kill(signal));
   child.on("exit", (code, signal) => process.exit(code ?? (signal ? 128 : 1)));
