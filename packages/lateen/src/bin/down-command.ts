@@ -1,9 +1,7 @@
 /** `lateen down`: ends a local mesh, also one whose supervisor has died. */
 import { rmSync } from "node:fs";
 import { booleanFlag, type Command, UserError } from "../cli/command.ts";
-import { recordPath } from "../local/open-network.ts";
 import { isAlive } from "../local/proc.ts";
-import { reap } from "../local/reap.ts";
 import { systemClock } from "../net/clock.ts";
 import { createLog } from "../net/log.ts";
 import { meshHome, recordedState, removeState, runningState } from "./mesh-home.ts";
@@ -35,6 +33,9 @@ export const downCommand: Command = {
       clock: systemClock,
       write: line => ctx.stderr.write(line),
     });
+    // Loaded only here: most commands are over before this would be read.
+    const { recordPath } = await import("../local/process-record.ts");
+    const { reap } = await import("../local/reap.ts");
     const reaped = await reap(recordPath(home.runtimeDir), log);
     if (!reaped.ok) throw new UserError(reaped.diagnostics.map(each => each.message).join("; "));
     removeState(home);

@@ -6,7 +6,8 @@ import type { ApiAnswer, ApiCall, MeshAccess, Output, PodRef } from "../cli/cont
 import { requestInside } from "../local/dial-inside.ts";
 import { execCommand, findSandbox } from "../local/pod-processes.ts";
 import { logDirectories, readLogs } from "../local/read-logs.ts";
-import { httpTransport } from "../sources/client/http-transport.ts";
+import type { Transport } from "../sources/client/transport.ts";
+import { httpGet } from "./http-get.ts";
 import {
   type MeshHome,
   type MeshState,
@@ -40,6 +41,7 @@ function noMesh(home: string | undefined, name: string): UserError {
 class LocalMesh implements MeshAccess {
   readonly #home: MeshHome;
   readonly #state: MeshState;
+  #transport: Promise<Transport> | undefined;
 
   constructor(home: MeshHome, state: MeshState) {
     this.#home = home;
@@ -47,8 +49,8 @@ class LocalMesh implements MeshAccess {
   }
 
   async api(call: ApiCall): Promise<ApiAnswer> {
-    const { url, token, ca } = this.#state.api;
-    const transport = httpTransport({ server: url, token: () => token, ca });
+    this.#transport ??= this.#openTransport();
+    const transport = await this.#transport;
     const answer = await transport.request({
       method: call.method,
       target: call.path,
@@ -58,13 +60,20 @@ class LocalMesh implements MeshAccess {
       },
       ...(call.body === undefined ? {} : { body: JSON.stringify(call.body) }),
     });
-    transport.close();
     if (answer.status === 0) throw new UserError(answer.body);
     return {
       status: answer.status,
       body: parseJson(answer.body),
       warnings: parseWarnings(answer.warning),
     };
+  }
+
+  /** One for all calls of a command; its idle connections do not keep the process alive. */
+  async #openTransport(): Promise<Transport> {
+    const { url, token, ca } = this.#state.api;
+    // Loaded only here: TLS is not needed to ask the control plane.
+    const { httpTransport } = await import("../sources/client/http-transport.ts");
+    return httpTransport({ server: url, token: () => token, ca });
   }
 
   async envoyAdmin(pod: PodRef, method: "GET" | "POST", path: string): Promise<string> {
@@ -85,9 +94,8 @@ class LocalMesh implements MeshAccess {
   async discoveryDebug(path: string): Promise<ReadonlyMap<string, string>> {
     const { debugUrl } = this.#state;
     try {
-      const version = (await (await fetch(`${debugUrl}/version`)).json()) as { instance: string };
-      const response = await fetch(debugUrl + path);
-      return new Map([[version.instance, await response.text()]]);
+      const version = JSON.parse(await httpGet(`${debugUrl}/version`)) as { instance: string };
+      return new Map([[version.instance, await httpGet(debugUrl + path)]]);
     } catch (error) {
       throw new UserError(
         `the control plane at ${debugUrl} does not answer: ${reasonOf(error)}`,

@@ -1,13 +1,12 @@
 /** The `lateen` program: the command tree with its real context. */
 import { readFileSync } from "node:fs";
-import { readFile } from "node:fs/promises";
+import { readdir, readFile, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { type FlagValues, UserError } from "../cli/command.ts";
 import type { CliContext, Output } from "../cli/context.ts";
 import { createRoot, runCli } from "../cli/main.ts";
 import { discoveryCommand } from "./discovery-command.ts";
 import { downCommand } from "./down-command.ts";
-import { openLocalMesh } from "./local-mesh.ts";
 import { DEFAULT_MESH, isMeshName } from "./mesh-home.ts";
 import { upCommand } from "./up-command.ts";
 
@@ -29,17 +28,41 @@ function createContext(flags: FlagValues): CliContext {
     stderr,
     version,
     now: () => Date.now(),
-    mesh: async () => openLocalMesh(process.env["LATEEN_HOME"], meshName),
+    mesh: async () => {
+      // Loaded only here, as everything that not every command needs: people wait for each of them.
+      const { openLocalMesh } = await import("./local-mesh.ts");
+      return openLocalMesh(process.env["LATEEN_HOME"], meshName);
+    },
     meshName,
     home: process.env["LATEEN_HOME"],
-    readFile: file =>
-      readFile(file, "utf8").catch((error: NodeJS.ErrnoException) => {
-        throw new UserError(`${file} can not be read: ${error.code ?? error.message}`);
-      }),
+    readFile: file => readFile(file, "utf8").catch(error => unreadable(file, error)),
+    objectFiles,
     readStdin,
     namespace: text("namespace") ?? "default",
     compat: compat === "1.12" || compat === "1.14" ? compat : undefined,
   };
+}
+
+const OBJECT_FILE = /\.(ya?ml|json)$/;
+
+async function objectFiles(path: string): Promise<readonly string[]> {
+  const found = await stat(path).catch(error => unreadable(path, error));
+  if (!found.isDirectory()) return [path];
+  const names = await readdir(path).catch(error => unreadable(path, error));
+  return names
+    .filter(name => OBJECT_FILE.test(name))
+    .sort()
+    .map(name => join(path, name));
+}
+
+const REASONS: Readonly<Record<string, string>> = {
+  ENOENT: "there is no such file",
+  EACCES: "permission denied",
+};
+
+function unreadable(path: string, error: NodeJS.ErrnoException): never {
+  const reason = REASONS[error.code ?? ""] ?? error.message;
+  throw new UserError(`${path} can not be read: ${reason}`);
 }
 
 async function readStdin(): Promise<string> {

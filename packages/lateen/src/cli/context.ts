@@ -67,6 +67,8 @@ export interface CliContext {
   /** Opens the mesh named by the flags and environment; throws UserError when there is none. */
   mesh(): Promise<MeshAccess>;
   readFile(path: string): Promise<string>;
+  /** The file itself, or what a folder holds of YAML and JSON, in the order of names. */
+  objectFiles(path: string): Promise<readonly string[]>;
   /** Standard input, for `-f -`. */
   readStdin(): Promise<string>;
   /** Namespace of `-n` or of the current context. */

@@ -1,9 +1,8 @@
 import { randomBytes } from "node:crypto";
-import { join } from "node:path";
 import type { Result } from "../base/diagnostic.ts";
 import type { Log } from "../base/log.ts";
 import { createNodeNetwork, type NodeNetwork } from "./node-network.ts";
-import { ProcessRecord } from "./process-record.ts";
+import { ProcessRecord, recordPath } from "./process-record.ts";
 import { endEverything, reap } from "./reap.ts";
 import { localRequirements } from "./system-packages.ts";
 
@@ -14,10 +13,6 @@ export interface LocalNetwork {
   readonly hostAddress: string;
   /** Ends every process of the mesh and takes its network away. */
   close(): Promise<void>;
-}
-
-export function recordPath(stateDir: string): string {
-  return join(stateDir, "processes.jsonl");
 }
 
 /**

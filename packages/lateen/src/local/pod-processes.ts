@@ -1,9 +1,8 @@
 import { readFileSync } from "node:fs";
 import type { Result } from "../base/diagnostic.ts";
 import { asUser } from "./container-command.ts";
-import { recordPath } from "./open-network.ts";
 import { isAlive } from "./proc.ts";
-import { type RecordedProcess, readRecord } from "./process-record.ts";
+import { type RecordedProcess, readRecord, recordPath } from "./process-record.ts";
 import { inside } from "./sandbox.ts";
 
 /** What a shell would need to run something in a container. */

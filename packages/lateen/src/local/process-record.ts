@@ -6,7 +6,7 @@ import {
   rmSync,
   writeFileSync,
 } from "node:fs";
-import { dirname } from "node:path";
+import { dirname, join } from "node:path";
 import { bootId, isAlive, type ProcessId, startTimeOf } from "./proc.ts";
 
 /** What a process of ours is. */
@@ -32,6 +32,12 @@ export interface RecordContent {
 }
 
 export const INSTANCE_VARIABLE = "LATEEN_INSTANCE";
+
+/** The record of the mesh with this state folder. */
+export function recordPath(stateDir: string): string {
+  return join(stateDir, "processes.jsonl");
+}
+
 /** Lines after which ended processes are dropped from the file. */
 const COMPACT_AFTER = 2000;
 

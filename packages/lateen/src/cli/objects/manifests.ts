@@ -1,5 +1,4 @@
-/** Reads objects from `-f` arguments: files, folders are the shell's matter, `-` is standard input. */
-import { LineCounter, parseAllDocuments } from "yaml";
+/** Reads objects from `-f` arguments: files, folders (not those within), `-` is standard input. */
 import { UserError } from "../command.ts";
 import type { CliContext } from "../context.ts";
 
@@ -19,15 +18,19 @@ export async function readManifests(
   files: readonly string[],
 ): Promise<Manifest[]> {
   const found: Manifest[] = [];
-  for (const file of files) {
-    const text = file === "-" ? await ctx.readStdin() : await ctx.readFile(file);
-    found.push(...parseManifests(text, file === "-" ? "standard input" : file));
+  for (const name of files) {
+    if (name === "-") found.push(...(await parseManifests(await ctx.readStdin(), "standard input")));
+    for (const file of name === "-" ? [] : await ctx.objectFiles(name)) {
+      found.push(...(await parseManifests(await ctx.readFile(file), file)));
+    }
   }
-  if (found.length === 0) throw new UserError("no objects found in the given files");
+  if (found.length === 0) throw new UserError(`no objects found in ${files.join(", ")}`);
   return found;
 }
 
-export function parseManifests(text: string, source: string): Manifest[] {
+async function parseManifests(text: string, source: string): Promise<Manifest[]> {
+  // Loaded only here: most commands read no files.
+  const { LineCounter, parseAllDocuments } = await import("yaml");
   const lines = new LineCounter();
   const documents = parseAllDocuments(text, { lineCounter: lines, uniqueKeys: true });
   if (!Array.isArray(documents)) return [];
