@@ -26,11 +26,11 @@ async function main(): Promise<number> {
   if (flags === undefined) return 2;
   const startedAt = Number(process.env["LATEEN_STARTED_AT"] ?? Date.now());
   const screen = new Screen(startedAt);
-  const interrupted = untilSignal().then(() => undefined);
-  const mesh = new DemoMesh({ name: flags.mesh, envoy: flags.envoy, screen, interrupted });
+  const { aborted, signal } = untilSignal();
+  const mesh = new DemoMesh({ name: flags.mesh, envoy: flags.envoy, screen, interrupted: aborted });
   let code = 1;
   try {
-    code = await perform(mesh, screen, flags, interrupted);
+    code = await perform(mesh, screen, flags, signal);
   } catch (error) {
     report(error);
   }
@@ -72,7 +72,7 @@ async function perform(
   mesh: DemoMesh,
   screen: Screen,
   flags: DemoFlags,
-  interrupted: Promise<undefined>,
+  signal: Promise<unknown>,
 ): Promise<number> {
   screen.act("A mesh on this machine");
   await mesh.start();
@@ -86,7 +86,7 @@ async function perform(
   );
   if (!flags.exit) {
     printNextSteps(screen, mesh, flags.mesh);
-    await interrupted;
+    await signal;
   }
   return right ? 0 : 1;
 }

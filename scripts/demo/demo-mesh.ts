@@ -28,7 +28,7 @@ export interface DemoOptions {
   readonly name: string;
   readonly envoy: string | undefined;
   readonly screen: Screen;
-  readonly interrupted: Promise<undefined>;
+  readonly interrupted: AbortSignal;
 }
 
 export class DemoMesh {
@@ -36,13 +36,11 @@ export class DemoMesh {
   readonly #home: ReturnType<typeof meshHome>;
   readonly #running = new Set<() => void>();
   #stopMesh: (() => Promise<void>) | undefined;
-  #ended = false;
 
   constructor(options: DemoOptions) {
     this.#options = options;
     this.#home = meshHome(process.env["LATEEN_HOME"], options.name);
-    options.interrupted.then(() => {
-      this.#ended = true;
+    options.interrupted.addEventListener("abort", () => {
       for (const end of this.#running) end();
     });
   }
@@ -146,7 +144,7 @@ export class DemoMesh {
   }
 
   throwIfInterrupted(): void {
-    if (this.#ended) throw new Interrupted();
+    if (this.#options.interrupted.aborted) throw new Interrupted();
   }
 
   #spawn(file: string, words: readonly string[]): Promise<Ran> {

@@ -19,7 +19,8 @@ export async function readManifests(
 ): Promise<Manifest[]> {
   const found: Manifest[] = [];
   for (const name of files) {
-    if (name === "-") found.push(...(await parseManifests(await ctx.readStdin(), "standard input")));
+    if (name === "-")
+      found.push(...(await parseManifests(await ctx.readStdin(), "standard input")));
     for (const file of name === "-" ? [] : await ctx.objectFiles(name)) {
       found.push(...(await parseManifests(await ctx.readFile(file), file)));
     }
