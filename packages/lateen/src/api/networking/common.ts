@@ -19,6 +19,7 @@ import {
 } from "../schema.ts";
 import { istioLabel, visibility, wildcardHost } from "./hosts.ts";
 import { protocolName } from "./protocol.ts";
+import { MAX_REGEX, re2 } from "./re2.ts";
 
 export const group = "networking.istio.io";
 /** As Istio's CRDs: all served with one schema, v1 stored. */
@@ -45,8 +46,7 @@ export const exportTo = list(string({ check: visibility }), {
 });
 
 const text = string({ minLength: 1 });
-/** Istio's bound on the length of RE2 programs. */
-const regex = string({ minLength: 1, maxLength: 1024 });
+const regex = string({ minLength: 1, maxLength: MAX_REGEX, check: re2 });
 
 export const stringMatch = object(
   { exact: string(), prefix: text, regex },
