@@ -28,6 +28,7 @@ import { openStore, type Store } from "../sources/store/store.ts";
 import { ControlPlaneProcess } from "./control-plane-process.ts";
 import { freePort } from "./free-port.ts";
 import { injection } from "./injection.ts";
+import { ensureMeshConfig } from "./local-mesh-config.ts";
 import { defaultMesh } from "./mesh-config-input.ts";
 import {
   createMeshHome,
@@ -111,14 +112,14 @@ async function start(options: SupervisorOptions, undo: Undo): Promise<void> {
   interrupted.throwIfAborted();
   progress(`store: ${store.url} (kubectl --kubeconfig ${home.kubeconfigFile})`);
   const debug = await startControlPlane(options, undo, store, network);
-  progress(`control plane: ${debug} (log: ${home.logFile})`);
+  progress(`control plane: ${debug.url} (metrics: ${debug.metrics}, log: ${home.logFile})`);
   const runtime = await runPods(options, store, network, envoy.path);
   undo.push(() => runtime.stop());
   const ingress = await waitForGateway(store.client, interrupted);
   writeState(home, {
     supervisor: { pid: process.pid, startTime: startTimeOf(process.pid) ?? "" },
     api: { url: store.url, token: store.token, ca: store.ca },
-    debugUrl: debug,
+    debugUrl: debug.url,
     ingress,
     startedAt: new Date().toISOString(),
   });
@@ -171,6 +172,7 @@ async function openApi(
   const token = randomBytes(32).toString("base64url");
   const api = { store, clock: systemClock, version, token };
   const client = new ApiClient(localTransport(kubeApiHandler(api), token));
+  await ensureMeshConfig(client);
   const trust = await openTrust(client);
   const certificate = createServerCertificate({
     authority: trust.authority,
@@ -252,13 +254,13 @@ async function openTrust(client: ApiClient): Promise<Trust> {
   return { authority, tokenKey: must(await loadOrCreateTokenKey(port)) };
 }
 
-/** Resolves to the URL of the debug interface when the control plane has read the configuration. */
+/** Resolves to the URLs of its HTTP interfaces when the control plane has read the configuration. */
 async function startControlPlane(
   options: SupervisorOptions,
   undo: Undo,
   api: OpenApi,
   network: LocalNetwork,
-): Promise<string> {
+): Promise<{ readonly url: string; readonly metrics: string }> {
   const [plaintext, debug, monitoring] = [
     await freePort(PORTS.plaintext),
     await freePort(PORTS.debug),
@@ -282,7 +284,7 @@ async function startControlPlane(
   undo.push(() => controlPlane.stop());
   const url = `http://127.0.0.1:${debug}`;
   await untilReady(`${url}/ready`, options.home.logFile, options.interrupted);
-  return url;
+  return { url, metrics: `http://127.0.0.1:${monitoring}/metrics` };
 }
 
 const READY_TIMEOUT_MS = 30_000;
@@ -308,7 +310,8 @@ function runPods(
   const { tokenKey } = api.trust;
   return startRuntime({
     client: api.client,
-    network,
+    // What ends the network ends every process of the mesh: the control plane has to be down first.
+    network: { ...network, close: async () => {} },
     stateDir: options.home.runtimeDir,
     envoy,
     discoveryServerName: SERVER_NAME,

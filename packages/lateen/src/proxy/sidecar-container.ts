@@ -173,12 +173,11 @@ function environment(options: ProxyContainerOptions): JsonObject[] {
 function sharedEnvironment(options: ProxyContainerOptions): Readonly<Record<string, string>> {
   const { settings, workload, labels, pod } = options;
   const { namespace } = pod.metadata;
-  const app = labels["app"] ?? workload.name;
-  const version = labels["version"] ?? "";
+  const { app, version } = labels;
   return {
     [ProxyEnvironment.workload]: workload.name,
-    [ProxyEnvironment.app]: labels["app"] ?? "unknown",
-    [ProxyEnvironment.version]: labels["version"] ?? "unknown",
+    [ProxyEnvironment.app]: app ?? "unknown",
+    [ProxyEnvironment.version]: version ?? "unknown",
     [ProxyEnvironment.canonicalService]: workload.canonicalName,
     [ProxyEnvironment.canonicalRevision]: workload.canonicalRevision,
     [ProxyEnvironment.cluster]: settings.clusterId,
@@ -189,8 +188,9 @@ function sharedEnvironment(options: ProxyContainerOptions): Readonly<Record<stri
       MESH_ID: settings.meshId,
       OWNER: workload.owner,
       LABELS: {
-        app,
-        version,
+        // What is not there is "unknown" in the peer's metrics, as it is in our own.
+        ...(app === undefined ? {} : { app }),
+        ...(version === undefined ? {} : { version }),
         "service.istio.io/canonical-name": workload.canonicalName,
         "service.istio.io/canonical-revision": workload.canonicalRevision,
       },
