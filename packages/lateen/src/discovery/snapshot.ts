@@ -23,6 +23,8 @@ export class SnapshotCache {
   readonly #snapshots = new WeakMap<ResourceSet, Snapshot>();
   readonly #digests = new WeakMap<Snapshot, string>();
   readonly #names = new WeakMap<ResourceSet, readonly string[]>();
+  /** The last one that was put together: it is asked for a few times in a row. */
+  #joined: { readonly parts: readonly Snapshot[]; readonly snapshot: Snapshot } | undefined;
 
   /**
    * One list for all streams that ask for these names. The set's own may lack some: it leaves out
@@ -35,6 +37,10 @@ export class SnapshotCache {
   }
 
   of(set: ResourceSet): Snapshot {
+    return set.parts === undefined ? this.#ofShared(set) : this.#ofJoined(set.parts);
+  }
+
+  #ofShared(set: ResourceSet): Snapshot {
     const cached = this.#snapshots.get(set);
     if (cached?.revision === set.revision) return cached;
     const made = makeSnapshot(set);
@@ -42,8 +48,26 @@ export class SnapshotCache {
     return made;
   }
 
+  /** A joined set is one stream's own: keeping a list for each would cost memory by the stream. */
+  #ofJoined(sets: readonly ResourceSet[]): Snapshot {
+    const parts = sets.map(set => this.of(set));
+    const last = this.#joined;
+    const isLast =
+      last?.parts.length === parts.length && parts.every((part, i) => part === last.parts[i]);
+    if (last !== undefined && isLast) return last.snapshot;
+    const snapshot: Snapshot = {
+      revision: Math.min(...parts.map(part => part.revision)),
+      resources: parts.flatMap(part => part.resources),
+      missing: parts.flatMap(part => part.missing),
+      bytes: parts.reduce((sum, part) => sum + part.bytes, 0),
+    };
+    this.#joined = { parts, snapshot };
+    return snapshot;
+  }
+
   /** Names and versions of all resources in a few characters; equal sets give equal digests. */
   digest(set: ResourceSet): string {
+    if (set.parts !== undefined) return set.parts.map(part => this.digest(part)).join("-");
     const snapshot = this.of(set);
     const cached = this.#digests.get(snapshot);
     if (cached !== undefined) return cached;

@@ -15,28 +15,28 @@ export function joinWatchSets<T>(sets: readonly WatchSet<T>[]): WatchSet<T> {
 
 class JoinedWatchSet<T> implements WatchSet<T> {
   readonly id: string;
-  readonly #sets: readonly WatchSet<T>[];
+  readonly parts: readonly WatchSet<T>[];
 
   constructor(sets: readonly WatchSet<T>[]) {
-    this.#sets = sets;
+    this.parts = sets;
     this.id = JSON.stringify(sets.map(set => set.id));
   }
 
   get size(): number {
-    return this.#sets.reduce((sum, set) => sum + set.size, 0);
+    return this.parts.reduce((sum, set) => sum + set.size, 0);
   }
 
   /** The least of them: what came after it in one of them is read again rather than missed. */
   get revision(): number {
-    return Math.min(...this.#sets.map(set => set.revision));
+    return Math.min(...this.parts.map(set => set.revision));
   }
 
   names(): readonly string[] {
-    return this.#sets.flatMap(set => set.names()).sort();
+    return this.parts.flatMap(set => set.names()).sort();
   }
 
   cell(name: string): Cell<T> | undefined {
-    for (const set of this.#sets) {
+    for (const set of this.parts) {
       const cell = set.cell(name);
       if (cell !== undefined) return cell;
     }
@@ -44,16 +44,16 @@ class JoinedWatchSet<T> implements WatchSet<T> {
   }
 
   failed(name: string): boolean {
-    return this.#sets.some(set => set.failed(name));
+    return this.parts.some(set => set.failed(name));
   }
 
   settle(deadline: () => boolean): boolean {
-    return this.#sets.every(set => set.settle(deadline));
+    return this.parts.every(set => set.settle(deadline));
   }
 
   /** A name that moved from one set to another has changed, not gone. */
   since(revision: number): WatchChanges {
-    const parts = this.#sets.map(set => set.since(revision));
+    const parts = this.parts.map(set => set.since(revision));
     const changed = parts.flatMap(part => part.changed).sort();
     const removed = parts
       .flatMap(part => part.removed)
@@ -64,17 +64,17 @@ class JoinedWatchSet<T> implements WatchSet<T> {
   }
 
   onDirty(listener: () => void): () => void {
-    const stops = this.#sets.map(set => set.onDirty(listener));
+    const stops = this.parts.map(set => set.onDirty(listener));
     return () => {
       for (const stop of stops) stop();
     };
   }
 
   retain(): void {
-    for (const set of this.#sets) set.retain();
+    for (const set of this.parts) set.retain();
   }
 
   release(): void {
-    for (const set of this.#sets) set.release();
+    for (const set of this.parts) set.release();
   }
 }

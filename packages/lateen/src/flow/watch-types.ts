@@ -30,6 +30,8 @@ export interface WatchSet<T> {
    */
   retain(): void;
   release(): void;
+  /** The shared sets that this one reads as one; none where it is a shared one itself. */
+  readonly parts?: readonly WatchSet<T>[];
 }
 
 /** Each name appears once, in ascending order, under what it is now. */
