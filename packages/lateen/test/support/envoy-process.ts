@@ -58,6 +58,10 @@ export class EnvoyProcess {
     return envoy;
   }
 
+  get pid(): number {
+    return this.#child.pid ?? 0;
+  }
+
   get log(): string {
     return this.#log.join("");
   }

@@ -21,10 +21,10 @@ import { createVirtualHosts, gatewayHostKey, sidecarHostKey } from "./virtual-ho
 type Encoded = EncodedResource | undefined;
 
 /**
- * From how many virtual hosts on a proxy that can take them one by one gets them so. Envoy rebuilds
- * its route table for each one that changes, so small tables are cheaper as a whole.
+ * From how many virtual hosts on a proxy that can take them one by one gets them so: measured with a
+ * real Envoy, see docs/decisions/vhds-threshold.md.
  */
-export const VHDS_THRESHOLD = 100;
+export const VHDS_THRESHOLD = 20;
 
 interface RoutePlan {
   readonly port: number;
