@@ -3,12 +3,13 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
 import { plain } from "../../test/support/api.ts";
+import { budget } from "../../test/support/budget.ts";
 import type { Json, JsonObject, Kind } from "./kind.ts";
 import { decodeMeshConfig } from "./mesh-config/decode.ts";
 import { allKinds } from "./registry.ts";
 import { tableCells, tableColumns } from "./table.ts";
 
-const runs = { numRuns: Number(process.env["LATEEN_RUNS"] ?? 60) };
+const runs = budget(60);
 
 const key = fc.oneof(
   fc.constantFrom("__proto__", "constructor", "toString", "spec", "metadata", "hosts", "http", ""),

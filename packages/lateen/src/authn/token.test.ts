@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { createHmac, generateKeyPairSync, sign } from "node:crypto";
 import { before, test } from "node:test";
 import fc from "fast-check";
+import { budget } from "../../test/support/budget.ts";
 import { FakeClock } from "../../test/support/fake-clock.ts";
 import type { SecretPort } from "../base/secret-port.ts";
 import { signCompact } from "./jws.ts";
@@ -144,7 +145,7 @@ test("no change of one character is accepted", () => {
       const changed = good.slice(0, index) + letter + good.slice(index + 1);
       assert.equal(verifyToken(changed, key, now).ok, false);
     }),
-    { numRuns: 300 },
+    budget(300),
   );
 });
 
@@ -159,7 +160,7 @@ test("anything at all gets a verdict, never a throw", () => {
       const signed = signCompact({ exp: a, "kubernetes.io": b, sub: c }, key.privateKey, key.keyId);
       assert.equal(verifyToken(signed, key, now).ok, false);
     }),
-    { numRuns: 200 },
+    budget(200),
   );
 });
 

@@ -5,6 +5,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
+import { budget } from "../../test/support/budget.ts";
 import { FakeConfigSource } from "../../test/support/fake-config-source.ts";
 import { type Form, ProtocolClient, type Received } from "../../test/support/protocol-client.ts";
 import { SnapshotCache } from "./snapshot.ts";
@@ -213,9 +214,6 @@ function end(world: World): void {
   assert.equal(world.mesh.liveSets, 0);
 }
 
-const seconds = Number(process.env["LATEEN_SOAK_SECONDS"] ?? 0);
-const budget = seconds > 0 ? { interruptAfterTimeLimit: seconds * 1000, numRuns: 1e9 } : {};
-
 for (const form of ["delta", "sotw"] as const) {
   test(`random edits, delays and reconnects: make before break, and the end is right (${form})`, () => {
     fc.assert(
@@ -224,7 +222,7 @@ for (const form of ["delta", "sotw"] as const) {
         for (const each of sequence) world.play(each);
         end(world);
       }),
-      { numRuns: 100, ...budget },
+      budget(100),
     );
   });
 
@@ -235,7 +233,7 @@ for (const form of ["delta", "sotw"] as const) {
         for (const each of sequence) world.play(each);
         end(world);
       }),
-      { numRuns: 100, ...budget },
+      budget(100),
     );
   });
 }

@@ -7,6 +7,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
+import { budget } from "../../test/support/budget.ts";
 import { createNaiveGraph, type PlainGraph } from "../../test/support/naive-graph.ts";
 import { createGraph } from "./graph.ts";
 import type {
@@ -281,9 +282,6 @@ const action: fc.Arbitrary<Action> = fc.oneof(
   },
 );
 
-const seconds = Number(process.env["LATEEN_SOAK_SECONDS"] ?? 0);
-const budget = seconds > 0 ? { interruptAfterTimeLimit: seconds * 1000, numRuns: 1e9 } : {};
-
 /** What the inputs hold and which cells are held, once for each hold. */
 interface State {
   readonly rows: Map<string, Edit>;
@@ -376,7 +374,7 @@ test("incremental results are those of scanning everything again, with no more b
       compare(spec, built, state);
       assert.deepEqual(built.graph.failures(), []);
     }),
-    { numRuns: 300, ...budget },
+    budget(300),
   );
 });
 
@@ -400,7 +398,7 @@ test("nothing is left when all rows are deleted and all cells released", () => {
         edges: 0,
       });
     }),
-    { numRuns: 200 },
+    budget(200),
   );
 });
 

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
+import { budget } from "../../test/support/budget.ts";
 import { createGraph } from "./graph.ts";
 import type { Cell, CellFamily, Graph, InputCollection } from "./types.ts";
 import { createWatchSets } from "./watch.ts";
@@ -238,9 +239,6 @@ function follow(set: WatchSet<unknown>, follower: Follower): void {
   assert.deepEqual(new Map([...follower.state].sort()), new Map(now));
 }
 
-const seconds = Number(process.env["LATEEN_SOAK_SECONDS"] ?? 0);
-const budget = seconds > 0 ? { interruptAfterTimeLimit: seconds * 1000, numRuns: 1e9 } : {};
-
 for (const kind of ["explicit", "following"] as const) {
   test(`followers of any pace have the state of now: ${kind} sets`, () => {
     fc.assert(
@@ -262,7 +260,7 @@ for (const kind of ["explicit", "following"] as const) {
         }
         for (const follower of followers) follow(watched, follower);
       }),
-      { numRuns: 300, ...budget },
+      budget(300),
     );
   });
 }

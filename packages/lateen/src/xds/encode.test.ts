@@ -10,6 +10,7 @@ import {
   DiscoveryResponse,
 } from "@lateen/envoy-api/envoy/service/discovery/v3/discovery.js";
 import fc from "fast-check";
+import { budget } from "../../test/support/budget.ts";
 import {
   cluster,
   endpoints,
@@ -62,7 +63,7 @@ function nothingLost<T>(
   test(`property: nothing of ${name} is lost on the way`, () => {
     fc.assert(
       fc.property(arbitrary, resource => unchanged(resource, codec)),
-      { numRuns: 100 },
+      budget(100),
     );
   });
 }

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import test from "node:test";
 import fc from "fast-check";
+import { budget } from "../../../test/support/budget.ts";
 import type { JsonObject } from "../../api/kind.ts";
 import { namespaceKind } from "../../api/namespace/kind.ts";
 import { arrayAt, objectAt, stringAt, valueAt } from "../json.ts";
@@ -106,7 +107,7 @@ test("random operations: same as a map, revisions rise, a watch from anywhere gi
       const state = store.all(widgetKind).map(({ name, json }) => [name, JSON.stringify(json)]);
       assert.deepEqual([...seen].sort(), state);
     }),
-    { numRuns: 100 },
+    budget(100),
   );
 });
 
@@ -211,6 +212,6 @@ test("random owners, finalizers and namespaces: nothing is left that should be g
         checkInvariants(store);
       }
     }),
-    { numRuns: 300 },
+    budget(300),
   );
 });

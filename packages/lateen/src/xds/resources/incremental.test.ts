@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
+import { budget } from "../../../test/support/budget.ts";
 import { TestMesh } from "../../../test/support/mesh.ts";
 import {
   destinationRule,
@@ -294,8 +295,6 @@ function bytesOf(mesh: TestMesh): Readonly<Record<string, string>> {
   return all;
 }
 
-const RUNS = Number(process.env["LATEEN_PROPERTY_RUNS"] ?? 60);
-
 test("after any edits, in any batches, bytes are those of a build from scratch", () => {
   const batches = fc.array(fc.array(edits, { minLength: 1, maxLength: 8 }), { maxLength: 12 });
   const connected: readonly Edit[] = PROXIES.map(key => ({
@@ -317,6 +316,6 @@ test("after any edits, in any batches, bytes are those of a build from scratch",
       }
       assert.deepEqual(bytesOf(mesh), bytesOf(fromScratch(all)));
     }),
-    { numRuns: RUNS },
+    budget(60),
   );
 });
