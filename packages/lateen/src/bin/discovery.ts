@@ -32,6 +32,7 @@ import { GraphConfigSource } from "./config-source.ts";
 import { type DebugViews, debugViews } from "./debug-views.ts";
 import { defaultMesh, meshConfigBinding } from "./mesh-config-input.ts";
 import { createMeshGraph, inputBindings, type MeshGraph } from "./mesh-graph.ts";
+import { releaseMemory } from "./release-memory.ts";
 import { secretPort } from "./secret-port.ts";
 import { createSubscriptions } from "./subscriptions.ts";
 
@@ -144,7 +145,11 @@ export async function startDiscovery(options: DiscoveryOptions): Promise<Running
     log: log.scope("source"),
     onSynced: () => {
       log.info("configuration read", { revision: graph.revision });
-      source.markReady();
+      // Later, as whoever calls this still holds all that was read.
+      setImmediate(() => {
+        releaseMemory();
+        source.markReady();
+      });
       status.start();
     },
     ...lastGood(options),
