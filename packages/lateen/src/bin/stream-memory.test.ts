@@ -8,7 +8,9 @@ import {
   DeltaDiscoveryResponse,
 } from "@lateen/envoy-api/envoy/service/discovery/v3/discovery.js";
 import { bigMesh, hostOf, namespaceOf, PORT } from "../../test/support/big-mesh.ts";
+import { FakeClock } from "../../test/support/fake-clock.ts";
 import { testPeer } from "../../test/support/protocol-client.ts";
+import { silentLog } from "../base/log.ts";
 import { ConnectionTable } from "../debug/connections.ts";
 import { ControlPlaneMetrics } from "../debug/metrics.ts";
 import { defaultStreamLimits } from "../discovery/limits.ts";
@@ -16,6 +18,8 @@ import { SnapshotCache } from "../discovery/snapshot.ts";
 import { AdsStream } from "../discovery/stream.ts";
 import { createGraph } from "../flow/graph.ts";
 import type { TrustBundle, WorkloadCertificate } from "../model/types.ts";
+import type { Rejection } from "../status/object-report.ts";
+import { Rejections } from "../status/rejections.ts";
 import { TypeUrl } from "../xds/resource.ts";
 import { createSecretCells } from "../xds/resources/secrets.ts";
 import { GraphConfigSource } from "./config-source.ts";
@@ -50,6 +54,12 @@ function configSource(mesh: MeshGraph): GraphConfigSource {
     connections,
     metrics,
     certificates: undefined,
+    rejections: new Rejections({
+      ...mesh,
+      rows: secrets.input<readonly Rejection[]>("rejections"),
+      clock: new FakeClock(),
+      log: silentLog,
+    }),
     now: () => 0,
   });
 }
