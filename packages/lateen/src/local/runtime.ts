@@ -68,7 +68,7 @@ export interface RuntimeOptions {
 export interface Runtime {
   /** A pod that is running here. */
   pod(namespace: string, name: string): RunningPod | undefined;
-  /** Ends pods and controllers, and takes the network away. */
+  /** Ends pods and controllers; the network stays, as it was before. */
   stop(): Promise<void>;
 }
 
@@ -124,7 +124,6 @@ export async function startRuntime(options: RuntimeOptions): Promise<Runtime> {
       await Promise.all(controllers.map(controller => controller.stop()));
       await running.stop(STOP_GRACE_MS);
       await dns.close();
-      await options.network.close();
     },
   };
 }

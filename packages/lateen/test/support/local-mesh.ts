@@ -75,6 +75,7 @@ export async function startLocalMesh(more: Partial<RuntimeOptions> = {}): Promis
     network,
     stop: async () => {
       await runtime.stop();
+      await network.close();
       await controlPlane.close();
       store.value.close();
       await rm(stateDir, { recursive: true, force: true });
