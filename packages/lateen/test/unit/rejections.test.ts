@@ -20,7 +20,7 @@ const OBJECTS = [
     core("Service", name, `{clusterIP: 10.0.0.1, ports: [{name: http, port: 80}]}`),
   ),
   istio("VirtualService", "web", route("web", '[{uri: {regex: "/w[0-9]+"}}]')),
-  istio("VirtualService", "two", route("two", '[{uri: {regex: "/(?=two)"}}]')),
+  istio("VirtualService", "two", route("two", '[{uri: {regex: "/[^x]{1000}"}}]')),
   istio("DestinationRule", "web", "{host: web, subsets: [{name: v1, labels: {v: a}}]}"),
   istio(
     "Gateway",
@@ -88,7 +88,7 @@ const RAW = "outbound|80||raw.default.svc.cluster.local";
 test("a route is put down to the VirtualService that has what Envoy names", () => {
   const { rejections, sidecar, hold, shown } = setUp();
   hold(sidecar, TypeUrl.route, "80");
-  const message = "Invalid regex '/(?=two)': invalid perl operator: (?=";
+  const message = "regex '/[^x]{1000}' RE2 program size of 99999 > max program size of 32768";
   rejections.report("a", sidecar, nack(TypeUrl.route, message, "80"));
   assert.deepEqual(shown(), [`VirtualService/default/two RDS 80 1: ${message}`]);
   rejections.report("b", sidecar, nack(TypeUrl.route, message, "80"));
