@@ -14,6 +14,21 @@ export interface Usage {
 const TICKS_PER_SECOND = 100;
 const KILL_AFTER_MS = 5000;
 
+/** Those that run: they must not outlive us, however we end. */
+const running = new Set<ChildProcess>();
+process.once("exit", () => {
+  for (const child of running) child.kill("SIGKILL");
+});
+for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) {
+  process.once(signal, () => process.exit(1));
+}
+
+function watched(child: ChildProcess): ChildProcess {
+  running.add(child);
+  child.once("exit", () => running.delete(child));
+  return child;
+}
+
 export function usageOf(pid: number): Usage {
   const stat = readFileSync(`/proc/${pid}/stat`, "utf8");
   // The name in parentheses may hold spaces; utime and stime are fields 14 and 15.
@@ -66,6 +81,7 @@ export async function startControlPlane(options: ControlPlaneOptions): Promise<C
   const child = spawn(process.execPath, [...args, ...options.source], {
     stdio: ["ignore", "pipe", "inherit"],
   });
+  watched(child);
   child.on("exit", (code, signal) => options.onExit(`control plane: ${signal ?? code}`));
   const ports = await printedPorts(child);
   const until = started + READY_WITHIN_MS;
@@ -101,7 +117,7 @@ export async function startHelper<T>(
   file: string,
   given: unknown,
 ): Promise<{ readonly child: ChildProcess; readonly answer: T }> {
-  const child = fork(join(import.meta.dirname, file), { serialization: "advanced" });
+  const child = watched(fork(join(import.meta.dirname, file), { serialization: "advanced" }));
   const answered = once(child, "message");
   const ended = once(child, "exit").then(([code]) => {
     throw new Error(`${file} ended with ${code}`);

@@ -48,9 +48,9 @@ const ROUTE = "route";
 
 export async function runScenario(options: ScenarioOptions): Promise<ScenarioResult> {
   const directory = mkdtempSync(join(tmpdir(), `lateen-bench-${process.pid}-`));
-  const close: (() => Promise<void> | void)[] = [
-    () => rmSync(directory, { recursive: true, force: true }),
-  ];
+  // Also when we are interrupted; what runs in it is killed before (child.ts).
+  process.once("exit", () => rmSync(directory, { recursive: true, force: true }));
+  const close: (() => Promise<void> | void)[] = [];
   try {
     const config = await openConfig(options.source, options.size, directory);
     close.push(() => config.close());
