@@ -9,6 +9,7 @@ import {
   stringFlag,
   UserError,
 } from "../cli/command.ts";
+import type { CliContext } from "../cli/context.ts";
 import type { Mesh } from "../model/types.ts";
 import { systemClock } from "../net/clock.ts";
 import { createLog, type LogLevel, logLevels } from "../net/log.ts";
@@ -86,7 +87,7 @@ export const discoveryCommand: Command = {
     // Loaded only here: most commands are over before this would be read.
     const { startDiscovery } = await import("./discovery.ts");
     const running = await startDiscovery({
-      source: await sourceOf(call),
+      source: await sourceOf(ctx, call),
       plaintext: endpoints(stringFlag(call, "grpc-addr"))[0],
       tls: listFlag(call, "tls-addr").flatMap(endpoints),
       http: httpEndpoints(call),
@@ -115,7 +116,7 @@ function openLog(level: LogLevel, format: "json" | "text", write: (line: string)
   return createLog({ format, level, clock: systemClock, write });
 }
 
-async function sourceOf(call: Invocation): Promise<DiscoverySource> {
+async function sourceOf(ctx: CliContext, call: Invocation): Promise<DiscoverySource> {
   const directory = stringFlag(call, "files");
   const server = stringFlag(call, "api-server");
   if (directory !== undefined && server !== undefined) {
@@ -125,7 +126,7 @@ async function sourceOf(call: Invocation): Promise<DiscoverySource> {
     if (statSync(directory, { throwIfNoEntry: false })?.isDirectory() !== true) {
       throw new UserError(`--files: there is no folder ${directory}`);
     }
-    return { kind: "files", directory, mesh: await meshConfig(call) };
+    return { kind: "files", directory, mesh: await meshConfig(ctx, call) };
   }
   if (server !== undefined) {
     const file = stringFlag(call, "token-file");
@@ -141,12 +142,14 @@ async function sourceOf(call: Invocation): Promise<DiscoverySource> {
   );
 }
 
-async function meshConfig(call: Invocation): Promise<Mesh | undefined> {
+async function meshConfig(ctx: CliContext, call: Invocation): Promise<Mesh | undefined> {
   const file = stringFlag(call, "mesh-config");
   if (file === undefined) return undefined;
   const { parseMeshConfig } = await import("./mesh-config-input.ts");
   try {
-    return parseMeshConfig(readFileSync(file, "utf8"));
+    return parseMeshConfig(readFileSync(file, "utf8"), message =>
+      ctx.stderr.write(`Warning: --mesh-config ${file}: ${message}\n`),
+    );
   } catch (error) {
     throw new UserError(`--mesh-config ${file}: ${error instanceof Error ? error.message : error}`);
   }

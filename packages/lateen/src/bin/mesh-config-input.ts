@@ -24,10 +24,11 @@ function meshOf(json: JsonObject): Mesh {
   return decoded.value;
 }
 
-/** Reads `--mesh-config`; throws with the reason for a person. */
-export function parseMeshConfig(text: string): Mesh {
+/** Reads `--mesh-config`; throws with the reason for a person, and tells `warn` of the rest. */
+export function parseMeshConfig(text: string, warn: (message: string) => void): Mesh {
   const decoded = decodeText(text);
   if (decoded.mesh === undefined) throw new Error(describe(decoded.diagnostics));
+  for (const each of decoded.diagnostics) warn(describe([each]));
   return decoded.mesh;
 }
 
@@ -56,7 +57,10 @@ function broken(message: string): { mesh: undefined; diagnostics: readonly Diagn
   };
 }
 
-/** Other ConfigMaps are accepted and set nothing. */
+/**
+ * Other ConfigMaps are accepted and set nothing. The trust domain and the root namespace are those
+ * that the CA was opened with (`fallback`): half a mesh under another trust domain trusts nobody.
+ */
 export function meshConfigBinding(collection: InputCollection<Mesh>, fallback: Mesh): InputBinding {
   return {
     kind: configMapKind,
@@ -67,8 +71,11 @@ export function meshConfigBinding(collection: InputCollection<Mesh>, fallback: M
       const text = data?.["mesh"];
       const isMesh = `${metadata.namespace}/${metadata.name}` === KEY && text !== undefined;
       if (!isMesh) return { diagnostics: decoded.diagnostics, write: () => {} };
-      const { mesh, diagnostics } = decodeText(text);
-      if (mesh === undefined) return { diagnostics, write: undefined };
+      const { mesh, diagnostics: found } = decodeText(text);
+      const diagnostics = [...found, ...(mesh === undefined ? [] : pinned(mesh, fallback))];
+      if (mesh === undefined || diagnostics.length > found.length) {
+        return { diagnostics, write: undefined };
+      }
       return { diagnostics, write: writer => writer.set(collection, MESH_KEY, mesh) };
     },
     has: key => key === KEY,
@@ -76,4 +83,16 @@ export function meshConfigBinding(collection: InputCollection<Mesh>, fallback: M
       if (key === KEY) writer.set(collection, MESH_KEY, fallback);
     },
   };
+}
+
+/** What can not change while the control plane runs. */
+const PINNED = ["trustDomain", "rootNamespace"] as const;
+
+function pinned(mesh: Mesh, fallback: Mesh): Diagnostic[] {
+  return PINNED.filter(field => mesh[field] !== fallback[field]).map(field => ({
+    severity: "error",
+    path: `data.mesh: ${field}`,
+    message: `is ${mesh[field]}; this mesh's CA was made for ${fallback[field]}, which can not be changed while it runs`,
+    reason: "NotChangeable",
+  }));
 }

@@ -56,7 +56,7 @@ function injected(json: JsonObject, pod: Pod, options: InjectOptions): JsonObjec
   const gateway = (pod.metadata.annotations[TEMPLATES] ?? "").split(",").includes("gateway");
   const type: NodeType = gateway ? "router" : "sidecar";
   const workload = workloadOf(pod);
-  const labels = { ...meshLabels(workload), ...pod.metadata.labels };
+  const labels = { ...meshLabels(workload, type), ...pod.metadata.labels };
   const probes = gateway ? [] : rewrittenProbes(pod);
   const appMetrics = gateway ? undefined : appMetricsOf(pod);
   const container = proxyContainer({
@@ -78,9 +78,10 @@ function injected(json: JsonObject, pod: Pod, options: InjectOptions): JsonObjec
   };
 }
 
-function meshLabels(workload: Workload): Record<string, string> {
+/** A gateway's servers say themselves whether they speak TLS, so it does not promise mTLS. */
+function meshLabels(workload: Workload, type: NodeType): Record<string, string> {
   return {
-    "security.istio.io/tlsMode": "istio",
+    ...(type === "sidecar" ? { "security.istio.io/tlsMode": "istio" } : {}),
     "service.istio.io/canonical-name": workload.canonicalName,
     "service.istio.io/canonical-revision": workload.canonicalRevision,
     "service.istio.io/workload-name": workload.name,

@@ -41,12 +41,24 @@ async function parseManifests(text: string, source: string): Promise<Manifest[]>
       const { line, col } = lines.linePos(error.pos[0]);
       throw new UserError(`${source}:${line}:${col}: ${error.message.split("\n")[0]}`);
     }
-    const value: unknown = document.toJS({ maxAliasCount: 100 });
+    const value = valueOf(document, source);
     if (value === null) return [];
     const { line } = lines.linePos(document.range?.[0] ?? 0);
     return flatten(value, `${source}:${line}`);
   });
 }
+
+/** Aliases that unfold without end, and nesting deeper than any object has, are the file's fault. */
+function valueOf(document: { toJS(options: { maxAliasCount: number }): unknown }, source: string) {
+  try {
+    return document.toJS({ maxAliasCount: MAX_ALIASES });
+  } catch (error) {
+    const reason = error instanceof Error ? error.message : String(error);
+    throw new UserError(`${source}: this YAML can not be read: ${reason}`);
+  }
+}
+
+const MAX_ALIASES = 100;
 
 function flatten(value: unknown, where: string): Manifest[] {
   if (!isManifest(value)) {
