@@ -33,9 +33,15 @@ export class ControlPlaneProcess {
   #backOffMs = BACK_OFF_MS_MIN;
   #timer: NodeJS.Timeout | undefined;
   #stopping = false;
+  #ends = 0;
 
   constructor(options: ControlPlaneOptions) {
     this.#options = options;
+  }
+
+  /** How often it has ended so far. */
+  get ends(): number {
+    return this.#ends;
   }
 
   get pid(): number | undefined {
@@ -77,6 +83,7 @@ export class ControlPlaneProcess {
 
   #onExit(code: number | null, signal: string | null, startedAt: number): void {
     this.#child = undefined;
+    this.#ends++;
     if (this.#stopping) return;
     if (Date.now() - startedAt > HEALTHY_MS) this.#backOffMs = BACK_OFF_MS_MIN;
     this.#options.log.warn("the control plane ended and is started again", {

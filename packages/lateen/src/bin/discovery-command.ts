@@ -99,9 +99,10 @@ export const discoveryCommand: Command = {
       random: Math.random,
       log,
     }).catch((error: unknown) => {
-      throw new UserError(
-        `the control plane can not start: ${error instanceof Error ? error.message : String(error)}`,
-      );
+      const why = error instanceof Error ? error.message : String(error);
+      ctx.stderr.write(`the control plane can not start: ${why}\n`);
+      // What has begun already, watches and listeners, would keep alive a process that serves nothing.
+      process.exit(1);
     });
     ctx.stdout.write(`xDS (plaintext): ${running.plaintextPort ?? "none"}\n`);
     ctx.stdout.write(`xDS (TLS): ${running.tlsPorts.join(", ") || "none"}\n`);
