@@ -9,17 +9,6 @@ const skip = whyNoMesh() ?? false;
 const LIFETIME_SECONDS = 20;
 const LOAD_SECONDS = 45;
 
-/** Each request makes a TLS connection of its own between the Envoys. */
-const NEW_HANDSHAKES = `
-apiVersion: networking.istio.io/v1
-kind: DestinationRule
-metadata: {name: steady}
-spec:
-  host: steady
-  trafficPolicy:
-    connectionPool: {http: {maxRequestsPerConnection: 1}}
-`;
-
 const QUICK_PROBES = {
   readinessProbe: { httpGet: { path: "/readyz", port: "web" }, periodSeconds: 1 },
   livenessProbe: {
@@ -53,7 +42,6 @@ describe("certificates and probes", { skip }, () => {
     await mesh.ok("label namespace default istio-injection=enabled");
     await mesh.ok("apply -f samples/demoapp/sleep.yaml");
     await mesh.ok("apply -f -", demoapp({ name: "steady", replicas: 2 }));
-    await mesh.ok("apply -f -", NEW_HANDSHAKES);
     const frail = { name: "frail", replicas: 2, container: QUICK_PROBES };
     await mesh.ok("apply -f -", demoapp(frail));
     for (const name of ["sleep", "steady", "frail"]) await rolledOut(mesh, name);
@@ -157,13 +145,13 @@ describe("certificates and probes", { skip }, () => {
       await noteSerial();
       return serials.size >= 3;
     });
+    // Connections made before go on; those to new pods are made with the certificates of now.
+    const annotations = { "test.lateen/restarted": "1" };
+    await mesh.ok("apply -f -", demoapp({ name: "steady", replicas: 2, annotations }));
+    await rolledOut(mesh, "steady");
     const report = await load.end();
     await assertNoLoss(mesh, sleep, report);
     assert.ok(report.seconds >= LOAD_SECONDS);
-    const clusters = ["curl", "-s", "127.0.0.1:15000/clusters"];
-    const text = await mesh.ok(["exec", sleep, "-c", "istio-proxy", "--", ...clusters]);
-    const counts = [...text.matchAll(/\|\|steady\.default\..*::cx_total::(\d+)/g)];
-    const connections = counts.reduce((sum, [, count]) => sum + Number(count), 0);
-    assert.ok(connections >= report.sent, `${connections} connections: one for each request`);
+    assert.ok(Object.keys(report.servers).length >= 3, "new pods have answered");
   });
 });

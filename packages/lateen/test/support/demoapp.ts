@@ -1,7 +1,7 @@
 /** The demo application's objects, for tests that want more than one of it or change it. */
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
-import { parseAllDocuments } from "yaml";
+import { parseAllDocuments, stringify } from "yaml";
 import type { RunningMesh } from "./running-mesh.ts";
 
 const file = join(import.meta.dirname, "../../../../samples/demoapp/demoapp-v10.yaml");
@@ -11,6 +11,8 @@ export interface DemoappOptions {
   readonly replicas?: number;
   /** Of the pod template: another one makes a rollout. */
   readonly annotations?: Readonly<Record<string, string>>;
+  /** Of the pods, beside their own. */
+  readonly labels?: Readonly<Record<string, string>>;
   readonly command?: readonly string[];
   readonly env?: Readonly<Record<string, string>>;
   /** Merged into the Deployment's spec. */
@@ -32,11 +34,14 @@ export function demoapp(options: DemoappOptions): string {
   if (options.command !== undefined) container.command = options.command;
   for (const [key, value] of Object.entries(options.env ?? {}))
     container.env.push({ name: key, value });
-  deployment.spec.template.metadata = { labels, annotations: options.annotations ?? {} };
+  deployment.spec.template.metadata = {
+    labels: { ...labels, ...options.labels },
+    annotations: options.annotations ?? {},
+  };
   Object.assign(deployment.spec, { replicas, selector: { matchLabels: labels } }, options.spec);
   service.metadata = { name };
   service.spec.selector = labels;
-  return [deployment, service].map(each => JSON.stringify(each)).join("\n---\n");
+  return [deployment, service].map(each => stringify(each)).join("---\n");
 }
 
 interface DeploymentJson {

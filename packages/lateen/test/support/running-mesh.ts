@@ -125,8 +125,12 @@ export class RunningMesh {
     });
   }
 
-  kubectl(words: string | readonly string[], stdin?: string): Promise<Ran> {
-    return this.#run("kubectl", split(words), stdin);
+  kubectl(
+    words: string | readonly string[],
+    stdin?: string,
+    environment: NodeJS.ProcessEnv = {},
+  ): Promise<Ran> {
+    return this.#run("kubectl", split(words), stdin, environment);
   }
 
   /** The same, but a failure of the command is a failure of the test. */
@@ -140,12 +144,22 @@ export class RunningMesh {
     return ran.stdout;
   }
 
-  #run(file: string, args: readonly string[], stdin: string | undefined): Promise<Ran> {
+  #run(
+    file: string,
+    args: readonly string[],
+    stdin: string | undefined,
+    environment: NodeJS.ProcessEnv = {},
+  ): Promise<Ran> {
     return new Promise(done => {
       const child = execFile(
         file,
         [...args],
-        { env: this.#environment(), cwd: root, maxBuffer: 64 * 1024 * 1024, timeout: 120_000 },
+        {
+          env: { ...this.#environment(), ...environment },
+          cwd: root,
+          maxBuffer: 64 * 1024 * 1024,
+          timeout: 120_000,
+        },
         (error, stdout, stderr) => {
           const code = error === null ? 0 : typeof error.code === "number" ? error.code : 1;
           done({ code, stdout, stderr });
