@@ -34,12 +34,12 @@ test("canonical name and revision come from the first label that is there", () =
   assert.equal(canonicalRevision({}), "");
 });
 
-test("a pod speaks the mesh's TLS by its label, else by the injector's annotation", () => {
+test("a pod speaks the mesh's TLS by its label; the injector's annotation alone may be a gateway's", () => {
   const label = (mode: string): Record<string, string> => ({ "security.istio.io/tlsMode": mode });
   const annotations = { "sidecar.istio.io/status": "{}" };
   assert.equal(podTlsMode(pod({ at: "a/p" }, ip)), "disabled");
   assert.equal(podTlsMode(pod({ at: "a/p", labels: label("istio") }, ip)), "istio");
-  assert.equal(podTlsMode(pod({ at: "a/p", annotations }, ip)), "istio");
+  assert.equal(podTlsMode(pod({ at: "a/p", annotations }, ip)), "disabled");
   assert.equal(
     podTlsMode(pod({ at: "a/p", annotations, labels: label("disabled") }, ip)),
     "disabled",

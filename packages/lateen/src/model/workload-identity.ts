@@ -6,7 +6,6 @@ type Labels = Readonly<Record<string, string>>;
 
 const WORKLOAD_NAME = "service.istio.io/workload-name";
 const TLS_MODE = "security.istio.io/tlsMode";
-const SIDECAR_STATUS = "sidecar.istio.io/status";
 const POD_TEMPLATE_HASH = "pod-template-hash";
 
 /** Istio, "Canonical Service": the first of these labels names it, else the workload's name. */
@@ -41,12 +40,9 @@ export function podWorkloadName(pod: Pod): string {
     : owner.name;
 }
 
-/** A pod speaks the mesh's TLS when the injector said so, by label or by its status annotation. */
+/** A pod speaks the mesh's TLS when it says so by label, as the injector makes sidecars' pods do. */
 export function podTlsMode(pod: Pod): Endpoint["tlsMode"] {
-  const { labels, annotations } = pod.metadata;
-  return (
-    labelledTlsMode(labels) ?? (Object.hasOwn(annotations, SIDECAR_STATUS) ? "istio" : "disabled")
-  );
+  return labelledTlsMode(pod.metadata.labels) ?? "disabled";
 }
 
 export function labelledTlsMode(labels: Labels): Endpoint["tlsMode"] | undefined {
