@@ -1,5 +1,5 @@
 import { spawnSync } from "node:child_process";
-import { globSync } from "node:fs";
+import { globSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { run } from "node:test";
 
@@ -69,7 +69,27 @@ async function runTests(
     .map(file => join(root, file))
     .sort();
   if (files.length === 0) return;
-  const stream = run({ files, concurrency: serial ? 1 : 2, isolation: "process" });
+  // Properties are tried on the same values each time, so that a check says the same tomorrow; what
+  // other values find is the soak's matter.
+  const isProperty = (file: string) => readFileSync(file, "utf8").includes("fast-check");
+  const { properties = [], others = [] } = Object.groupBy(files, file =>
+    isProperty(file) ? "properties" : "others",
+  );
+  const concurrency = serial ? 1 : 2;
+  const execArgv = ["--import", join(root, "packages/lateen/test/support/fixed-seed.ts")];
+  const shared = { concurrency, isolation: "process" } as const;
+  // node:test looks for files of its own where it is given none.
+  if (others.length > 0) await consume(run({ ...shared, files: others }), counts, timed);
+  if (properties.length > 0) {
+    await consume(run({ ...shared, files: properties, execArgv }), counts, timed);
+  }
+}
+
+async function consume(
+  stream: ReturnType<typeof run>,
+  counts: Counts,
+  timed: Timed[],
+): Promise<void> {
   await new Promise<void>((done, fail) => {
     stream.on("test:pass", event => {
       if (event.details.type === "suite" || isFile(event.name)) return;

@@ -34,7 +34,7 @@ const scalar = fc.oneof(
   ),
   fc.boolean(),
   fc.string({ maxLength: 12 }),
-  fc.double({ noNaN: true }),
+  fc.double({ noNaN: true, noDefaultInfinity: true }),
   fc.integer(),
 );
 const anyJson: fc.Arbitrary<Json> = fc.letrec<{ json: Json }>(tie => ({
