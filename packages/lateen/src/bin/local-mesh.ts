@@ -125,8 +125,16 @@ class LocalMesh implements MeshAccess {
     const wanted = options.container ?? names.find(name => name !== PROXY_CONTAINER) ?? names[0];
     const chosen = found.findLast(each => each.container === wanted);
     if (chosen === undefined) {
-      const known = names.length === 0 ? "nothing has run yet" : `containers: ${names.join(", ")}`;
-      throw new UserError(`pod ${pod.name} has no container ${wanted ?? ""}`.trimEnd(), known);
+      if (names.length === 0) {
+        throw new UserError(
+          `nothing has run in pod ${pod.name} yet`,
+          `its status says why: lateen get pod ${pod.name} -n ${pod.namespace} -o yaml`,
+        );
+      }
+      throw new UserError(
+        `pod ${pod.name} has no container ${wanted ?? ""}`,
+        `containers: ${names.join(", ")}`,
+      );
     }
     const lines = must(
       readLogs(chosen.directory, {

@@ -65,6 +65,23 @@ function unreadable(path: string, error: NodeJS.ErrnoException): never {
   throw new UserError(`${path} can not be read: ${reason}`);
 }
 
+const SYSTEM_PROBLEMS: Readonly<Record<string, string>> = {
+  EACCES: "permission denied",
+  EPERM: "not permitted",
+  ENOSPC: "no space is left",
+  EROFS: "the file system is read-only",
+  EMFILE: "too many open files",
+};
+
+/** What the machine does not let us do is no bug: one line instead of a stack. */
+function systemProblem(error: NodeJS.ErrnoException): number {
+  const problem = SYSTEM_PROBLEMS[error.code ?? ""];
+  if (problem === undefined || error.syscall === undefined) throw error;
+  stderr.write(`${[error.syscall, error.path].filter(Boolean).join(" ")}: ${problem}\n`);
+  if (process.getuid?.() !== 0) stderr.write("local meshes are root's: run it with sudo\n");
+  return 1;
+}
+
 async function readStdin(): Promise<string> {
   const chunks: Buffer[] = [];
   for await (const chunk of process.stdin) chunks.push(chunk);
@@ -76,4 +93,5 @@ process.stdout.on("error", (error: NodeJS.ErrnoException) => {
   // The reader of a pipe has seen enough.
   if (error.code === "EPIPE") process.exit(0);
 });
-process.exitCode = await runCli(process.argv.slice(2), { root, stdout, stderr, createContext });
+const host = { root, stdout, stderr, createContext };
+process.exitCode = await runCli(process.argv.slice(2), host).catch(systemProblem);

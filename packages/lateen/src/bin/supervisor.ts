@@ -101,6 +101,7 @@ export async function startMesh(options: SupervisorOptions): Promise<RunningMesh
 /** Each step is finished before an interruption counts: only then is it known what to undo. */
 async function start(options: SupervisorOptions, undo: Undo): Promise<void> {
   const { home, log, progress, interrupted } = options;
+  refuseWhereImpossible();
   refuseSecond(home);
   await prepareSystem(options);
   interrupted.throwIfAborted();
@@ -129,6 +130,16 @@ async function start(options: SupervisorOptions, undo: Undo): Promise<void> {
   undo.push(() => removeState(home));
   progress(`ingress gateway: http://${ingress}`);
   progress(`mesh is ready; Ctrl-C ends it`);
+}
+
+function refuseWhereImpossible(): void {
+  if (process.platform !== "linux") throw new UserError("a local mesh needs Linux");
+  if (process.getuid?.() !== 0) {
+    throw new UserError(
+      "a local mesh needs root: its pods are network namespaces",
+      "run it as root, or with sudo",
+    );
+  }
 }
 
 function refuseSecond(home: MeshHome): void {
@@ -191,6 +202,11 @@ async function openApi(
     host: "127.0.0.1",
     port: options.apiPort,
     tls: httpTls(certificate.current()),
+  }).catch((error: NodeJS.ErrnoException) => {
+    throw new UserError(
+      `the store can not listen on port ${options.apiPort}: ${error.code ?? error.message}`,
+      "choose another --api-port, or leave it out: any free one is taken then",
+    );
   });
   undo.push(() => listener.close(500));
   certificate.onRenewed(current => listener.setTls(httpTls(current)));

@@ -1,5 +1,5 @@
 /** `lateen up`: a whole mesh on this machine, until Ctrl-C. */
-import { booleanFlag, type Command, numberFlag, stringFlag } from "../cli/command.ts";
+import { booleanFlag, type Command, numberFlag, stringFlag, UserError } from "../cli/command.ts";
 import { systemClock } from "../net/clock.ts";
 import { createLog, logLevels } from "../net/log.ts";
 import { meshHome } from "./mesh-home.ts";
@@ -40,6 +40,10 @@ export const upCommand: Command = {
   ],
   examples: ["lateen up", "lateen up --mesh second", "lateen up --envoy /usr/local/bin/envoy"],
   async run(ctx, call) {
+    const apiPort = numberFlag(call, "api-port") ?? 0;
+    if (!Number.isInteger(apiPort) || apiPort < 0 || apiPort > 65535) {
+      throw new UserError(`--api-port is ${apiPort}; it must be a port, 0 to 65535`);
+    }
     const level = logLevels.find(each => each === stringFlag(call, "log-level")) ?? "warn";
     const log = createLog({
       format: "text",
@@ -55,7 +59,7 @@ export const upCommand: Command = {
       home: meshHome(ctx.home, ctx.meshName),
       version: ctx.version,
       envoy: stringFlag(call, "envoy"),
-      apiPort: numberFlag(call, "api-port") ?? 0,
+      apiPort,
       installPackages: booleanFlag(call, "install-packages"),
       certificateLifetimeSeconds: numberFlag(call, "certificate-lifetime"),
       env: process.env,

@@ -27,7 +27,11 @@ export const applyCommand: Command = {
   examples: ["lateen apply -f samples/demoapp/", "cat gateway.yaml | lateen apply -f -"],
   async run(ctx, call) {
     const files = listFlag(call, "filename");
-    if (files.length === 0) throw new UserError("apply needs files", "lateen apply -f FILE");
+    if (files.length === 0)
+      throw new UserError(
+        "apply needs files",
+        "lateen apply -f FILE, a folder, or - for standard input",
+      );
     const manifests = await readManifests(ctx, files);
     const mesh = await ctx.mesh();
     const resources = new Resources(mesh);
@@ -41,6 +45,7 @@ export const applyCommand: Command = {
         // One broken object does not keep the others of the same file out.
         if (!(error instanceof UserError)) throw error;
         ctx.stderr.write(`${manifest.kind} ${manifest.metadata.name}: ${error.message}\n`);
+        if (error.hint !== undefined) ctx.stderr.write(`${error.hint}\n`);
         failures++;
       }
     }

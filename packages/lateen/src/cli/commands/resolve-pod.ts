@@ -39,7 +39,7 @@ async function notFound(mesh: MeshAccess, text: string, namespace: string): Prom
   const near = everywhere.filter(p => p.name.startsWith(text)).map(p => `${p.name}.${p.namespace}`);
   return new UserError(
     `there is no pod "${text}" in namespace "${namespace}"`,
-    near.length > 0 ? `pods of that prefix: ${near.join(", ")}` : "'lateen ps' lists the proxies",
+    near.length > 0 ? `pods of that prefix: ${near.join(", ")}` : "'lateen get pods -A' lists them",
   );
 }
 

@@ -1,4 +1,5 @@
 /** Finds what a word like `vs`, `gateways.networking.istio.io` or `Deployment` names, by asking the API. */
+import { compareText } from "../../base/compare.ts";
 import { nearest } from "../../base/nearest.ts";
 import { UserError } from "../command.ts";
 import type { MeshAccess } from "../context.ts";
@@ -28,6 +29,10 @@ interface GroupList {
     readonly name: string;
     readonly preferredVersion: { readonly version: string };
   }[];
+}
+
+function groupsOf(all: readonly Resource[]): string[] {
+  return [...new Set(all.map(r => (r.group === "" ? "core (apiVersion v1)" : r.group)))];
 }
 
 export class Resources {
@@ -67,9 +72,19 @@ export class Resources {
     const slash = apiVersion.indexOf("/");
     const group = slash < 0 ? "" : apiVersion.slice(0, slash);
     const version = slash < 0 ? apiVersion : apiVersion.slice(slash + 1);
-    const found = (await this.#load()).find(r => r.group === group && r.kind === kind);
+    const all = await this.#load();
+    const found = all.find(r => r.group === group && r.kind === kind);
     if (found === undefined) {
-      throw new UserError(`no kind "${kind}" in "${apiVersion}" is served here`);
+      const kinds = all.filter(r => r.group === group).map(r => r.kind);
+      const near = nearest(kind, kinds);
+      throw new UserError(
+        `no kind "${kind}" in "${apiVersion}" is served here`,
+        kinds.length === 0
+          ? `groups served here: ${groupsOf(all).join(", ")}`
+          : near === undefined
+            ? `kinds of that group: ${kinds.sort(compareText).join(", ")}`
+            : `did you mean ${near}?`,
+      );
     }
     return { ...found, version };
   }

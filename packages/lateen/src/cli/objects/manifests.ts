@@ -39,7 +39,7 @@ async function parseManifests(text: string, source: string): Promise<Manifest[]>
     const [error] = document.errors;
     if (error !== undefined) {
       const { line, col } = lines.linePos(error.pos[0]);
-      throw new UserError(`${source}:${line}:${col}: ${error.message.split("\n")[0]}`);
+      throw new UserError(`${source}:${line}:${col}: ${withoutPlace(error.message)}`);
     }
     const value = valueOf(document, source);
     if (value === null) return [];
@@ -59,6 +59,11 @@ function valueOf(document: { toJS(options: { maxAliasCount: number }): unknown }
 }
 
 const MAX_ALIASES = 100;
+
+/** The library says once more where it is, and shows the text. */
+function withoutPlace(message: string): string {
+  return (message.split("\n")[0] ?? "").replace(/ at line \d+, column \d+:?$/, "");
+}
 
 function flatten(value: unknown, where: string): Manifest[] {
   if (!isManifest(value)) {
