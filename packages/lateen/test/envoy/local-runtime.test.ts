@@ -101,8 +101,11 @@ describe("the demo application on this machine", { skip }, () => {
       assert.equal(labels["service.istio.io/workload-name"], "demoappv10");
       assert.equal(labels["security.istio.io/tlsMode"], "istio");
     }
-    const deployment = ok(await mesh.client.get(deploymentKind, "default", "demoappv10"));
-    assert.equal(valueAt(deployment, "status.readyReplicas"), 3);
+    // The Deployment's status follows its pods', a moment later.
+    await eventually("three ready replicas in the Deployment's status", async () => {
+      const deployment = ok(await mesh.client.get(deploymentKind, "default", "demoappv10"));
+      return valueAt(deployment, "status.readyReplicas") === 3;
+    });
   });
 
   test("a service is reached by every form of its name, and all its pods answer", async () => {
