@@ -4,7 +4,7 @@ import { existsSync, mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { openLocalMesh } from "../../packages/lateen/src/bin/local-mesh.ts";
 import { meshHome, recordedState, runningState } from "../../packages/lateen/src/bin/mesh-home.ts";
-import { startMesh } from "../../packages/lateen/src/bin/supervisor.ts";
+import { refuseWhereImpossible, startMesh } from "../../packages/lateen/src/bin/supervisor.ts";
 import { UserError } from "../../packages/lateen/src/cli/command.ts";
 import type { MeshAccess } from "../../packages/lateen/src/cli/context.ts";
 import { systemClock } from "../../packages/lateen/src/net/clock.ts";
@@ -60,6 +60,7 @@ export class DemoMesh {
 
   async start(): Promise<void> {
     const { screen, interrupted, envoy } = this.#options;
+    refuseWhereImpossible();
     await this.#takeHome();
     const mesh = await startMesh({
       home: this.#home,

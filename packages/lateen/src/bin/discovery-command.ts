@@ -101,6 +101,7 @@ export const discoveryCommand: Command = {
     }).catch((error: unknown) => {
       const why = error instanceof Error ? error.message : String(error);
       ctx.stderr.write(`the control plane can not start: ${why}\n`);
+      ctx.stderr.write("where it listens: --grpc-addr, --tls-addr, --http-addr\n");
       // What has begun already, watches and listeners, would keep alive a process that serves nothing.
       process.exit(1);
     });

@@ -132,7 +132,8 @@ async function start(options: SupervisorOptions, undo: Undo): Promise<void> {
   progress(`mesh is ready; Ctrl-C ends it`);
 }
 
-function refuseWhereImpossible(): void {
+/** Throws UserError where no local mesh can be. */
+export function refuseWhereImpossible(): void {
   if (process.platform !== "linux") throw new UserError("a local mesh needs Linux");
   if (process.getuid?.() !== 0) {
     throw new UserError(
