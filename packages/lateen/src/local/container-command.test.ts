@@ -60,6 +60,19 @@ test("variables refer to earlier ones, command and args to all of them", () => {
   assert.deepEqual([workingDir, uid], ["/work-here", 0]);
 });
 
+test("another user than root begins in /: it may not enter every folder", () => {
+  const own = resolve({ command: ["a"], securityContext: { runAsUser: 1000 } });
+  assert.ok(own.ok);
+  assert.deepEqual([own.command.workingDir, own.command.uid], ["/", 1000]);
+  const given = resolve({
+    command: ["a"],
+    workingDir: "/srv",
+    securityContext: { runAsUser: 1000 },
+  });
+  assert.ok(given.ok);
+  assert.equal(given.command.workingDir, "/srv");
+});
+
 const refused: readonly (readonly [string, JsonObject, RegExp])[] = [
   ["no program", {}, /names no program.*app:1/],
   [

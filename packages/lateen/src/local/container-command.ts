@@ -18,7 +18,7 @@ export interface CommandContext {
   readonly hostIp: string;
   /** Environment of every container: PATH, HOME, LATEEN_ROOT. */
   readonly baseEnv: Readonly<Record<string, string>>;
-  /** Working directory where the container names none. */
+  /** Working directory of root where the container names none; of others it is "/". */
   readonly workingDir: string;
   /** Data of a ConfigMap or Secret in the pod's namespace. */
   data(kind: "ConfigMap" | "Secret", name: string): Readonly<Record<string, string>> | undefined;
@@ -58,7 +58,8 @@ export function containerCommand(
     command: {
       argv: [...command, ...(container.args ?? [])].map(expand),
       env,
-      workingDir: container.workingDir ?? context.workingDir,
+      // A user other than root may not enter every folder that this was started in.
+      workingDir: container.workingDir ?? (uid === 0 ? context.workingDir : "/"),
       uid,
       gid,
     },
