@@ -23,6 +23,10 @@ export interface HttpTransportOptions {
   readonly ca?: string;
   readonly clientCertificate?: string;
   readonly clientKey?: string;
+  /** Name to expect in the server's certificate, where it is not the host of `server`. */
+  readonly serverName?: string;
+  /** Whoever answers is believed. For kubeconfigs that say so. */
+  readonly insecureSkipTlsVerify?: boolean;
 }
 
 const REQUEST_TIMEOUT_MS = 60_000;
@@ -79,6 +83,8 @@ function openConnections(options: HttpTransportOptions): Connections {
     ...(options.ca === undefined ? {} : { ca: options.ca }),
     ...(options.clientCertificate === undefined ? {} : { cert: options.clientCertificate }),
     ...(options.clientKey === undefined ? {} : { key: options.clientKey }),
+    ...(options.serverName === undefined ? {} : { servername: options.serverName }),
+    ...(options.insecureSkipTlsVerify === true ? { rejectUnauthorized: false } : {}),
   };
   const requests = secure ? new HttpsAgent({ ...pool, ...tls }) : new HttpAgent(pool);
   const streams = secure ? new HttpsAgent(tls) : new HttpAgent();
