@@ -30,6 +30,7 @@ export interface RequestMatch {
   readonly scheme: TextMatch | undefined;
   readonly headers: Readonly<Record<string, TextMatch | "present">>;
   readonly withoutHeaders: Readonly<Record<string, TextMatch | "present">>;
+  readonly queryParams: Readonly<Record<string, TextMatch | "present">>;
 }
 
 /** For which proxies and ports a match is there at all; decided when configuration is made. */
@@ -207,17 +208,22 @@ function requestMatch(match: HttpMatch): RequestMatch | undefined {
     method: textMatch(match.method),
     authority: textMatch(match.authority),
     scheme: textMatch(match.scheme),
-    headers: headerMatches(match.headers),
-    withoutHeaders: headerMatches(match.withoutHeaders),
+    headers: namedMatches(match.headers),
+    withoutHeaders: namedMatches(match.withoutHeaders),
+    queryParams: namedMatches(match.queryParams),
   };
-  return isEverything(found) ? undefined : found;
+  return found.uri === undefined && countsPathOnly(found) ? undefined : found;
 }
 
-function isEverything(match: RequestMatch): boolean {
-  const { uri, method, authority, scheme } = match;
-  const texts = [uri, method, authority, scheme].every(text => text === undefined);
-  const headers = Object.keys(match.headers).length + Object.keys(match.withoutHeaders).length;
-  return texts && headers === 0;
+/** Whether nothing but the path of a request counts. */
+export function countsPathOnly(match: RequestMatch): boolean {
+  const { method, authority, scheme, headers, withoutHeaders, queryParams } = match;
+  const texts = [method, authority, scheme].every(text => text === undefined);
+  return texts && [headers, withoutHeaders, queryParams].every(isEmpty);
+}
+
+function isEmpty(conditions: Readonly<Record<string, unknown>>): boolean {
+  return Object.keys(conditions).length === 0;
 }
 
 function textMatch(match: StringMatch | undefined): TextMatch | undefined {
@@ -226,13 +232,13 @@ function textMatch(match: StringMatch | undefined): TextMatch | undefined {
   return match?.regex === undefined ? undefined : { regex: match.regex };
 }
 
-/** An empty match asks only that the header is there. Sorted: their order means nothing. */
-function headerMatches(
-  headers: Readonly<Record<string, StringMatch>>,
+/** An empty match asks only that it is there. Sorted: their order means nothing. */
+function namedMatches(
+  conditions: Readonly<Record<string, StringMatch>>,
 ): Readonly<Record<string, TextMatch | "present">> {
   const matches: Record<string, TextMatch | "present"> = Object.create(null);
-  for (const name of Object.keys(headers).sort())
-    matches[name] = textMatch(headers[name]) ?? "present";
+  for (const name of Object.keys(conditions).sort())
+    matches[name] = textMatch(conditions[name]) ?? "present";
   return matches;
 }
 

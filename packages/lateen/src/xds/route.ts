@@ -42,6 +42,8 @@ export interface HttpMatch {
   readonly headers: Readonly<Record<string, Match | "present">>;
   /** Headers that must not match. */
   readonly withoutHeaders: Readonly<Record<string, Match | "present">>;
+  /** By the name of a query parameter. */
+  readonly queryParams: Readonly<Record<string, Match | "present">>;
 }
 
 /** A destination, resolved: full host name, the port of the service, the subset or "". */
@@ -228,10 +230,16 @@ function routeMatch(match: HttpMatch | undefined): RouteMatch {
     ...headerMatches(match.headers, false),
     ...headerMatches(match.withoutHeaders, true),
   ];
-  if (match.method !== undefined) headers.push(headerMatch(":method", match.method));
-  if (match.authority !== undefined) headers.push(headerMatch(":authority", match.authority));
-  if (match.scheme !== undefined) headers.push(headerMatch(":scheme", match.scheme));
-  return { ...pathMatch(match.uri), caseSensitive: !match.ignoreUriCase, headers };
+  if (match.method !== undefined) headers.push(named(":method", match.method));
+  if (match.authority !== undefined) headers.push(named(":authority", match.authority));
+  if (match.scheme !== undefined) headers.push(named(":scheme", match.scheme));
+  const queryParameters = byName(match.queryParams).map(([name, each]) => named(name, each));
+  return {
+    ...pathMatch(match.uri),
+    caseSensitive: !match.ignoreUriCase,
+    headers,
+    queryParameters,
+  };
 }
 
 function pathMatch(uri: Match | undefined): RouteMatch {
@@ -241,15 +249,29 @@ function pathMatch(uri: Match | undefined): RouteMatch {
   return { safeRegex: { regex: uri.regex } };
 }
 
+function byName<T>(conditions: Readonly<Record<string, T>>): [string, T][] {
+  return Object.entries(conditions).sort(([a], [b]) => (a < b ? -1 : 1));
+}
+
+/** A header that is not there has no value that `withoutHeaders` speaks of: it passes. */
 function headerMatches(
   headers: Readonly<Record<string, Match | "present">>,
   invertMatch: boolean,
 ): HeaderMatcher[] {
-  const sorted = Object.entries(headers).sort(([a], [b]) => (a < b ? -1 : 1));
-  return sorted.map(([name, match]) => ({ ...headerMatch(name, match), invertMatch }));
+  return byName(headers).map(([name, match]) => ({
+    ...named(name, match),
+    invertMatch,
+    treatMissingHeaderAsEmpty: invertMatch && match !== "present",
+  }));
 }
 
-function headerMatch(name: string, match: Match | "present"): HeaderMatcher {
+interface NamedMatch {
+  readonly name: string;
+  readonly presentMatch?: boolean;
+  readonly stringMatch?: StringMatcher;
+}
+
+function named(name: string, match: Match | "present"): NamedMatch {
   if (match === "present") return { name, presentMatch: true };
   return { name, stringMatch: stringMatch(match) };
 }

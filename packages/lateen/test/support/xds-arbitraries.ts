@@ -159,6 +159,7 @@ const httpMatch: fc.Arbitrary<HttpMatch> = fc.record({
   scheme: optionalMatch,
   headers,
   withoutHeaders: headers,
+  queryParams: headers,
 });
 const httpRoute: fc.Arbitrary<HttpRoute> = fc.record({
   source: fc.record({ kind: fc.constant("VirtualService"), namespace: label, name: label }),

@@ -195,6 +195,7 @@ export function httpMatch(changes: Partial<HttpMatch>): HttpMatch {
     scheme: undefined,
     headers: {},
     withoutHeaders: {},
+    queryParams: {},
     ...changes,
   };
 }
@@ -221,6 +222,7 @@ const everyMatch = httpMatch({
   scheme: { exact: "https" },
   headers: { "x-user": { regex: "a.*" }, "x-canary": { exact: "true" }, "x-there": "present" },
   withoutHeaders: { "x-not": "present", "x-other": { prefix: "b" } },
+  queryParams: { v: { regex: "1.*" }, debug: "present" },
 });
 
 function routes(): EncodedResource[] {

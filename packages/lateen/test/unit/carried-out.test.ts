@@ -85,7 +85,18 @@ test("conditions of a VirtualService's match", () => {
   ]);
   assert.deepEqual(header("{withoutHeaders: {x-a: {}, x-b: {exact: b}}}"), [
     { name: "x-a", presentMatch: true, invertMatch: true },
-    { name: "x-b", stringMatch: { exact: "b" }, invertMatch: true },
+    {
+      name: "x-b",
+      stringMatch: { exact: "b" },
+      invertMatch: true,
+      treatMissingHeaderAsEmpty: true,
+    },
+  ]);
+  const query = match('{queryParams: {v: {regex: "1.*"}, exact: {exact: a}, debug: {}}}');
+  assert.deepEqual(find(query, "queryParameters"), [
+    { name: "debug", presentMatch: true },
+    { name: "exact", stringMatch: { exact: "a" } },
+    { name: "v", stringMatch: { safeRegex: { regex: "1.*" } } },
   ]);
 });
 

@@ -62,7 +62,9 @@ const httpMatch = object(
     scheme: describe("`http` or `https`.", stringMatch),
     method: describe("GET, POST, ...", stringMatch),
     authority: describe("The host that the request names.", stringMatch),
-    queryParams: notYet(map(stringMatch)),
+    queryParams: map(stringMatch, {
+      description: "Query parameters by name. An empty match: the parameter must be there.",
+    }),
     withoutHeaders: map(stringMatch, {
       keyCheck: headerName,
       description: "Headers that must not be like this. An empty match: must not be there.",

@@ -87,7 +87,6 @@ test("each field that is not carried out is named", () => {
     [`${route}, corsPolicy: {allowOrigins: [{exact: a}]}`, "corsPolicy"],
     [`${route}, headers: {request: {set: {a: b}}}`, "headers"],
     ["route: [{destination: {host: a}, headers: {request: {set: {a: b}}}}]", "route[0].headers"],
-    [`${route}, match: [{queryParams: {q: {exact: a}}}]`, "match[0].queryParams"],
     [`${route}, match: [{statPrefix: a}]`, "match[0].statPrefix"],
     [`${route}, retries: {attempts: 1, backoff: 5s}`, "retries.backoff"],
   ];

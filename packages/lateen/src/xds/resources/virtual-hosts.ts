@@ -6,6 +6,7 @@ import type { Model } from "../../model/model.ts";
 import { scopeKey } from "../../model/scopes.ts";
 import type { ServiceShape } from "../../model/services.ts";
 import {
+  countsPathOnly,
   type DestinationRow,
   type GuardView,
   guardHolds,
@@ -240,9 +241,7 @@ function withWeight(destinations: readonly DestinationRow[]): readonly Destinati
 
 function isEverything(match: RequestMatch | undefined): boolean {
   if (match === undefined) return true;
-  const { uri, method, authority, scheme } = match;
-  const headers = Object.keys(match.headers).length + Object.keys(match.withoutHeaders).length;
-  const texts = [method, authority, scheme].every(text => text === undefined);
+  const { uri } = match;
   const anyPath = uri === undefined || ("prefix" in uri && uri.prefix === "/");
-  return texts && anyPath && headers === 0;
+  return anyPath && countsPathOnly(match);
 }
