@@ -4,7 +4,7 @@ import { test } from "node:test";
 import { decoded, lines, objectOf, plain, problems } from "../../test/support/api.ts";
 import { configMapKind } from "./config-map/kind.ts";
 import { eventKind } from "./event/kind.ts";
-import type { Json, JsonObject } from "./kind.ts";
+import type { Json, JsonObject, Kind } from "./kind.ts";
 import { namespaceKind } from "./namespace/kind.ts";
 import { nodeKind } from "./node/kind.ts";
 import { secretKind } from "./secret/kind.ts";
@@ -152,4 +152,18 @@ test("Nodes, ServiceAccounts and Events", () => {
     whole,
   );
   assert.equal(event.reason, "Started");
+});
+
+test("the values of a ConfigMap or Secret are at most 1 MiB, as bytes", () => {
+  const text = "x".repeat(1024 * 1024);
+  const base64 = Buffer.from(text).toString("base64");
+  const of = (kind: Kind, fields: JsonObject): string[] =>
+    problems(kind, JSON.stringify(fields), whole);
+  const tooLong = [
+    "error data: Too long: found 1048577 bytes in all values, may not be more than 1048576 bytes",
+  ];
+  assert.deepEqual(of(configMapKind, { data: { text } }), []);
+  assert.deepEqual(of(configMapKind, { data: { text }, binaryData: { more: "eA==" } }), tooLong);
+  assert.deepEqual(of(secretKind, { data: { base64 }, stringData: { base64: "x" } }), []);
+  assert.deepEqual(of(secretKind, { data: { base64 }, stringData: { more: "x" } }), tooLong);
 });

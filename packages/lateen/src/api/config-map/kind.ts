@@ -1,5 +1,6 @@
 /** core/v1 ConfigMap. */
 import { ageColumn, column, sizeAt } from "../columns.ts";
+import { checkDataSize } from "../data-size.ts";
 import { defineKind, type ObjectOfKind } from "../define.ts";
 import { dataKey } from "../names.ts";
 import { pathOf, type Report } from "../report.ts";
@@ -32,11 +33,13 @@ export const configMapKind = defineKind({
     ),
     ageColumn,
   ],
-  validate: validateKeys,
+  validate: validateConfigMap,
 });
 
-function validateKeys(configMap: ConfigMap, report: Report): void {
-  for (const key of Object.keys(configMap.binaryData))
-    if (Object.hasOwn(configMap.data, key))
+function validateConfigMap(configMap: ConfigMap, report: Report): void {
+  const { data, binaryData } = configMap;
+  checkDataSize({ text: Object.values(data), base64: Object.values(binaryData) }, report);
+  for (const key of Object.keys(binaryData))
+    if (Object.hasOwn(data, key))
       report.error(pathOf("binaryData", key), "Duplicate", `"${key}" is a key of data, too`);
 }

@@ -1,9 +1,11 @@
 /** core/v1 Secret. Its values never appear in a message. */
 import { ageColumn, at, column, sizeAt, textAt } from "../columns.ts";
+import { checkDataSize } from "../data-size.ts";
 import { isObject } from "../decode.ts";
 import { defineKind, type ObjectOfKind } from "../define.ts";
 import type { Json, JsonObject } from "../kind.ts";
 import { dataKey } from "../names.ts";
+import type { Report } from "../report.ts";
 import { boolean, map, string, withDefault } from "../schema.ts";
 
 const fields = {
@@ -33,8 +35,16 @@ export const secretKind = defineKind({
     column("Data", "Number of keys.", secret => sizeAt(secret, "data")),
     ageColumn,
   ],
+  validate: validateSize,
   defaults: moveStringData,
 });
+
+/** What stringData replaces in data does not count. */
+function validateSize({ data, stringData }: Secret, report: Report): void {
+  const kept = Object.entries(data).filter(([key]) => !Object.hasOwn(stringData, key));
+  const base64 = kept.map(([, value]) => value);
+  checkDataSize({ text: Object.values(stringData), base64 }, report);
+}
 
 /** stringData is write-only: the API server stores it in data, where it wins. */
 function moveStringData(json: JsonObject): JsonObject {

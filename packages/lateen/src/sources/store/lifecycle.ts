@@ -68,7 +68,7 @@ export class Lifecycle {
     const foreground =
       manner.propagationPolicy === "Foreground" &&
       this.#txn.tables.dependentsOf(object.uid).some(dependent => dependent.uid !== object.uid);
-    const json = this.#marked(object, grace, foreground);
+    const json = this.#marked(object, grace, manner.propagationPolicy, foreground);
     const isNamespace = object.kind === this.#kinds.namespace;
     if (!mustStay(json) && !isNamespace) {
       this.#remove(object);
@@ -91,13 +91,20 @@ export class Lifecycle {
   }
 
   /** The object's JSON with the marks of a deletion, or as it is where it has them. */
-  #marked(object: StoredObject, grace: number, foreground: boolean): JsonObject {
+  #marked(
+    object: StoredObject,
+    grace: number,
+    policy: PropagationPolicy,
+    foreground: boolean,
+  ): JsonObject {
     const metadata = objectAt(object.json, "metadata");
-    const finalizers = arrayAt(metadata, "finalizers");
+    const before = arrayAt(metadata, "finalizers");
+    const finalizers = policy === "Orphan" ? before.filter(isNotForeground) : before;
+    const orphaned = finalizers.length < before.length;
     const waits = foreground && !finalizers.includes(FOREGROUND_FINALIZER);
     const deleting = isTerminating(object);
     const shorter = grace < Number(metadata["deletionGracePeriodSeconds"] ?? 0);
-    if (deleting && !shorter && !waits) return object.json;
+    if (deleting && !shorter && !waits && !orphaned) return object.json;
     const changed: Record<string, Json> = { ...metadata };
     const generation = Number(metadata["generation"] ?? 0);
     if (!deleting && generation > 0) changed["generation"] = generation + 1;
@@ -106,6 +113,8 @@ export class Lifecycle {
       changed["deletionGracePeriodSeconds"] = grace;
     }
     if (waits) changed["finalizers"] = [...finalizers, FOREGROUND_FINALIZER];
+    // Whoever orphans the dependents of a foreground deletion waits for none of them any more.
+    if (orphaned) changed["finalizers"] = finalizers;
     return this.#asTerminating(object.kind, withKey(object.json, "metadata", changed));
   }
 
@@ -176,7 +185,7 @@ export class Lifecycle {
     const finalizers = arrayAt(metadata, "finalizers");
     if (!isTerminating(owner) || !finalizers.includes(FOREGROUND_FINALIZER)) return;
     if (this.#txn.tables.dependentsOf(owner.uid).length > 0) return;
-    const left = finalizers.filter(item => item !== FOREGROUND_FINALIZER);
+    const left = finalizers.filter(isNotForeground);
     const { finalizers: _all, ...rest } = metadata;
     const changed = left.length > 0 ? { ...rest, finalizers: left } : rest;
     const json = withKey(owner.json, "metadata", changed);
@@ -212,6 +221,10 @@ export class Lifecycle {
       },
     });
   }
+}
+
+function isNotForeground(finalizer: Json): boolean {
+  return finalizer !== FOREGROUND_FINALIZER;
 }
 
 export function isTerminating(object: StoredObject): boolean {

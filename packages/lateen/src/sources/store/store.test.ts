@@ -5,7 +5,7 @@ import { namespaceKind } from "../../api/namespace/kind.ts";
 import { podKind } from "../../api/pod/kind.ts";
 import { serviceKind } from "../../api/service/kind.ts";
 import { objectAt, valueAt } from "../json.ts";
-import { succeeded } from "../status.ts";
+import { type ApiResult, succeeded } from "../status.ts";
 import { parseLabelSelector, selects } from "./selectors.ts";
 import type { Store } from "./store.ts";
 import type { StoredObject } from "./stored.ts";
@@ -196,6 +196,11 @@ test("pods end with grace when they run somewhere", () => {
   assert.match(refusal(store.create(podKind, "default", stranger)), /serviceaccount "nobody" not/);
 });
 
+function withoutFinalizers(current: JsonObject): ApiResult<JsonObject> {
+  const { finalizers: _gone, ...metadata } = objectAt(current, "metadata");
+  return succeeded({ ...current, metadata });
+}
+
 test("owners: cascades, orphans, foreground, and owners that never were", () => {
   const { store } = testStore();
   const make = (name: string, metadata: JsonObject = {}): StoredObject =>
@@ -219,12 +224,15 @@ test("owners: cascades, orphans, foreground, and owners that never were", () => 
   make("held", { ...owner(first), finalizers: ["example.com/wait"] });
   value(store.delete(widgetKind, "default", "first", { propagationPolicy: "Foreground" }));
   assert.deepEqual(names(store), ["child", "first", "held"]);
-  value(
-    store.modify(widgetKind, "default", "held", current => {
-      const { finalizers: _gone, ...metadata } = objectAt(current, "metadata");
-      return succeeded({ ...current, metadata });
-    }),
-  );
+  value(store.modify(widgetKind, "default", "held", withoutFinalizers));
+  assert.deepEqual(names(store), ["child"]);
+
+  const waiting = make("waiting");
+  make("stays", { ...owner(waiting), finalizers: ["example.com/wait"] });
+  value(store.delete(widgetKind, "default", "waiting", { propagationPolicy: "Foreground" }));
+  value(store.delete(widgetKind, "default", "waiting", { propagationPolicy: "Orphan" }));
+  assert.deepEqual(names(store), ["child", "stays"], "an orphaned child is waited for no more");
+  value(store.modify(widgetKind, "default", "stays", withoutFinalizers));
   assert.deepEqual(names(store), ["child"]);
 
   value(store.create(widgetKind, "default", widget("late", {}, owner(kept))));

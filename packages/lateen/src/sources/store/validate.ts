@@ -120,6 +120,7 @@ const REASONS: Readonly<Record<string, string>> = {
   Required: "FieldValueRequired",
   Missing: "FieldValueRequired",
   Duplicate: "FieldValueDuplicate",
+  TooLong: "FieldValueTooLong",
   NotSupported: "FieldValueNotSupported",
   Forbidden: "FieldValueForbidden",
 };
