@@ -4,9 +4,11 @@ import { ENVOY_VERSION } from "../local/envoy-binary.ts";
 import { podDiscoveryTls } from "../local/pod-files.ts";
 import type { Mesh } from "../model/types.ts";
 import { injectPod } from "../proxy/inject-pod.ts";
+import { standardDefaults } from "../proxy/proxy-options.ts";
 import { objectAt } from "../sources/json.ts";
 import { badRequest, succeeded } from "../sources/status.ts";
 import type { Admission } from "../sources/store/admission.ts";
+import { readYamlValue } from "../sources/yaml.ts";
 
 export interface InjectionOptions {
   readonly version: string;
@@ -31,14 +33,16 @@ export function injection(options: InjectionOptions): Admission {
     domain: mesh.domain,
     clusterId: "Kubernetes",
     meshId: mesh.meshId,
-    concurrency: 2,
-    logLevel: "warning",
+    network: "",
+    ipFamilies: ["IPv4" as const],
   };
   return ({ kind, before, object, namespace, tables }) => {
     if (kind.kind !== "Pod" || before !== undefined) return succeeded(object);
     const namespaceObject = tables.get("/namespaces", "", namespace)?.json ?? {};
     const injected = injectPod(object, {
       settings,
+      defaults: standardDefaults,
+      readYaml: readYamlValue,
       namespaceLabels: texts(objectAt(objectAt(namespaceObject, "metadata"), "labels")),
       revision: "default",
       enableByDefault: false,

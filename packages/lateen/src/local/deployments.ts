@@ -2,6 +2,7 @@ import { randomInt } from "node:crypto";
 import { deploymentKind } from "../api/deployment/kind.ts";
 import type { Deployment } from "../api/deployment/schema.ts";
 import type { JsonObject } from "../api/kind.ts";
+import { selects } from "../api/label-selector.ts";
 import { podKind } from "../api/pod/kind.ts";
 import type { Pod } from "../api/pod/schema.ts";
 import type { Clock } from "../base/clock.ts";
@@ -12,7 +13,6 @@ import { HASH_LABEL, planDeployment, templateHash } from "./deployment-plan.ts";
 import type { ObjectCache } from "./object-cache.ts";
 import { isPodAvailable, isPodReady, isPodTerminating } from "./pod-facts.ts";
 import { timeText } from "./pod-status.ts";
-import { selects } from "./selector.ts";
 import { expectOk, StoreRefusal } from "./store-result.ts";
 import { WorkQueue } from "./work-queue.ts";
 

@@ -1,12 +1,12 @@
 import { type EndpointSlice, endpointSliceKind } from "../api/endpoint-slice/kind.ts";
 import type { JsonObject } from "../api/kind.ts";
+import { hasLabels } from "../api/label-selector.ts";
 import type { Pod } from "../api/pod/schema.ts";
 import type { Service } from "../api/service/schema.ts";
 import type { Clock } from "../base/clock.ts";
 import type { Log } from "../base/log.ts";
 import type { ApiClient } from "../sources/client/api-client.ts";
 import type { CacheChange, ObjectCache } from "./object-cache.ts";
-import { hasLabels } from "./selector.ts";
 import {
   desiredSlices,
   MANAGED_BY,

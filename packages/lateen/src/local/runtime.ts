@@ -2,6 +2,7 @@ import { configMapKind } from "../api/config-map/kind.ts";
 import { deploymentKind } from "../api/deployment/kind.ts";
 import { endpointSliceKind } from "../api/endpoint-slice/kind.ts";
 import type { ApiObject, Kind } from "../api/kind.ts";
+import { hasLabels } from "../api/label-selector.ts";
 import { nodeKind } from "../api/node/kind.ts";
 import { podKind } from "../api/pod/kind.ts";
 import type { Pod } from "../api/pod/schema.ts";
@@ -32,7 +33,6 @@ import {
 } from "./pod-context.ts";
 import { PodPath } from "./pod-files.ts";
 import { Pods } from "./pods.ts";
-import { hasLabels } from "./selector.ts";
 import { ServiceAddresses } from "./service-addresses.ts";
 import { ServiceProxy } from "./service-proxy.ts";
 

@@ -1,10 +1,10 @@
 import type { EndpointSlice } from "../api/endpoint-slice/kind.ts";
 import type { Json, JsonObject } from "../api/kind.ts";
+import { hasLabels } from "../api/label-selector.ts";
 import type { Pod } from "../api/pod/schema.ts";
 import type { Service } from "../api/service/schema.ts";
 import { jsonEqual } from "../sources/json.ts";
 import { isPodFinished, isPodReady, isPodTerminating } from "./pod-facts.ts";
-import { hasLabels } from "./selector.ts";
 
 /** Kubernetes' default of --max-endpoints-per-slice. */
 export const MAX_ENDPOINTS = 100;

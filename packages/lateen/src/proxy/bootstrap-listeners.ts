@@ -9,7 +9,10 @@ export interface AppMetrics {
   readonly path: string;
 }
 
+export type IpFamily = "IPv4" | "IPv6";
+
 const HTTP = "envoy.extensions.filters.http";
+const AGENT_STATUS = "agent_status";
 
 /**
  * Envoy writes `envoy_` before names it does not know; dashboards ask for `istio_...`. Only starts
@@ -46,27 +49,34 @@ end
 }
 
 /** Static clusters on the pod itself; `agent` and `prometheus_stats` are Istio's names. */
-export function localClusters(ip: string, metrics: AppMetrics | undefined): JsonOutObject[] {
+export function localClusters(
+  families: readonly IpFamily[],
+  ip: string,
+  metrics: AppMetrics | undefined,
+): JsonOutObject[] {
   const clusters = [
     staticCluster("prometheus_stats", "127.0.0.1", ProxyPort.admin),
     staticCluster("agent", "127.0.0.1", ProxyPort.admin),
   ];
   if (metrics === undefined) return clusters;
-  return [...clusters, { ...staticCluster("app_metrics", ip, metrics.port), ...fromPassthrough() }];
+  const app = staticCluster("app_metrics", ip, metrics.port);
+  return [...clusters, { ...app, ...fromPassthrough(firstOf(families)) }];
 }
 
 /** 15090: `/stats/prometheus` under the names that Istio's dashboards use. */
-export function prometheusListener(): JsonOutObject {
-  return listener(ProxyPort.prometheus, "stats", [statsRoute()], [luaFilter(RENAME_LUA)]);
+export function prometheusListener(families: readonly IpFamily[]): JsonOutObject {
+  return listener(families, ProxyPort.prometheus, "stats", [statsRoute()], [luaFilter(RENAME_LUA)]);
 }
 
 /** 15021: `/healthz/ready`. Open only once the first configuration is in place. */
-export function healthListener(): JsonOutObject {
-  return listener(ProxyPort.health, "agent", [readyRoute()], []);
+export function healthListener(families: readonly IpFamily[]): JsonOutObject {
+  return listener(families, ProxyPort.health, "agent", [readyRoute()], []);
 }
 
 /** 15020: what istio-agent serves there: merged metrics, application probes, quitquitquit. */
 export function agentListener(
+  families: readonly IpFamily[],
+  port: number,
   probes: readonly AppProbe[],
   metrics: AppMetrics | undefined,
 ): JsonOutObject {
@@ -76,8 +86,9 @@ export function agentListener(
   };
   const scripts = metrics === undefined ? RENAME_LUA : fetchLua(metrics.path) + RENAME_LUA;
   return listener(
-    ProxyPort.agent,
-    "agent_status",
+    families,
+    port,
+    AGENT_STATUS,
     [quit, readyRoute(), statsRoute(scripts), ...probeRoutes(probes)],
     [loopbackOnly("/quitquitquit"), ...probeFilters(probes), luaFilter()],
   );
@@ -116,14 +127,21 @@ function luaForRoute(code: string): JsonOutObject {
 }
 
 function loopbackOnly(path: string): JsonOutObject {
-  const loopback = { address_prefix: "127.0.0.0", prefix_len: 8 };
+  const loopback = [
+    { address_prefix: "127.0.0.0", prefix_len: 8 },
+    { address_prefix: "::1", prefix_len: 128 },
+    // How a listener on :: names IPv4.
+    { address_prefix: "::ffff:127.0.0.0", prefix_len: 104 },
+  ];
   return extension("envoy.filters.http.rbac", `${HTTP}.rbac.v3.RBAC`, {
     rules: {
       action: "DENY",
       policies: {
         "not from this pod": {
           permissions: [{ url_path: { path: { exact: path } } }],
-          principals: [{ not_id: { direct_remote_ip: loopback } }],
+          principals: [
+            { not_id: { or_ids: { ids: loopback.map(range => ({ direct_remote_ip: range })) } } },
+          ],
         },
       },
     },
@@ -131,6 +149,7 @@ function loopbackOnly(path: string): JsonOutObject {
 }
 
 function listener(
+  families: readonly IpFamily[],
   port: number,
   statPrefix: string,
   routes: readonly JsonOutObject[],
@@ -148,7 +167,7 @@ function listener(
       path_with_escaped_slashes_action: "REJECT_REQUEST",
       // Named where istioctl's older tables have no row for it: there an agent listened.
       route_config: {
-        ...(port === ProxyPort.agent ? { name: statPrefix } : {}),
+        ...(statPrefix === AGENT_STATUS ? { name: statPrefix } : {}),
         virtual_hosts: [{ name: "backend", domains: ["*"], routes }],
       },
       http_filters: [
@@ -158,9 +177,21 @@ function listener(
     },
   );
   return {
-    address: socketAddress("0.0.0.0", port),
+    address: anyAddress(families, port),
     per_connection_buffer_limit_bytes: MAX_PAGE_BYTES,
     ignore_global_conn_limit: true,
     filter_chains: [{ filters: [manager] }],
   };
+}
+
+/** `::` takes IPv4, too, where the pod has both; a node without IPv6 would not have it. */
+function anyAddress(families: readonly IpFamily[], port: number): JsonOutObject {
+  if (!families.includes("IPv6")) return socketAddress("0.0.0.0", port);
+  const compat = families.includes("IPv4") ? { ipv4_compat: true } : {};
+  return { socket_address: { address: "::", port_value: port, ...compat } };
+}
+
+/** The family of the pod's first address. */
+export function firstOf(families: readonly IpFamily[]): IpFamily {
+  return families[0] ?? "IPv4";
 }

@@ -1,5 +1,15 @@
 import type { JsonOutObject } from "./json.ts";
 
+/** Statistics to keep beside those that always stay: a pod's statsInclusion* annotations. */
+export interface StatsOptions {
+  readonly prefixes: readonly string[];
+  readonly suffixes: readonly string[];
+  /** RE2, matching the whole name. */
+  readonly regexes: readonly string[];
+}
+
+export const noMoreStats: StatsOptions = { prefixes: [], suffixes: [], regexes: [] };
+
 /** Statistics that stay on: those Istio keeps by default, and Istio's own metrics. */
 const KEPT_PREFIXES = [
   "istio",
@@ -41,7 +51,7 @@ const TAGS: readonly (readonly [name: string, regex: string])[] = [
  * What Envoy counts: 65 KB a cluster are saved by leaving out what nobody looks at.
  * https://istio.io/latest/docs/ops/configuration/telemetry/envoy-stats/
  */
-export function statsConfig(): JsonOutObject {
+export function statsConfig(more: StatsOptions): JsonOutObject {
   return {
     use_all_default_tags: false,
     stats_tags: TAGS.map(([name, regex]) => ({ tag_name: name, regex })),
@@ -57,9 +67,9 @@ export function statsConfig(): JsonOutObject {
     stats_matcher: {
       inclusion_list: {
         patterns: [
-          ...KEPT_PREFIXES.map(prefix => ({ prefix })),
-          ...KEPT_SUFFIXES.map(suffix => ({ suffix })),
-          { safe_regex: { regex: KEPT_REGEX } },
+          ...[...KEPT_PREFIXES, ...more.prefixes].map(prefix => ({ prefix })),
+          ...[...KEPT_SUFFIXES, ...more.suffixes].map(suffix => ({ suffix })),
+          ...[KEPT_REGEX, ...more.regexes].map(regex => ({ safe_regex: { regex } })),
         ],
       },
     },

@@ -2,11 +2,13 @@ import { assert } from "../base/assert.ts";
 import {
   type AppMetrics,
   agentListener,
+  firstOf,
   healthListener,
+  type IpFamily,
   localClusters,
   prometheusListener,
 } from "./bootstrap-listeners.ts";
-import { statsConfig } from "./bootstrap-stats.ts";
+import { noMoreStats, type StatsOptions, statsConfig } from "./bootstrap-stats.ts";
 import { extension, type JsonOutObject, socketAddress } from "./json.ts";
 import { ProxyPort } from "./ports.ts";
 import { type AppProbe, probeClusters } from "./probes.ts";
@@ -27,6 +29,12 @@ export interface BootstrapOptions {
   readonly probes: readonly AppProbe[];
   /** The application's own Prometheus page, appended to Envoy's on 15020. */
   readonly appMetrics?: AppMetrics;
+  /** What is counted beside the usual. */
+  readonly stats?: StatsOptions;
+  /** Where metrics, probes and quitquitquit are; default 15020, 0 for nowhere. */
+  readonly statusPort?: number;
+  /** The pod's address families; default IPv4. */
+  readonly ipFamilies?: readonly IpFamily[];
   /** Downstream connections that are taken before new ones are refused. */
   readonly maxConnections?: number;
 }
@@ -41,6 +49,8 @@ const DEFAULT_MAX_CONNECTIONS = 1_000_000;
  * Istio's. https://www.envoyproxy.io/docs/envoy/v1.40.0/api-v3/config/bootstrap/v3/bootstrap.proto
  */
 export function bootstrap(options: BootstrapOptions): JsonOutObject {
+  const families = options.ipFamilies ?? ["IPv4"];
+  const statusPort = options.statusPort ?? ProxyPort.agent;
   return {
     node: {
       id: options.nodeId,
@@ -62,7 +72,7 @@ export function bootstrap(options: BootstrapOptions): JsonOutObject {
         { name: "admin", admin_layer: {} },
       ],
     },
-    stats_config: statsConfig(),
+    stats_config: statsConfig(options.stats ?? noMoreStats),
     stats_eviction_interval: "300s",
     deferred_stat_options: { enable_deferred_creation_stats: true },
     overload_manager: overloadManager(options.maxConnections ?? DEFAULT_MAX_CONNECTIONS),
@@ -70,13 +80,15 @@ export function bootstrap(options: BootstrapOptions): JsonOutObject {
     static_resources: {
       clusters: [
         discoveryCluster(options.discovery),
-        ...localClusters(options.instanceIp, options.appMetrics),
-        ...probeClusters(options.probes, options.instanceIp),
+        ...localClusters(families, options.instanceIp, options.appMetrics),
+        ...probeClusters(options.probes, options.instanceIp, firstOf(families)),
       ],
       listeners: [
-        prometheusListener(),
-        healthListener(),
-        agentListener(options.probes, options.appMetrics),
+        prometheusListener(families),
+        healthListener(families),
+        ...(statusPort === 0
+          ? []
+          : [agentListener(families, statusPort, options.probes, options.appMetrics)]),
       ],
     },
   };

@@ -4,8 +4,10 @@ import type { JsonObject } from "../api/kind.ts";
 import { podKind } from "../api/pod/kind.ts";
 import type { Pod } from "../api/pod/schema.ts";
 import { expandReferences } from "./expansion.ts";
-import { type InjectOptions, injectPod, workloadOf } from "./inject-pod.ts";
+import { type InjectOptions, injectPod } from "./inject-pod.ts";
+import { standardDefaults } from "./proxy-options.ts";
 import { sampleBootstraps } from "./testdata/bootstraps.ts";
+import { workloadOf } from "./workload.ts";
 
 const options: InjectOptions = {
   settings: {
@@ -16,9 +18,11 @@ const options: InjectOptions = {
     domain: "cluster.local",
     clusterId: "Kubernetes",
     meshId: "cluster.local",
-    concurrency: 2,
-    logLevel: "warning",
+    network: "",
+    ipFamilies: ["IPv4"],
   },
+  defaults: standardDefaults,
+  readYaml: text => JSON.parse(text),
   namespaceLabels: { "istio-injection": "enabled" },
   revision: "default",
   enableByDefault: false,

@@ -1,34 +1,49 @@
 import type { Json, JsonObject } from "../api/kind.ts";
-import type { Container, Probe } from "../api/pod/container.ts";
 import { podKind } from "../api/pod/kind.ts";
 import type { Pod } from "../api/pod/schema.ts";
-import type { Result } from "../base/diagnostic.ts";
+import type { Diagnostic, Result } from "../base/diagnostic.ts";
 import type { AppMetrics } from "./bootstrap-listeners.ts";
-import { decideInjection } from "./inject.ts";
+import { decideInjection, defaultPolicy } from "./inject.ts";
 import { readInterception } from "./interception.ts";
 import type { NodeType } from "./node-id.ts";
-import { ProxyPort } from "./ports.ts";
-import { type AppProbe, type ProbeCheck, probeHttpGet, rewriteProbe } from "./probes.ts";
-import { type ProxySettings, proxyContainer, type Workload } from "./sidecar-container.ts";
+import { type ProxyOptionDefaults, type ProxyOptions, readProxyOptions } from "./proxy-options.ts";
+import { listOf, objectOf } from "./raw.ts";
+import { type RewrittenProbe, rewrittenProbes, withProbes } from "./rewritten-probes.ts";
+import {
+  PROXY_CONTAINER,
+  type ProxySettings,
+  proxyContainer,
+  type Workload,
+} from "./sidecar-container.ts";
+import { workloadOf } from "./workload.ts";
 
 export interface InjectOptions {
   readonly settings: ProxySettings;
+  readonly defaults: ProxyOptionDefaults;
+  readonly readYaml: (text: string) => Json | undefined;
   readonly namespaceLabels: Readonly<Record<string, string>>;
   readonly revision: string;
   readonly enableByDefault: boolean;
 }
 
-const PROXY = "istio-proxy";
-const STATUS = "sidecar.istio.io/status";
-const TEMPLATES = "inject.istio.io/templates";
-const REWRITE = "sidecar.istio.io/rewriteAppHTTPProbers";
-const PROBES = ["readinessProbe", "livenessProbe", "startupProbe"] as const;
+/** Everything about a pod's proxy, before it is put into the pod's JSON. */
+export interface ProxyPlan {
+  readonly type: NodeType;
+  readonly proxy: ProxyOptions;
+  readonly workload: Workload;
+  readonly labels: Readonly<Record<string, string>>;
+  readonly probes: readonly RewrittenProbe[];
+  readonly appMetrics: AppMetrics | undefined;
+  readonly container: JsonObject;
+}
+
+export const STATUS_ANNOTATION = "sidecar.istio.io/status";
 
 /**
- * The pod with its proxy, or the very same object where it gets none. Labels, annotations and the
- * container's name are those of Istio's injector; what is there already is not overwritten. A pod
- * with `inject.istio.io/templates: gateway` becomes a gateway: its container `istio-proxy` is filled
- * in, nothing is intercepted. Fails where an annotation can not be read.
+ * The pod of a local mesh with its proxy, or the very same object where it gets none. Labels,
+ * annotations and the container's name are those of Istio's injector; what is there already is not
+ * overwritten. A pod with `inject.istio.io/templates: gateway` becomes a gateway: its container
+ * `istio-proxy` is filled in, nothing is intercepted. Fails where an annotation can not be read.
  */
 export function injectPod(json: JsonObject, options: InjectOptions): Result<JsonObject> {
   const decoded = podKind.decode(json);
@@ -42,40 +57,65 @@ export function injectPod(json: JsonObject, options: InjectOptions): Result<Json
     hostNetwork: pod.spec.hostNetwork ?? false,
     revision: options.revision,
     enableByDefault: options.enableByDefault,
+    policy: defaultPolicy,
   });
-  const done = pod.metadata.annotations[STATUS] !== undefined;
+  const done = pod.metadata.annotations[STATUS_ANNOTATION] !== undefined;
   if (!answer.inject || done) return { ok: true, value: json, diagnostics: [] };
   const interception = readInterception(pod.metadata.annotations);
   if (!interception.ok) return interception;
+  const planned = planProxy(pod, workloadOf(pod), options);
+  if (!planned.ok) return planned;
+  const plan = planned.value;
+  const spec = objectOf(json["spec"]);
+  const value = podKind.applyDefaults({
+    ...json,
+    metadata: {
+      ...objectOf(json["metadata"]),
+      labels: plan.labels,
+      annotations: localAnnotations(pod, options.revision, plan),
+    },
+    spec: { ...spec, containers: withProxy(listOf(spec["containers"]), plan) },
+  });
   // With its defaults, as the API server would store it: a later update may not seem to add them.
-  const value = podKind.applyDefaults(injected(json, pod, options));
-  return { ok: true, value, diagnostics: [] };
+  return { ok: true, value, diagnostics: planned.diagnostics };
 }
 
-function injected(json: JsonObject, pod: Pod, options: InjectOptions): JsonObject {
-  const gateway = (pod.metadata.annotations[TEMPLATES] ?? "").split(",").includes("gateway");
-  const type: NodeType = gateway ? "router" : "sidecar";
-  const workload = workloadOf(pod);
+/** What the pod's proxy is to be. Fails where an annotation can not be read. */
+export function planProxy(
+  pod: Pod,
+  workload: Workload,
+  options: Pick<InjectOptions, "settings" | "defaults" | "readYaml">,
+): Result<ProxyPlan> {
+  const { annotations } = pod.metadata;
+  const type: NodeType = templatesOf(annotations).includes("gateway") ? "router" : "sidecar";
+  const read = readProxyOptions({ annotations, readYaml: options.readYaml }, options.defaults);
+  if (!read.ok) return read;
+  const proxy = read.value;
+  const rewrites = type === "sidecar" && proxy.rewriteProbes && proxy.statusPort !== 0;
+  const probes = rewrites ? rewrittenProbes(pod) : [];
+  const appMetrics = type === "sidecar" && proxy.mergeMetrics ? appMetricsOf(pod) : undefined;
   const labels = { ...meshLabels(workload, type), ...pod.metadata.labels };
-  const probes = gateway ? [] : rewrittenProbes(pod);
-  const appMetrics = gateway ? undefined : appMetricsOf(pod);
   const container = proxyContainer({
     pod,
     labels,
     type,
     workload,
     settings: options.settings,
+    proxy,
     probes: probes.map(({ probe }) => probe),
     appMetrics,
   });
-  const spec = objectOf(json["spec"]);
-  const metadata = objectOf(json["metadata"]);
-  const annotations = annotationsFor(pod, options.revision, type, appMetrics);
-  return {
-    ...json,
-    metadata: { ...metadata, labels, annotations },
-    spec: { ...spec, containers: withProxy(arrayOf(spec["containers"]), container, probes) },
-  };
+  const value = { type, proxy, workload, labels, probes, appMetrics, container };
+  const diagnostics: readonly Diagnostic[] = read.diagnostics;
+  return { ok: true, value, diagnostics };
+}
+
+/** Names in `inject.istio.io/templates`; none: the installation's default. */
+export function templatesOf(annotations: Readonly<Record<string, string>>): readonly string[] {
+  return (annotations["inject.istio.io/templates"] ?? "")
+    .split(",")
+    .map(name => name.trim())
+    .filter(name => name !== "");
 }
 
 /** A gateway's servers say themselves whether they speak TLS, so it does not promise mTLS. */
@@ -88,89 +128,6 @@ function meshLabels(workload: Workload, type: NodeType): Record<string, string> 
   };
 }
 
-/** Istio's rules: the owner names the workload, labels name the canonical service. */
-export function workloadOf(pod: Pod): Workload {
-  const { labels, namespace } = pod.metadata;
-  const owner = (pod.metadata.ownerReferences ?? []).find(ref => ref.controller === true);
-  const hash = labels["pod-template-hash"];
-  const isReplicaSet = owner?.kind === "ReplicaSet" && hash !== undefined;
-  const kind = isReplicaSet ? "Deployment" : (owner?.kind ?? "Pod");
-  const generated = pod.metadata.generateName?.replace(/-$/, "");
-  const own = pod.metadata.name === "" ? (generated ?? "") : pod.metadata.name;
-  const name = isReplicaSet ? owner.name.slice(0, -hash.length - 1) : (owner?.name ?? own);
-  const apiVersion = isReplicaSet ? "apps/v1" : (owner?.apiVersion ?? "v1");
-  const canonical = labels["service.istio.io/canonical-name"] ?? labels["app.kubernetes.io/name"];
-  const revision =
-    labels["service.istio.io/canonical-revision"] ?? labels["app.kubernetes.io/version"];
-  return {
-    name,
-    owner:
-      `kubernetes://apis/${apiVersion}/namespaces/${namespace}/` + `${kind.toLowerCase()}s/${name}`,
-    canonicalName: canonical ?? labels["app"] ?? name,
-    canonicalRevision: revision ?? labels["version"] ?? "latest",
-  };
-}
-
-interface RewrittenProbe {
-  readonly container: string;
-  readonly field: (typeof PROBES)[number];
-  readonly probe: AppProbe;
-}
-
-function rewrittenProbes(pod: Pod): RewrittenProbe[] {
-  if (pod.metadata.annotations[REWRITE] === "false") return [];
-  return pod.spec.containers
-    .filter(container => container.name !== PROXY)
-    .flatMap(container =>
-      PROBES.flatMap(field => {
-        const found = container[field];
-        const rewritten = found === undefined ? undefined : rewrite(container, field, found);
-        return rewritten === undefined
-          ? []
-          : [{ container: container.name, field, probe: rewritten }];
-      }),
-    );
-}
-
-/** undefined: an exec probe, or one whose port has no number; it stays as it is. */
-function rewrite(
-  container: Container,
-  type: (typeof PROBES)[number],
-  probe: Probe,
-): AppProbe | undefined {
-  const found = checkOf(container, probe);
-  if (found === undefined) return undefined;
-  const { periodSeconds, timeoutSeconds } = probe;
-  return rewriteProbe({ container: container.name, type, ...found, periodSeconds, timeoutSeconds });
-}
-
-function checkOf(
-  container: Container,
-  probe: Probe,
-): { readonly check: ProbeCheck; readonly port: number } | undefined {
-  const number = (port: number | string): number | undefined =>
-    typeof port === "number"
-      ? port
-      : container.ports?.find(candidate => candidate.name === port)?.containerPort;
-  const { httpGet, tcpSocket, grpc } = probe;
-  // A probe of another host has nothing to do with interception.
-  if (httpGet !== undefined && httpGet.host === undefined) {
-    const port = number(httpGet.port);
-    const headers = httpGet.httpHeaders ?? [];
-    const host = headers.find(header => header.name.toLowerCase() === "host")?.value;
-    const path = httpGet.path.startsWith("/") ? httpGet.path : `/${httpGet.path}`;
-    const request = { path, scheme: httpGet.scheme, host, headers };
-    return port === undefined ? undefined : { check: { kind: "http", request }, port };
-  }
-  if (tcpSocket !== undefined && tcpSocket.host === undefined) {
-    const port = number(tcpSocket.port);
-    return port === undefined ? undefined : { check: { kind: "tcp" }, port };
-  }
-  if (grpc !== undefined)
-    return { check: { kind: "grpc", service: grpc.service }, port: grpc.port };
-  return undefined;
-}
-
 /** Istio merges the application's metrics where the pod asks to be scraped. */
 function appMetricsOf(pod: Pod): AppMetrics | undefined {
   const { annotations } = pod.metadata;
@@ -180,53 +137,62 @@ function appMetricsOf(pod: Pod): AppMetrics | undefined {
   return { port, path: annotations["prometheus.io/path"] ?? "/metrics" };
 }
 
-function annotationsFor(
-  pod: Pod,
+/** What every injected pod says of itself, under what it says already. */
+export function meshAnnotations(
+  annotations: Readonly<Record<string, string>>,
+  containers: readonly string[],
   revision: string,
-  type: NodeType,
-  metrics: AppMetrics | undefined,
-): JsonObject {
-  const first = pod.spec.containers.find(container => container.name !== PROXY)?.name ?? PROXY;
-  const status = { initContainers: [], containers: [PROXY], volumes: [], revision };
-  const { annotations } = pod.metadata;
+  { type, proxy }: ProxyPlan,
+): Record<string, string> {
+  const first = containers.find(name => name !== PROXY_CONTAINER) ?? PROXY_CONTAINER;
+  const scraped = type === "sidecar" && proxy.mergeMetrics && proxy.statusPort !== 0;
   return {
     "kubectl.kubernetes.io/default-container": first,
     "kubectl.kubernetes.io/default-logs-container": first,
     "istio.io/rev": revision,
     ...annotations,
-    ...(type === "router"
-      ? {}
-      : {
-          "sidecar.istio.io/interceptionMode":
-            annotations["sidecar.istio.io/interceptionMode"] ?? "REDIRECT",
+    ...(scraped
+      ? {
           "prometheus.io/scrape": annotations["prometheus.io/scrape"] ?? "true",
-          "prometheus.io/port": String(ProxyPort.agent),
+          "prometheus.io/port": String(proxy.statusPort),
           "prometheus.io/path": "/stats/prometheus",
-        }),
-    ...(metrics === undefined
-      ? {}
-      : { "lateen.dev/app-metrics": `${metrics.port}${metrics.path}` }),
-    [STATUS]: JSON.stringify(status),
+        }
+      : {}),
   };
 }
 
-function withProxy(
-  containers: readonly Json[],
-  proxy: JsonObject,
-  probes: readonly RewrittenProbe[],
-): Json[] {
-  const own = containers.map(objectOf).find(container => container["name"] === PROXY);
-  const others = containers.map(objectOf).filter(container => container["name"] !== PROXY);
-  const rest = others.map(container => withProbes(container, probes));
-  return [...rest, own === undefined ? proxy : mergedProxy(own, proxy)];
+function localAnnotations(pod: Pod, revision: string, plan: ProxyPlan): JsonObject {
+  const names = pod.spec.containers.map(({ name }) => name);
+  const { annotations } = pod.metadata;
+  const { appMetrics } = plan;
+  const status = { initContainers: [], containers: [PROXY_CONTAINER], volumes: [], revision };
+  return {
+    ...meshAnnotations(annotations, names, revision, plan),
+    ...(plan.type === "router"
+      ? {}
+      : { "sidecar.istio.io/interceptionMode": plan.proxy.interceptionMode }),
+    ...(appMetrics === undefined
+      ? {}
+      : { "lateen.dev/app-metrics": `${appMetrics.port}${appMetrics.path}` }),
+    [STATUS_ANNOTATION]: JSON.stringify(status),
+  };
 }
 
-/** What a gateway's own manifest says stays: resources, further env and ports. */
-function mergedProxy(own: JsonObject, proxy: JsonObject): JsonObject {
-  const names = new Set(arrayOf(proxy["env"]).map(item => objectOf(item)["name"]));
-  const env = arrayOf(own["env"]).filter(item => !names.has(objectOf(item)["name"]));
-  const declared = new Set(arrayOf(own["ports"]).map(item => objectOf(item)["containerPort"]));
-  const added = arrayOf(proxy["ports"]).filter(
+function withProxy(containers: readonly Json[], plan: ProxyPlan): Json[] {
+  const own = containers.map(objectOf).find(container => container["name"] === PROXY_CONTAINER);
+  const others = containers
+    .map(objectOf)
+    .filter(container => container["name"] !== PROXY_CONTAINER);
+  const rest = others.map(container => withProbes(container, plan.probes, plan.proxy.statusPort));
+  return [...rest, own === undefined ? plan.container : mergedProxy(own, plan.container)];
+}
+
+/** What a pod's own `istio-proxy` says stays: resources, further env and ports. */
+export function mergedProxy(own: JsonObject, proxy: JsonObject): JsonObject {
+  const names = new Set(listOf(proxy["env"]).map(item => objectOf(item)["name"]));
+  const env = listOf(own["env"]).filter(item => !names.has(objectOf(item)["name"]));
+  const declared = new Set(listOf(own["ports"]).map(item => objectOf(item)["containerPort"]));
+  const added = listOf(proxy["ports"]).filter(
     item => !declared.has(objectOf(item)["containerPort"]),
   );
   return {
@@ -235,30 +201,8 @@ function mergedProxy(own: JsonObject, proxy: JsonObject): JsonObject {
     image: proxy["image"] ?? "",
     command: proxy["command"] ?? [],
     args: proxy["args"] ?? [],
-    env: [...arrayOf(proxy["env"]), ...env],
-    ports: [...arrayOf(own["ports"]), ...added],
+    env: [...listOf(proxy["env"]), ...env],
+    ports: [...listOf(own["ports"]), ...added],
     securityContext: { ...objectOf(proxy["securityContext"]), ...objectOf(own["securityContext"]) },
   };
-}
-
-function withProbes(container: JsonObject, probes: readonly RewrittenProbe[]): JsonObject {
-  const changed: Record<string, Json> = { ...container };
-  for (const { field, probe, container: name } of probes) {
-    if (name !== container["name"]) continue;
-    const { httpGet: _http, tcpSocket: _tcp, grpc: _grpc, ...rest } = objectOf(container[field]);
-    changed[field] = { ...rest, httpGet: probeHttpGet(probe) };
-  }
-  return changed;
-}
-
-function objectOf(json: Json | undefined): JsonObject {
-  return typeof json === "object" && json !== null && !isArray(json) ? json : {};
-}
-
-function arrayOf(json: Json | undefined): readonly Json[] {
-  return isArray(json) ? json : [];
-}
-
-function isArray(json: Json | undefined): json is readonly Json[] {
-  return Array.isArray(json);
 }

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { decideInjection, type InjectionQuestion } from "./inject.ts";
+import { decideInjection, defaultPolicy, type InjectionQuestion } from "./inject.ts";
 
 const question: InjectionQuestion = {
   namespace: "default",
@@ -10,6 +10,7 @@ const question: InjectionQuestion = {
   hostNetwork: false,
   revision: "default",
   enableByDefault: false,
+  policy: defaultPolicy,
 };
 const enabled = { "istio-injection": "enabled" };
 const inject = "sidecar.istio.io/inject";

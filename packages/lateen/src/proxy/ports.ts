@@ -17,3 +17,5 @@ export const ProxyPort = {
 export const PROXY_UID = 1337;
 /** Source address of inbound connections that Envoy makes to the application. */
 export const INBOUND_PASSTHROUGH_ADDRESS = "127.0.0.6";
+/** The same for IPv6; interception adds it to the loopback interface. */
+export const INBOUND_PASSTHROUGH_ADDRESS_V6 = "::6";

@@ -1,6 +1,5 @@
 import type { JsonObject } from "../api/kind.ts";
 import { extension, type JsonOutObject } from "./json.ts";
-import { ProxyPort } from "./ports.ts";
 import { fromPassthrough, staticCluster } from "./static-cluster.ts";
 
 /** A probe of the application that Envoy answers on 15020 under `path`. */
@@ -59,8 +58,8 @@ export function rewriteProbe(probe: ContainerProbe): AppProbe {
 }
 
 /** The httpGet that replaces the original check of the probe. */
-export function probeHttpGet(probe: AppProbe): JsonObject {
-  return { path: probe.path, port: ProxyPort.agent, scheme: "HTTP" };
+export function probeHttpGet(probe: AppProbe, statusPort: number): JsonObject {
+  return { path: probe.path, port: statusPort, scheme: "HTTP" };
 }
 
 /** HTTP probes go through to the application. */
@@ -105,10 +104,14 @@ export function probeFilters(probes: readonly AppProbe[]): JsonOutObject[] {
     );
 }
 
-export function probeClusters(probes: readonly AppProbe[], ip: string): JsonOutObject[] {
+export function probeClusters(
+  probes: readonly AppProbe[],
+  ip: string,
+  family: "IPv4" | "IPv6",
+): JsonOutObject[] {
   return probes.map(probe => ({
     ...staticCluster(clusterName(probe), ip, probe.port),
-    ...fromPassthrough(),
+    ...fromPassthrough(family),
     ...protocolOf(probe),
   }));
 }

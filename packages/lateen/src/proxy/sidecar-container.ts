@@ -1,13 +1,13 @@
 import type { JsonObject } from "../api/kind.ts";
 import type { Pod } from "../api/pod/schema.ts";
-import { ProxyEnvironment } from "../base/proxy-environment.ts";
 import { bootstrapArgument } from "./bootstrap.ts";
-import type { AppMetrics } from "./bootstrap-listeners.ts";
+import type { AppMetrics, IpFamily } from "./bootstrap-listeners.ts";
 import { escapeReferences } from "./expansion.ts";
 import { formatNodeId, type NodeType } from "./node-id.ts";
-import { encodePeerMetadata } from "./peer-metadata.ts";
 import { PROXY_UID, ProxyPort } from "./ports.ts";
 import type { AppProbe } from "./probes.ts";
+import { INSTANCE_IPS, proxyEnvironment } from "./proxy-environment.ts";
+import { concurrencyOf, type ProxyOptions } from "./proxy-options.ts";
 import type { DiscoveryTarget } from "./xds-cluster.ts";
 
 /** What is the same for all proxies of an installation. */
@@ -22,9 +22,8 @@ export interface ProxySettings {
   readonly domain: string;
   readonly clusterId: string;
   readonly meshId: string;
-  /** Envoy's worker threads. */
-  readonly concurrency: number;
-  readonly logLevel: string;
+  readonly network: string;
+  readonly ipFamilies: readonly IpFamily[];
 }
 
 /** A workload as Istio names it. */
@@ -42,61 +41,110 @@ export interface ProxyContainerOptions {
   readonly type: NodeType;
   readonly workload: Workload;
   readonly settings: ProxySettings;
+  readonly proxy: ProxyOptions;
   readonly probes: readonly AppProbe[];
   readonly appMetrics: AppMetrics | undefined;
 }
 
-const REFERENCES = ["POD_NAME", "POD_NAMESPACE", "INSTANCE_IP", "SERVICE_ACCOUNT", "NODE_NAME"];
+export const PROXY_CONTAINER = "istio-proxy";
+/** Where the ConfigMap of `sidecar.istio.io/bootstrapOverride` is mounted. */
+export const CUSTOM_BOOTSTRAP = "/etc/istio/custom-bootstrap";
+
+const REFERENCES = [
+  "POD_NAME",
+  "POD_NAMESPACE",
+  "INSTANCE_IP",
+  INSTANCE_IPS,
+  "SERVICE_ACCOUNT",
+  "NODE_NAME",
+];
 /** Longer than a pod's drain: a listener that is replaced finishes what it serves. */
 const DRAIN_SECONDS = 45;
 
 /** The container `istio-proxy`: Envoy itself, its whole bootstrap an argument. */
 export function proxyContainer(options: ProxyContainerOptions): JsonObject {
-  const { settings, type } = options;
-  const bootstrap = escapeReferences(bootstrapText(options), REFERENCES);
-  const args = [
+  const { settings, proxy } = options;
+  const ready = { httpGet: { path: "/healthz/ready", port: ProxyPort.health, scheme: "HTTP" } };
+  return {
+    name: PROXY_CONTAINER,
+    image: proxy.image ?? settings.image,
+    command: settings.command,
+    args: envoyArguments(options),
+    env: proxyEnvironment(options),
+    ports: [{ name: "http-envoy-prom", containerPort: ProxyPort.prometheus, protocol: "TCP" }],
+    ...resourcesOf(proxy),
+    // Not ready before it is configured: the port is closed until then, for as long as it takes.
+    startupProbe: { ...ready, periodSeconds: 1, timeoutSeconds: 3, failureThreshold: 600 },
+    ...(proxy.statusPort === 0 ? {} : { readinessProbe: readinessProbe(ready, proxy) }),
+    securityContext: securityContext(options),
+  };
+}
+
+function envoyArguments(options: ProxyContainerOptions): string[] {
+  const { proxy, settings } = options;
+  const concurrency = concurrencyOf(proxy);
+  const drainMs = proxy.config.drainDuration;
+  const [family] = settings.ipFamilies;
+  return [
+    ...(proxy.bootstrapOverride === undefined
+      ? []
+      : ["-c", `${CUSTOM_BOOTSTRAP}/custom_bootstrap.json`]),
     "--config-yaml",
-    bootstrap,
+    escapeReferences(bootstrapText(options), REFERENCES),
     "--disable-hot-restart",
-    "--concurrency",
-    String(settings.concurrency),
+    ...(concurrency === 0 ? [] : ["--concurrency", String(concurrency)]),
     "--drain-time-s",
-    String(DRAIN_SECONDS),
+    String(drainMs === undefined ? DRAIN_SECONDS : Math.ceil(drainMs / 1000)),
     "--drain-strategy",
     "immediate",
     "--local-address-ip-version",
-    "v4",
+    family === "IPv6" ? "v6" : "v4",
     "--file-flush-interval-msec",
     "1000",
     "-l",
-    settings.logLevel,
+    proxy.logLevel,
     "--component-log-level",
-    "misc:error",
+    proxy.componentLogLevel,
   ];
-  const ready = { httpGet: { path: "/healthz/ready", port: ProxyPort.health, scheme: "HTTP" } };
+}
+
+function resourcesOf(proxy: ProxyOptions): JsonObject {
+  const { requests, limits } = proxy.resources;
+  const resources: JsonObject = {
+    ...(Object.keys(limits).length === 0 ? {} : { limits }),
+    ...(Object.keys(requests).length === 0 ? {} : { requests }),
+  };
+  return Object.keys(resources).length === 0 ? {} : { resources };
+}
+
+function readinessProbe(ready: JsonObject, { readiness }: ProxyOptions): JsonObject {
+  const { initialDelaySeconds, periodSeconds, failureThreshold } = readiness;
   return {
-    name: "istio-proxy",
-    image: settings.image,
-    command: settings.command,
-    args,
-    env: environment(options),
-    ports: [{ name: "http-envoy-prom", containerPort: ProxyPort.prometheus, protocol: "TCP" }],
-    // Not ready before it is configured: the port is closed until then, for as long as it takes.
-    startupProbe: { ...ready, periodSeconds: 1, timeoutSeconds: 3, failureThreshold: 600 },
-    readinessProbe: { ...ready, periodSeconds: 5, timeoutSeconds: 3, failureThreshold: 4 },
-    securityContext: {
-      runAsUser: PROXY_UID,
-      runAsGroup: PROXY_UID,
-      runAsNonRoot: true,
-      allowPrivilegeEscalation: false,
-      readOnlyRootFilesystem: true,
-      ...(type === "router" ? {} : { capabilities: { drop: ["ALL"] } }),
-    },
+    ...ready,
+    ...(initialDelaySeconds === 0 ? {} : { initialDelaySeconds }),
+    periodSeconds,
+    timeoutSeconds: 3,
+    failureThreshold,
+  };
+}
+
+/** TPROXY needs CAP_NET_ADMIN, which only root gets from the kubelet; the group stays the proxy's. */
+function securityContext({ type, proxy }: ProxyContainerOptions): JsonObject {
+  const tproxy = type === "sidecar" && proxy.interceptionMode === "TPROXY";
+  return {
+    runAsUser: tproxy ? 0 : PROXY_UID,
+    runAsGroup: PROXY_UID,
+    runAsNonRoot: !tproxy,
+    allowPrivilegeEscalation: false,
+    readOnlyRootFilesystem: true,
+    ...(type === "router"
+      ? {}
+      : { capabilities: { ...(tproxy ? { add: ["NET_ADMIN"] } : {}), drop: ["ALL"] } }),
   };
 }
 
 function bootstrapText(options: ProxyContainerOptions): string {
-  const { pod, settings, type, workload, labels } = options;
+  const { pod, settings, type, workload, labels, proxy } = options;
   const namespace = pod.metadata.namespace;
   const app = labels["app"] ?? workload.name;
   return bootstrapArgument({
@@ -108,33 +156,53 @@ function bootstrapText(options: ProxyContainerOptions): string {
       domain: settings.domain,
     }),
     nodeCluster: `${app}.${namespace}`,
-    metadata: {
-      NAME: "$(POD_NAME)",
-      NAMESPACE: namespace,
-      LABELS: labels,
-      SERVICE_ACCOUNT: "$(SERVICE_ACCOUNT)",
-      WORKLOAD_NAME: workload.name,
-      OWNER: workload.owner,
-      CLUSTER_ID: settings.clusterId,
-      MESH_ID: settings.meshId,
-      ISTIO_VERSION: settings.version,
-      ENVOY_STATUS_PORT: ProxyPort.health,
-      ENVOY_PROMETHEUS_PORT: ProxyPort.prometheus,
-      POD_PORTS: JSON.stringify(podPorts(pod)),
-      INTERCEPTION_MODE: type === "router" ? "NONE" : "REDIRECT",
-      INSTANCE_IPS: "$(INSTANCE_IP)",
-      APP_CONTAINERS: appContainers(pod).join(","),
-      NODE_NAME: "$(NODE_NAME)",
-      PROXY_CONFIG: {
-        discoveryAddress: `${settings.discovery.host}:${settings.discovery.port}`,
-        concurrency: settings.concurrency,
-      },
-    },
+    metadata: nodeMetadata(options),
     discovery: settings.discovery,
     instanceIp: "$(INSTANCE_IP)",
     probes: options.probes,
+    stats: proxy.stats,
+    statusPort: proxy.statusPort,
+    ipFamilies: settings.ipFamilies,
     ...(options.appMetrics === undefined ? {} : { appMetrics: options.appMetrics }),
   });
+}
+
+/** Istio's node metadata; ISTIO_META_X of proxyMetadata becomes X, as its agent does it. */
+function nodeMetadata(options: ProxyContainerOptions): JsonObject {
+  const { pod, settings, type, workload, labels, proxy } = options;
+  return {
+    ...extraMetadata(proxy.config.proxyMetadata),
+    NAME: "$(POD_NAME)",
+    NAMESPACE: pod.metadata.namespace,
+    LABELS: labels,
+    SERVICE_ACCOUNT: "$(SERVICE_ACCOUNT)",
+    WORKLOAD_NAME: workload.name,
+    OWNER: workload.owner,
+    CLUSTER_ID: settings.clusterId,
+    MESH_ID: settings.meshId,
+    ...(settings.network === "" ? {} : { NETWORK: settings.network }),
+    ISTIO_VERSION: settings.version,
+    ENVOY_STATUS_PORT: ProxyPort.health,
+    ENVOY_PROMETHEUS_PORT: ProxyPort.prometheus,
+    POD_PORTS: JSON.stringify(podPorts(pod)),
+    INTERCEPTION_MODE: type === "router" ? "NONE" : proxy.interceptionMode,
+    INSTANCE_IPS: settings.ipFamilies.length > 1 ? `$(${INSTANCE_IPS})` : "$(INSTANCE_IP)",
+    APP_CONTAINERS: appContainers(pod).join(","),
+    NODE_NAME: "$(NODE_NAME)",
+    PROXY_CONFIG: {
+      discoveryAddress: `${settings.discovery.host}:${settings.discovery.port}`,
+      concurrency: concurrencyOf(proxy),
+    },
+  };
+}
+
+function extraMetadata(proxyMetadata: Readonly<Record<string, string>>): JsonObject {
+  const prefix = "ISTIO_META_";
+  return Object.fromEntries(
+    Object.entries(proxyMetadata)
+      .filter(([name]) => name.startsWith(prefix))
+      .map(([name, value]) => [name.slice(prefix.length), value]),
+  );
 }
 
 function podPorts(pod: Pod): JsonObject[] {
@@ -148,52 +216,5 @@ function podPorts(pod: Pod): JsonObject[] {
 }
 
 function appContainers(pod: Pod): string[] {
-  return pod.spec.containers.map(c => c.name).filter(name => name !== "istio-proxy");
-}
-
-function environment(options: ProxyContainerOptions): JsonObject[] {
-  const field = (name: string, fieldPath: string): JsonObject => ({
-    name,
-    valueFrom: { fieldRef: { apiVersion: "v1", fieldPath } },
-  });
-  return [
-    field("POD_NAME", "metadata.name"),
-    field("POD_NAMESPACE", "metadata.namespace"),
-    field("INSTANCE_IP", "status.podIP"),
-    field("SERVICE_ACCOUNT", "spec.serviceAccountName"),
-    field("NODE_NAME", "spec.nodeName"),
-    ...Object.entries(sharedEnvironment(options)).map(([name, value]) => ({
-      name,
-      value: escapeReferences(value, []),
-    })),
-  ];
-}
-
-/** The variables that shared configuration refers to as `%ENVIRONMENT(X)%`. */
-function sharedEnvironment(options: ProxyContainerOptions): Readonly<Record<string, string>> {
-  const { settings, workload, labels, pod } = options;
-  const { namespace } = pod.metadata;
-  const { app, version } = labels;
-  return {
-    [ProxyEnvironment.workload]: workload.name,
-    [ProxyEnvironment.app]: app ?? "unknown",
-    [ProxyEnvironment.version]: version ?? "unknown",
-    [ProxyEnvironment.canonicalService]: workload.canonicalName,
-    [ProxyEnvironment.canonicalRevision]: workload.canonicalRevision,
-    [ProxyEnvironment.cluster]: settings.clusterId,
-    [ProxyEnvironment.peerMetadata]: encodePeerMetadata({
-      NAMESPACE: namespace,
-      WORKLOAD_NAME: workload.name,
-      CLUSTER_ID: settings.clusterId,
-      MESH_ID: settings.meshId,
-      OWNER: workload.owner,
-      LABELS: {
-        // What is not there is "unknown" in the peer's metrics, as it is in our own.
-        ...(app === undefined ? {} : { app }),
-        ...(version === undefined ? {} : { version }),
-        "service.istio.io/canonical-name": workload.canonicalName,
-        "service.istio.io/canonical-revision": workload.canonicalRevision,
-      },
-    }),
-  };
+  return pod.spec.containers.map(c => c.name).filter(name => name !== PROXY_CONTAINER);
 }

@@ -19,6 +19,8 @@ import { podDiscoveryTls } from "../../src/local/pod-files.ts";
 import { AdsServer, type TlsMaterial } from "../../src/net/ads-server.ts";
 import { systemClock } from "../../src/net/clock.ts";
 import { injectPod } from "../../src/proxy/inject-pod.ts";
+import { standardDefaults } from "../../src/proxy/proxy-options.ts";
+import { readYamlValue } from "../../src/sources/yaml.ts";
 import { FakeConfigSource } from "./fake-config-source.ts";
 
 export const SERVER_NAME = "istiod.istio-system.svc";
@@ -78,9 +80,17 @@ export class TestControlPlane {
         domain: "cluster.local",
         clusterId: "Kubernetes",
         meshId: "cluster.local",
-        concurrency: 1,
-        logLevel: "warning",
+        network: "",
+        ipFamilies: ["IPv4"],
       },
+      defaults: {
+        ...standardDefaults,
+        mesh: {
+          ...standardDefaults.mesh,
+          defaultConfig: { ...standardDefaults.mesh.defaultConfig, concurrency: 1 },
+        },
+      },
+      readYaml: readYamlValue,
       namespaceLabels,
       revision: "default",
       enableByDefault: false,

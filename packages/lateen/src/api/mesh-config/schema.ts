@@ -12,43 +12,52 @@ import {
   object,
   optional,
   orElse,
+  type StringCheck,
   string,
+  type TypeOf,
 } from "../schema.ts";
 
 const later = notYet(any());
+const statTag: StringCheck = text =>
+  /^\w[\w.-]{0,62}$/.test(text) ? undefined : "a tag name: letters, digits, '_', '.' and '-'";
 
-const proxyConfig = object({
+/** What the injector carries out of it is in the bootstrap and the container of a proxy. */
+export const proxyConfigSchema = object({
   meshId: orElse(string({ description: "Names the mesh in metadata. Default: trustDomain." }), ""),
   discoveryAddress: string({ description: "host:port of the control plane." }),
   proxyMetadata: map(string()),
   binaryPath: later,
   caCertificatesPem: notYet(list(string())),
-  concurrency: notYet(integer({ min: 0, nullable: true })),
+  concurrency: integer({ min: 0, max: 1024, nullable: true, description: "0: one a core." }),
   configPath: later,
   controlPlaneAuthPolicy: later,
   customConfigFile: later,
-  drainDuration: notYet(duration()),
+  drainDuration: duration({ description: "How long a replaced listener drains." }),
   envoyAccessLogService: later,
   envoyMetricsService: later,
-  extraStatTags: notYet(list(string())),
+  extraStatTags: list(string({ check: statTag }), { maxItems: 64 }),
   fileFlushInterval: later,
   fileFlushMinSizeKb: later,
   gatewayTopology: later,
-  holdApplicationUntilProxyStarts: notYet(boolean({ nullable: true })),
-  image: later,
-  interceptionMode: notYet(enumOf(["REDIRECT", "TPROXY", "NONE"])),
+  holdApplicationUntilProxyStarts: boolean({ nullable: true }),
+  image: object({ imageType: string() }),
+  interceptionMode: enumOf(["REDIRECT", "TPROXY", "NONE"]),
   privateKeyProvider: later,
   proxyAdminPort: notYet(integer({ min: 0, max: 65535 })),
   proxyBootstrapTemplatePath: later,
   proxyHeaders: later,
-  proxyStatsMatcher: later,
+  proxyStatsMatcher: object({
+    inclusionPrefixes: list(string(), { maxItems: 128 }),
+    inclusionSuffixes: list(string(), { maxItems: 128 }),
+    inclusionRegexps: list(string(), { maxItems: 128 }),
+  }),
   readinessProbe: later,
   runtimeValues: notYet(map(string())),
   serviceCluster: later,
   statNameLength: later,
   statsdUdpAddress: later,
-  statusPort: notYet(integer({ min: 0, max: 65535 })),
-  terminationDrainDuration: notYet(duration()),
+  statusPort: integer({ min: 0, max: 65535 }),
+  terminationDrainDuration: duration({ min: 0 }),
   tracing: later,
   tracingServiceName: later,
 });
@@ -88,7 +97,7 @@ export const meshConfigSchema = object({
     {},
   ),
   enableAutoMtls: orElse(boolean({ nullable: true }), true),
-  defaultConfig: orElse(proxyConfig, {}),
+  defaultConfig: orElse(proxyConfigSchema, {}),
   defaultProviders: object({
     metrics: list(string()),
     accessLogging: notYet(list(string())),
@@ -109,7 +118,7 @@ export const meshConfigSchema = object({
   discoverySelectors: notYet(optional(list(any()))),
   dnsRefreshRate: notYet(duration()),
   enableEnvoyAccessLogService: notYet(boolean()),
-  enablePrometheusMerge: notYet(boolean({ nullable: true })),
+  enablePrometheusMerge: boolean({ nullable: true }),
   enableTracing: notYet(boolean()),
   h2UpgradePolicy: notYet(enumOf(["DO_NOT_UPGRADE", "UPGRADE"])),
   hboneIdleTimeout: notYet(duration()),
@@ -134,3 +143,5 @@ export const meshConfigSchema = object({
   trustDomainAliases: notYet(list(string())),
   verifyCertificateAtClient: notYet(boolean({ nullable: true })),
 });
+
+export type ProxyConfig = TypeOf<typeof proxyConfigSchema>;

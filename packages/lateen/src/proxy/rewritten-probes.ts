@@ -1,0 +1,83 @@
+import type { Json, JsonObject } from "../api/kind.ts";
+import type { Container, Probe } from "../api/pod/container.ts";
+import type { Pod } from "../api/pod/schema.ts";
+import { type AppProbe, type ProbeCheck, probeHttpGet, rewriteProbe } from "./probes.ts";
+import { objectOf } from "./raw.ts";
+import { PROXY_CONTAINER } from "./sidecar-container.ts";
+
+const PROBES = ["readinessProbe", "livenessProbe", "startupProbe"] as const;
+
+export interface RewrittenProbe {
+  readonly container: string;
+  readonly field: (typeof PROBES)[number];
+  readonly probe: AppProbe;
+}
+
+/** The probes that Envoy answers; exec probes, and ports without a number, stay as they are. */
+export function rewrittenProbes(pod: Pod): RewrittenProbe[] {
+  const sidecars = (pod.spec.initContainers ?? []).filter(each => each.restartPolicy === "Always");
+  return [...pod.spec.containers, ...sidecars]
+    .filter(container => container.name !== PROXY_CONTAINER)
+    .flatMap(container =>
+      PROBES.flatMap(field => {
+        const found = container[field];
+        const rewritten = found === undefined ? undefined : rewrite(container, field, found);
+        return rewritten === undefined
+          ? []
+          : [{ container: container.name, field, probe: rewritten }];
+      }),
+    );
+}
+
+function rewrite(
+  container: Container,
+  type: (typeof PROBES)[number],
+  probe: Probe,
+): AppProbe | undefined {
+  const found = checkOf(container, probe);
+  if (found === undefined) return undefined;
+  const { periodSeconds, timeoutSeconds } = probe;
+  return rewriteProbe({ container: container.name, type, ...found, periodSeconds, timeoutSeconds });
+}
+
+function checkOf(
+  container: Container,
+  probe: Probe,
+): { readonly check: ProbeCheck; readonly port: number } | undefined {
+  const number = (port: number | string): number | undefined =>
+    typeof port === "number"
+      ? port
+      : container.ports?.find(candidate => candidate.name === port)?.containerPort;
+  const { httpGet, tcpSocket, grpc } = probe;
+  // A probe of another host has nothing to do with interception.
+  if (httpGet !== undefined && httpGet.host === undefined) {
+    const port = number(httpGet.port);
+    const headers = httpGet.httpHeaders ?? [];
+    const host = headers.find(header => header.name.toLowerCase() === "host")?.value;
+    const path = httpGet.path.startsWith("/") ? httpGet.path : `/${httpGet.path}`;
+    const request = { path, scheme: httpGet.scheme, host, headers };
+    return port === undefined ? undefined : { check: { kind: "http", request }, port };
+  }
+  if (tcpSocket !== undefined && tcpSocket.host === undefined) {
+    const port = number(tcpSocket.port);
+    return port === undefined ? undefined : { check: { kind: "tcp" }, port };
+  }
+  if (grpc !== undefined)
+    return { check: { kind: "grpc", service: grpc.service }, port: grpc.port };
+  return undefined;
+}
+
+/** The container with its probes asking Envoy. */
+export function withProbes(
+  container: JsonObject,
+  probes: readonly RewrittenProbe[],
+  statusPort: number,
+): JsonObject {
+  const changed: Record<string, Json> = { ...container };
+  for (const { field, probe, container: name } of probes) {
+    if (name !== container["name"]) continue;
+    const { httpGet: _http, tcpSocket: _tcp, grpc: _grpc, ...rest } = objectOf(container[field]);
+    changed[field] = { ...rest, httpGet: probeHttpGet(probe, statusPort) };
+  }
+  return changed;
+}
