@@ -11,6 +11,7 @@ import {
 } from "@lateen/envoy-api/envoy/config/route/v3/route_components.js";
 import { PreviousHostsPredicate } from "@lateen/envoy-api/envoy/extensions/retry/host/previous_hosts/v3/previous_hosts.js";
 import type { StringMatcher } from "@lateen/envoy-api/envoy/type/matcher/v3/string.js";
+import type { Duration } from "@lateen/envoy-api/google/protobuf/duration.js";
 import { assert } from "../base/assert.ts";
 import type { ObjectRef } from "../model/types.ts";
 import { ADS, extension, filterMetadata, milliseconds } from "./message.ts";
@@ -135,6 +136,11 @@ function fallback(input: RoutesInput): readonly VirtualHost[] {
 const EVERYTHING: RouteMatch = { prefix: "/" };
 const NO_TIMEOUT = milliseconds(0);
 
+/** A gRPC client's own deadline (`grpc-timeout`) holds, within the route's timeout. */
+function deadline(timeout: Duration): Pick<RouteAction, "maxStreamDuration"> {
+  return { maxStreamDuration: { grpcTimeoutHeaderMax: timeout } };
+}
+
 const ALLOW_ANY_HOST: VirtualHost = {
   name: ALLOW_ANY,
   domains: ["*"],
@@ -142,7 +148,7 @@ const ALLOW_ANY_HOST: VirtualHost = {
     {
       name: ALLOW_ANY,
       match: EVERYTHING,
-      route: { cluster: PASSTHROUGH_CLUSTER, timeout: NO_TIMEOUT, maxGrpcTimeout: NO_TIMEOUT },
+      route: { cluster: PASSTHROUGH_CLUSTER, timeout: NO_TIMEOUT, ...deadline(NO_TIMEOUT) },
     },
   ],
   includeRequestAttemptCount: true,
@@ -174,7 +180,7 @@ function serviceRoute(hostname: string, port: number): Route {
     route: {
       cluster: outboundClusterName(port, "", hostname),
       timeout: NO_TIMEOUT,
-      maxGrpcTimeout: NO_TIMEOUT,
+      ...deadline(NO_TIMEOUT),
       retryPolicy: DEFAULT_RETRIES,
     },
     decorator: { operation: `${hostname}:${port}/*` },
@@ -189,7 +195,7 @@ function route(input: HttpRoute, port: number): Route {
     route: {
       ...clusters(input.destinations),
       timeout,
-      maxGrpcTimeout: timeout,
+      ...deadline(timeout),
       retryPolicy: retryPolicy(input.retries),
     },
     metadata: filterMetadata({ istio: { config: configPath(input.source) } }),

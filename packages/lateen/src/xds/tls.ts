@@ -2,13 +2,18 @@
  * TLS contexts of clusters and filter chains. Certificates come over SDS on the aggregated stream;
  * nothing here ever holds a key.
  */
+import { isIP } from "node:net";
 import type { TransportSocket } from "@lateen/envoy-api/envoy/config/core/v3/base.js";
 import { RawBuffer } from "@lateen/envoy-api/envoy/extensions/transport_sockets/raw_buffer/v3/raw_buffer.js";
 import type {
   CertificateValidationContext,
+  SubjectAltNameMatcher,
   TlsParameters,
 } from "@lateen/envoy-api/envoy/extensions/transport_sockets/tls/v3/common.js";
-import { TlsParameters_TlsProtocol } from "@lateen/envoy-api/envoy/extensions/transport_sockets/tls/v3/common.js";
+import {
+  SubjectAltNameMatcher_SanType,
+  TlsParameters_TlsProtocol,
+} from "@lateen/envoy-api/envoy/extensions/transport_sockets/tls/v3/common.js";
 import type { SdsSecretConfig } from "@lateen/envoy-api/envoy/extensions/transport_sockets/tls/v3/secret.js";
 import {
   type CommonTlsContext,
@@ -83,7 +88,10 @@ export function meshServerSocket(
       tlsCertificateSdsSecretConfigs: [meshSecret(IDENTITY_SECRET)],
       combinedValidationContext: {
         defaultValidationContext: {
-          matchSubjectAltNames: trustDomains.map(domain => ({ prefix: `spiffe://${domain}/` })),
+          matchTypedSubjectAltNames: trustDomains.map(domain => ({
+            sanType: SubjectAltNameMatcher_SanType.URI,
+            matcher: { prefix: `spiffe://${domain}/` },
+          })),
         },
         validationContextSdsSecretConfig: meshSecret(ROOT_SECRET),
       },
@@ -189,7 +197,18 @@ function userSecret(name: string): SdsSecretConfig {
 }
 
 function exactNames(names: readonly string[]): CertificateValidationContext {
-  return names.length === 0 ? {} : { matchSubjectAltNames: names.map(exact => ({ exact })) };
+  return names.length === 0 ? {} : { matchTypedSubjectAltNames: names.map(exactName) };
+}
+
+/** Envoy wants to be told what kind of name it is; DestinationRule and Gateway let its form say it. */
+function exactName(exact: string): SubjectAltNameMatcher {
+  return { sanType: SubjectAltNameMatcher_SanType[kindOfName(exact)], matcher: { exact } };
+}
+
+function kindOfName(name: string): "URI" | "IP_ADDRESS" | "EMAIL" | "DNS" {
+  if (name.includes("://")) return "URI";
+  if (isIP(name) !== 0) return "IP_ADDRESS";
+  return name.includes("@") ? "EMAIL" : "DNS";
 }
 
 function upstream(context: UpstreamTlsContext): TransportSocket {

@@ -3,7 +3,9 @@
  * they say they are, and what they count.
  */
 import assert from "node:assert/strict";
-import { createServer, type IncomingHttpHeaders, request } from "node:http";
+import { once } from "node:events";
+import { createServer, type IncomingHttpHeaders, request, type ServerResponse } from "node:http";
+import { connect as connectHttp2 } from "node:http2";
 import { connect, createServer as createTcpServer, type Server } from "node:net";
 import { after, before, test } from "node:test";
 import { ProxyEnvironment } from "../../src/base/proxy-environment.ts";
@@ -42,7 +44,8 @@ const closers: (() => void)[] = [];
 before(async () => {
   const web = createServer((incoming, answer) => {
     seen.push(incoming.headers);
-    answer.end("hello");
+    if (incoming.headers["content-type"] === "application/grpc") answerGrpc(answer);
+    else answer.end("hello");
   });
   web.on("upgrade", (incoming, socket) => {
     seen.push(incoming.headers);
@@ -117,6 +120,39 @@ function call(
       .end();
   });
 }
+
+/** So many gRPC messages, each a length and that many bytes. */
+function grpcMessages(count: number): Buffer {
+  return Buffer.concat(Array.from({ length: count }, () => Buffer.from([0, 0, 0, 0, 2, 8, 1])));
+}
+
+/** Two messages; the status among the headers, as this server speaks HTTP/1. */
+function answerGrpc(answer: ServerResponse): void {
+  answer.writeHead(200, { "content-type": "application/grpc", "grpc-status": "0" });
+  answer.end(grpcMessages(2));
+}
+
+/** Sends three messages; returns the status of gRPC. */
+async function callGrpc(kind: Kind, authority: string): Promise<string> {
+  const session = connectHttp2(`http://127.0.0.1:${clientPorts[kind]}`);
+  try {
+    const stream = session.request({
+      ":method": "POST",
+      ":path": "/a.B/C",
+      ":authority": authority,
+      "content-type": "application/grpc",
+      te: "trailers",
+    });
+    stream.end(grpcMessages(3));
+    const [headers] = await once(stream, "response");
+    stream.resume();
+    await once(stream, "end");
+    return String(headers["grpc-status"]);
+  } finally {
+    session.close();
+  }
+}
+
 const SOURCE = {
   source_workload: "sleep-v1",
   source_workload_namespace: "clients",
@@ -175,6 +211,13 @@ test("HTTP metrics of both reporters have all labels", async () => {
       connection_security_policy: "mutual_tls",
     });
   }
+});
+
+test("requests of gRPC are counted as such, with gRPC's own status, on both sides", async () => {
+  assert.equal(await callGrpc("h2", "reviews"), "0");
+  const grpc = { ...SOURCE, ...DESTINATION, request_protocol: "grpc", grpc_response_status: "0" };
+  await counted(client, "istio_requests_total", { reporter: "source", ...grpc });
+  await counted(server, "istio_requests_total", { reporter: "destination", ...grpc });
 });
 
 test("a cluster that is all mesh is told who calls, whatever its endpoints say", async () => {

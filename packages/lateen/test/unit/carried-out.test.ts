@@ -113,7 +113,9 @@ test("a Gateway's redirect to HTTPS, and mutual TLS with the mesh's certificates
   const [listener] = mutual.lds;
   assert.equal(find(listener, "requireClientCertificate"), true);
   assert.equal(find(listener, "tlsMinimumProtocolVersion"), "TLSv1_3");
-  assert.deepEqual(find(listener, "matchSubjectAltNames"), [{ exact: "spiffe://x" }]);
+  assert.deepEqual(find(listener, "matchTypedSubjectAltNames"), [
+    { sanType: "URI", matcher: { exact: "spiffe://x" } },
+  ]);
   assert.deepEqual(find(listener, "serverNames"), ["a.b"]);
 });
 
@@ -129,11 +131,17 @@ test("a ServiceEntry's subjectAltNames, where the DestinationRule has none", () 
     );
     const cluster = named(cds, "outbound|443||a.b");
     assert.equal(find(cluster, "autoSanValidation"), undefined);
-    return find(cluster, "matchSubjectAltNames");
+    return find(cluster, "matchTypedSubjectAltNames");
   };
-  assert.deepEqual(names("{mode: SIMPLE}"), [{ exact: "c.d" }]);
-  assert.deepEqual(names("{mode: SIMPLE, subjectAltNames: [e.f]}"), [{ exact: "e.f" }]);
-  assert.deepEqual(names("{mode: ISTIO_MUTUAL}"), [{ exact: "c.d" }]);
+  const name = (sanType: string, exact: string): Json => [{ sanType, matcher: { exact } }];
+  assert.deepEqual(names("{mode: SIMPLE}"), name("DNS", "c.d"));
+  assert.deepEqual(names("{mode: SIMPLE, subjectAltNames: [e.f]}"), name("DNS", "e.f"));
+  assert.deepEqual(
+    names("{mode: SIMPLE, subjectAltNames: [10.0.0.1]}"),
+    name("IP_ADDRESS", "10.0.0.1"),
+  );
+  assert.deepEqual(names("{mode: SIMPLE, subjectAltNames: [a@e.f]}"), name("EMAIL", "a@e.f"));
+  assert.deepEqual(names("{mode: ISTIO_MUTUAL}"), name("DNS", "c.d"));
 });
 
 test("the port of a Sidecar's egress listener", () => {

@@ -19,6 +19,8 @@ const FILE_LOG = "envoy.extensions.access_loggers.file.v3.FileAccessLog";
 const STDOUT_LOG = "envoy.extensions.access_loggers.stream.v3.StdoutAccessLog";
 const MANAGER = "envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager";
 const TCP_PROXY = "envoy.extensions.filters.network.tcp_proxy.v3.TcpProxy";
+const ROUTE_ACTION = "envoy.config.route.v3.RouteAction";
+const VALIDATION = "envoy.extensions.transport_sockets.tls.v3.CertificateValidationContext";
 const SDS = "envoy.extensions.transport_sockets.tls.v3.SdsSecretConfig";
 const UPSTREAM_TLS = "envoy.extensions.transport_sockets.tls.v3.UpstreamTlsContext";
 const DOWNSTREAM_TLS = "envoy.extensions.transport_sockets.tls.v3.DownstreamTlsContext";
@@ -48,6 +50,15 @@ const referenceOnly = (message: string, field: string, from: Pattern): Rewrite =
   field,
   from,
   action: "remove",
+});
+
+/** What upstream Envoy has under another name since the reference's was deprecated. */
+const renamed = (message: string, field: string, from: Pattern, to: string, part: string) => ({
+  side: "ours" as const,
+  message,
+  field,
+  from,
+  action: { renameTo: to, part },
 });
 
 /** Both sides have it, each in its own way. */
@@ -330,5 +341,31 @@ export const intendedDifferences: readonly IntendedDifference[] = [
     name: "bounded sniffing",
     reason: "a server that speaks first would wait for ever behind a sniffed port",
     rewrites: [ours(LISTENER, "listenerFiltersTimeout", "5s", "0s")],
+  },
+  {
+    name: "deadlines of gRPC",
+    reason: "max_grpc_timeout is deprecated, and Envoy warns of each; this is its successor",
+    rewrites: [
+      renamed(
+        ROUTE_ACTION,
+        "maxStreamDuration",
+        { grpcTimeoutHeaderMax: { $any: true } },
+        "maxGrpcTimeout",
+        "grpcTimeoutHeaderMax",
+      ),
+    ],
+  },
+  {
+    name: "names in certificates",
+    reason: "match_subject_alt_names is deprecated, and Envoy warns of each; this is its successor",
+    rewrites: [
+      renamed(
+        VALIDATION,
+        "matchTypedSubjectAltNames",
+        { sanType: { $match: "URI|DNS|EMAIL|IP_ADDRESS" }, matcher: { $any: true } },
+        "matchSubjectAltNames",
+        "matcher",
+      ),
+    ],
   },
 ];

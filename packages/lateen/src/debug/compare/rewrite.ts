@@ -29,6 +29,8 @@ export interface Rewrite {
     | { readonly replaceBy: Json }
     /** For a whole list: one more element in front. */
     | { readonly putFirst: Json }
+    /** The field `part` of what is there (of each element of a list) under another field's name. */
+    | { readonly renameTo: string; readonly part: string }
     /** Taken out, and noted on the message: the other side must have a note of the same name. */
     | { readonly noteAs: string }
     /** Taken out: the other side has nothing there. */
@@ -175,6 +177,8 @@ function take(
 ): boolean {
   const { action, from } = rewrite;
   const { facts } = state;
+  if (typeof action === "object" && "renameTo" in action)
+    return rename(container, step.field, value, { ...action, from }, state);
   if (isList(value) && typeof action === "object" && "putFirst" in action) {
     if (!matches(from, value, facts)) return false;
     container[step.field] = [action.putFirst, ...value];
@@ -186,6 +190,33 @@ function take(
   const by = replacement(rewrite, facts);
   if (by === undefined) delete container[step.field];
   else container[step.field] = by;
+  return true;
+}
+
+interface Renaming {
+  readonly renameTo: string;
+  readonly part: string;
+  readonly from: Pattern;
+}
+
+/** All or nothing: an element of another form stays, and with it the whole list, as a difference. */
+function rename(
+  container: MutableObject,
+  field: string,
+  value: Json | undefined,
+  { renameTo, part, from }: Renaming,
+  state: State,
+): boolean {
+  if (value === undefined || container[renameTo] !== undefined) return false;
+  const parts = (isList(value) ? value : [value]).map(each =>
+    isObject(each) && matches(from, each, state.facts) ? each[part] : undefined,
+  );
+  const found = parts.filter(each => each !== undefined);
+  const [first] = found;
+  if (first === undefined || found.length < parts.length) return false;
+  state.leaves += countLeaves(value);
+  delete container[field];
+  container[renameTo] = isList(value) ? found : first;
   return true;
 }
 
