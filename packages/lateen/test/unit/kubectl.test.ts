@@ -322,7 +322,7 @@ describe("kubectl against the embedded store", { skip, timeout: 120_000 }, () =>
       metadata: { name: "large" },
       data: { junk: "x".repeat(2_000_000) },
     });
-    assert.match(await refused("create -f -", large), /larger than 1572864 bytes/);
+    assert.match(await refused("create -f -", large), /data: Too long: found 2000000 bytes/);
     assert.match(await refused("get vs nope"), /\(NotFound\): virtualservices.* "nope" not found/);
     assert.match(await refused("delete ns default"), /this namespace may not be deleted/);
     assert.match(
@@ -422,6 +422,26 @@ describe("kubectl against the embedded store", { skip, timeout: 120_000 }, () =>
     assert.match(await kubectl("get sa -n shop"), /default/);
     await kubectl("delete ns shop");
     assert.match(await kubectl("get cm -n shop"), /No resources found/);
+  });
+
+  test("what is not served says so, and what to use instead", async () => {
+    const metadata = "metadata: {name: x}\nspec: {}";
+    const foreign = `apiVersion: networking.k8s.io/v1\nkind: Ingress\n${metadata}`;
+    const later = `apiVersion: networking.istio.io/v1\nkind: EnvoyFilter\n${metadata}`;
+    assert.match(await refused("apply -f -", foreign), /no matches for kind "Ingress" in version/);
+    assert.match(await refused("create -f -", later), /no matches for kind "EnvoyFilter" in/);
+    const pod = `{apiVersion: v1, kind: Pod, ${metadata.replace("\nspec: {}", "")}, spec: {containers: [{name: a, image: b}]}}`;
+    await kubectl("apply -f -", pod);
+    assert.match(await refused("exec x -- ls"), /use `lateen exec POD -- COMMAND`/);
+    assert.match(await refused("logs x"), /use `lateen logs POD`/);
+    assert.match(await refused("create token default"), /pods get a token .* by themselves/);
+    await kubectl("delete pod x");
+    await kubectl("create deployment old --image=one");
+    assert.match(await refused("rollout undo deployment old"), /apply the former manifest again/);
+    await kubectl("delete deployment old");
+    assert.equal(await kubectl("auth can-i create deployments"), "yes\n");
+    assert.match(await kubectl("auth can-i --list"), /\*\.\*/);
+    assert.match(await kubectl("auth whoami"), /lateen/);
   });
 
   test("without the token nothing is told", async () => {

@@ -13,9 +13,12 @@ import { flag, header, parseResourcePath, type ResourcePath } from "./api-reques
 import { derivedCrds } from "./derived-crds.ts";
 import { derivedEndpoints } from "./derived-endpoints.ts";
 import { aggregated, coreVersions, groupDocument, groupList, resourceList } from "./discovery.ts";
+import { servedElsewhere, unknownPath } from "./elsewhere.ts";
 import { negotiate } from "./negotiate.ts";
 import { openApiDocument, openApiIndex } from "./openapi.ts";
+import { openApiV2 } from "./openapi-v2.ts";
 import { getObject, listObjects, watchObjects } from "./read-verbs.ts";
+import { reviewAnswer } from "./reviews.ts";
 import { scaleOf } from "./scale.ts";
 import { type Served, ServedResources } from "./served.ts";
 import {
@@ -79,6 +82,10 @@ function fixedAnswer(
   const path = request.path.replace(/\/+$/, "");
   if (["/healthz", "/livez", "/readyz"].includes(path))
     return { status: 200, body: "ok", contentType: "text/plain" };
+  const review = request.method === "POST" ? reviewAnswer(path) : undefined;
+  if (review !== undefined) return jsonAnswer(201, review, { as: "", version: "", yaml: false });
+  if (path === "/openapi/v2" && request.method === "GET")
+    return openApiV2(header(request, "accept"));
   const document = fixedDocument(options, served, path);
   if (document === undefined) return undefined;
   if (request.method !== "GET")
@@ -143,14 +150,6 @@ function resourceAnswer(
     : writeAnswer(options, found, path, request);
 }
 
-function unknownPath(path: string): Failed {
-  return failed(
-    404,
-    "NotFound",
-    `the server could not find the requested resource (there is nothing at ${path})`,
-  );
-}
-
 function readAnswer(
   options: KubeApiOptions,
   served: Served,
@@ -163,14 +162,6 @@ function readAnswer(
   return path.name === undefined ? listObjects(context) : getObject(context, path.name);
 }
 
-/** What `lateen` does by commands of its own. */
-const ELSEWHERE: Readonly<Record<string, string>> = {
-  exec: "use `lateen exec POD -- COMMAND`",
-  log: "use `lateen logs POD`",
-  attach: "use `lateen exec POD -- COMMAND`",
-  portforward: "pods and Services are reachable from this machine under their addresses",
-};
-
 function subresourceAnswer(
   options: KubeApiOptions,
   served: Served,
@@ -178,18 +169,14 @@ function subresourceAnswer(
   context: Parameters<typeof getObject>[0],
 ): HttpAnswer {
   const { name = "", subresource = "" } = path;
-  const elsewhere = path.plural === "pods" ? ELSEWHERE[subresource] : undefined;
-  if (elsewhere !== undefined) return failedAnswer(notServed(subresource, elsewhere));
+  const elsewhere = servedElsewhere(path);
+  if (elsewhere !== undefined) return failedAnswer(elsewhere);
   if (!served.kind.subresources.some(known => known === subresource))
     return failedAnswer(unknownPath(context.request.path));
   if (subresource === "status") return getObject(context, name);
   const found = options.store.get(served.kind, path.namespace ?? "", name);
   if (!found.ok) return failedAnswer(found);
   return jsonAnswer(200, scaleOf(found.value), { as: "", version: "", yaml: false });
-}
-
-function notServed(subresource: string, instead: string): Failed {
-  return failed(501, "NotImplemented", `pods/${subresource} is not served by this API: ${instead}`);
 }
 
 function writeAnswer(
@@ -200,8 +187,8 @@ function writeAnswer(
 ): HttpAnswer {
   const { kind } = served;
   const { name, subresource } = path;
-  const elsewhere = path.plural === "pods" ? ELSEWHERE[subresource ?? ""] : undefined;
-  if (elsewhere !== undefined) return failedAnswer(notServed(subresource ?? "", elsewhere));
+  const elsewhere = servedElsewhere(path);
+  if (elsewhere !== undefined) return failedAnswer(elsewhere);
   if (!served.writable) return failedAnswer(noWriting(kind));
   const context = { store: options.store, kind, path, request };
   switch (request.method) {
