@@ -1,12 +1,11 @@
 /** What the debug interface shows of the graph, computed when somebody asks. */
-import { toCanonicalJson } from "@lateen/envoy-api/registry.js";
 import { compareText } from "../base/compare.ts";
 import type { SyncStatus } from "../base/sync-status.ts";
 import type { MetricSources } from "../debug/metrics.ts";
 import type { ProxyClass } from "../model/proxies.ts";
 import { TypeUrl } from "../xds/resource.ts";
-import { type TypeResources, viewKey } from "../xds/resources/family.ts";
 import type { MeshGraph } from "./mesh-graph.ts";
+import { resourcesOf } from "./proxy-resources.ts";
 
 export interface DebugViews {
   readonly counts: Pick<MetricSources, "services" | "virtualServices" | "endpoints">;
@@ -70,27 +69,33 @@ function missingSidecars(mesh: MeshGraph, connected: ReadonlySet<string>): SyncS
   return found.sort((a, b) => compareText(a.proxy, b.proxy));
 }
 
-/** The resources of a class, decoded; secrets are not among them. */
-function dumpFor(mesh: MeshGraph, proxy: ProxyClass): unknown {
-  const resources: Partial<Record<string, TypeResources>> = mesh.resources;
-  const dump: Record<string, unknown> = { class: proxy };
-  for (const [name, type] of Object.entries(TypeUrl)) {
-    const family = resources[type];
-    if (family !== undefined) dump[name] = dumpType(family, type, proxy);
-  }
-  return dump;
-}
+const ADMIN = "type.googleapis.com/envoy.admin.v3";
 
-function dumpType(family: TypeResources, type: string, proxy: ProxyClass): unknown[] {
-  return family.wildcardViews(proxy).flatMap(view => {
-    const names = family.names.acquire(view);
-    const dumped = names.value().flatMap(name => {
-      const cell = family.cells.acquire(viewKey(view, name));
-      const resource = cell.value();
-      cell.release();
-      return resource === undefined ? [] : [toCanonicalJson(type, resource.body)];
-    });
-    names.release();
-    return dumped;
-  });
+/** Envoy's config dump of what a class is sent; secrets are not in it (Istio: /debug/config_dump). */
+function dumpFor(mesh: MeshGraph, proxy: ProxyClass): unknown {
+  const { cds, lds, eds, rds } = resourcesOf(mesh, proxy);
+  const any = (type: TypeUrl, message: object) => ({ "@type": type, ...message });
+  return {
+    configs: [
+      {
+        "@type": `${ADMIN}.ClustersConfigDump`,
+        dynamicActiveClusters: cds.map(each => ({ cluster: any(TypeUrl.cluster, each) })),
+      },
+      {
+        "@type": `${ADMIN}.ListenersConfigDump`,
+        dynamicListeners: lds.map(each => ({
+          name: each["name"],
+          activeState: { listener: any(TypeUrl.listener, each) },
+        })),
+      },
+      {
+        "@type": `${ADMIN}.RoutesConfigDump`,
+        dynamicRouteConfigs: rds.map(each => ({ routeConfig: any(TypeUrl.route, each) })),
+      },
+      {
+        "@type": `${ADMIN}.EndpointsConfigDump`,
+        dynamicEndpointConfigs: eds.map(each => ({ endpointConfig: any(TypeUrl.endpoint, each) })),
+      },
+    ],
+  };
 }

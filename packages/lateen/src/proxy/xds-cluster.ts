@@ -19,6 +19,10 @@ export interface DiscoveryTls {
 
 const ROOT_SDS_FILE = "xds-root.json";
 const TOKEN_SDS_FILE = "xds-token.json";
+const ROOT_SECRET = "xds-root";
+const TOKEN_SECRET = "xds-token";
+/** Names of the secrets that Envoy reads from these files: its own, not the workload's. */
+export const DISCOVERY_SECRETS: readonly string[] = [ROOT_SECRET, TOKEN_SECRET];
 const SECRET = "type.googleapis.com/envoy.extensions.transport_sockets.tls.v3.Secret";
 const HTTP = "envoy.extensions.filters.http";
 const HTTP_OPTIONS = "envoy.extensions.upstreams.http.v3.HttpProtocolOptions";
@@ -31,7 +35,7 @@ const HTTP_OPTIONS = "envoy.extensions.upstreams.http.v3.HttpProtocolOptions";
 export function discoverySdsFiles(tls: DiscoveryTls): Readonly<Record<string, string>> {
   const root = {
     "@type": SECRET,
-    name: "xds-root",
+    name: ROOT_SECRET,
     validation_context: {
       trusted_ca: { filename: tls.rootCertFile },
       watched_directory: { path: directoryOf(tls.rootCertFile) },
@@ -40,7 +44,7 @@ export function discoverySdsFiles(tls: DiscoveryTls): Readonly<Record<string, st
   };
   const token = {
     "@type": SECRET,
-    name: "xds-token",
+    name: TOKEN_SECRET,
     generic_secret: { secret: { filename: tls.tokenFile } },
   };
   return {
@@ -97,7 +101,7 @@ function tokenFilter(tls: DiscoveryTls): JsonOutObject {
     "envoy.http.injected_credentials.generic",
     "envoy.extensions.http.injected_credentials.generic.v3.Generic",
     {
-      credential: { name: "xds-token", sds_config: fileSds(tls, TOKEN_SDS_FILE, tls.tokenFile) },
+      credential: { name: TOKEN_SECRET, sds_config: fileSds(tls, TOKEN_SDS_FILE, tls.tokenFile) },
       header: "authorization",
       header_value_prefix: "Bearer ",
     },
@@ -126,7 +130,7 @@ function tlsSocket(tls: DiscoveryTls): JsonOutObject {
           tls_maximum_protocol_version: "TLSv1_3",
         },
         validation_context_sds_secret_config: {
-          name: "xds-root",
+          name: ROOT_SECRET,
           sds_config: fileSds(tls, ROOT_SDS_FILE, tls.rootCertFile),
         },
       },

@@ -4,7 +4,6 @@
  */
 import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
-import type { SyncStatus } from "../../src/base/sync-status.ts";
 import { demoapp, rolledOut } from "../support/demoapp.ts";
 import { assertNoLoss, startLoad } from "../support/load-run.ts";
 import { RunningMesh, whyNoMesh } from "../support/running-mesh.ts";
@@ -28,6 +27,14 @@ interface StreamJson {
   readonly bytesSent: number;
 }
 
+/** What `ps -o json` says of a proxy. */
+interface ClientConfig {
+  readonly genericXdsConfigs: readonly {
+    readonly typeUrl: string;
+    readonly configStatus: string;
+  }[];
+}
+
 describe("leaving and coming back without loss", { skip }, () => {
   let mesh: RunningMesh;
   let sleep = "";
@@ -48,11 +55,11 @@ describe("leaving and coming back without loss", { skip }, () => {
   /** Every proxy has what it should have, as `ps` says. */
   const synced = () =>
     mesh.until("every proxy is synced", async () => {
-      const proxies = await mesh.json<SyncStatus[]>("ps");
-      return proxies.every(
-        ({ types }) =>
-          types["CDS"]?.state === "SYNCED" &&
-          Object.values(types).every(({ state }) => state === "SYNCED"),
+      const { resources } = await mesh.json<{ resources: readonly ClientConfig[] }>("ps");
+      return resources.every(
+        ({ genericXdsConfigs: types }) =>
+          types.some(({ typeUrl }) => typeUrl.endsWith(".Cluster")) &&
+          types.every(({ configStatus }) => configStatus === "SYNCED"),
       );
     });
 

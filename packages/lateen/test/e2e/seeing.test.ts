@@ -243,6 +243,52 @@ describe("seeing a mesh", { skip }, () => {
     await mesh.ok("delete sidecar default");
   });
 
+  test("ps of one proxy: what it was sent against what its Envoy has loaded", async () => {
+    const matches = "Clusters Match\nListeners Match\nRoutes Match";
+    for (const proxy of [
+      sleep,
+      `pod/${sleep}.default`,
+      "deployment/istio-ingressgateway -n istio-system",
+    ])
+      assert.ok((await mesh.ok(`ps ${proxy}`)).startsWith(matches), proxy);
+    const before = await mesh.ok(`pc all ${sleep} -o json`);
+    const names = Array.from({ length: 25 }, (_, i) => `many-${i}`);
+    const services = names.map(
+      name =>
+        `{apiVersion: v1, kind: Service, metadata: {name: ${name}}, ` +
+        "spec: {ports: [{name: http, port: 8080}]}}\n",
+    );
+    await mesh.ok("apply -f -", services.join("---\n"));
+    const inSync = new RegExp(
+      `^${matches} \\(RDS last loaded at \\w{3}, \\d\\d \\w{3} \\d{4} [\\d:]{8} .+\\)\\n$`,
+    );
+    await mesh.until("Envoy has all of it, host by host", async () =>
+      inSync.test(await mesh.ok(`ps ${sleep}`)),
+    );
+    const diff = await mesh.ok(`ps ${sleep} --file -`, before);
+    assert.match(
+      diff,
+      /^--- Istiod Clusters\n\+\+\+ Envoy Clusters\n@@ -\d+,\d+ \+\d+,\d+ @@\n {6}/,
+    );
+    assert.match(diff, /^- +"name": "outbound\|8080\|\|many-7\.default\.svc\.cluster\.local",$/m);
+    assert.match(diff, /^Routes Don't Match \(RDS last loaded at .+\)\n--- Istiod Routes\n/m);
+    assert.doesNotMatch(diff, /^\+ /m, "nothing that the Envoy had then is gone");
+    await mesh.ok(`delete service ${names.join(" ")}`);
+    const unknown = await mesh.lateen("ps nobody");
+    assert.equal(unknown.code, 1);
+    assert.match(unknown.stderr, /there is no pod "nobody" in namespace "default"/);
+  });
+
+  test("pc secret: the workload's own, without keys", async () => {
+    const rows = (await mesh.ok(`pc secret ${sleep}`))
+      .split("\n")
+      .map(row => row.split(/ {2,}/)[0]);
+    assert.deepEqual(rows, ["RESOURCE NAME", "default", "ROOTCA", ""]);
+    const { dynamicActiveSecrets } = JSON.parse(await mesh.ok(`pc secret ${sleep} -o json`));
+    const { inlineBytes } = dynamicActiveSecrets[0].secret.tlsCertificate.privateKey;
+    assert.equal(Buffer.from(inlineBytes, "base64").toString(), "[redacted]");
+  });
+
   test("debug and metrics interfaces of the control plane", async () => {
     const debug = /control plane: (http:\S+)/.exec(mesh.output)?.[1] ?? "";
     const monitoring = /metrics: (http:\S+)\/metrics/.exec(mesh.output)?.[1] ?? "";
@@ -262,7 +308,10 @@ describe("seeing a mesh", { skip }, () => {
       assert.ok(Array.isArray(JSON.parse(await read("/debug/configz"))));
       assert.match(await read("/debug/endpointz"), /web\.default\.svc\.cluster\.local/);
       const dump = await read(`/debug/config_dump?proxyID=${sleep}.default`);
-      assert.match(dump, /outbound\|8080\|\|web\.default\.svc\.cluster\.local/);
+      assert.match(
+        dump,
+        /"dynamicActiveClusters":.*outbound\|8080\|\|web\.default\.svc\.cluster\.local/,
+      );
       assert.doesNotMatch(dump, /PRIVATE KEY/);
       assert.equal((await fetch(`${base}/debug/config_dump?proxyID=nobody.default`)).status, 404);
     }

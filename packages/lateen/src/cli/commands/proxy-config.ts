@@ -14,7 +14,7 @@ import { endpointTable, parseClusters, selectClusterStatuses } from "../printers
 import { listenerTable, selectListeners } from "../printers/listeners.ts";
 import { renderObject } from "../printers/object.ts";
 import { routeTable, selectRoutes } from "../printers/routes.ts";
-import { secretTable } from "../printers/secrets.ts";
+import { secretTable, workloadSecrets } from "../printers/secrets.ts";
 import { logLevelsCommand } from "./proxy-log.ts";
 import { resolvePod } from "./resolve-pod.ts";
 
@@ -84,6 +84,14 @@ async function podOf(
   return { mesh, pod: await resolvePod(ctx, mesh, name) };
 }
 
+async function renderMessages(message: string, found: unknown, format: string): Promise<string> {
+  const { protoJson } = await import("../printers/proto-json.ts");
+  const json = Array.isArray(found)
+    ? found.map(each => protoJson(message, each))
+    : protoJson(message, found);
+  return renderObject(json, format);
+}
+
 /** A subcommand that prints a table, or the selected messages as JSON or YAML. */
 function subcommand(definition: {
   readonly name: string;
@@ -91,6 +99,8 @@ function subcommand(definition: {
   readonly what: string;
   readonly flags: readonly Flag[];
   readonly examples: readonly string[];
+  /** Envoy's name of the message, or of those in the list, that `objects` gives. */
+  readonly message: string;
   readonly table: (ctx: CliContext, call: Invocation) => Promise<string>;
   readonly objects: (ctx: CliContext, call: Invocation) => Promise<unknown>;
 }): Command {
@@ -104,7 +114,10 @@ function subcommand(definition: {
     async run(ctx, call) {
       const format = stringFlag(call, "output") ?? "short";
       if (format === "short") ctx.stdout.write(await definition.table(ctx, call));
-      else ctx.stdout.write(await renderObject(await definition.objects(ctx, call), format));
+      else {
+        const found = await definition.objects(ctx, call);
+        ctx.stdout.write(await renderMessages(definition.message, found, format));
+      }
       return 0;
     },
   };
@@ -120,6 +133,7 @@ const listener = subcommand({
   name: "listener",
   aliases: ["listeners", "l"],
   what: "listeners",
+  message: "envoy.config.listener.v3.Listener",
   flags: [
     VERBOSE,
     PORT,
@@ -144,6 +158,7 @@ const route = subcommand({
   name: "route",
   aliases: ["routes", "r"],
   what: "route configurations",
+  message: "envoy.config.route.v3.RouteConfiguration",
   flags: [
     VERBOSE,
     { name: "name", kind: "string", description: "Only the route configuration of this name" },
@@ -173,6 +188,7 @@ const cluster = subcommand({
   name: "cluster",
   aliases: ["clusters", "c"],
   what: "clusters",
+  message: "envoy.config.cluster.v3.Cluster",
   flags: [
     PORT,
     { name: "fqdn", kind: "string", description: "Only clusters of this service host" },
@@ -218,6 +234,7 @@ const endpoint = subcommand({
   name: "endpoint",
   aliases: ["endpoints", "ep"],
   what: "endpoints",
+  message: "envoy.admin.v3.ClusterStatus",
   flags: [
     ADDRESS,
     PORT,
@@ -241,6 +258,7 @@ const secret = subcommand({
   name: "secret",
   aliases: ["secrets", "s"],
   what: "certificates (SDS)",
+  message: "envoy.admin.v3.SecretsConfigDump",
   flags: [],
   examples: ["lateen pc secret sleep-6c5f-x2x4z"],
   async table(ctx, call) {
@@ -248,7 +266,10 @@ const secret = subcommand({
   },
   async objects(ctx, call) {
     const { dump } = await readDump(ctx, call);
-    return { active: dump.activeSecrets, warming: dump.warmingSecrets };
+    return {
+      dynamic_active_secrets: workloadSecrets(dump.activeSecrets),
+      dynamic_warming_secrets: workloadSecrets(dump.warmingSecrets),
+    };
   },
 });
 
@@ -264,7 +285,8 @@ const bootstrap: Command = {
     if (dump.bootstrap === undefined)
       throw new UserError("the config dump has no bootstrap section");
     const format = stringFlag(call, "output") === "yaml" ? "yaml" : "json";
-    ctx.stdout.write(await renderObject({ bootstrap: dump.bootstrap }, format));
+    const message = "envoy.admin.v3.BootstrapConfigDump";
+    ctx.stdout.write(await renderMessages(message, dump.bootstrap, format));
     return 0;
   },
 };
@@ -280,7 +302,8 @@ const all: Command = {
     const { dump, text } = await readDump(ctx, call, "config_dump?include_eds");
     const format = stringFlag(call, "output") ?? "short";
     if (format !== "short") {
-      ctx.stdout.write(await renderObject(JSON.parse(text), format));
+      const message = "envoy.admin.v3.ConfigDump";
+      ctx.stdout.write(await renderMessages(message, JSON.parse(text), format));
       return 0;
     }
     const verbose = call.flags["verbose"] !== false;

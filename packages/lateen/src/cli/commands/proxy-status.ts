@@ -1,7 +1,15 @@
 /** `lateen proxy-status` (ps): is every Envoy up to date? Features rows 10 to 13. */
 import { type Command, numberFlag, stringFlag, UserError } from "../command.ts";
+import type { CliContext, MeshAccess, PodRef } from "../context.ts";
 import { renderObject } from "../printers/object.ts";
-import { parseSyncz, statusTable } from "../printers/status.ts";
+import {
+  namespaceOf,
+  type Placed,
+  parseSyncz,
+  statusResponse,
+  statusTable,
+} from "../printers/status.ts";
+import { resolvePod } from "./resolve-pod.ts";
 
 export const proxyStatusCommand: Command = {
   name: "proxy-status",
@@ -13,10 +21,23 @@ export const proxyStatusCommand: Command = {
     "NOT SENT  nothing to send\n" +
     "STALE     not acknowledged yet\n" +
     "ERROR     rejected; the reason is in the status of the object that caused it\n" +
-    "IGNORED   the type is not subscribed",
+    "IGNORED   the type is not subscribed\n\n" +
+    "With the name of a proxy: what the control plane sends it against what its Envoy has loaded.",
   positionals: [{ name: "[type/]name[.namespace]", required: false, completes: "proxy" }],
   flags: [
-    { name: "verbosity", kind: "number", description: "1: a column for each type", default: 0 },
+    {
+      name: "verbosity",
+      short: "v",
+      kind: "number",
+      description: "1: a column for each type",
+      default: 0,
+    },
+    {
+      name: "file",
+      short: "f",
+      kind: "string",
+      description: "Compare with Envoy's config dump from a file",
+    },
     {
       name: "output",
       short: "o",
@@ -29,28 +50,97 @@ export const proxyStatusCommand: Command = {
   examples: [
     "lateen ps",
     "lateen ps --verbosity 1",
-    "lateen ps sleep-6c5f-x2x4z",
+    "lateen ps -n istio-system",
+    "lateen ps sleep-6c5f-x2x4z.default",
+    "lateen ps deployment/sleep",
     "lateen ps --compat 1.14",
   ],
   async run(ctx, call) {
     const mesh = await ctx.mesh();
     const all = parseSyncz(await mesh.discoveryDebug("/debug/syncz"));
-    const name = call.args[0]?.replace(/^pod\//, "");
-    const chosen =
-      name === undefined
-        ? all
-        : all.filter(p => p.status.proxy === name || p.status.proxy === `${name}.${ctx.namespace}`);
-    if (name !== undefined && chosen.length === 0) {
-      throw new UserError(`no proxy "${name}" is connected`, "'lateen ps' lists those that are");
-    }
+    const name = call.args[0];
     const format = stringFlag(call, "output") ?? "table";
-    if (format !== "table") {
-      const rows = chosen.map(p => ({ istiod: p.istiod, ...p.status }));
-      ctx.stdout.write(await renderObject(rows, format));
+    if (name === undefined) {
+      const namespace = stringFlag(call, "namespace");
+      const chosen = all.filter(
+        each => namespace === undefined || namespaceOf(each.status) === namespace,
+      );
+      await printAll(ctx, chosen, { format, verbosity: numberFlag(call, "verbosity") ?? 0 });
       return 0;
     }
-    const verbosity = name === undefined ? (numberFlag(call, "verbosity") ?? 0) : 1;
-    ctx.stdout.write(statusTable(chosen, { compat: ctx.compat, verbosity }));
+    const pod = await resolvePod(ctx, mesh, name);
+    const proxy = `${pod.name}.${pod.namespace}`;
+    const found = all.filter(each => each.status.proxy === proxy);
+    if (format === "table") {
+      const [first] = found;
+      if (first === undefined) throw notConnected(proxy);
+      ctx.stdout.write(await compare(ctx, mesh, pod, stringFlag(call, "file")));
+    } else await printAll(ctx, found, { format, verbosity: 0 });
     return 0;
   },
 };
+
+interface Printing {
+  readonly format: string;
+  readonly verbosity: number;
+}
+
+async function printAll(
+  ctx: CliContext,
+  proxies: readonly Placed[],
+  { format, verbosity }: Printing,
+): Promise<void> {
+  if (format === "table") {
+    ctx.stdout.write(statusTable(proxies, { compat: ctx.compat, verbosity }));
+    return;
+  }
+  const byInstance = Map.groupBy(proxies, each => each.istiod);
+  const responses = [...byInstance].map(([istiod, placed]) =>
+    statusResponse(
+      istiod,
+      placed.map(each => each.status),
+      ctx.now(),
+    ),
+  );
+  const value = responses.length === 1 ? responses[0] : responses;
+  ctx.stdout.write(await renderObject(value, format));
+}
+
+async function compare(
+  ctx: CliContext,
+  mesh: MeshAccess,
+  pod: PodRef,
+  file: string | undefined,
+): Promise<string> {
+  const path = `/debug/config_dump?proxyID=${pod.name}.${pod.namespace}`;
+  const [sent] = [...(await mesh.discoveryDebug(path)).values()].filter(isJson);
+  if (sent === undefined) throw notConnected(`${pod.name}.${pod.namespace}`);
+  const loaded =
+    file === undefined
+      ? await mesh.envoyAdmin(pod, "GET", "config_dump")
+      : await (file === "-" ? ctx.readStdin() : ctx.readFile(file));
+  if (!isJson(loaded)) {
+    throw new UserError(
+      `${file ?? "Envoy's answer"} is not an Envoy config dump`,
+      "expected the JSON of GET /config_dump",
+    );
+  }
+  const { syncDiff } = await import("../printers/sync-diff.ts");
+  return syncDiff(sent, loaded);
+}
+
+function isJson(text: string): boolean {
+  try {
+    const value: unknown = JSON.parse(text);
+    return typeof value === "object" && value !== null;
+  } catch {
+    return false;
+  }
+}
+
+function notConnected(proxy: string): UserError {
+  return new UserError(
+    `no proxy "${proxy}" is connected to the control plane`,
+    "'lateen ps' lists those that are",
+  );
+}

@@ -97,10 +97,12 @@ export interface DataSource {
 
 export interface SecretEntry {
   readonly name?: string;
+  readonly version_info?: string;
   readonly secret?: Secret;
 }
 
 export interface ConfigDump {
+  /** BootstrapConfigDump; undefined where the dump has none. */
   readonly bootstrap: unknown;
   readonly listeners: readonly Listener[];
   readonly routes: readonly RouteConfiguration[];
@@ -122,7 +124,7 @@ export function parseConfigDump(text: string): ConfigDump {
   const clusters = section("ClustersConfigDump");
   const secrets = section("SecretsConfigDump");
   return {
-    bootstrap: section("BootstrapConfigDump")["bootstrap"],
+    bootstrap: sections.find(s => String(s["@type"]).endsWith(".BootstrapConfigDump")),
     listeners: [
       ...list<{ active_state?: { listener?: Listener } }>(listeners["dynamic_listeners"]).flatMap(
         l => l.active_state?.listener ?? [],
@@ -139,10 +141,7 @@ export function parseConfigDump(text: string): ConfigDump {
       ...clustersOf(clusters["dynamic_active_clusters"]),
       ...clustersOf(clusters["static_clusters"]),
     ],
-    activeSecrets: [
-      ...list<SecretEntry>(secrets["dynamic_active_secrets"]),
-      ...list<SecretEntry>(secrets["static_secrets"]),
-    ],
+    activeSecrets: list<SecretEntry>(secrets["dynamic_active_secrets"]),
     warmingSecrets: list<SecretEntry>(secrets["dynamic_warming_secrets"]),
   };
 }

@@ -1,12 +1,13 @@
 /** `proxy-config secret`: features row 23. */
 import { X509Certificate } from "node:crypto";
+import { DISCOVERY_SECRETS } from "../../proxy/xds-cluster.ts";
 import { renderTable } from "../tabwriter.ts";
 import type { ConfigDump, DataSource, SecretEntry } from "./config-dump.ts";
 
 export function secretTable(dump: ConfigDump, nowMs: number): string {
   const rows = [
-    ...dump.activeSecrets.map(entry => secretRow(entry, "ACTIVE", nowMs)),
-    ...dump.warmingSecrets.map(entry => secretRow(entry, "WARMING", nowMs)),
+    ...workloadSecrets(dump.warmingSecrets).map(entry => secretRow(entry, "WARMING", nowMs)),
+    ...workloadSecrets(dump.activeSecrets).map(entry => secretRow(entry, stateOf(entry), nowMs)),
   ];
   if (rows.length === 0) return "No secret items to show.\n";
   const header = [
@@ -19,6 +20,16 @@ export function secretTable(dump: ConfigDump, nowMs: number): string {
     "NOT BEFORE",
   ];
   return renderTable([header, ...rows], { padding: 5 });
+}
+
+/** Without those that Envoy reaches the control plane with, which come from files of the pod. */
+export function workloadSecrets(entries: readonly SecretEntry[]): SecretEntry[] {
+  return entries.filter(entry => !DISCOVERY_SECRETS.includes(entry.name ?? ""));
+}
+
+/** Envoy has subscribed and got nothing yet. */
+function stateOf(entry: SecretEntry): string {
+  return entry.version_info === "uninitialized" ? "UNINITIALIZED" : "ACTIVE";
 }
 
 function secretRow(entry: SecretEntry, status: string, nowMs: number): string[] {
@@ -37,7 +48,7 @@ function secretRow(entry: SecretEntry, status: string, nowMs: number): string[] 
     isCa ? "CA" : "Cert Chain",
     status,
     String(notBefore <= nowMs && nowMs <= notAfter),
-    certificate.serialNumber.toLowerCase(),
+    certificate.serialNumber.toLowerCase().replace(/^0+(?=.)/, ""),
     rfc3339(notAfter),
     rfc3339(notBefore),
   ];

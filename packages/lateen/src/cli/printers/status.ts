@@ -9,7 +9,7 @@ export interface StatusTableOptions {
   readonly verbosity: number;
 }
 
-interface Placed {
+export interface Placed {
   readonly istiod: string;
   readonly status: SyncStatus;
 }
@@ -24,6 +24,55 @@ export function parseSyncz(byInstance: ReadonlyMap<string, string>): Placed[] {
       compareText(a.status.cluster_id, b.status.cluster_id) ||
       compareText(a.status.proxy, b.status.proxy),
   );
+}
+
+const TYPE_URLS: ReadonlyMap<string, string> = new Map([
+  ["CDS", "envoy.config.cluster.v3.Cluster"],
+  ["LDS", "envoy.config.listener.v3.Listener"],
+  ["EDS", "envoy.config.endpoint.v3.ClusterLoadAssignment"],
+  ["RDS", "envoy.config.route.v3.RouteConfiguration"],
+  ["VHDS", "envoy.config.route.v3.VirtualHost"],
+  ["SDS", "envoy.extensions.transport_sockets.tls.v3.Secret"],
+  ["ECDS", "envoy.config.core.v3.TypedExtensionConfig"],
+]);
+
+/**
+ * What istioctl prints for `-o json`: the answer of one control plane as a DiscoveryResponse of
+ * ClientConfig (envoy/service/status/v3/csds.proto).
+ */
+export function statusResponse(
+  istiod: string,
+  proxies: readonly SyncStatus[],
+  nowMs: number,
+): unknown {
+  return {
+    resources: proxies.map(status => clientConfig(status, nowMs)),
+    typeUrl: "istio.io/debug/syncz",
+    controlPlane: { identifier: JSON.stringify({ Component: "istiod", ID: istiod }) },
+  };
+}
+
+function clientConfig(status: SyncStatus, nowMs: number): unknown {
+  const metadata = {
+    CLUSTER_ID: status.cluster_id,
+    ISTIO_VERSION: status.istio_version,
+    NAMESPACE: namespaceOf(status),
+  };
+  return {
+    "@type": "type.googleapis.com/envoy.service.status.v3.ClientConfig",
+    node: { id: status.proxy, metadata },
+    genericXdsConfigs: Object.entries(status.types).map(([type, { state, age_ms, message }]) => ({
+      typeUrl: `type.googleapis.com/${TYPE_URLS.get(type) ?? type}`,
+      ...(age_ms === undefined ? {} : { lastUpdated: new Date(nowMs - age_ms).toISOString() }),
+      configStatus: state.replace(" ", "_"),
+      ...(message === undefined ? {} : { errorState: { details: message } }),
+    })),
+  };
+}
+
+/** A proxy is `<pod>.<namespace>`, and a namespace has no dots. */
+export function namespaceOf(status: SyncStatus): string {
+  return status.proxy.slice(status.proxy.lastIndexOf(".") + 1);
 }
 
 export function statusTable(proxies: readonly Placed[], options: StatusTableOptions): string {
