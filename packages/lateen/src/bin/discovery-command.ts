@@ -118,11 +118,25 @@ function openLog(level: LogLevel, format: "json" | "text", write: (line: string)
   return createLog({ format, level, clock: systemClock, write });
 }
 
+const NOT_WITH_FILES = ["tls-addr", "token-file", "ca-file", "certificate-lifetime"];
+const NOT_WITH_API = ["mesh-config"];
+
 async function sourceOf(ctx: CliContext, call: Invocation): Promise<DiscoverySource> {
   const directory = stringFlag(call, "files");
   const server = stringFlag(call, "api-server");
   if (directory !== undefined && server !== undefined) {
     throw new UserError("--files and --api-server exclude one another");
+  }
+  const useless = directory === undefined ? NOT_WITH_API : NOT_WITH_FILES;
+  const given = useless.find(name => call.flags[name] !== undefined);
+  if (directory !== undefined && given !== undefined) {
+    throw new UserError(
+      `--${given} does nothing with --files: a folder has no CA, so there are no certificates`,
+      "leave it out, or take the configuration from --api-server URL",
+    );
+  }
+  if (server !== undefined && given !== undefined) {
+    throw new UserError(`--${given} is for --files; an API server has its own`);
   }
   if (directory !== undefined) {
     if (statSync(directory, { throwIfNoEntry: false })?.isDirectory() !== true) {

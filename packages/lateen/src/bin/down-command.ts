@@ -1,10 +1,12 @@
 /** `lateen down`: ends a local mesh, also one whose supervisor has died. */
 import { rmSync } from "node:fs";
 import { booleanFlag, type Command, UserError } from "../cli/command.ts";
+import type { CliContext } from "../cli/context.ts";
 import { isAlive } from "../local/proc.ts";
 import { systemClock } from "../net/clock.ts";
 import { createLog } from "../net/log.ts";
-import { meshHome, recordedState, removeState, runningState } from "./mesh-home.ts";
+import { meshNameOf } from "./local-mesh.ts";
+import { DEFAULT_MESH, meshHome, recordedState, removeState, runningState } from "./mesh-home.ts";
 
 const STOP_TIMEOUT_MS = 60_000;
 const POLL_MS = 50;
@@ -18,7 +20,7 @@ export const downCommand: Command = {
   flags: [{ name: "purge", kind: "boolean", description: "Remove what was applied, too" }],
   examples: ["lateen down", "lateen down --purge"],
   async run(ctx, call) {
-    const home = meshHome(ctx.home, ctx.meshName);
+    const home = meshHome(ctx.home, meshToEnd(ctx));
     const state = recordedState(home);
     const wasRunning = runningState(home) !== undefined;
     if (state !== undefined && wasRunning) {
@@ -47,6 +49,14 @@ export const downCommand: Command = {
     return 0;
   },
 };
+
+/** What a crashed mesh of the default name left behind goes before one that runs. */
+function meshToEnd({ home, meshName }: CliContext): string {
+  if (meshName === undefined && recordedState(meshHome(home, DEFAULT_MESH)) !== undefined) {
+    return DEFAULT_MESH;
+  }
+  return meshNameOf(home, meshName);
+}
 
 async function ended(alive: () => boolean): Promise<boolean> {
   for (let waited = 0; alive(); waited += POLL_MS) {

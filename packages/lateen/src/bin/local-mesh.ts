@@ -9,6 +9,7 @@ import { logDirectories, readLogs } from "../local/read-logs.ts";
 import type { Transport } from "../sources/client/transport.ts";
 import { httpGet } from "./http-get.ts";
 import {
+  chosenMesh,
   type MeshHome,
   type MeshState,
   meshHome,
@@ -20,11 +21,22 @@ const ADMIN_PORT = 15000;
 const ADMIN_TIMEOUT_MS = 20_000;
 const PROXY_CONTAINER = "istio-proxy";
 
-export function openLocalMesh(home: string | undefined, name: string): MeshAccess {
-  const place = meshHome(home, name);
+/** `named`: by flag or environment; without it the only one that runs is meant. */
+export function openLocalMesh(home: string | undefined, named: string | undefined): MeshAccess {
+  const place = meshHome(home, meshNameOf(home, named));
   const state = runningState(place);
-  if (state === undefined) throw noMesh(home, name);
+  if (state === undefined) throw noMesh(home, place.name);
   return new LocalMesh(place, state);
+}
+
+/** Throws UserError where several meshes run and none was named. */
+export function meshNameOf(home: string | undefined, named: string | undefined): string {
+  const chosen = chosenMesh(home, named);
+  if ("name" in chosen) return chosen.name;
+  throw new UserError(
+    `which mesh? ${chosen.ambiguous.length} are running: ${chosen.ambiguous.join(", ")}`,
+    "choose one with --mesh NAME, or with LATEEN_MESH in the environment",
+  );
 }
 
 function noMesh(home: string | undefined, name: string): UserError {

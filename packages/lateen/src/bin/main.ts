@@ -7,7 +7,7 @@ import type { CliContext, Output } from "../cli/context.ts";
 import { createRoot, runCli } from "../cli/main.ts";
 import { discoveryCommand } from "./discovery-command.ts";
 import { downCommand } from "./down-command.ts";
-import { DEFAULT_MESH, isMeshName } from "./mesh-home.ts";
+import { isMeshName } from "./mesh-home.ts";
 import { upCommand } from "./up-command.ts";
 
 const packageFile = join(import.meta.dirname, "../../package.json");
@@ -18,8 +18,8 @@ const stderr: Output = { write: text => void process.stderr.write(text) };
 
 function createContext(flags: FlagValues): CliContext {
   const text = (name: string) => (typeof flags[name] === "string" ? flags[name] : undefined);
-  const meshName = text("mesh") ?? process.env["LATEEN_MESH"] ?? DEFAULT_MESH;
-  if (!isMeshName(meshName)) {
+  const meshName = text("mesh") ?? (process.env["LATEEN_MESH"] || undefined);
+  if (meshName !== undefined && !isMeshName(meshName)) {
     throw new UserError(`"${meshName}" is no name for a mesh: up to 15 of a-z, 0-9 and -`);
   }
   const compat = flags["compat"];

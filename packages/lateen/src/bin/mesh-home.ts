@@ -106,3 +106,18 @@ export function runningMeshes(home: string | undefined): string[] {
     name => isMeshName(name) && runningState(meshHome(home, name)) !== undefined,
   );
 }
+
+/**
+ * The mesh that commands are about: the one that was named, else the only one that runs, whatever
+ * its name, else the one of the default name. Ambiguous: several run, none of that name.
+ */
+export function chosenMesh(
+  home: string | undefined,
+  named: string | undefined,
+): { readonly name: string } | { readonly ambiguous: readonly string[] } {
+  if (named !== undefined) return { name: named };
+  const running = runningMeshes(home);
+  const [only = DEFAULT_MESH, second] = running;
+  if (second === undefined) return { name: only };
+  return running.includes(DEFAULT_MESH) ? { name: DEFAULT_MESH } : { ambiguous: running };
+}

@@ -2,7 +2,7 @@
 import { booleanFlag, type Command, numberFlag, stringFlag, UserError } from "../cli/command.ts";
 import { systemClock } from "../net/clock.ts";
 import { createLog, logLevels } from "../net/log.ts";
-import { meshHome } from "./mesh-home.ts";
+import { DEFAULT_MESH, meshHome } from "./mesh-home.ts";
 import { untilSignal } from "./until-signal.ts";
 
 export const upCommand: Command = {
@@ -44,6 +44,7 @@ export const upCommand: Command = {
     if (!Number.isInteger(apiPort) || apiPort < 0 || apiPort > 65535) {
       throw new UserError(`--api-port is ${apiPort}; it must be a port, 0 to 65535`);
     }
+    const home = meshHome(ctx.home, ctx.meshName ?? DEFAULT_MESH);
     const level = logLevels.find(each => each === stringFlag(call, "log-level")) ?? "warn";
     const log = createLog({
       format: "text",
@@ -56,7 +57,7 @@ export const upCommand: Command = {
     // Loaded only here: most commands are over before this would be read.
     const { startMesh } = await import("./supervisor.ts");
     const mesh = await startMesh({
-      home: meshHome(ctx.home, ctx.meshName),
+      home,
       version: ctx.version,
       envoy: stringFlag(call, "envoy"),
       apiPort,
@@ -71,7 +72,7 @@ export const upCommand: Command = {
     await interruption.signal;
     ctx.stdout.write("ending the mesh ...\n");
     await mesh.stop();
-    ctx.stdout.write(`mesh "${ctx.meshName}" is down\n`);
+    ctx.stdout.write(`mesh "${home.name}" is down\n`);
     return 0;
   },
 };

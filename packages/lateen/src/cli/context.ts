@@ -61,8 +61,9 @@ export interface CliContext {
   /** Version of this program. */
   readonly version: string;
   readonly now: () => number;
-  /** Name of the local mesh, and the folder that meshes are kept under (undefined: the default). */
-  readonly meshName: string;
+  /** Name that was given for the local mesh, by flag or environment. */
+  readonly meshName: string | undefined;
+  /** The folder that meshes are kept under (undefined: the default). */
   readonly home: string | undefined;
   /** Opens the mesh named by the flags and environment; throws UserError when there is none. */
   mesh(): Promise<MeshAccess>;

@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { get as httpGet } from "node:http";
 import { after, before, test } from "node:test";
 import { silentLog } from "../base/log.ts";
 import { type HttpListener, serveHttp } from "./http-server.ts";
@@ -96,4 +97,20 @@ test("HEAD is answered by the GET route without a body", async () => {
   const head = await get("/ns/a/pods/b", { method: "HEAD" });
   assert.equal(head.status, 200);
   assert.equal(await head.text(), "");
+});
+
+test("on loopback, only addresses and localhost are answered: a stranger's name may lead here", async () => {
+  const ask = (host: string) =>
+    new Promise<number>((done, fail) => {
+      const { port } = listener;
+      const options = { host: "127.0.0.1", port, path: "/ns/a/pods/b", headers: { host } };
+      httpGet(options, answer => {
+        answer.resume();
+        done(answer.statusCode ?? 0);
+      }).on("error", fail);
+    });
+  for (const host of ["127.0.0.1", "127.0.0.1:8080", "[::1]:8080", "LOCALHOST:1", "a.localhost"])
+    assert.equal(await ask(host), 200, host);
+  for (const host of ["rebound.example.com", "127.0.0.1.example.com:80", "localhost.example", "[x"])
+    assert.equal(await ask(host), 403, host);
 });

@@ -4,7 +4,7 @@
  */
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import { createServer as createSecureServer } from "node:https";
-import type { AddressInfo } from "node:net";
+import { type AddressInfo, isIP } from "node:net";
 import { assert } from "../base/assert.ts";
 import type { Log } from "../base/log.ts";
 
@@ -97,7 +97,6 @@ export async function serveHttp(
       ? createServer(timeouts)
       : createSecureServer({ ...timeouts, ...options.tls });
   server.maxConnections = options.connectionsMax ?? CONNECTIONS_MAX;
-  server.on("request", (request, response) => void answer(options, routes, request, response));
   server.on("clientError", (_error, socket) => {
     if (socket.writable) socket.end("HTTP/1.1 400 Bad Request\r\nconnection: close\r\n\r\n");
   });
@@ -109,6 +108,10 @@ export async function serveHttp(
     });
   });
   const address = server.address() as AddressInfo;
+  const hosts = isLoopback(address.address) ? isLocalName : () => true;
+  server.on("request", (request, response) => {
+    void answer({ options, routes, hosts }, request, response);
+  });
   return {
     host: address.address,
     port: address.port,
@@ -156,16 +159,38 @@ function compileRoute(route: HttpRoute): CompiledRoute {
   return { route, expression: new RegExp(`^${source}$`), names };
 }
 
+interface Serving {
+  readonly options: HttpServerOptions;
+  readonly routes: readonly CompiledRoute[];
+  /** Whether requests for this Host header are answered. */
+  readonly hosts: (host: string | undefined) => boolean;
+}
+
+/**
+ * What listens on loopback trusts the machine, and a browser on it may be led here by a name of a
+ * stranger's that resolves to 127.0.0.1 (DNS rebinding): only addresses and localhost are answered.
+ */
+function isLocalName(host: string | undefined): boolean {
+  if (host === undefined) return true;
+  const name = host.replace(/:\d+$/, "").toLowerCase();
+  const address = name.startsWith("[") && name.endsWith("]") ? name.slice(1, -1) : name;
+  return isIP(address) !== 0 || name === "localhost" || name.endsWith(".localhost");
+}
+
+function isLoopback(address: string): boolean {
+  return address.startsWith("127.") || address === "::1" || address.startsWith("::ffff:127.");
+}
+
 async function answer(
-  options: HttpServerOptions,
-  routes: readonly CompiledRoute[],
+  serving: Serving,
   incoming: IncomingMessage,
   response: ServerResponse,
 ): Promise<void> {
+  const { options } = serving;
   response.on("error", () => {});
   incoming.on("error", () => {});
   try {
-    const result = await dispatch(options, routes, incoming);
+    const result = await dispatch(serving, incoming);
     send(response, result, incoming.method === "HEAD");
   } catch (error) {
     options.log.error("request failed", {
@@ -179,10 +204,14 @@ async function answer(
 }
 
 async function dispatch(
-  options: HttpServerOptions,
-  routes: readonly CompiledRoute[],
+  { options, routes, hosts }: Serving,
   incoming: IncomingMessage,
 ): Promise<HttpAnswer> {
+  if (!hosts(incoming.headers.host)) {
+    const shown = JSON.stringify(incoming.headers.host);
+    const reason = "this answers on loopback only, to 127.0.0.1, [::1] and localhost";
+    return failure(options, 403, `Host ${shown} is refused: ${reason}`);
+  }
   const method = incoming.method ?? "GET";
   const url = parseTarget(incoming.url ?? "/");
   if (url === undefined) return failure(options, 400, "the request target is not a valid path");
