@@ -20,6 +20,8 @@ const COMMANDS = {
   soak: "scripts/soak.ts",
   bench: "scripts/bench.ts",
   compare: "scripts/compare.ts",
+  "kube:up": "scripts/kube-up.ts",
+  "kube:down": "scripts/kube-down.ts",
 };
 
 if (!(command in COMMANDS)) {

@@ -1,0 +1,68 @@
+/** The little of the Kubernetes API that bringing a cluster up needs, as its administrator. */
+import { readFileSync } from "node:fs";
+import { request } from "node:https";
+import { join } from "node:path";
+import { type ClusterPlan, pathsOf } from "./plan.ts";
+
+export interface ApiAnswer {
+  /** 0 when nobody answered. */
+  readonly status: number;
+  /** Decoded where it is JSON, else the text. */
+  readonly body: unknown;
+}
+
+export interface ApiRequest {
+  readonly method?: "GET" | "POST" | "PATCH" | "DELETE";
+  readonly path: string;
+  readonly body?: unknown;
+  /** For patches; JSON when not given. */
+  readonly contentType?: string;
+}
+
+const TIMEOUT_MS = 10_000;
+const MAX_BODY = 256 << 20;
+
+export function callApi(plan: ClusterPlan, wanted: ApiRequest): Promise<ApiAnswer> {
+  const { pki } = pathsOf(plan);
+  const body = wanted.body === undefined ? undefined : JSON.stringify(wanted.body);
+  return new Promise(done => {
+    const failed = (): void => done({ status: 0, body: undefined });
+    const call = request({
+      host: plan.address,
+      port: plan.ports.api,
+      path: wanted.path,
+      method: wanted.method ?? "GET",
+      ca: readFileSync(join(pki, "ca.crt")),
+      cert: readFileSync(join(pki, "admin.crt")),
+      key: readFileSync(join(pki, "admin.key")),
+      timeout: TIMEOUT_MS,
+      headers: body === undefined ? {} : { "content-type": wanted.contentType ?? JSON_TYPE },
+    });
+    call.on("timeout", () => call.destroy());
+    call.on("error", failed);
+    call.on("response", response => {
+      const chunks: Buffer[] = [];
+      let size = 0;
+      response.on("data", (chunk: Buffer) => {
+        size += chunk.length;
+        if (size > MAX_BODY) call.destroy();
+        chunks.push(chunk);
+      });
+      response.on("error", failed);
+      response.on("end", () =>
+        done({ status: response.statusCode ?? 0, body: decode(Buffer.concat(chunks).toString()) }),
+      );
+    });
+    call.end(body);
+  });
+}
+
+const JSON_TYPE = "application/json";
+
+function decode(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return text;
+  }
+}

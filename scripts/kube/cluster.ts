@@ -1,0 +1,122 @@
+/** Bringing a Kubernetes cluster up on this machine, and taking it away. */
+
+import { callApi } from "./api-client.ts";
+import { baseImages } from "./base-images.ts";
+import { kubernetesBinaries } from "./binaries.ts";
+import { startControlPlane } from "./control-plane.ts";
+import { installDns, isDnsReady } from "./dns.ts";
+import { importImage, type ProxyMode, prepareNode, startNode } from "./node.ts";
+import { makePki } from "./pki.ts";
+import type { ClusterMode, ClusterPlan } from "./plan.ts";
+import type { Progress } from "./progress.ts";
+import { requireMachine } from "./requirements.ts";
+import {
+  type ClusterState,
+  isLeftOver,
+  listClusters,
+  readCluster,
+  reserve,
+  type Wanted,
+} from "./state.ts";
+import { takeDown } from "./teardown.ts";
+import { waitFor } from "./wait.ts";
+
+export interface UpOptions {
+  readonly name: string;
+  /** Any free one when not given. */
+  readonly number?: number | undefined;
+  readonly mode: ClusterMode;
+  readonly proxyMode?: ProxyMode | undefined;
+  readonly dualStack?: boolean;
+  /** It ends with this process, or with the next start of a cluster after it. */
+  readonly owned?: boolean;
+  readonly progress: Progress;
+}
+
+export interface RunningCluster {
+  readonly plan: ClusterPlan;
+  /** Folder with kubectl and the other programs. */
+  readonly binaries: string;
+  /** It ran before. */
+  readonly wasThere: boolean;
+}
+
+const DNS_MS = 60_000;
+
+/** Starts a cluster, or finds it running. What crashes have left is removed first. */
+export async function up(options: UpOptions): Promise<RunningCluster> {
+  const { progress } = options;
+  await requireMachine(options.mode, progress);
+  const binaries = await kubernetesBinaries(progress);
+  await sweep(progress);
+  const there = readCluster(options.name);
+  if (there !== undefined && (await answers(there.plan)))
+    return { plan: there.plan, binaries, wasThere: true };
+  if (there !== undefined) {
+    progress(`cluster ${options.name} does not answer; it is removed`);
+    await takeDown(there);
+  }
+  const state = await reserve(wanted(options), progress);
+  try {
+    await start(state.plan, binaries, options);
+  } catch (error) {
+    await takeDown(state);
+    throw error;
+  }
+  return { plan: state.plan, binaries, wasThere: false };
+}
+
+/** Takes a cluster away; false when there is none of this name. */
+export async function down(name: string): Promise<boolean> {
+  const state = readCluster(name);
+  if (state === undefined) return false;
+  await takeDown(state);
+  return true;
+}
+
+/** Removes clusters whose owner has ended, and those of an earlier boot. */
+export async function sweep(progress: Progress): Promise<void> {
+  for (const state of listClusters().filter(isLeftOver)) {
+    progress(`removing what is left of cluster ${state.plan.name}`);
+    await takeDown(state);
+  }
+}
+
+async function start(plan: ClusterPlan, binaries: string, options: UpOptions): Promise<void> {
+  const { progress } = options;
+  progress(`cluster ${plan.name}, number ${plan.number}`);
+  const certificates = makePki(plan);
+  if (plan.mode === "control-plane") {
+    await certificates;
+    await startControlPlane(plan, binaries, progress);
+    return;
+  }
+  await prepareNode(plan, progress);
+  await certificates;
+  const images = importBase(plan, binaries, progress);
+  // Whichever of the two fails first, the other's failure has somebody who listens.
+  await Promise.all([images, startControlPlane(plan, binaries, progress)]);
+  await installDns(plan);
+  await startNode(plan, binaries, options.proxyMode ?? "iptables", progress);
+  await waitFor(plan, "CoreDNS is ready", DNS_MS, [], () => isDnsReady(plan));
+  progress("DNS ready");
+}
+
+async function importBase(plan: ClusterPlan, binaries: string, progress: Progress): Promise<void> {
+  for (const archive of await baseImages(binaries)) await importImage(plan, archive);
+  progress("base images imported");
+}
+
+async function answers(plan: ClusterPlan): Promise<boolean> {
+  const { status } = await callApi(plan, { path: "/readyz" }).catch(() => ({ status: 0 }));
+  return status === 200;
+}
+
+function wanted(options: UpOptions): Wanted {
+  const { name, number, mode, dualStack = false, owned = false } = options;
+  return { name, number, mode, dualStack, owned };
+}
+
+export function clusterNames(): string[] {
+  return listClusters().map((state: ClusterState) => state.plan.name);
+}
