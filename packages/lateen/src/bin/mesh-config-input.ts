@@ -1,98 +1,168 @@
-/** The mesh configuration as an input: ConfigMap `istio` of the root namespace, key `mesh`. */
+/** The mesh configuration as an input: ConfigMap `istio` of the control plane's namespace, key `mesh`. */
 import { parse } from "yaml";
 import { configMapKind } from "../api/config-map/kind.ts";
 import type { JsonObject } from "../api/kind.ts";
 import { decodeMeshConfig } from "../api/mesh-config/decode.ts";
+import { decodeProxyDefaults, type ProxyDefaults } from "../api/mesh-config/proxy-config.ts";
 import type { Diagnostic } from "../base/diagnostic.ts";
 import type { InputCollection } from "../flow/types.ts";
 import { MESH_KEY } from "../model/inputs.ts";
 import type { Mesh } from "../model/types.ts";
-import type { InputBinding } from "../sources/input-writer.ts";
+import type { ApiClient } from "../sources/client/api-client.ts";
+import type { InputBinding, LastGood } from "../sources/input-writer.ts";
+import { objectAt, stringAt } from "../sources/json.ts";
 
 export const MESH_CONFIG_MAP = "istio";
-const ROOT_NAMESPACE = "istio-system";
-const KEY = `${ROOT_NAMESPACE}/${MESH_CONFIG_MAP}`;
+/** Istio's namespace of the control plane; MeshConfig's rootNamespace may be another one. */
+export const SYSTEM_NAMESPACE = "istio-system";
+const KEY = `${SYSTEM_NAMESPACE}/${MESH_CONFIG_MAP}`;
+/** YAML inside of YAML: what stands in it is named behind this. */
+const FIELD = "data.mesh";
+
+/** What the control plane and the injector take from one MeshConfig. */
+export interface MeshSettings {
+  readonly mesh: Mesh;
+  readonly proxy: ProxyDefaults;
+}
+
+export interface ReadMeshConfig {
+  /** undefined: the text has errors. */
+  readonly settings: MeshSettings | undefined;
+  readonly diagnostics: readonly Diagnostic[];
+}
 
 /** The defaults of Istio's MeshConfig. */
 export function defaultMesh(): Mesh {
-  return meshOf({});
+  return defaultSettings().mesh;
 }
 
-function meshOf(json: JsonObject): Mesh {
-  const decoded = decodeMeshConfig(json);
-  if (!decoded.ok) throw new Error(describe(decoded.diagnostics));
-  return decoded.value;
+export function defaultSettings(): MeshSettings {
+  const { settings, diagnostics } = decodeJson({});
+  if (settings === undefined) throw new Error(describe(diagnostics));
+  return settings;
 }
 
 /** Reads `--mesh-config`; throws with the reason for a person, and tells `warn` of the rest. */
 export function parseMeshConfig(text: string, warn: (message: string) => void): Mesh {
-  const decoded = decodeText(text);
-  if (decoded.mesh === undefined) throw new Error(describe(decoded.diagnostics));
-  for (const each of decoded.diagnostics) warn(describe([each]));
-  return decoded.mesh;
+  const { settings, diagnostics } = decodeText(text);
+  if (settings === undefined) throw new Error(describe(diagnostics));
+  for (const each of diagnostics) warn(describe([each]));
+  return settings.mesh;
 }
 
 function describe(diagnostics: readonly Diagnostic[]): string {
   return diagnostics.map(each => `${each.path} ${each.message}`.trim()).join("; ");
 }
 
-function decodeText(text: string): { mesh: Mesh | undefined; diagnostics: readonly Diagnostic[] } {
+function decodeText(text: string): ReadMeshConfig {
   let json: unknown;
   try {
     json = parse(text, { maxAliasCount: 100 }) ?? {};
   } catch (error) {
-    return broken(`is not YAML: ${error instanceof Error ? error.message : String(error)}`);
+    const [first = ""] = (error instanceof Error ? error.message : String(error)).split("\n");
+    return broken(`is not YAML: ${first}`);
   }
   if (typeof json !== "object" || json === null || Array.isArray(json)) {
-    return broken("is not a mapping; expected the fields of MeshConfig");
+    return broken(`found ${JSON.stringify(json)?.slice(0, 80)}, want the fields of MeshConfig`);
   }
-  const decoded = decodeMeshConfig(json as JsonObject);
-  return { mesh: decoded.ok ? decoded.value : undefined, diagnostics: decoded.diagnostics };
+  return decodeJson(json as JsonObject);
 }
 
-function broken(message: string): { mesh: undefined; diagnostics: readonly Diagnostic[] } {
-  return {
-    mesh: undefined,
-    diagnostics: [{ severity: "error", path: "data.mesh", message, reason: "BadMeshConfig" }],
-  };
+function decodeJson(json: JsonObject): ReadMeshConfig {
+  const mesh = decodeMeshConfig(json);
+  const proxy = decodeProxyDefaults(json);
+  const settings = mesh.ok && proxy.ok ? { mesh: mesh.value, proxy: proxy.value } : undefined;
+  return { settings, diagnostics: mesh.diagnostics };
+}
+
+function broken(message: string): ReadMeshConfig {
+  const diagnostic = { severity: "error", path: "", message, reason: "BadMeshConfig" } as const;
+  return { settings: undefined, diagnostics: [diagnostic] };
+}
+
+/** What an object says if it is ConfigMap `istio`; undefined if not, or without a key `mesh`. */
+export function readMeshConfigMap(object: JsonObject): ReadMeshConfig | undefined {
+  const metadata = objectAt(object, "metadata");
+  const text = objectAt(object, "data")["mesh"];
+  const key = `${stringAt(metadata, "namespace")}/${stringAt(metadata, "name")}`;
+  if (key !== KEY || typeof text !== "string") return undefined;
+  const { settings, diagnostics } = decodeText(text);
+  const path = (inside: string): string => (inside === "" ? FIELD : `${FIELD}: ${inside}`);
+  return { settings, diagnostics: diagnostics.map(each => ({ ...each, path: path(each.path) })) };
 }
 
 /**
- * Other ConfigMaps are accepted and set nothing. The trust domain and the root namespace are those
- * that the CA was opened with (`fallback`): half a mesh under another trust domain trusts nobody.
+ * The mesh configuration that a control plane starts with: of the ConfigMap, or where that is broken
+ * the last good one of it; else `base`. Throws when the API does not answer.
  */
-export function meshConfigBinding(collection: InputCollection<Mesh>, fallback: Mesh): InputBinding {
+export async function startingMesh(
+  client: ApiClient,
+  base: Mesh,
+  lastGood: LastGood | undefined,
+): Promise<Mesh> {
+  const found = await client.get(configMapKind, SYSTEM_NAMESPACE, MESH_CONFIG_MAP);
+  if (!found.ok) {
+    if (found.status.code === 404) return base;
+    throw new Error(`ConfigMap ${KEY} can not be read: ${found.status.message}`);
+  }
+  const read = readMeshConfigMap(found.value);
+  if (read === undefined) return base;
+  if (read.settings !== undefined) return read.settings.mesh;
+  const kept = lastGood?.get(`/${configMapKind.kind}`, KEY);
+  return (kept && readMeshConfigMap(kept)?.settings?.mesh) ?? base;
+}
+
+export interface MeshConfigBindingOptions {
+  /** Where there is no ConfigMap. */
+  readonly base: Mesh;
+  /** What the running control plane's identities are of; undefined: it gives out none. */
+  readonly trustDomain: string | undefined;
+}
+
+/** Other ConfigMaps are accepted and set nothing. */
+export function meshConfigBinding(
+  collection: InputCollection<Mesh>,
+  { base, trustDomain }: MeshConfigBindingOptions,
+): InputBinding {
+  const kept = (mesh: Mesh): Mesh => (trustDomain === undefined ? mesh : { ...mesh, trustDomain });
+  let given = false;
   return {
     kind: configMapKind,
     decode(object) {
       const decoded = configMapKind.decode(object);
       if (!decoded.ok) return { diagnostics: decoded.diagnostics, write: undefined };
-      const { metadata, data } = decoded.value;
-      const text = data?.["mesh"];
-      const isMesh = `${metadata.namespace}/${metadata.name}` === KEY && text !== undefined;
-      if (!isMesh) return { diagnostics: decoded.diagnostics, write: () => {} };
-      const { mesh, diagnostics: found } = decodeText(text);
-      const diagnostics = [...found, ...(mesh === undefined ? [] : pinned(mesh, fallback))];
-      if (mesh === undefined || diagnostics.length > found.length) {
-        return { diagnostics, write: undefined };
-      }
-      return { diagnostics, write: writer => writer.set(collection, MESH_KEY, mesh) };
+      const read = readMeshConfigMap(object);
+      if (read === undefined) return { diagnostics: decoded.diagnostics, write: () => {} };
+      const mesh = read.settings?.mesh;
+      if (mesh === undefined) return { diagnostics: read.diagnostics, write: undefined };
+      return {
+        diagnostics: [...read.diagnostics, ...waitsForRestart(mesh, trustDomain)],
+        write(writer) {
+          given = true;
+          writer.set(collection, MESH_KEY, kept(mesh));
+        },
+      };
     },
-    has: key => key === KEY,
+    has: key => key === KEY && given,
     remove(writer, key) {
-      if (key === KEY) writer.set(collection, MESH_KEY, fallback);
+      if (key !== KEY) return;
+      given = false;
+      writer.set(collection, MESH_KEY, kept(base));
     },
   };
 }
 
-/** What can not change while the control plane runs. */
-const PINNED = ["trustDomain", "rootNamespace"] as const;
+function waitsForRestart(mesh: Mesh, running: string | undefined): Diagnostic[] {
+  if (running === undefined || mesh.trustDomain === running) return [];
+  return [trustDomainChange(running, mesh.trustDomain)];
+}
 
-function pinned(mesh: Mesh, fallback: Mesh): Diagnostic[] {
-  return PINNED.filter(field => mesh[field] !== fallback[field]).map(field => ({
-    severity: "error",
-    path: `data.mesh: ${field}`,
-    message: `is ${mesh[field]}; this mesh's CA was made for ${fallback[field]}, which can not be changed while it runs`,
-    reason: "NotChangeable",
-  }));
+/** Half a mesh under another trust domain would trust nobody: all of it changes at once. */
+export function trustDomainChange(from: string, to: string): Diagnostic {
+  return {
+    severity: "warning",
+    path: `${FIELD}: trustDomain`,
+    message: `is ${to}, the running mesh's is ${from}: takes effect when the mesh is started again`,
+    reason: "NeedsRestart",
+  };
 }

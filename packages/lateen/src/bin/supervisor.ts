@@ -1,6 +1,7 @@
 /** What `lateen up` holds: store, network, control plane, runtime; started in order, ended in reverse. */
 import { randomBytes, randomInt, randomUUID } from "node:crypto";
 import { join } from "node:path";
+import { DEFAULT_DOMAIN } from "../api/mesh-config/decode.ts";
 import { allKinds } from "../api/registry.ts";
 import { issueToken, TOKEN_LIFETIME_MS } from "../authn/token.ts";
 import { loadOrCreateTokenKey, type TokenKey } from "../authn/token-key.ts";
@@ -28,8 +29,9 @@ import { openStore, type Store } from "../sources/store/store.ts";
 import { ControlPlaneProcess } from "./control-plane-process.ts";
 import { freePort } from "./free-port.ts";
 import { injection } from "./injection.ts";
-import { ensureMeshConfig } from "./local-mesh-config.ts";
-import { defaultMesh } from "./mesh-config-input.ts";
+import { ensureMeshConfig, type MeshConfigFile } from "./local-mesh-config.ts";
+import { meshConfigAdmission } from "./mesh-config-admission.ts";
+import { defaultMesh, SYSTEM_NAMESPACE, startingMesh } from "./mesh-config-input.ts";
 import {
   createMeshHome,
   type MeshHome,
@@ -48,6 +50,8 @@ export interface SupervisorOptions {
   readonly apiPort: number;
   readonly installPackages: boolean;
   readonly certificateLifetimeSeconds: number | undefined;
+  /** undefined: what the store has, at first Istio's defaults with an access log. */
+  readonly meshConfig?: MeshConfigFile | undefined;
   readonly env: Readonly<Record<string, string | undefined>>;
   /** A line for the person who waits. */
   readonly progress: (line: string) => void;
@@ -64,7 +68,6 @@ const PORTS = { plaintext: 15010, tls: 15012, debug: 8080, monitoring: 15014 } a
 /** Whichever the kernel gives. */
 const ANY_PORTS = { plaintext: 0, debug: 0, monitoring: 0 };
 const START_ATTEMPTS = 4;
-const ROOT_NAMESPACE = "istio-system";
 const SERVER_NAME = "istiod.istio-system.svc";
 
 /** Things to undo, last one first, whatever happens on the way. */
@@ -187,13 +190,14 @@ async function openApi(
   const token = randomBytes(32).toString("base64url");
   const api = { store, clock: systemClock, version, token };
   const client = new ApiClient(localTransport(kubeApiHandler(api), token));
-  await ensureMeshConfig(client);
-  const trust = await openTrust(client);
+  await ensureMeshConfig(client, options.meshConfig, text => options.progress(`Warning: ${text}`));
+  const { trustDomain } = await startingMesh(client, defaultMesh(), undefined);
+  const trust = await openTrust(client, trustDomain);
   const certificate = createServerCertificate({
     authority: trust.authority,
     clock: systemClock,
     log: log.scope("ca"),
-    namespace: ROOT_NAMESPACE,
+    namespace: SYSTEM_NAMESPACE,
     names: { ipAddresses: ["127.0.0.1"] },
   });
   undo.push(() => certificate.dispose());
@@ -241,15 +245,15 @@ function openLocalStore(options: SupervisorOptions, network: LocalNetwork): Stor
       clock: systemClock,
       ids: { uid: () => randomUUID(), suffix: randomSuffix },
       log: options.log.scope("store"),
-      namespaces: ["default", ROOT_NAMESPACE, "kube-system"],
+      namespaces: ["default", SYSTEM_NAMESPACE, "kube-system"],
       admission: [
         injection({
           version: options.version,
           discoveryHost: network.hostAddress,
           discoveryPort: PORTS.tls,
           serverName: SERVER_NAME,
-          mesh: defaultMesh(),
         }),
+        meshConfigAdmission,
       ],
     }),
   );
@@ -267,9 +271,8 @@ interface Trust {
   readonly tokenKey: TokenKey;
 }
 
-async function openTrust(client: ApiClient): Promise<Trust> {
-  const port = secretPort(client, ROOT_NAMESPACE);
-  const { trustDomain } = defaultMesh();
+async function openTrust(client: ApiClient, trustDomain: string): Promise<Trust> {
+  const port = secretPort(client, SYSTEM_NAMESPACE);
   const authority = must(await loadOrCreateRoot(port, { trustDomain, now: systemClock.now() }));
   return { authority, tokenKey: must(await loadOrCreateTokenKey(port)) };
 }
@@ -382,7 +385,7 @@ function runPods(
     stateDir: options.home.runtimeDir,
     envoy,
     discoveryServerName: SERVER_NAME,
-    domain: defaultMesh().domain,
+    domain: DEFAULT_DOMAIN,
     rootCert: { current: () => api.ca, onChange: () => () => {} },
     issueToken: async request => {
       const now = systemClock.now();
@@ -409,7 +412,7 @@ function controlPlaneService(network: LocalNetwork) {
     protocol: "TCP" as const,
   });
   return {
-    namespace: ROOT_NAMESPACE,
+    namespace: SYSTEM_NAMESPACE,
     name: "istiod",
     labels: { app: "istiod", istio: "pilot" },
     address: network.hostAddress,

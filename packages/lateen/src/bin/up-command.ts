@@ -1,7 +1,9 @@
 /** `lateen up`: a whole mesh on this machine, until Ctrl-C. */
+import { readFileSync } from "node:fs";
 import { booleanFlag, type Command, numberFlag, stringFlag, UserError } from "../cli/command.ts";
 import { systemClock } from "../net/clock.ts";
 import { createLog, logLevels } from "../net/log.ts";
+import type { MeshConfigFile } from "./local-mesh-config.ts";
 import { DEFAULT_MESH, meshHome } from "./mesh-home.ts";
 import { untilSignal } from "./until-signal.ts";
 
@@ -26,6 +28,11 @@ export const upCommand: Command = {
       default: true,
     },
     {
+      name: "mesh-config",
+      kind: "string",
+      description: "File with MeshConfig; replaces what ConfigMap istio in istio-system says",
+    },
+    {
       name: "certificate-lifetime",
       kind: "number",
       description: "Lifetime of workload certificates in seconds (default 24 h)",
@@ -38,7 +45,12 @@ export const upCommand: Command = {
       values: logLevels,
     },
   ],
-  examples: ["lateen up", "lateen up --mesh second", "lateen up --envoy /usr/local/bin/envoy"],
+  examples: [
+    "lateen up",
+    "lateen up --mesh second",
+    "lateen up --mesh-config mesh.yaml",
+    "lateen up --envoy /usr/local/bin/envoy",
+  ],
   async run(ctx, call) {
     const apiPort = numberFlag(call, "api-port") ?? 0;
     if (!Number.isInteger(apiPort) || apiPort < 0 || apiPort > 65535) {
@@ -52,6 +64,7 @@ export const upCommand: Command = {
       clock: systemClock,
       write: line => ctx.stderr.write(line),
     });
+    const meshConfig = meshConfigFile(stringFlag(call, "mesh-config"));
     // Listening for signals comes first: Ctrl-C during the start must clean up as well.
     const interruption = untilSignal();
     // Loaded only here: most commands are over before this would be read.
@@ -63,6 +76,7 @@ export const upCommand: Command = {
       apiPort,
       installPackages: booleanFlag(call, "install-packages"),
       certificateLifetimeSeconds: numberFlag(call, "certificate-lifetime"),
+      meshConfig,
       env: process.env,
       progress: text => ctx.stdout.write(`${text}\n`),
       interrupted: interruption.aborted,
@@ -76,3 +90,12 @@ export const upCommand: Command = {
     return 0;
   },
 };
+
+function meshConfigFile(path: string | undefined): MeshConfigFile | undefined {
+  if (path === undefined) return undefined;
+  try {
+    return { path, text: readFileSync(path, "utf8") };
+  } catch (error) {
+    throw new UserError(`--mesh-config ${path}: ${error instanceof Error ? error.message : error}`);
+  }
+}

@@ -206,7 +206,7 @@ test("objects from files: a line of the log, with the place", async (t: TestCont
     if (object !== "") lines.push(`${message}: ${object} ${at} ${problems}`);
   };
   const log: Log = { debug: () => {}, info: line, warn: line, error: line, scope: () => log };
-  const running = await discover({ kind: "files", directory, mesh: undefined }, log);
+  const running = await discover({ kind: "files", directory }, log);
   t.after(() => running.stop());
   assert.equal(lines.length, 1);
   assert.match(
