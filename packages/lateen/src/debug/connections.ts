@@ -33,20 +33,24 @@ interface Entry {
 /** In place of a nonce: the proxy came back with all that it should have, and was sent nothing. */
 const UNCHANGED = "unchanged";
 
+const PREFIX = "type.googleapis.com/";
+
 /** Istio's short names of resource types, as `ps` prints them. */
 const SHORT_NAMES: ReadonlyMap<string, string> = new Map([
-  ["envoy.config.cluster.v3.Cluster", "CDS"],
-  ["envoy.config.listener.v3.Listener", "LDS"],
-  ["envoy.config.endpoint.v3.ClusterLoadAssignment", "EDS"],
-  ["envoy.config.route.v3.RouteConfiguration", "RDS"],
-  ["envoy.config.route.v3.VirtualHost", "VHDS"],
-  ["envoy.extensions.transport_sockets.tls.v3.Secret", "SDS"],
-  ["envoy.config.core.v3.TypedExtensionConfig", "ECDS"],
+  [`${PREFIX}envoy.config.cluster.v3.Cluster`, "CDS"],
+  [`${PREFIX}envoy.config.listener.v3.Listener`, "LDS"],
+  [`${PREFIX}envoy.config.endpoint.v3.ClusterLoadAssignment`, "EDS"],
+  [`${PREFIX}envoy.config.route.v3.RouteConfiguration`, "RDS"],
+  [`${PREFIX}envoy.config.route.v3.VirtualHost`, "VHDS"],
+  [`${PREFIX}envoy.extensions.transport_sockets.tls.v3.Secret`, "SDS"],
+  [`${PREFIX}envoy.config.core.v3.TypedExtensionConfig`, "ECDS"],
 ]);
 
 export function shortTypeName(type: string): string {
+  const known = SHORT_NAMES.get(type);
+  if (known !== undefined) return known;
   const name = type.slice(type.lastIndexOf("/") + 1);
-  return SHORT_NAMES.get(name) ?? name;
+  return SHORT_NAMES.get(`${PREFIX}${name}`) ?? name;
 }
 
 /** Who is connected and how far each is: the source of `/debug/syncz` and of the push metrics. */

@@ -53,16 +53,23 @@ export interface InboundListenerInput {
   readonly mtls: MutualTlsMode;
 }
 
-export function virtualInbound(input: InboundListenerInput): Listener {
+/** What the listeners of all workloads of a mesh have in common, given one mode. */
+export function commonInboundChains(
+  input: Pick<InboundListenerInput, "mesh" | "trustDomains" | "mtls">,
+): readonly FilterChain[] {
+  return [blackhole(), ...chains(input, undeclared(input.mtls))];
+}
+
+/** `common` is `commonInboundChains` of the same input, made once for many. */
+export function virtualInbound(
+  input: InboundListenerInput,
+  common: readonly FilterChain[] = commonInboundChains(input),
+): Listener {
   const ports = [...input.ports].sort((a, b) => a.targetPort - b.targetPort);
   return {
     name: VIRTUAL_INBOUND,
     address: socketAddress("0.0.0.0", INBOUND_PORT),
-    filterChains: [
-      blackhole(),
-      ...chains(input, undeclared(input.mtls)),
-      ...ports.flatMap(port => chains(input, declared(port))),
-    ],
+    filterChains: [...common, ...ports.flatMap(port => chains(input, declared(port)))],
     listenerFilters: [ORIGINAL_DST, ...inspectors(ports.map(inspected), input.mtls)],
     listenerFiltersTimeout: SNIFF_TIMEOUT,
     continueOnListenerFiltersTimeout: true,
@@ -134,7 +141,10 @@ function undeclared(mtls: MutualTlsMode): Target {
   };
 }
 
-function chains(input: InboundListenerInput, target: Target): FilterChain[] {
+function chains(
+  input: Pick<InboundListenerInput, "mesh" | "trustDomains">,
+  target: Target,
+): FilterChain[] {
   return chainKinds(target.protocol, target.mtls).map(kind => ({
     name: kind.http ? target.httpChainName : target.tcpChainName,
     filterChainMatch: match(target, kind),

@@ -1,10 +1,12 @@
 /** Listeners (LDS): outbound ones by scope, the inbound one by workload, a gateway's by its ports. */
+import type { FilterChain } from "@lateen/envoy-api/envoy/config/listener/v3/listener_components.js";
 import type { CellFamily, Graph } from "../../flow/types.ts";
 import { MESH_KEY } from "../../model/inputs.ts";
 import type { Model } from "../../model/model.ts";
 import type { ProxyClass } from "../../model/proxies.ts";
+import type { MutualTlsMode } from "../../model/types.ts";
 import { encodeListener } from "../encode.ts";
-import { virtualInbound } from "../listener-inbound.ts";
+import { commonInboundChains, virtualInbound } from "../listener-inbound.ts";
 import { VIRTUAL_INBOUND } from "../names.ts";
 import type { EncodedResource } from "../resource.ts";
 import { joinKey, sameResource, splitViewKey, type TypeResources } from "./family.ts";
@@ -16,6 +18,7 @@ type Encoded = EncodedResource | undefined;
 const OUTBOUND = "outbound|";
 const INBOUND = "inbound|";
 const GATEWAY = "gateway|";
+const MUTUAL_TLS_MODES: readonly MutualTlsMode[] = ["STRICT", "PERMISSIVE", "DISABLE"];
 
 export function createListenerResources(
   graph: Graph,
@@ -68,7 +71,8 @@ function namedView(proxy: ProxyClass, name: string): string {
 /** Key: an inbound set. */
 function createInbound(graph: Graph, model: Model): CellFamily<Encoded> {
   const { inputs, proxies } = model;
-  const reads = [inputs.mesh, proxies.inboundSets];
+  const common = createCommonInbound(graph, model);
+  const reads = [inputs.mesh, proxies.inboundSets, common];
   return graph.cells<Encoded>(
     { name: "inbound listeners", reads, equals: sameResource },
     (key, read) => {
@@ -80,13 +84,29 @@ function createInbound(graph: Graph, model: Model): CellFamily<Encoded> {
         (port, i) => set.ports.findIndex(other => other.targetPort === port.targetPort) === i,
       );
       return encodeListener(
-        virtualInbound({
-          mesh,
-          trustDomains: [mesh.trustDomain],
-          ports: ports.map(port => ({ ...port, mtls: set.mtls })),
-          mtls: set.mtls,
-        }),
+        virtualInbound(
+          {
+            mesh,
+            trustDomains: [mesh.trustDomain],
+            ports: ports.map(port => ({ ...port, mtls: set.mtls })),
+            mtls: set.mtls,
+          },
+          read.cell(common, set.mtls),
+        ),
       );
+    },
+  );
+}
+
+/** Key: a mode of mutual TLS. Half of every inbound listener, and the same for all workloads. */
+function createCommonInbound(graph: Graph, { inputs }: Model): CellFamily<readonly FilterChain[]> {
+  return graph.cells<readonly FilterChain[]>(
+    { name: "common inbound chains", reads: [inputs.mesh] },
+    (key, read) => {
+      const mesh = read.get(inputs.mesh, MESH_KEY);
+      const mtls = MUTUAL_TLS_MODES.find(mode => mode === key);
+      if (mesh === undefined || mtls === undefined) return [];
+      return commonInboundChains({ mesh, trustDomains: [mesh.trustDomain], mtls });
     },
   );
 }
