@@ -36,7 +36,7 @@ export const applyCommand: Command = {
     const mesh = await ctx.mesh();
     const resources = new Resources(mesh);
     let failures = 0;
-    for (const manifest of manifests) {
+    for (const { manifest, origin } of manifests) {
       try {
         const namespace =
           manifest.metadata.namespace ?? stringFlag(call, "namespace") ?? ctx.namespace;
@@ -44,7 +44,9 @@ export const applyCommand: Command = {
       } catch (error) {
         // One broken object does not keep the others of the same file out.
         if (!(error instanceof UserError)) throw error;
-        ctx.stderr.write(`${manifest.kind} ${manifest.metadata.name}: ${error.message}\n`);
+        ctx.stderr.write(
+          `${origin}: ${manifest.kind} ${manifest.metadata.name}: ${error.message}\n`,
+        );
         if (error.hint !== undefined) ctx.stderr.write(`${error.hint}\n`);
         failures++;
       }

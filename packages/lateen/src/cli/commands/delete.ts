@@ -54,7 +54,7 @@ async function fromFiles(
   const resources = new Resources(mesh);
   const manifests = await readManifests(ctx, files);
   return Promise.all(
-    manifests.map(async manifest => ({
+    manifests.map(async ({ manifest }) => ({
       resource: await resources.byKind(manifest.apiVersion, manifest.kind),
       namespace: manifest.metadata.namespace ?? ctx.namespace,
       name: manifest.metadata.name ?? "",

@@ -1,4 +1,6 @@
 /** Reads objects from `-f` arguments: files, folders (not those within), `-` is standard input. */
+import type { JsonObject } from "../../api/kind.ts";
+import { objectAt, stringAt } from "../../sources/json.ts";
 import { UserError } from "../command.ts";
 import type { CliContext } from "../context.ts";
 
@@ -13,11 +15,18 @@ export interface Manifest {
   readonly [key: string]: unknown;
 }
 
+/** An object and where it is from. */
+export interface PlacedManifest {
+  readonly manifest: Manifest;
+  /** `file.yaml:12`. */
+  readonly origin: string;
+}
+
 export async function readManifests(
   ctx: CliContext,
   files: readonly string[],
-): Promise<Manifest[]> {
-  const found: Manifest[] = [];
+): Promise<PlacedManifest[]> {
+  const found: PlacedManifest[] = [];
   for (const name of files) {
     if (name === "-")
       found.push(...(await parseManifests(await ctx.readStdin(), "standard input")));
@@ -29,65 +38,34 @@ export async function readManifests(
   return found;
 }
 
-async function parseManifests(text: string, source: string): Promise<Manifest[]> {
+/** Every problem of a source is told, not only its first; nothing of it is applied then. */
+async function parseManifests(text: string, source: string): Promise<PlacedManifest[]> {
   // Loaded only here: most commands read no files.
-  const { LineCounter, parseAllDocuments } = await import("yaml");
-  const lines = new LineCounter();
-  const documents = parseAllDocuments(text, { lineCounter: lines, uniqueKeys: true });
-  if (!Array.isArray(documents)) return [];
-  return documents.flatMap(document => {
-    const [error] = document.errors;
-    if (error !== undefined) {
-      const { line, col } = lines.linePos(error.pos[0]);
-      throw new UserError(`${source}:${line}:${col}: ${withoutPlace(error.message)}`);
-    }
-    const value = valueOf(document, source);
-    if (value === null) return [];
-    const { line } = lines.linePos(document.range?.[0] ?? 0);
-    return flatten(value, `${source}:${line}`);
+  const { parseText } = await import("../../sources/files/parse.ts");
+  const { objects, problems } = parseText(text, source.endsWith(".json"), new Map(), new Map());
+  const wrong = problems.map(({ line, column, message }) => {
+    const place = column === undefined ? line : `${line}:${column}`;
+    return `${source}:${place}: ${message}`;
   });
+  const found: PlacedManifest[] = [];
+  for (const { object, line } of objects) {
+    const origin = `${source}:${line}`;
+    if (!isManifest(object)) wrong.push(`${origin}: ${whatIsMissing(object)}`);
+    else found.push({ manifest: object, origin });
+  }
+  if (wrong.length > 0) throw new UserError(wrong.join("\n"));
+  return found;
 }
 
-/** Aliases that unfold without end, and nesting deeper than any object has, are the file's fault. */
-function valueOf(document: { toJS(options: { maxAliasCount: number }): unknown }, source: string) {
-  try {
-    return document.toJS({ maxAliasCount: MAX_ALIASES });
-  } catch (error) {
-    const reason = error instanceof Error ? error.message : String(error);
-    throw new UserError(`${source}: this YAML can not be read: ${reason}`);
-  }
+function whatIsMissing(object: JsonObject): string {
+  const named = stringAt(object, "kind") || "this";
+  if (stringAt(object, "apiVersion") === "") return `${named} has no apiVersion`;
+  if (stringAt(object, "kind") === "") return "this has no kind";
+  return `${named} has no metadata.name`;
 }
 
-const MAX_ALIASES = 100;
-
-/** The library says once more where it is, and shows the text. */
-function withoutPlace(message: string): string {
-  return (message.split("\n")[0] ?? "").replace(/ at line \d+, column \d+:?$/, "");
-}
-
-function flatten(value: unknown, where: string): Manifest[] {
-  if (!isManifest(value)) {
-    throw new UserError(`${where}: this is not an object with apiVersion, kind and metadata`);
-  }
-  if (value.kind === "List" && Array.isArray(value["items"])) {
-    return value["items"].flatMap((item: unknown) => flatten(item, where));
-  }
-  if (
-    typeof value.metadata?.name !== "string" &&
-    typeof value.metadata?.["generateName"] !== "string"
-  ) {
-    throw new UserError(`${where}: ${value.kind} has no metadata.name`);
-  }
-  return [value];
-}
-
-function isManifest(value: unknown): value is Manifest {
-  return (
-    typeof value === "object" &&
-    value !== null &&
-    "apiVersion" in value &&
-    typeof value.apiVersion === "string" &&
-    "kind" in value &&
-    typeof value.kind === "string"
-  );
+function isManifest(object: JsonObject): object is JsonObject & Manifest {
+  const metadata = objectAt(object, "metadata");
+  const isNamed = stringAt(metadata, "name") !== "" || stringAt(metadata, "generateName") !== "";
+  return isNamed && stringAt(object, "apiVersion") !== "" && stringAt(object, "kind") !== "";
 }

@@ -1,7 +1,8 @@
 /** Kubernetes objects in YAML and JSON text, with the line that each begins on. */
-import { type Document, LineCounter, parseAllDocuments } from "yaml";
 import type { Json, JsonObject } from "../../api/kind.ts";
 import { arrayAt, findExcess, isObject, stringAt } from "../json.ts";
+import { readYaml } from "../yaml-documents.ts";
+import { MAX_YAML_DEPTH } from "../yaml-limits.ts";
 
 export interface ParsedObject {
   readonly object: JsonObject;
@@ -11,6 +12,7 @@ export interface ParsedObject {
 
 export interface ParseProblem {
   readonly line: number;
+  readonly column?: number | undefined;
   readonly message: string;
 }
 
@@ -18,10 +20,6 @@ export interface ParsedText {
   readonly objects: readonly ParsedObject[];
   readonly problems: readonly ParseProblem[];
 }
-
-const MAX_DEPTH = 100;
-/** More would be a bomb: YAML's aliases multiply. */
-const MAX_ALIASES = 100;
 
 /** Documents of a file by their text: those that stay as they are need not be parsed again. */
 export type DocumentCache = ReadonlyMap<string, ParsedText>;
@@ -44,8 +42,8 @@ export function parseText(
     const parsed = known.get(chunk) ?? seen.get(chunk) ?? parseYaml(chunk);
     seen.set(chunk, parsed);
     for (const { object, line } of parsed.objects) objects.push({ object, line: line + before });
-    for (const { message, line } of parsed.problems)
-      problems.push({ message, line: line + before });
+    for (const problem of parsed.problems)
+      problems.push({ ...problem, line: problem.line + before });
   }
   return { objects, problems };
 }
@@ -70,33 +68,21 @@ function chunksOf(text: string): Chunk[] {
 }
 
 function parseYaml(text: string): ParsedText {
+  const { documents, problems } = readYaml(text);
   const objects: ParsedObject[] = [];
-  const problems: ParseProblem[] = [];
-  const lines = new LineCounter();
-  for (const document of documentsOf(text, lines)) {
-    const [error] = document.errors;
-    if (error !== undefined) {
-      const message = error.message.split("\n")[0] ?? "";
-      problems.push({ line: lines.linePos(error.pos[0]).line, message });
-      continue;
-    }
-    const start = document.contents?.range?.[0];
-    if (start === undefined || document.contents === null) continue;
-    const value = jsonOf(document);
-    const { line } = lines.linePos(start);
-    if (typeof value === "string") problems.push({ line, message: value });
+  const all: ParseProblem[] = [...problems];
+  for (const { value, line } of documents) {
     // An empty document (only comments) is nothing to complain about.
-    else if (value.json !== null) {
-      const found = checked(value.json, line);
-      objects.push(...found.objects);
-      problems.push(...found.problems);
-    }
+    if (value === null) continue;
+    const found = checked(value, line);
+    objects.push(...found.objects);
+    all.push(...found.problems);
   }
-  return { objects, problems };
+  return { objects, problems: all };
 }
 
 function checked(value: Json, line: number): ParsedText {
-  const excess = findExcess(value, MAX_DEPTH);
+  const excess = findExcess(value, MAX_YAML_DEPTH);
   const message = excess === undefined ? undefined : `the document has ${excess}`;
   if (message !== undefined || !isObject(value))
     return { objects: [], problems: [{ line, message: message ?? NOT_AN_OBJECT }] };
@@ -113,22 +99,6 @@ function parseJson(text: string): Json | undefined {
     return value;
   } catch {
     return undefined;
-  }
-}
-
-function documentsOf(text: string, lineCounter: LineCounter): readonly Document[] {
-  const documents = parseAllDocuments(text, { lineCounter, prettyErrors: false });
-  return Array.isArray(documents) ? documents : [];
-}
-
-function jsonOf(document: Document): { readonly json: Json } | string {
-  try {
-    const plain: unknown = document.toJS({ maxAliasCount: MAX_ALIASES });
-    // YAML knows values that JSON does not (binary, infinity): from here on there is only JSON.
-    const json: Json = JSON.parse(JSON.stringify(plain ?? null));
-    return { json };
-  } catch (error) {
-    return error instanceof Error ? error.message : String(error);
   }
 }
 

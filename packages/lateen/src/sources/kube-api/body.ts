@@ -1,15 +1,13 @@
 /** Request bodies: JSON or YAML, bounded, with the position of what is wrong. */
-import { parseDocument } from "yaml";
 import type { Json, JsonObject } from "../../api/kind.ts";
 import { findExcess, isObject } from "../json.ts";
 import { type ApiResult, badRequest, failed, succeeded } from "../status.ts";
+import { readYaml } from "../yaml-documents.ts";
+import { MAX_YAML_DEPTH } from "../yaml-limits.ts";
 import { jsonErrorPosition } from "./json-position.ts";
 import { PROTOBUF_TYPE, parseProtobuf } from "./protobuf-body.ts";
 
 export const MAX_BODY_BYTES = 3 * 1024 * 1024;
-const MAX_DEPTH = 100;
-/** More would be a bomb: YAML's aliases multiply. */
-const MAX_ALIASES = 100;
 
 /** Parses by content type; `yaml` says whether YAML is allowed (it contains JSON). */
 export function parseBody(body: Uint8Array, contentType: string): ApiResult<Json> {
@@ -23,7 +21,7 @@ export function parseBody(body: Uint8Array, contentType: string): ApiResult<Json
   const yaml = type.endsWith("yaml");
   const parsed = yaml ? parseYaml(text) : parseJson(text);
   if (!parsed.ok) return parsed;
-  const excess = findExcess(parsed.value, MAX_DEPTH);
+  const excess = findExcess(parsed.value, MAX_YAML_DEPTH);
   return excess === undefined ? parsed : badRequest(`the body has ${excess}`);
 }
 
@@ -55,21 +53,15 @@ function parseJson(text: string): ApiResult<Json> {
 }
 
 function parseYaml(text: string): ApiResult<Json> {
-  const document = parseDocument(text, { prettyErrors: true });
-  const [problem] = document.errors;
+  const { documents, problems } = readYaml(text);
+  const [problem] = problems;
   if (problem !== undefined) {
-    const at = problem.linePos?.[0];
-    const where = at === undefined ? "" : `line ${at.line}, column ${at.col}: `;
-    return badRequest(`the body is not valid YAML: ${where}${problem.message.split("\n")[0]}`);
+    const column = problem.column === undefined ? "" : `, column ${problem.column}`;
+    const where = `line ${problem.line}${column}`;
+    return badRequest(`the body is not valid YAML: ${where}: ${problem.message}`);
   }
-  try {
-    const plain: unknown = document.toJS({ maxAliasCount: MAX_ALIASES });
-    // YAML knows values that JSON does not (binary, infinity): from here on there is only JSON.
-    const value: Json = JSON.parse(JSON.stringify(plain ?? null));
-    return succeeded(value);
-  } catch (error) {
-    return badRequest(
-      `the body is not valid YAML: ${error instanceof Error ? error.message : String(error)}`,
-    );
+  if (documents.length > 1) {
+    return badRequest(`the body has ${documents.length} documents; one is expected`);
   }
+  return succeeded(documents[0]?.value ?? null);
 }
