@@ -88,21 +88,32 @@ test("certificates that name no, several, foreign or smuggled identities are ref
 test("plaintext has no identity, whatever it sends", async () => {
   const peer = await peerOf({ transport: "plaintext", headers: { authorization: "Bearer good" } });
   assert.equal(peer.identity, undefined);
-  assert.equal(maySubscribeSecret(peer.identity, "default"), false);
+  assert.equal(maySubscribeSecret(peer.identity, "default", false), false);
 });
 
 test("a stream may have its own certificate, the roots and its own files, nothing else", () => {
-  assert.equal(maySubscribeSecret(identity, "file-root:system"), true);
-  assert.equal(maySubscribeSecret(undefined, "file-root:system"), false);
-  assert.equal(maySubscribeSecret(identity, "default"), true);
-  assert.equal(maySubscribeSecret(identity, "ROOTCA"), true);
+  assert.equal(maySubscribeSecret(identity, "file-root:system", false), true);
+  assert.equal(maySubscribeSecret(undefined, "file-root:system", false), false);
+  assert.equal(maySubscribeSecret(identity, "default", false), true);
+  assert.equal(maySubscribeSecret(identity, "ROOTCA", false), true);
   fc.assert(
     fc.property(fc.string(), name => {
       fc.pre(name !== "default" && name !== "ROOTCA" && !name.startsWith("file-"));
-      assert.equal(maySubscribeSecret(identity, name), false);
-      assert.equal(maySubscribeSecret(identity, `kubernetes://${name}`), false);
+      assert.equal(maySubscribeSecret(identity, name, false), false);
+      assert.equal(maySubscribeSecret(identity, `kubernetes://${name}`, false), false);
     }),
   );
+});
+
+test("a gateway may have the credentials of its own namespace, and no others", () => {
+  const may = (name: string, isGateway = true) => maySubscribeSecret(identity, name, isGateway);
+  assert.equal(may("kubernetes://shop"), true);
+  assert.equal(may("kubernetes://shop-cacert"), true);
+  assert.equal(may("kubernetes://default/shop"), true);
+  assert.equal(may("kubernetes://shop", false), false);
+  assert.equal(maySubscribeSecret(undefined, "kubernetes://shop", true), false);
+  for (const name of ["other/shop", "/shop", "a/default/shop", "", "default/", "../shop"])
+    assert.equal(may(`kubernetes://${name}`), false, name);
 });
 
 const peer: AuthenticatedPeer = {

@@ -1,4 +1,5 @@
 /** Which Secrets a stream may subscribe to over SDS. */
+import { parseSpiffeId } from "../base/spiffe.ts";
 
 /** Istio's names: the workload's own certificate, and the roots that it trusts. */
 export const OWN_CERTIFICATE_SECRET = "default";
@@ -7,12 +8,26 @@ export const TRUST_BUNDLE_SECRET = "ROOTCA";
 /** Files in the proxy's own file system: the answer holds their names, which the asker has sent. */
 const OWN_FILES = /^file-(root|cert):/;
 
+/** Users' own certificates: `kubernetes://NAME`, or `kubernetes://NAMESPACE/NAME`. */
+const CREDENTIAL = /^kubernetes:\/\/(?:([^/]+)\/)?[^/]+$/;
+
 /**
  * A stream gets its own identity's certificate, the trust bundle and references to its own files,
- * and nothing else; without an identity (plaintext) nothing at all. Whatever is not named here is
+ * and nothing else; without an identity (plaintext) nothing at all. A gateway also gets the
+ * credentials in its own namespace, as Istio lets gateways read the Secrets there. Whatever is not named here is
  * refused, so that a new kind of Secret has to be let in on purpose.
  */
-export function maySubscribeSecret(identity: string | undefined, name: string): boolean {
+export function maySubscribeSecret(
+  identity: string | undefined,
+  name: string,
+  isGateway: boolean,
+): boolean {
   if (identity === undefined) return false;
+  const credential = CREDENTIAL.exec(name);
+  if (credential !== null) {
+    const own = parseSpiffeId(identity)?.namespace;
+    const [, namespace = own] = credential;
+    return isGateway && own !== undefined && namespace === own;
+  }
   return name === OWN_CERTIFICATE_SECRET || name === TRUST_BUNDLE_SECRET || OWN_FILES.test(name);
 }

@@ -19,6 +19,7 @@ import type { WatchSet } from "../flow/watch-types.ts";
 import { objectKey } from "../model/inputs.ts";
 import type { ProxyClass } from "../model/proxies.ts";
 import type { ConnectedProxy } from "../model/types.ts";
+import { isGatewayPod } from "../proxy/gateway-pod.ts";
 import type { Rejections } from "../status/rejections.ts";
 import { TypeUrl } from "../xds/resource.ts";
 import type { MeshGraph } from "./mesh-graph.ts";
@@ -170,13 +171,20 @@ class GraphConnection implements Connection {
   #secrets(names: readonly string[]): WatchSet<Resource | undefined> {
     const { secrets } = this.#options.subscriptions;
     const identity = this.#peer.identity ?? "";
-    const may = (name: string) => maySubscribeSecret(this.#peer.identity, name);
+    const isGateway = this.#isGateway();
+    const may = (name: string) => maySubscribeSecret(this.#peer.identity, name, isGateway);
     const allowed = names.filter(may);
     const denied = names.filter(name => !may(name));
     if (allowed.includes(OWN_CERTIFICATE_SECRET)) this.#holdCertificate();
     if (allowed.length === 0) return secrets("", denied);
     if (denied.length === 0) return secrets(identity, allowed);
     return joinWatchSets([secrets(identity, allowed), secrets("", denied)]);
+  }
+
+  /** What its Pod says: what a proxy says of itself opens no Secret. */
+  #isGateway(): boolean {
+    const pod = this.#options.mesh.inputs.pods.get(this.pod);
+    return this.#class.type === "router" && pod !== undefined && isGatewayPod(pod);
   }
 
   has(type: string, versions: ReadonlyMap<string, string>): void {

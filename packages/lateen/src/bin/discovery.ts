@@ -15,7 +15,7 @@ import { ControlPlaneMetrics } from "../debug/metrics.ts";
 import { debugRoutes } from "../debug/routes.ts";
 import type { InputCollection } from "../flow/types.ts";
 import { MESH_KEY } from "../model/inputs.ts";
-import type { Mesh, TrustBundle, WorkloadCertificate } from "../model/types.ts";
+import type { Credential, Mesh, TrustBundle, WorkloadCertificate } from "../model/types.ts";
 import { AdsServer } from "../net/ads-server.ts";
 import { type HttpListener, serveHttp } from "../net/http-server.ts";
 import { apiSource } from "../sources/api-source.ts";
@@ -215,12 +215,14 @@ export async function startDiscovery(options: DiscoveryOptions): Promise<Running
 interface IdentityInputs {
   readonly certificates: InputCollection<WorkloadCertificate>;
   readonly bundles: InputCollection<TrustBundle>;
+  readonly credentials: InputCollection<Credential>;
 }
 
-function declareIdentityInputs({ graph }: MeshGraph): IdentityInputs {
+function declareIdentityInputs({ graph, inputs }: MeshGraph): IdentityInputs {
   return {
     certificates: graph.input("workload certificates"),
     bundles: graph.input("trust bundles"),
+    credentials: inputs.credentials,
   };
 }
 

@@ -18,6 +18,7 @@ import { createInputs, type ModelInputs } from "../model/inputs.ts";
 import { createModel, type Model } from "../model/model.ts";
 import { bindInput, type InputBinding } from "../sources/input-writer.ts";
 import { createResources } from "../xds/resources/resources.ts";
+import { credentialBinding } from "./credential-input.ts";
 
 export interface MeshGraph {
   readonly graph: Graph;
@@ -46,5 +47,6 @@ export function inputBindings(inputs: ModelInputs): InputBinding[] {
     bindInput(destinationRuleKind, inputs.destinationRules),
     bindInput(gatewayKind, inputs.gateways),
     bindInput(sidecarKind, inputs.sidecars),
+    credentialBinding(inputs.credentials),
   ];
 }

@@ -17,7 +17,7 @@ import { defaultStreamLimits } from "../discovery/limits.ts";
 import { SnapshotCache } from "../discovery/snapshot.ts";
 import { AdsStream } from "../discovery/stream.ts";
 import { createGraph } from "../flow/graph.ts";
-import type { TrustBundle, WorkloadCertificate } from "../model/types.ts";
+import type { Credential, TrustBundle, WorkloadCertificate } from "../model/types.ts";
 import type { Rejection } from "../status/object-report.ts";
 import { Rejections } from "../status/rejections.ts";
 import { TypeUrl } from "../xds/resource.ts";
@@ -41,6 +41,7 @@ function configSource(mesh: MeshGraph): GraphConfigSource {
   const identity = {
     certificates: secrets.input<WorkloadCertificate>("workload certificates"),
     bundles: secrets.input<TrustBundle>("trust bundles"),
+    credentials: secrets.input<Credential>("credentials"),
   };
   const connections = new ConnectionTable(() => 0);
   const metrics = new ControlPlaneMetrics("test", {

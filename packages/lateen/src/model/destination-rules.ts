@@ -33,6 +33,8 @@ export interface DestinationRules {
   readonly rules: Collection<DestinationRuleRow>;
   /** By rule: lists of clusters and of endpoints depend on these, not on policies. */
   readonly subsets: Collection<Readonly<Record<string, Subset["labels"]>>>;
+  /** Rules that name a credential, which holds at gateways only. */
+  readonly credentials: Collection<true>;
   /** Key: `client namespace|service`; the rule that holds, or "". */
   readonly holding: CellFamily<RuleKey | "">;
   readonly directory: RuleDirectory;
@@ -72,9 +74,21 @@ export function createDestinationRules(
   const subsets = graph.derive(rules, { name: "subset labels" }, (_key, rule) =>
     Object.fromEntries(rule.subsets.map(({ name, labels }) => [name, labels])),
   );
+  const credentials = graph.deriveMany<DestinationRuleRow, true>(
+    rules,
+    { name: "rules with credentials" },
+    (key, rule) => (namesCredential(rule) ? [[key, true]] : []),
+  );
   const directory = createDirectory(graph, rules);
   const holding = createHolding(graph, directory, services, names);
-  return { rules, subsets, holding, directory };
+  return { rules, subsets, credentials, holding, directory };
+}
+
+function namesCredential({ policy, subsets }: DestinationRuleRow): boolean {
+  const policies = [policy, ...subsets.map(subset => subset.policy)];
+  return policies
+    .flatMap(each => (each === undefined ? [] : [each, ...Object.values(each.ports)]))
+    .some(each => (each.tls?.credentialName ?? "") !== "");
 }
 
 /** Where rules are found (`findRule`). */
@@ -214,7 +228,7 @@ function clientTls(tls: ApiClientTls | undefined): ClientTls | undefined {
     caCertificates: tls.caCertificates,
     clientCertificate: tls.clientCertificate,
     privateKey: tls.privateKey,
-    credentialName: tls.credentialName,
+    credentialName: tls.credentialName === "" ? undefined : tls.credentialName,
     insecureSkipVerify: tls.insecureSkipVerify ?? false,
   };
 }

@@ -1,5 +1,7 @@
 /** Findings about Gateways: selectors that select nothing, servers that others shut out. */
 import type { Gateway } from "../api/gateway/schema.ts";
+import type { Diagnostic } from "../base/diagnostic.ts";
+import { parseSpiffeId } from "../base/spiffe.ts";
 import type { Graph, SelectableIndex } from "../flow/types.ts";
 import { type Findings, findingsOf, selectsNothing, warning } from "./finding.ts";
 import { mergeGateways, type RejectedServer, type RouteNames } from "./gateways.ts";
@@ -29,19 +31,45 @@ export function gatewayFindings(
     (_key, set) => set.gateways,
   );
   return findingsOf<Gateway>(graph, "Gateway", inputs.gateways, {
-    reads: [rejected, pods, connected],
+    reads: [rejected, pods, connected, inputs.credentials],
     fn: (gateway, read) => {
       const key = objectKey(gateway.metadata);
       const { selector } = gateway.spec;
       const query = { namespace: undefined, matchLabels: selector };
-      const served = read.keysOf(connected, key).length > 0 || read.select(pods, query).length > 0;
+      const selected = read.select(pods, query);
+      const served = read.keysOf(connected, key).length > 0 || selected.length > 0;
       const conflicts = (read.get(rejected, selectorId(gateway)) ?? [])
         .filter(server => server.gateway === key)
         .map(({ index, reason }) =>
           warning(`spec.servers[${index}]`, "ConflictingGateways", `has no effect: ${reason}`),
         );
-      return served ? conflicts : [selectsNothing("spec.selector", selector), ...conflicts];
+      if (!served) return [selectsNothing("spec.selector", selector), ...conflicts];
+      const namespaces = [
+        ...new Set(selected.flatMap(pod => parseSpiffeId(pod.serviceAccount)?.namespace ?? [])),
+      ];
+      const missing = missingCredentials(gateway, namespaces, name =>
+        namespaces.some(each => read.get(inputs.credentials, `${each}/${name}`) !== undefined),
+      );
+      return [...conflicts, ...missing];
     },
+  });
+}
+
+/** Istio looks for the Secret where the gateway's pods are, wherever the Gateway is. */
+function missingCredentials(
+  gateway: Gateway,
+  namespaces: readonly string[],
+  isThere: (name: string) => boolean,
+): Diagnostic[] {
+  if (namespaces.length === 0) return [];
+  const where = [...namespaces].sort().join(" or ");
+  return gateway.spec.servers.flatMap((server, index) => {
+    const name = server.tls?.credentialName ?? "";
+    if (name === "" || isThere(name)) return [];
+    const message = `found "${name}", want a Secret with a certificate in the namespace of the gateway's pods: ${where}`;
+    return [
+      warning(`spec.servers[${index}].tls.credentialName`, "ReferencedResourceNotFound", message),
+    ];
   });
 }
 

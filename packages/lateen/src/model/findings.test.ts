@@ -11,6 +11,7 @@ import {
   virtualService,
 } from "../../test/support/mesh-objects.ts";
 import type { JsonObject } from "../api/kind.ts";
+import { Redacted } from "../base/redacted.ts";
 
 function mesh(): TestMesh {
   const made = new TestMesh();
@@ -186,4 +187,33 @@ test("a second Sidecar for a whole namespace, and a host that a Service has", ()
   assert.deepEqual(found(made, "ServiceEntry/shop/e"), [
     `spec.hosts[0] HostTaken: ${host} is described by Service shop/x`,
   ]);
+});
+
+test("a credential that is not where the gateway's pods are", () => {
+  const made = mesh();
+  const labels = { istio: "gateway" };
+  const tls = { mode: "SIMPLE", credentialName: "shop" };
+  const port = { number: 443, name: "https", protocol: "HTTPS" };
+  const server = { port, hosts: ["a.example"], tls };
+  made.set(made.inputs.pods, pod({ at: "edge/gw", labels }, { ip: "10.0.0.1" }));
+  made.set(
+    made.inputs.gateways,
+    gateway({ at: "shop/g" }, { selector: labels, servers: [server] }),
+  );
+  const set = (key: string): void => {
+    const row = {
+      certificateChain: "c",
+      privateKey: new Redacted("k"),
+      roots: "",
+      revocations: "",
+    };
+    made.graph.commit({ source: "test" }, writer => writer.set(made.inputs.credentials, key, row));
+  };
+  const message =
+    'ReferencedResourceNotFound: found "shop", want a Secret with a certificate in the namespace of the gateway\'s pods: edge';
+  const missing = [`spec.servers[0].tls.credentialName ${message}`];
+  set("shop/shop");
+  assert.deepEqual(found(made, "Gateway/shop/g"), missing);
+  set("edge/shop");
+  assert.deepEqual(found(made, "Gateway/shop/g"), []);
 });

@@ -11,7 +11,7 @@ import type { Sidecar } from "../api/sidecar/schema.ts";
 import type { VirtualService } from "../api/virtual-service/schema.ts";
 import type { WorkloadEntry } from "../api/workload-entry/schema.ts";
 import type { Graph, InputCollection } from "../flow/types.ts";
-import type { ConnectedProxy, Mesh } from "./types.ts";
+import type { ConnectedProxy, Credential, Mesh } from "./types.ts";
 
 /** Objects by `namespace/name` (`objectKey`), the mesh by `MESH_KEY`, proxies by connection. */
 export interface ModelInputs {
@@ -26,6 +26,7 @@ export interface ModelInputs {
   readonly destinationRules: InputCollection<DestinationRule>;
   readonly gateways: InputCollection<Gateway>;
   readonly sidecars: InputCollection<Sidecar>;
+  readonly credentials: InputCollection<Credential>;
   readonly proxies: InputCollection<ConnectedProxy>;
 }
 
@@ -44,6 +45,7 @@ export function createInputs(graph: Graph): ModelInputs {
     destinationRules: graph.input("DestinationRule"),
     gateways: graph.input("Gateway"),
     sidecars: graph.input("Sidecar"),
+    credentials: graph.input("credentials"),
     proxies: graph.input("proxies"),
   };
 }

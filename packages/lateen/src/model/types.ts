@@ -224,6 +224,21 @@ export interface WorkloadCertificate {
   readonly notAfter: number;
 }
 
+/**
+ * A certificate of a user's own, from a Secret: an input row under the Secret's `namespace/name`.
+ * What is missing in the Secret is "".
+ */
+export interface Credential {
+  /** PEM: the certificate, then intermediates if any. */
+  readonly certificateChain: string;
+  /** PEM. */
+  readonly privateKey: Redacted<string>;
+  /** PEM: what the other side's certificates are checked against. */
+  readonly roots: string;
+  /** PEM: certificates that are revoked. */
+  readonly revocations: string;
+}
+
 /** What peers are checked against: an input row under the trust domain. */
 export interface TrustBundle {
   readonly trustDomain: string;

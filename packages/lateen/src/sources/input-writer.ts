@@ -42,6 +42,8 @@ export interface LastGood {
 /** A kind and the collection that its objects go to. Made by `bindInput`. */
 export interface InputBinding {
   readonly kind: Kind;
+  /** Its objects hold keys, so they are never written down as last good ones. */
+  readonly sensitive?: boolean;
   /** Decodes; the row is set only when `write` is called, inside a commit. */
   decode(object: JsonObject): {
     readonly diagnostics: readonly Diagnostic[];
@@ -194,7 +196,8 @@ export class InputWriter {
     }
     const decoded = binding.decode(change.object);
     const write = decoded.write ?? this.#fallBack(binding, change, key);
-    if (decoded.write !== undefined) this.#remember(change.kind, key, change.object);
+    if (decoded.write !== undefined && binding.sensitive !== true)
+      this.#remember(change.kind, key, change.object);
     const row = diagnosticsOf(change, decoded.diagnostics, decoded.write !== undefined);
     return writer => {
       write?.(writer, key);

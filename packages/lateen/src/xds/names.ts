@@ -117,13 +117,41 @@ export function httpStatPrefix(direction: "outbound" | "inbound", listener: stri
   return `${direction}_${listener};`;
 }
 
+/** Certificates in the proxy's own files: `file-cert:CHAIN~KEY`, `file-root:PATH`. */
+export function fileCertificateName(chain: string | undefined, key: string | undefined): string {
+  return `file-cert:${chain ?? ""}~${key ?? ""}`;
+}
+
+export function fileRootName(path: string): string {
+  return `file-root:${path}`;
+}
+
+const CREDENTIAL_PREFIX = "kubernetes://";
+export const ROOTS_SUFFIX = "-cacert";
+
 /** Gateway credentials: `kubernetes://name`, and `-cacert` for the roots of the clients. */
 export function credentialSecretName(credential: string): string {
-  return `kubernetes://${credential}`;
+  return `${CREDENTIAL_PREFIX}${credential}`;
 }
 
 export function credentialRootSecretName(credential: string): string {
-  return `kubernetes://${credential}-cacert`;
+  return `${CREDENTIAL_PREFIX}${credential}${ROOTS_SUFFIX}`;
+}
+
+/** undefined: not the name of a credential. Without a namespace it is the asker's. */
+export function parseCredentialName(
+  name: string,
+):
+  | { readonly namespace: string | undefined; readonly secret: string; readonly roots: boolean }
+  | undefined {
+  if (!name.startsWith(CREDENTIAL_PREFIX)) return undefined;
+  const path = name.slice(CREDENTIAL_PREFIX.length);
+  const slash = path.indexOf("/");
+  const full = path.slice(slash + 1);
+  const roots = full.endsWith(ROOTS_SUFFIX);
+  const secret = roots ? full.slice(0, -ROOTS_SUFFIX.length) : full;
+  if (secret === "" || secret.includes("/")) return undefined;
+  return { namespace: slash < 0 ? undefined : path.slice(0, slash), secret, roots };
 }
 
 /** Where a cluster or route came from, in `metadata.filter_metadata.istio.config`. */

@@ -1,6 +1,6 @@
 /** Secrets, the only resources that hold keys. They are sent to who may have them and nobody else. */
 import type { Secret } from "@lateen/envoy-api/envoy/extensions/transport_sockets/tls/v3/secret.js";
-import type { TrustBundle, WorkloadCertificate } from "../model/types.ts";
+import type { Credential, TrustBundle, WorkloadCertificate } from "../model/types.ts";
 import { contentVersion, encodeSecret } from "./encode.ts";
 import { IDENTITY_SECRET, ROOT_SECRET } from "./names.ts";
 import type { EncodedResource } from "./resource.ts";
@@ -22,7 +22,30 @@ export function trustBundleSecret(bundles: readonly TrustBundle[]): EncodedResou
   return encodeSecret(rootSecret(ROOT_SECRET, pem), contentVersion(pem));
 }
 
-/** A gateway's credential, under `kubernetes://name`. */
+/** undefined: the Secret holds no certificate with its key. */
+export function credentialCertificateSecret(
+  name: string,
+  { certificateChain, privateKey }: Credential,
+): EncodedResource | undefined {
+  const key = privateKey.reveal();
+  if (certificateChain === "" || key === "") return undefined;
+  const chain = bytes(certificateChain);
+  // A certificate has one key, so its content says all.
+  return encodeSecret(certificateSecret(name, chain, bytes(key)), contentVersion(chain));
+}
+
+/** undefined: the Secret holds no roots. */
+export function credentialRootsSecret(
+  name: string,
+  { roots, revocations }: Credential,
+): EncodedResource | undefined {
+  if (roots === "") return undefined;
+  const trustedCa = { inlineBytes: bytes(roots) };
+  const crl = revocations === "" ? undefined : { inlineBytes: bytes(revocations) };
+  const version = contentVersion(bytes(`${roots}\n${revocations}`));
+  return encodeSecret({ name, validationContext: { trustedCa, crl } }, version);
+}
+
 export function certificateSecret(
   name: string,
   certificateChain: Uint8Array,

@@ -25,6 +25,8 @@ import { ADS, ADS_WITH_TIMEOUT, extension } from "./message.ts";
 import {
   credentialRootSecretName,
   credentialSecretName,
+  fileCertificateName,
+  fileRootName,
   IDENTITY_SECRET,
   ROOT_SECRET,
   SYSTEM_ROOT_SECRET,
@@ -123,6 +125,10 @@ export function originationSocket(tls: ClientTls, alpn: readonly string[]): Tran
 export interface ServerTls {
   readonly mode: "SIMPLE" | "MUTUAL" | "OPTIONAL_MUTUAL" | "ISTIO_MUTUAL";
   readonly credentialName: string | undefined;
+  /** Files in the proxy's own file system, where there is no credential. */
+  readonly serverCertificate: string | undefined;
+  readonly privateKey: string | undefined;
+  readonly caCertificates: string | undefined;
   readonly subjectAltNames: readonly string[];
   readonly minProtocolVersion: TlsVersion | undefined;
   readonly maxProtocolVersion: TlsVersion | undefined;
@@ -133,12 +139,7 @@ export type TlsVersion = "TLSV1_0" | "TLSV1_1" | "TLSV1_2" | "TLSV1_3";
 
 export function gatewayServerSocket(tls: ServerTls, alpn: readonly string[]): TransportSocket {
   const context: CommonTlsContext = { tlsParams: serverParams(tls), alpnProtocols: [...alpn] };
-  const credential = tls.credentialName;
-  if (tls.mode === "ISTIO_MUTUAL" || credential === undefined) {
-    context.tlsCertificateSdsSecretConfigs = [meshSecret(IDENTITY_SECRET)];
-  } else {
-    context.tlsCertificateSdsSecretConfigs = [userSecret(credentialSecretName(credential))];
-  }
+  context.tlsCertificateSdsSecretConfigs = [serverCertificate(tls)];
   const root = gatewayRoot(tls);
   if (root !== undefined) {
     context.combinedValidationContext = {
@@ -152,10 +153,20 @@ export function gatewayServerSocket(tls: ServerTls, alpn: readonly string[]): Tr
   });
 }
 
+function serverCertificate(tls: ServerTls): SdsSecretConfig {
+  if (tls.mode === "ISTIO_MUTUAL") return meshSecret(IDENTITY_SECRET);
+  if (tls.credentialName !== undefined) return userSecret(credentialSecretName(tls.credentialName));
+  return userSecret(fileCertificateName(tls.serverCertificate, tls.privateKey));
+}
+
 function gatewayRoot(tls: ServerTls): SdsSecretConfig | undefined {
   if (tls.mode === "ISTIO_MUTUAL") return meshSecret(ROOT_SECRET);
-  if (tls.mode === "SIMPLE" || tls.credentialName === undefined) return undefined;
-  return userSecret(credentialRootSecretName(tls.credentialName));
+  if (tls.mode === "SIMPLE") return undefined;
+  if (tls.credentialName !== undefined)
+    return userSecret(credentialRootSecretName(tls.credentialName));
+  return tls.caCertificates === undefined
+    ? undefined
+    : userSecret(fileRootName(tls.caCertificates));
 }
 
 function serverParams(tls: ServerTls): TlsParameters | undefined {
@@ -179,13 +190,13 @@ function rootOf(tls: ClientTls): SdsSecretConfig | undefined {
   if (tls.insecureSkipVerify) return undefined;
   if (tls.credentialName !== undefined)
     return userSecret(credentialRootSecretName(tls.credentialName));
-  if (tls.caCertificates !== undefined) return userSecret(`file-root:${tls.caCertificates}`);
+  if (tls.caCertificates !== undefined) return userSecret(fileRootName(tls.caCertificates));
   return userSecret(SYSTEM_ROOT_SECRET);
 }
 
 function clientCertificate(tls: ClientTls): SdsSecretConfig {
   if (tls.credentialName !== undefined) return userSecret(credentialSecretName(tls.credentialName));
-  return userSecret(`file-cert:${tls.clientCertificate ?? ""}~${tls.privateKey ?? ""}`);
+  return userSecret(fileCertificateName(tls.clientCertificate, tls.privateKey));
 }
 
 function meshSecret(name: string): SdsSecretConfig {

@@ -93,7 +93,11 @@ export class IdentityControlPlane {
     const graph = createGraph();
     const certificates = graph.input<WorkloadCertificate>("certificates");
     const bundles = graph.input<TrustBundle>("trust bundles");
-    const cells = createSecretCells(graph, { certificates, bundles });
+    const cells = createSecretCells(graph, {
+      certificates,
+      bundles,
+      credentials: graph.input("credentials"),
+    });
     const sets = createWatchSets<Resource | undefined>({ cells, cellKey: viewKey });
     graph.commit({ source: "ca" }, writer =>
       writer.set(bundles, TRUST_DOMAIN, { trustDomain: TRUST_DOMAIN, roots: authority.roots }),
@@ -182,7 +186,7 @@ class IdentitySource implements ConfigSource {
       named: (type, names) => {
         if (type !== secretType) return connection.named(type, names);
         release ??= this.#certificates.hold(identity, held);
-        const allowed = names.filter(name => maySubscribeSecret(peer.identity, name));
+        const allowed = names.filter(name => maySubscribeSecret(peer.identity, name, false));
         return this.#sets.explicit(identity, allowed);
       },
       onReclassified: listener => connection.onReclassified(listener),

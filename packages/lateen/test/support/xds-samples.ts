@@ -342,6 +342,9 @@ export function serverTls(mode: ServerTls["mode"], changes: Partial<ServerTls> =
   return {
     mode,
     credentialName: undefined,
+    serverCertificate: undefined,
+    privateKey: undefined,
+    caCertificates: undefined,
     subjectAltNames: [],
     minProtocolVersion: undefined,
     maxProtocolVersion: undefined,

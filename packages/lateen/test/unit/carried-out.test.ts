@@ -159,3 +159,41 @@ test("the port of a Sidecar's egress listener", () => {
   assert.equal(named(cds, "outbound|80||web.default.svc.cluster.local"), undefined);
   assert.notEqual(named(cds, "outbound|81||other.default.svc.cluster.local"), undefined);
 });
+
+test("a DestinationRule's credential holds at gateways; sidecars trust the system's roots", () => {
+  const tls = "{mode: SIMPLE, sni: a.b, credentialName: out}";
+  const objects = [
+    istio(
+      "ServiceEntry",
+      "out",
+      "{hosts: [a.b], ports: [{number: 443, name: s, protocol: HTTP}], resolution: DNS}",
+    ),
+    istio("DestinationRule", "out", `{host: a.b, trafficPolicy: {tls: ${tls}}}`),
+  ];
+  const root = (proxy: typeof SIDECAR): Json | undefined => {
+    const cluster = named(resources(proxy, ...objects).cds, "outbound|443||a.b");
+    const secret = find(cluster, "validationContextSdsSecretConfig");
+    return find(secret, "name");
+  };
+  assert.equal(root(GATEWAY), "kubernetes://out-cacert");
+  assert.equal(root(SIDECAR), "file-root:system");
+});
+
+test("a Gateway's certificates: a Secret, files, or the mesh's own", () => {
+  const server = (tls: string): Json | undefined => {
+    const port = "{number: 443, name: https, protocol: HTTPS}";
+    const spec = `{servers: [{port: ${port}, hosts: [a.b], tls: ${tls}}]}`;
+    return resources(GATEWAY, istio("Gateway", "edge", spec)).lds[0];
+  };
+  const certificate = (tls: string): Json | undefined =>
+    find(find(server(tls), "tlsCertificateSdsSecretConfigs"), "name");
+  const roots = (tls: string): Json | undefined =>
+    find(find(server(tls), "validationContextSdsSecretConfig"), "name");
+  assert.equal(certificate("{mode: SIMPLE, credentialName: c}"), "kubernetes://c");
+  assert.equal(roots("{mode: SIMPLE, credentialName: c}"), undefined);
+  assert.equal(roots("{mode: MUTUAL, credentialName: c}"), "kubernetes://c-cacert");
+  const files = "serverCertificate: /c.pem, privateKey: /k.pem";
+  assert.equal(certificate(`{mode: SIMPLE, ${files}}`), "file-cert:/c.pem~/k.pem");
+  assert.equal(roots(`{mode: MUTUAL, ${files}, caCertificates: /r.pem}`), "file-root:/r.pem");
+  assert.equal(certificate("{mode: ISTIO_MUTUAL}"), "default");
+});

@@ -39,7 +39,7 @@ test("each field that is not carried out is named", () => {
     ["loadBalancer: {localityLbSetting: {enabled: true}}", "loadBalancer.localityLbSetting"],
     ["loadBalancer: {warmupDurationSecs: 5s}", "loadBalancer.warmupDurationSecs"],
     ["loadBalancer: {warmup: {duration: 5s}}", "loadBalancer.warmup"],
-    ["tls: {mode: SIMPLE, credentialName: a}", "tls.credentialName"],
+    ["tls: {mode: SIMPLE, caCrl: a}", "tls.caCrl"],
     ["tunnel: {targetHost: a, targetPort: 1}", "tunnel"],
     ["proxyProtocol: {version: V2}", "proxyProtocol"],
     ["retryBudget: {percent: 5}", "retryBudget"],

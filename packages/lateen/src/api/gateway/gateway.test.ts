@@ -57,12 +57,26 @@ test("rules and what is not carried out", () => {
       `{servers: [{${port}, hosts: [a], tls: {mode: SIMPLE, credentialName: c}}]}`,
       [
         "error spec.servers[0].tls: may not be set for protocol HTTP, which is without TLS; want protocol HTTPS or TLS",
-        "warning spec.servers[0].tls.mode: value SIMPLE is accepted but not carried out yet",
-        "warning spec.servers[0].tls.credentialName: credentialName is accepted but not carried out yet; it has no effect",
       ],
     ],
     [`{servers: [{${port}, hosts: [a], tls: {httpsRedirect: true}}]}`, []],
     [`{servers: [{${https}, hosts: [a], tls: {mode: ISTIO_MUTUAL}}]}`, []],
+    [`{servers: [{${https}, hosts: [a], tls: {mode: SIMPLE, credentialName: c}}]}`, []],
+    [`{servers: [{${https}, hosts: [a], tls: {mode: MUTUAL, credentialName: c}}]}`, []],
+    [
+      `{servers: [{${https}, hosts: [a], tls: {mode: SIMPLE, serverCertificate: /c, privateKey: /k}}]}`,
+      [],
+    ],
+    [
+      `{servers: [{${https}, hosts: [a], tls: {mode: MUTUAL, serverCertificate: /c, privateKey: /k}}]}`,
+      ["error spec.servers[0].tls.caCertificates: is required for mode MUTUAL with files"],
+    ],
+    [
+      `{servers: [{${https}, hosts: [a], tls: {mode: SIMPLE, serverCertificate: /c}}]}`,
+      [
+        "error spec.servers[0].tls.credentialName: is required for mode SIMPLE; want a Secret, or files in serverCertificate and privateKey",
+      ],
+    ],
     [
       `{servers: [{${https}, hosts: [a], tls: {}}]}`,
       [

@@ -37,8 +37,29 @@ function validateServer(server: GatewayServer, path: string, report: Report): vo
       "NotCarriedOut",
       "found none, which is PASSTHROUGH; that is accepted but not carried out yet",
     );
+  if (tlsPort && server.tls !== undefined) validateCertificates(server.tls, `${path}.tls`, report);
   if (!tlsPort && server.tls !== undefined)
     validatePlainTls(server.port.protocol, server.tls, path, report);
+}
+
+/** Who ends TLS needs a certificate, and who checks clients must know by what. */
+function validateCertificates(
+  tls: NonNullable<GatewayServer["tls"]>,
+  path: string,
+  report: Report,
+): void {
+  const { mode, credentialName = "", credentialNames = [], tlsCertificates = [] } = tls;
+  const { serverCertificate = "", privateKey = "", caCertificates = "" } = tls;
+  if (mode !== "SIMPLE" && mode !== "MUTUAL" && mode !== "OPTIONAL_MUTUAL") return;
+  if (credentialName !== "" || credentialNames.length + tlsCertificates.length > 0) return;
+  if (serverCertificate === "" || privateKey === "")
+    report.error(
+      `${path}.credentialName`,
+      "Required",
+      `is required for mode ${mode}; want a Secret, or files in serverCertificate and privateKey`,
+    );
+  else if (mode !== "SIMPLE" && caCertificates === "")
+    report.error(`${path}.caCertificates`, "Required", `is required for mode ${mode} with files`);
 }
 
 /** Without TLS only HTTP may have `tls`, and only to redirect to HTTPS. */

@@ -122,16 +122,18 @@ export const serverTls = object(
     mode: enumOf(
       ["PASSTHROUGH", "SIMPLE", "MUTUAL", "AUTO_PASSTHROUGH", "ISTIO_MUTUAL", "OPTIONAL_MUTUAL"],
       {
-        notYetValues: ["PASSTHROUGH", "SIMPLE", "MUTUAL", "AUTO_PASSTHROUGH", "OPTIONAL_MUTUAL"],
+        notYetValues: ["PASSTHROUGH", "AUTO_PASSTHROUGH"],
         description: "ISTIO_MUTUAL: clients prove that they are of the mesh.",
       },
     ),
     httpsRedirect: boolean({ description: "Answer plaintext requests by a redirect to HTTPS." }),
-    credentialName: notYet(string()),
+    credentialName: string({
+      description: "Secret with certificate and key, in the namespace of the gateway's pods.",
+    }),
     credentialNames: notYet(optional(list(string(), { minItems: 1, maxItems: 2 }))),
-    serverCertificate: notYet(string()),
-    privateKey: notYet(string({ sensitive: true })),
-    caCertificates: notYet(string()),
+    serverCertificate: string({ description: "File with the certificate chain." }),
+    privateKey: string({ description: "File with the private key.", sensitive: true }),
+    caCertificates: string({ description: "File with the authorities of clients (MUTUAL)." }),
     caCertCredentialName: notYet(string()),
     caCrl: notYet(string()),
     cipherSuites: list(string()),

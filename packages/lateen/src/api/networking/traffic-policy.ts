@@ -96,7 +96,9 @@ const clientTls = object(
     clientCertificate: string({ description: "File with the certificate chain (MUTUAL)." }),
     privateKey: string({ description: "File with the private key (MUTUAL).", sensitive: true }),
     insecureSkipVerify: boolean({ nullable: true }),
-    credentialName: notYet(string()),
+    credentialName: string({
+      description: "At gateways: Secret with what the files hold, in the namespace of its pods.",
+    }),
     caCrl: notYet(string()),
   },
   { description: "TLS from the client's proxy to the destination." },

@@ -4,7 +4,13 @@ import { holdingKey, policyFor } from "../../model/destination-rules.ts";
 import { MESH_KEY } from "../../model/inputs.ts";
 import type { Model } from "../../model/model.ts";
 import type { ProxyClass } from "../../model/proxies.ts";
-import type { DestinationRuleRow, Service, ServiceKey, ServicePort } from "../../model/types.ts";
+import type {
+  DestinationRuleRow,
+  Service,
+  ServiceKey,
+  ServicePort,
+  TrafficPolicy,
+} from "../../model/types.ts";
 import {
   blackHoleCluster,
   inboundPassthroughCluster,
@@ -79,11 +85,11 @@ const FIXED: ReadonlyMap<string, () => EncodedResource> = new Map([
   [INBOUND_PASSTHROUGH_CLUSTER, () => encodeCluster(inboundPassthroughCluster())],
 ]);
 
-/** Only sniffed ports differ between sidecars and gateways, only DNS between IP families. */
+/** Sniffed ports and credentials differ between sidecars and gateways, DNS between IP families. */
 function outboundKey(target: ClusterTarget, type: string, family: string): string {
-  const { service, port, protocol, resolution, subset, rule } = target;
+  const { service, port, protocol, resolution, subset, rule, credentials } = target;
   const byDns = resolution === "DNSLB" || resolution === "DNSRoundRobinLB";
-  const seenType = protocol === "AUTO" ? type : "";
+  const seenType = protocol === "AUTO" || credentials ? type : "";
   return joinKey(service, port, subset, seenType, byDns ? family : "", rule);
 }
 
@@ -122,7 +128,7 @@ function outboundInput(
   const port = service.ports.find(each => each.number === view.port);
   const subset = rule?.subsets.find(each => each.name === view.subset);
   if (port === undefined || (view.subset !== "" && subset === undefined)) return undefined;
-  const policy = policyFor(rule, view.subset, port.number);
+  const policy = policyAt(view.type, policyFor(rule, view.subset, port.number));
   const needsEndpoints =
     service.resolution !== "ClientSideLB" || policy.loadBalancer.kind === "PASSTHROUGH";
   const endpoints = needsEndpoints
@@ -139,6 +145,12 @@ function outboundInput(
     endpoints,
     dnsLookupFamily: lookupFamily(view.family),
   };
+}
+
+/** Credentials are for gateways, as in Istio: elsewhere the rule's files hold, or the system's roots. */
+function policyAt(type: string, policy: TrafficPolicy): TrafficPolicy {
+  if (type === "router" || policy.tls === undefined) return policy;
+  return { ...policy, tls: { ...policy.tls, credentialName: undefined } };
 }
 
 /** Gateways know what their clients speak, so there is nothing to sniff. */

@@ -103,14 +103,25 @@ function httpsServer(server: MergedServer): readonly GatewayServer[] {
 function serverTls(tls: ServerTlsSettings): ServerTls | undefined {
   const { mode } = tls;
   if (mode === undefined || mode === "PASSTHROUGH" || mode === "AUTO_PASSTHROUGH") return undefined;
+  const credentialName = given(tls.credentialName);
+  const serverCertificate = given(tls.serverCertificate);
+  if (mode !== "ISTIO_MUTUAL" && credentialName === undefined && serverCertificate === undefined)
+    return undefined;
   return {
     mode,
-    credentialName: tls.credentialName,
+    credentialName,
+    serverCertificate,
+    privateKey: given(tls.privateKey),
+    caCertificates: given(tls.caCertificates),
     subjectAltNames: tls.subjectAltNames,
     minProtocolVersion: tlsVersion(tls.minProtocolVersion),
     maxProtocolVersion: tlsVersion(tls.maxProtocolVersion),
     cipherSuites: tls.cipherSuites,
   };
+}
+
+function given(text: string | undefined): string | undefined {
+  return text === "" ? undefined : text;
 }
 
 function tlsVersion(version: ServerTlsSettings["minProtocolVersion"]): TlsVersion | undefined {

@@ -15,6 +15,8 @@ export interface ClusterTarget {
   readonly resolution: ServiceShape["resolution"];
   readonly subset: string;
   readonly rule: RuleKey | "";
+  /** The rule means something else at gateways than at sidecars. */
+  readonly credentials: boolean;
 }
 
 /** What a scope means by a host name. */
@@ -23,6 +25,8 @@ export interface HostTarget {
   readonly rule: RuleKey | "";
   /** Names of the rule's subsets. */
   readonly subsets: readonly string[];
+  /** The rule names a credential. */
+  readonly credentials: boolean;
 }
 
 /** Key: `viewKey(scope, host name)`; one cell for all ports and subsets of a service. */
@@ -30,7 +34,14 @@ export type HostTargets = CellFamily<HostTarget | undefined>;
 
 export function createHostTargets(graph: Graph, model: Model): HostTargets {
   const { scopes, imports, shapesByHostname, rules } = model;
-  const reads = [scopes, imports.services, shapesByHostname, rules.holding, rules.subsets];
+  const reads = [
+    scopes,
+    imports.services,
+    shapesByHostname,
+    rules.holding,
+    rules.subsets,
+    rules.credentials,
+  ];
   return graph.cells<HostTarget | undefined>({ name: "hosts of scopes", reads }, (key, read) => {
     const end = key.indexOf("\n");
     const scope = read.cell(scopes, key.slice(0, end));
@@ -38,7 +49,8 @@ export function createHostTargets(graph: Graph, model: Model): HostTargets {
     if (service === undefined) return undefined;
     const rule = read.cell(rules.holding, holdingKey(scope.namespace, service.key));
     const subsets = rule === "" ? undefined : read.get(rules.subsets, rule);
-    return { service, rule, subsets: Object.keys(subsets ?? {}) };
+    const credentials = rule !== "" && read.get(rules.credentials, rule) === true;
+    return { service, rule, subsets: Object.keys(subsets ?? {}), credentials };
   });
 }
 
@@ -84,5 +96,6 @@ export function resolveCluster(
   if (subset !== "" && !host.subsets.includes(subset)) return undefined;
   const { key: service, resolution } = host.service;
   const { number, protocol } = port;
-  return { service, port: number, protocol, resolution, subset, rule: host.rule };
+  const { rule, credentials } = host;
+  return { service, port: number, protocol, resolution, subset, rule, credentials };
 }
