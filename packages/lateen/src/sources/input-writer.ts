@@ -218,7 +218,9 @@ export class InputWriter {
     const good = this.#good.get(`${id} ${key}`);
     if (good !== undefined) lastGood?.put(id, key, good);
     const kept = binding.has(key) ? undefined : lastGood?.get(id, key);
-    log.warn("object has errors", { object, lastGood: binding.has(key) || kept !== undefined });
+    // What is wrong with it is in its diagnostics, which are logged and shown from there.
+    if (binding.has(key) || kept !== undefined)
+      log.info("an object with errors keeps its last good state", { object });
     return kept === undefined ? undefined : binding.decode(kept).write;
   }
 

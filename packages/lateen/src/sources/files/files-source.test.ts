@@ -1,10 +1,9 @@
 import assert from "node:assert/strict";
-import { mkdirSync, mkdtempSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, renameSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import test, { type TestContext } from "node:test";
 import { silentLog } from "../../base/log.ts";
-import { systemClock } from "../../net/clock.ts";
 import type { SourceProblem } from "../source.ts";
 import { TestClock, testKinds } from "../store/test-store.ts";
 import { filesSource } from "./files-source.ts";
@@ -147,21 +146,89 @@ test("an alias bomb is refused", t => {
   assert.match(problems().join(), /alias/i);
 });
 
-test("changes are seen when the system tells of them", async t => {
-  const directory = folder(t);
-  const source = filesSource({ directory, kinds: testKinds, clock: systemClock, log: silentLog });
+/** Follows by the system's events alone: the clock that would make it read again stands still. */
+async function followEvents(t: TestContext, directory: string) {
+  const clock = new TestClock();
+  const settled = { after: (ms: number, run: () => void) => later(clock, ms, run) };
+  const source = filesSource({
+    directory,
+    kinds: testKinds,
+    clock: { ...settled, now: () => clock.now() },
+    log: silentLog,
+  });
   const alive = setInterval(() => {}, 1000);
   t.after(() => {
     clearInterval(alive);
     source.stop();
   });
-  const seen = new Promise<string>(done => {
-    source.start({
-      onChanges: ([first]) => done(first?.name ?? ""),
-      onProblems: () => {},
-      onSynced: () => {},
-    });
+  const seen: string[] = [];
+  let wake = () => {};
+  source.start({
+    onChanges: changes => {
+      for (const { name, object } of changes)
+        seen.push(object === undefined ? `-${name}` : `+${name} ${JSON.stringify(object["spec"])}`);
+      wake();
+    },
+    onProblems: () => {},
+    onSynced: () => {},
   });
-  writeFileSync(join(directory, "late.yaml"), widgetText("late", 1));
-  assert.equal(await seen, "late");
+  await new Promise(done => setTimeout(done, 50));
+  seen.length = 0;
+  return async (change: () => void): Promise<string> => {
+    const told = new Promise<void>(done => {
+      wake = done;
+    });
+    change();
+    await told;
+    return seen.splice(0).join();
+  };
+}
+
+/** Short waits pass, long ones (the rescan) never end. */
+function later(clock: TestClock, ms: number, run: () => void): () => void {
+  if (ms >= 1_000) return clock.after(ms, run);
+  const timer = setTimeout(run, ms);
+  return () => clearTimeout(timer);
+}
+
+test("changes are seen at once: new files, files moved over others, again and again", async t => {
+  const directory = folder(t);
+  const elsewhere = folder(t);
+  mkdirSync(join(directory, "sub"));
+  const inSub = join(directory, "sub/a.yaml");
+  writeFileSync(inSub, widgetText("a", 0));
+  const seen = await followEvents(t, directory);
+  const late = join(directory, "late.yaml");
+  assert.equal(await seen(() => writeFileSync(late, widgetText("late", 1))), '+late {"size":1}');
+  for (const size of [1, 2, 3]) {
+    const next = join(elsewhere, "next");
+    writeFileSync(next, widgetText("a", size));
+    assert.equal(await seen(() => renameSync(next, inSub)), `+a {"size":${size}}`);
+    // As editors save: beside it, under another name.
+    const swap = join(directory, ".late.swp");
+    writeFileSync(swap, widgetText("late", 10 + size));
+    assert.equal(await seen(() => renameSync(swap, late)), `+late {"size":${10 + size}}`);
+  }
+  assert.equal(await seen(() => rmSync(late)), "-late");
+  const whole = join(elsewhere, "whole");
+  mkdirSync(whole);
+  writeFileSync(join(whole, "w.yaml"), widgetText("w", 1));
+  assert.equal(await seen(() => renameSync(whole, join(directory, "whole"))), '+w {"size":1}');
+  const within = join(directory, "whole/w.yaml");
+  assert.equal(await seen(() => writeFileSync(within, widgetText("w", 2))), '+w {"size":2}');
+});
+
+test("a ConfigMap's volume is seen when its link to the data is exchanged", async t => {
+  const directory = folder(t);
+  const version = (size: number) => {
+    mkdirSync(join(directory, `..v${size}`));
+    writeFileSync(join(directory, `..v${size}/w.yaml`), widgetText("w", size));
+    symlinkSync(`..v${size}`, join(directory, "..data_tmp"));
+    renameSync(join(directory, "..data_tmp"), join(directory, "..data"));
+  };
+  version(1);
+  symlinkSync("..data/w.yaml", join(directory, "w.yaml"));
+  const seen = await followEvents(t, directory);
+  assert.equal(await seen(() => version(2)), '+w {"size":2}');
+  assert.equal(await seen(() => version(3)), '+w {"size":3}');
 });

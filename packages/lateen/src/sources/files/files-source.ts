@@ -2,7 +2,6 @@
  * A folder of Kubernetes YAML as a source. It follows changes; where a file breaks, the objects that
  * came from it stay as they were last good.
  */
-import { type FSWatcher, watch } from "node:fs";
 import type { JsonObject, Kind } from "../../api/kind.ts";
 import { kindOfObject } from "../../api/registry.ts";
 import type { Clock } from "../../base/clock.ts";
@@ -11,6 +10,7 @@ import { jsonEqual, objectAt, stringAt } from "../json.ts";
 import type { ObjectSource, SourceChange, SourceProblem, SourceSink } from "../source.ts";
 import { groupVersion } from "../store/stored.ts";
 import { readFolder } from "./folder.ts";
+import { FolderWatch } from "./folder-watch.ts";
 import { type DocumentCache, type ParsedText, parseText } from "./parse.ts";
 
 export interface FilesSourceOptions {
@@ -72,7 +72,7 @@ class FolderFollower {
   readonly #options: FilesSourceOptions;
   readonly #sink: SourceSink;
   readonly #kinds: ReadonlyMap<string, Kind>;
-  readonly #watcher: FSWatcher | undefined;
+  readonly #watch: FolderWatch;
   #results: ReadonlyMap<string, FileResult> = new Map();
   #objects: ReadonlyMap<string, FileObject> = new Map();
   #shownProblems = "";
@@ -88,30 +88,20 @@ class FolderFollower {
         kind.versions.map(version => [`${groupVersion(kind.group, version)} ${kind.kind}`, kind]),
       ),
     );
-    this.#watcher = this.#follow();
+    this.#watch = new FolderWatch(
+      () => this.#changed(),
+      (folder, reason) =>
+        options.log.warn("cannot follow a folder: its changes are seen later", { folder, reason }),
+    );
     this.#rescan();
     sink.onSynced();
   }
 
   stop(): void {
     this.#stopped = true;
-    this.#watcher?.close();
+    this.#watch.close();
     this.#cancelSettle?.();
     this.#cancelRescan();
-  }
-
-  #follow(): FSWatcher | undefined {
-    const { directory, log } = this.#options;
-    try {
-      const watcher = watch(directory, { recursive: true, persistent: false });
-      watcher.on("change", () => this.#changed());
-      watcher.on("error", error => log.warn("cannot follow the folder", { error: error.message }));
-      return watcher;
-    } catch (error) {
-      // The rescan finds changes too, only later.
-      log.warn("cannot follow the folder", { error: String(error) });
-      return undefined;
-    }
   }
 
   #changed(): void {
@@ -139,6 +129,8 @@ class FolderFollower {
     }
     this.#results = results;
     this.#tell(folder.unreadable);
+    // What happened in a folder between its reading and its watch is found by reading once more.
+    if (this.#watch.follow(folder.folders)) this.#changed();
     this.#cancelRescan = this.#options.clock.after(RESCAN_MS, () => this.#rescan());
   }
 

@@ -12,6 +12,8 @@ export interface FolderFile {
 }
 
 export interface FolderState {
+  /** Full paths of the folder itself and of those within. */
+  readonly folders: readonly string[];
   /** By path, in order. */
   readonly files: ReadonlyMap<string, FolderFile>;
   /** Files and folders that can not be read, by path. */
@@ -32,18 +34,23 @@ export function readFolder(
 ): FolderState {
   const files = new Map<string, FolderFile>();
   const unreadable = new Map<string, string>();
-  for (const path of listFiles(directory, unreadable)) {
+  const listed = listFiles(directory, unreadable);
+  for (const path of listed.files) {
     const file = attempt(unreadable, path, () => readOne(directory, path, knownVersion(path)));
     if (file !== undefined) files.set(path, file);
   }
-  return { files, unreadable };
+  return { files, folders: listed.folders, unreadable };
 }
 
-function listFiles(directory: string, unreadable: Map<string, string>): string[] {
+interface Listed {
+  readonly files: readonly string[];
+  readonly folders: readonly string[];
+}
+
+function listFiles(directory: string, unreadable: Map<string, string>): Listed {
   const found: string[] = [];
   const folders = [directory];
-  for (let folder = folders.pop(); folder !== undefined; folder = folders.pop()) {
-    const here = folder;
+  for (const here of folders) {
     const shown = relative(directory, here) || ".";
     const entries = attempt(unreadable, shown, () => readdirSync(here, { withFileTypes: true }));
     for (const entry of entries ?? []) {
@@ -57,7 +64,7 @@ function listFiles(directory: string, unreadable: Map<string, string>): string[]
       break;
     }
   }
-  return found.sort().slice(0, MAX_FILES);
+  return { files: found.sort().slice(0, MAX_FILES), folders };
 }
 
 function readOne(directory: string, path: string, known: string | undefined): FolderFile {
