@@ -1,6 +1,7 @@
 /** `npm run kube:up`: a real Kubernetes cluster on this machine; see docs/kubernetes-test-bed.md. */
 import { join } from "node:path";
 import { parseArgs } from "node:util";
+import { testImages } from "./images/build.ts";
 import { type RunningCluster, up } from "./kube/cluster.ts";
 import { BRIDGE_ADDRESS, MAX_CLUSTERS, pathsOf } from "./kube/plan.ts";
 import { timedProgress } from "./kube/progress.ts";
@@ -11,7 +12,8 @@ const USAGE = `usage: npm run kube:up [-- FLAGS]
   --number N               1 to ${MAX_CLUSTERS}; its addresses follow from it (default: the first free one)
   --control-plane-only     etcd, API server, controller manager and scheduler on loopback, no node
   --proxy-mode MODE        kube-proxy's: iptables (default) or nftables
-  --dual-stack             IPv6 beside IPv4`;
+  --dual-stack             IPv6 beside IPv4
+  --no-images              without the images of Lateen and of the sample applications`;
 
 process.exitCode = await main();
 // A connection kept alive is no reason to stay.
@@ -25,7 +27,9 @@ async function main(): Promise<number> {
   }
   try {
     const progress = timedProgress(text => process.stdout.write(text));
-    print(await up({ ...flags, progress }), flags.name);
+    const { images, ...rest } = flags;
+    const options = { ...rest, progress, ...(images ? { images: testImages } : {}) };
+    print(await up(options), flags.name);
     return 0;
   } catch (error) {
     console.error(`kube:up: ${error instanceof Error ? error.message : String(error)}`);
@@ -42,6 +46,7 @@ function readFlags() {
         "control-plane-only": { type: "boolean", default: false },
         "proxy-mode": { type: "string", default: "iptables" },
         "dual-stack": { type: "boolean", default: false },
+        "no-images": { type: "boolean", default: false },
         help: { type: "boolean", default: false },
       },
     });
@@ -51,7 +56,8 @@ function readFlags() {
     if (proxyMode !== "iptables" && proxyMode !== "nftables") return undefined;
     if (values.help || !inRange || !isClusterName(values.name)) return undefined;
     const mode = values["control-plane-only"] ? "control-plane" : "node";
-    return { name: values.name, number, mode, proxyMode, dualStack: values["dual-stack"] } as const;
+    const { name, "dual-stack": dualStack } = values;
+    return { name, number, mode, proxyMode, dualStack, images: !values["no-images"] } as const;
   } catch (error) {
     console.error(error instanceof Error ? error.message : String(error));
     return undefined;

@@ -20,6 +20,7 @@ const COMMANDS = {
   soak: "scripts/soak.ts",
   bench: "scripts/bench.ts",
   compare: "scripts/compare.ts",
+  images: "scripts/images.ts",
   "kube:up": "scripts/kube-up.ts",
   "kube:down": "scripts/kube-down.ts",
 };

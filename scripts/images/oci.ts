@@ -36,13 +36,11 @@ export interface PlatformImage {
   readonly layers: readonly Layer[];
 }
 
-export interface Archive {
+export interface Image {
   /** Full references, e.g. `localhost/lateen/pilot:0.1.0`. */
   readonly names: readonly string[];
   /** One, or one for each architecture. */
   readonly platforms: readonly PlatformImage[];
-  /** RFC 3339. */
-  readonly created: string;
 }
 
 const PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
@@ -57,45 +55,62 @@ interface Descriptor {
   readonly size: number;
 }
 
-/** Writes the archive; returns the digest that a registry will know the image by. */
-export async function writeArchive(target: string, archive: Archive): Promise<string> {
+/**
+ * Writes images into one archive, layers that several have in common once.
+ * @param created RFC 3339
+ * @returns for each image the digest that a registry will know it by
+ */
+export async function writeArchive(
+  target: string,
+  images: readonly Image[],
+  created: string,
+): Promise<string[]> {
   const blobs = new Map<string, TarEntry>();
-  const manifests = archive.platforms.map(platform => {
-    const { descriptor, config } = addImage(blobs, platform, archive.created);
-    const { architecture } = platform;
-    return { platform, config, entry: { ...descriptor, platform: { architecture, os: "linux" } } };
-  });
-  const [first] = manifests;
-  if (first === undefined) throw new Error(`${target}: no platform`);
-  const index = { schemaVersion: 2, mediaType: INDEX, manifests: manifests.map(m => m.entry) };
-  const top = manifests.length === 1 ? first.entry : addJson(blobs, INDEX, index);
-  const named = archive.names.map(name => ({
-    ...top,
-    annotations: {
-      "io.containerd.image.name": name,
-      "org.opencontainers.image.ref.name": name.slice(name.lastIndexOf(":") + 1),
-    },
-  }));
-  const docker = [
-    {
-      Config: blobPath(first.config.digest),
-      RepoTags: archive.names,
-      Layers: first.platform.layers.map(layer => blobPath(`sha256:${layer.blob.sha256}`)),
-    },
-  ];
+  const added = images.map(image => addImage(blobs, image, created));
+  const manifests = added.flatMap(each => each.manifests);
   await writeTar(
     target,
     sortedEntries([
       jsonEntry("oci-layout", { imageLayoutVersion: "1.0.0" }),
-      jsonEntry("index.json", { schemaVersion: 2, mediaType: INDEX, manifests: named }),
-      jsonEntry("manifest.json", docker),
+      jsonEntry("index.json", { schemaVersion: 2, mediaType: INDEX, manifests }),
+      jsonEntry(
+        "manifest.json",
+        added.map(each => each.docker),
+      ),
       ...blobs.values(),
     ]),
   );
-  return top.digest;
+  return added.map(each => each.digest);
 }
 
-function addImage(blobs: Map<string, TarEntry>, image: PlatformImage, created: string) {
+function addImage(blobs: Map<string, TarEntry>, { names, platforms }: Image, created: string) {
+  const added = platforms.map(platform => {
+    const { descriptor, config } = addPlatform(blobs, platform, created);
+    const { architecture } = platform;
+    return { platform, config, entry: { ...descriptor, platform: { architecture, os: "linux" } } };
+  });
+  const [first] = added;
+  if (first === undefined) throw new Error(`${names.join(" ")}: no platform`);
+  const index = { schemaVersion: 2, mediaType: INDEX, manifests: added.map(each => each.entry) };
+  const top = added.length === 1 ? first.entry : addJson(blobs, INDEX, index);
+  return {
+    digest: top.digest,
+    manifests: names.map(name => ({ ...top, annotations: annotations(name) })),
+    // Docker's older archives know one platform only.
+    docker: {
+      Config: blobPath(first.config.digest),
+      RepoTags: names,
+      Layers: first.platform.layers.map(layer => blobPath(`sha256:${layer.blob.sha256}`)),
+    },
+  };
+}
+
+function annotations(name: string): object {
+  const tag = name.slice(name.lastIndexOf(":") + 1);
+  return { "io.containerd.image.name": name, "org.opencontainers.image.ref.name": tag };
+}
+
+function addPlatform(blobs: Map<string, TarEntry>, image: PlatformImage, created: string) {
   for (const { file, blob } of image.layers) {
     const path = blobPath(`sha256:${blob.sha256}`);
     const content = { type: "file", source: file, size: blob.size } as const;

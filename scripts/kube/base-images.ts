@@ -31,7 +31,7 @@ async function single(binaries: string, program: string, name: string): Promise<
     const layer = { file: layerFile, blob, diffId: blob.sha256, compressed: false, comment };
     const config = { entrypoint: [`/${program}`] };
     const platforms = [{ architecture: ARCHITECTURE, config, layers: [layer] } as const];
-    await writeArchive(scratch, { names: [name], platforms, created: EPOCH });
+    await writeArchive(scratch, [{ names: [name], platforms }], EPOCH);
     await rename(scratch, target);
   } finally {
     await rm(layerFile, { force: true });

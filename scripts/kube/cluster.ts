@@ -28,6 +28,8 @@ export interface UpOptions {
   readonly mode: ClusterMode;
   readonly proxyMode?: ProxyMode | undefined;
   readonly dualStack?: boolean;
+  /** Archive of images to have in the node beside the two that every cluster needs. */
+  readonly images?: (progress: Progress) => Promise<string>;
   /** It ends with this process, or with the next start of a cluster after it. */
   readonly owned?: boolean;
   readonly progress: Progress;
@@ -93,13 +95,29 @@ async function start(plan: ClusterPlan, binaries: string, options: UpOptions): P
   }
   await prepareNode(plan, progress);
   await certificates;
-  const images = importBase(plan, binaries, progress);
-  // Whichever of the two fails first, the other's failure has somebody who listens.
-  await Promise.all([images, startControlPlane(plan, binaries, progress)]);
+  const base = importBase(plan, binaries, progress);
+  const images = base.then(() => importMore(plan, options));
+  // Whichever fails first, the others' failures have somebody who listens.
+  await Promise.all([images, startWithDns(plan, binaries, options, base)]);
+}
+
+async function startWithDns(
+  plan: ClusterPlan,
+  binaries: string,
+  { proxyMode = "iptables", progress }: UpOptions,
+  baseImported: Promise<void>,
+): Promise<void> {
+  await Promise.all([baseImported, startControlPlane(plan, binaries, progress)]);
   await installDns(plan);
-  await startNode(plan, binaries, options.proxyMode ?? "iptables", progress);
+  await startNode(plan, binaries, proxyMode, progress);
   await waitFor(plan, "CoreDNS is ready", DNS_MS, [], () => isDnsReady(plan));
   progress("DNS ready");
+}
+
+async function importMore(plan: ClusterPlan, { images, progress }: UpOptions): Promise<void> {
+  if (images === undefined) return;
+  await importImage(plan, await images(progress));
+  progress("images imported");
 }
 
 async function importBase(plan: ClusterPlan, binaries: string, progress: Progress): Promise<void> {

