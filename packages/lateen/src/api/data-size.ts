@@ -1,7 +1,7 @@
 /** Kubernetes' limit on the values of a ConfigMap or Secret (core/v1 MaxSecretSize). */
 import type { Report } from "./report.ts";
 
-export const MAX_DATA_BYTES = 1024 * 1024;
+const MAX_DATA_BYTES = 1024 * 1024;
 
 /** Counts the values and not their keys, those in base64 as the bytes that they stand for. */
 export function checkDataSize(

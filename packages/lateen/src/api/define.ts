@@ -69,7 +69,7 @@ export function defineKind<const S extends Shape>(
   });
 }
 
-export function apiVersionOf(group: string, version: string): string {
+function apiVersionOf(group: string, version: string): string {
   return group === "" ? version : `${group}/${version}`;
 }
 

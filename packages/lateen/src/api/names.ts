@@ -10,7 +10,7 @@ const SUBDOMAIN = /^[a-z0-9](?:[a-z0-9-]*[a-z0-9])?(?:\.[a-z0-9](?:[a-z0-9-]*[a-
 const QUALIFIED = /^[A-Za-z0-9](?:[\w.-]*[A-Za-z0-9])?$/;
 
 export const MAX_LABEL = 63;
-export const MAX_SUBDOMAIN = 253;
+const MAX_SUBDOMAIN = 253;
 
 export const dnsLabel: StringCheck = text =>
   text.length <= MAX_LABEL && LABEL.test(text)

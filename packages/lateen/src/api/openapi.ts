@@ -41,7 +41,7 @@ export function kindOpenApi(fields: SchemaNode, kind: GroupKind): JsonObject {
   };
 }
 
-export function openApiOf(node: SchemaNode): JsonObject {
+function openApiOf(node: SchemaNode): JsonObject {
   return defined({
     description: descriptionOf(node),
     ...typeOf(node),

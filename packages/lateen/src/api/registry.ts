@@ -67,7 +67,7 @@ export function kindOfResource(group: string, version: string, plural: string): 
   return byResource.get(`${group}/${version}/${plural}`);
 }
 
-export function splitApiVersion(apiVersion: string): { group: string; version: string } {
+function splitApiVersion(apiVersion: string): { group: string; version: string } {
   const slash = apiVersion.lastIndexOf("/");
   return { group: apiVersion.slice(0, Math.max(slash, 0)), version: apiVersion.slice(slash + 1) };
 }

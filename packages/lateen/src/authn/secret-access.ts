@@ -3,7 +3,7 @@ import { parseSpiffeId } from "../base/spiffe.ts";
 
 /** Istio's names: the workload's own certificate, and the roots that it trusts. */
 export const OWN_CERTIFICATE_SECRET = "default";
-export const TRUST_BUNDLE_SECRET = "ROOTCA";
+const TRUST_BUNDLE_SECRET = "ROOTCA";
 
 /** Files in the proxy's own file system: the answer holds their names, which the asker has sent. */
 const OWN_FILES = /^file-(root|cert):/;

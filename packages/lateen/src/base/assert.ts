@@ -7,8 +7,3 @@ export class BugError extends Error {
 export function assert(condition: unknown, message: string): asserts condition {
   if (!condition) throw new BugError(message);
 }
-
-/** Marks the branch that an exhaustive switch can not reach. */
-export function assertNever(value: never): never {
-  throw new BugError(`unexpected value: ${JSON.stringify(value)}`);
-}

@@ -21,5 +21,3 @@ export const ProxyEnvironment = {
    */
   peerMetadata: "ISTIO_META_PEER_METADATA",
 } as const;
-
-export type ProxyEnvironmentName = (typeof ProxyEnvironment)[keyof typeof ProxyEnvironment];

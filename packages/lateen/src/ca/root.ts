@@ -8,9 +8,9 @@ import { selfSignedRoot } from "./certificate.ts";
 export const PLUGGED_CA_SECRET = "cacerts";
 export const SELF_SIGNED_CA_SECRET = "istio-ca-secret";
 /** `type` of the Secret that Istio and we create. */
-export const CA_SECRET_TYPE = "istio.io/ca-root";
+const CA_SECRET_TYPE = "istio.io/ca-root";
 /** Istio's default for a self-signed root (CITADEL_SELF_SIGNED_CA_CERT_TTL). */
-export const ROOT_LIFETIME_MS: number = 10 * 365 * 24 * 3600 * 1000;
+const ROOT_LIFETIME_MS: number = 10 * 365 * 24 * 3600 * 1000;
 const BACKDATE_MS = 60_000;
 
 export interface RootOptions {

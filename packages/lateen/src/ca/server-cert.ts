@@ -29,7 +29,7 @@ export interface ServerCertificate {
 }
 
 /** `istiod.<namespace>.svc` and its other forms (Istio's ISTIOD_CUSTOM_HOST default), localhost. */
-export function discoveryServerNames(namespace: string, extra: SubjectNames = {}): SubjectNames {
+function discoveryServerNames(namespace: string, extra: SubjectNames = {}): SubjectNames {
   return {
     dnsNames: [
       `istiod.${namespace}.svc`,

@@ -35,7 +35,7 @@ export class DnsForwarder {
 }
 
 /** The addresses in the host's own /etc/resolv.conf. */
-export function hostResolvers(): readonly string[] {
+function hostResolvers(): readonly string[] {
   try {
     const text = readFileSync("/etc/resolv.conf", "utf8");
     return [...text.matchAll(/^\s*nameserver\s+(\d+\.\d+\.\d+\.\d+)\s*$/gm)].flatMap(

@@ -76,9 +76,7 @@ export interface Runtime {
 const STOP_GRACE_MS = 2_000;
 const DNS_PORT = 53;
 
-export const defaultNodes: readonly LocalNode[] = [
-  { name: "node-1", region: "local", zone: "local-1" },
-];
+const defaultNodes: readonly LocalNode[] = [{ name: "node-1", region: "local", zone: "local-1" }];
 
 /**
  * Runs what the store declares on this machine: Deployments as pods, pods as processes in namespaces

@@ -40,7 +40,7 @@ export function endpointsOf(
 }
 
 /** Ready endpoints; where there are none, those that still serve while they end. */
-export function usableEndpoints(endpoints: readonly ServiceEndpoint[]): readonly ServiceEndpoint[] {
+function usableEndpoints(endpoints: readonly ServiceEndpoint[]): readonly ServiceEndpoint[] {
   const ready = endpoints.filter(endpoint => endpoint.ready);
   return ready.length > 0 ? ready : endpoints.filter(endpoint => endpoint.draining);
 }

@@ -48,19 +48,3 @@ export function wildcardsOf(host: string): string[] {
 export function serviceHostname(name: string, namespace: string, domain: string): string {
   return `${name}.${namespace}.svc.${domain}`;
 }
-
-const SVC = ".svc.";
-
-/**
- * The other names under which clients in `clientNamespace` reach a Kubernetes-shaped host: without
- * the cluster's domain, and without the namespace where it is their own.
- */
-export function shorterNames(hostname: string, clientNamespace: string): string[] {
-  const svc = hostname.indexOf(SVC);
-  const firstDot = hostname.indexOf(".");
-  if (svc <= 0 || firstDot + 1 > svc) return [];
-  const withNamespace = hostname.slice(0, svc);
-  const withSvc = `${withNamespace}.svc`;
-  if (hostname.slice(firstDot + 1, svc) !== clientNamespace) return [withNamespace, withSvc];
-  return [hostname.slice(0, firstDot), withSvc, withNamespace];
-}

@@ -60,8 +60,3 @@ export function isHttp(protocol: Protocol): boolean {
 export function maybeHttp(protocol: Protocol): boolean {
   return protocol === "AUTO" || isHttp(protocol);
 }
-
-/** Carried as TCP: also TLS, HTTPS and the database protocols. */
-export function isTcp(protocol: Protocol): boolean {
-  return protocol !== "AUTO" && protocol !== "UDP" && !isHttp(protocol);
-}

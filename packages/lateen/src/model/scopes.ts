@@ -18,7 +18,7 @@ export function scopeKey(namespace: string, sidecar: string): ScopeKey {
   return `${namespace}|${sidecar}` as ScopeKey;
 }
 
-export function namespaceOfScope(scope: string): string {
+function namespaceOfScope(scope: string): string {
   return scope.slice(0, scope.indexOf("|"));
 }
 

@@ -9,10 +9,6 @@ export function serviceKey(namespace: string, hostname: string): ServiceKey {
   return `${namespace}/${hostname}` as ServiceKey;
 }
 
-export function hostnameOfKey(key: ServiceKey): string {
-  return key.slice(key.indexOf("/") + 1);
-}
-
 export function createKubernetesServices(
   graph: Graph,
   services: Collection<KubernetesService>,

@@ -1,7 +1,7 @@
 /** Who may see an object (`exportTo`). */
 import type { Visibility } from "./types.ts";
 
-export const PUBLIC: Visibility = { kind: "public" };
+const PUBLIC: Visibility = { kind: "public" };
 
 /** `*` everyone, `.` the own namespace, `~` nobody, else names of namespaces; empty: everyone. */
 export function visibilityOf(exportTo: readonly string[], namespace: string): Visibility {

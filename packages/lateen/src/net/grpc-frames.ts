@@ -1,6 +1,6 @@
 /** gRPC's length-prefixed messages over HTTP/2 data: one byte of flags, four of length, the rest. */
 
-export const GRPC_PREFIX_BYTES = 5;
+const GRPC_PREFIX_BYTES = 5;
 
 export type FrameError =
   | { readonly kind: "compressed" }

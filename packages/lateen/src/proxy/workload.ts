@@ -23,7 +23,7 @@ export function workloadOf(pod: Pod): Workload {
 }
 
 /** The workload of that owner, with the canonical names that the pod's labels give. */
-export function describedWorkload(
+function describedWorkload(
   pod: Pod,
   owner: { readonly apiVersion: string; readonly kind: string; readonly name: string },
 ): Workload {

@@ -75,7 +75,7 @@ export function failed(
 }
 
 /** `virtualservices.networking.istio.io`, or `services` in the core group. */
-export function qualifiedResource(resource: GroupResource): string {
+function qualifiedResource(resource: GroupResource): string {
   return resource.group === "" ? resource.plural : `${resource.plural}.${resource.group}`;
 }
 

@@ -20,7 +20,7 @@ import type { ObjectReport, Rejection } from "./object-report.ts";
 /** `Accepted`: the object as it is now is in force. The others are Istio's. */
 const ACCEPTED = "Accepted";
 const PASSED_ANALYSIS = "PassedAnalysis";
-export const RECONCILED = "Reconciled";
+const RECONCILED = "Reconciled";
 const OURS: readonly string[] = [ACCEPTED, PASSED_ANALYSIS, RECONCILED];
 
 /** etcd and watchers carry these around; the object itself is where to look. */

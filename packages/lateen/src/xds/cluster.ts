@@ -200,7 +200,7 @@ function meshSocket(input: OutboundClusterInput, tls: ClientTls | undefined): Tr
  * overrides it by request (http-filters.ts). `istio-peer-exchange` is never offered: who accepts it
  * would expect Istio's own preamble on the connection.
  */
-export function meshAlpn(protocol: Protocol): readonly string[] {
+function meshAlpn(protocol: Protocol): readonly string[] {
   if (isHttp2(protocol)) return ["istio-h2", "istio", "h2"];
   if (protocol === "HTTP") return ["istio-http/1.1", "istio", "http/1.1"];
   return ["istio"];

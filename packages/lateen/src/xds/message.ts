@@ -55,7 +55,7 @@ export function filterMetadata(value: Readonly<Record<string, Json | undefined>>
   return { filterMetadata };
 }
 
-export function sortKeys(value: Json): Json {
+function sortKeys(value: Json): Json {
   if (Array.isArray(value)) return value.map(sortKeys);
   if (value === null || typeof value !== "object") return value;
   const sorted: Record<string, Json> = {};

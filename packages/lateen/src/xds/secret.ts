@@ -46,7 +46,7 @@ export function credentialRootsSecret(
   return encodeSecret({ name, validationContext: { trustedCa, crl } }, version);
 }
 
-export function certificateSecret(
+function certificateSecret(
   name: string,
   certificateChain: Uint8Array,
   privateKey: Uint8Array,
@@ -61,7 +61,7 @@ export function certificateSecret(
 }
 
 /** What certificates of others are checked against: PEM, one or more. */
-export function rootSecret(name: string, roots: Uint8Array): Secret {
+function rootSecret(name: string, roots: Uint8Array): Secret {
   return { name, validationContext: { trustedCa: { inlineBytes: roots } } };
 }
 

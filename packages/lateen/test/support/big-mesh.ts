@@ -10,7 +10,7 @@ import {
   weightedRoute,
 } from "./mesh-objects.ts";
 
-export const NAMESPACE_COUNT = 10;
+const NAMESPACE_COUNT = 10;
 export const PORT = 8080;
 
 export function namespaceOf(index: number): string {

@@ -196,7 +196,7 @@ class IdentitySource implements ConfigSource {
   }
 }
 
-export function identityOf(account: string): string {
+function identityOf(account: string): string {
   return `spiffe://${TRUST_DOMAIN}/ns/default/sa/${account}`;
 }
 

@@ -1,5 +1,5 @@
 /** Plain resources for protocol tests with real Envoys: clusters, endpoints, a listener, routes. */
-import { pack, typeUrl } from "@lateen/envoy-api/any.js";
+import { pack } from "@lateen/envoy-api/any.js";
 import {
   Cluster,
   Cluster_DiscoveryType,
@@ -100,8 +100,6 @@ export function virtualHostBytes(domain: string, cluster: string): Uint8Array {
     routes: [{ match: { prefix: "/" }, route: { cluster } }],
   }).finish();
 }
-
-export const virtualHostUrl: string = typeUrl(VirtualHost);
 
 /** A bootstrap that takes everything from the xDS server on `port`. */
 export function adsBootstrap(

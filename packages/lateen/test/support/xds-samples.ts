@@ -329,7 +329,7 @@ export function inboundPort(
   };
 }
 
-export function inboundListener(mtls: MutualTlsMode): EncodedResource {
+function inboundListener(mtls: MutualTlsMode): EncodedResource {
   const ports = [
     inboundPort(8080, "HTTP", mtls),
     inboundPort(8083, "TCP", mtls),

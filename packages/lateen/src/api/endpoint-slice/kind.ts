@@ -65,7 +65,6 @@ const fields = {
 
 export type EndpointSlice = ObjectOfKind<typeof fields>;
 export type SliceEndpoint = EndpointSlice["endpoints"][number];
-export type SlicePort = EndpointSlice["ports"][number];
 
 export const endpointSliceKind = defineKind({
   group: "discovery.k8s.io",

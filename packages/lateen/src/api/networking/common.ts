@@ -32,7 +32,7 @@ export const int32 = integer({ min: -2_147_483_648, max: 2_147_483_647 });
 export const portNumber = integer({ min: 1, max: 65535 });
 export const percent = object({ value: number({ min: 0, max: 100 }) });
 
-export const selectorLabels = map(string({ check: labelValue }), {
+const selectorLabels = map(string({ check: labelValue }), {
   keyCheck: qualifiedName,
   maxProperties: 256,
 });

@@ -30,8 +30,6 @@ export const wildcardHostOrIp: StringCheck = text =>
 
 export const fqdnOrIp: StringCheck = text => (isIP(text) === 0 ? fqdn(text) : undefined);
 
-export const ipAddress: StringCheck = text => (isIP(text) === 0 ? "an IP address" : undefined);
-
 /** An IP address or `address/prefix length`. */
 export const ipOrCidr: StringCheck = text => {
   const [address = "", prefix, ...more] = text.split("/");

@@ -9,7 +9,6 @@ import {
   notYet,
   number,
   object,
-  optional,
   required,
   string,
   type TypeOf,
@@ -155,9 +154,6 @@ export const trafficPolicy = object(
   { description: "How clients talk to the destination." },
 );
 
-export const optionalTrafficPolicy = optional(trafficPolicy);
-
 export type ApiTrafficPolicy = TypeOf<typeof trafficPolicy>;
 export type ApiClientTls = TypeOf<typeof clientTls>;
 export type ApiLoadBalancer = TypeOf<typeof loadBalancer>;
-export type PortTrafficPolicy = ApiTrafficPolicy["portLevelSettings"][number];

@@ -153,4 +153,3 @@ export type Container = TypeOf<typeof container>;
 export type Probe = TypeOf<typeof probe>;
 export type EnvVar = TypeOf<typeof envVar>;
 export type ContainerPort = TypeOf<typeof containerPort>;
-export type LifecycleHandler = TypeOf<typeof lifecycleHandler>;

@@ -26,10 +26,6 @@ export function protoJson(typeName: string, json: unknown): unknown {
   return desc === undefined ? sortedKeys(json) : convertMessage(desc, json);
 }
 
-export function protoJsonList(typeName: string, list: readonly unknown[]): unknown[] {
-  return list.map(each => protoJson(typeName, each));
-}
-
 function messageNamed(name: string): DescMessage | undefined {
   return loadRegistry().getMessage(name.slice(name.lastIndexOf("/") + 1));
 }

@@ -265,7 +265,7 @@ function named(element: Json, name: string | undefined): boolean {
   return name === undefined || (isObject(element) && element["name"] === name);
 }
 
-export function countLeaves(value: Json): number {
+function countLeaves(value: Json): number {
   const inner = isList(value) ? value : isObject(value) ? Object.values(value) : [];
   return inner.length === 0 ? 1 : inner.reduce<number>((sum, each) => sum + countLeaves(each), 0);
 }

@@ -18,7 +18,7 @@ import { groupVersion } from "./stored.ts";
 /** What happens to fields that the kind does not know; kubectl asks for Strict. */
 export type FieldValidation = "Strict" | "Warn" | "Ignore";
 
-export const MAX_OBJECT_BYTES = 1.5 * 1024 * 1024;
+const MAX_OBJECT_BYTES = 1.5 * 1024 * 1024;
 const MAX_CAUSES = 50;
 
 /** Checks apiVersion, kind and namespace of a body against where it was sent to. */

@@ -47,7 +47,7 @@ function holds(route: VirtualServiceShape, server: MergedServer, namespace: stri
 }
 
 /** The narrower one wherever a host of the one is within a host of the other. */
-export function commonHosts(a: readonly string[], b: readonly string[]): readonly string[] {
+function commonHosts(a: readonly string[], b: readonly string[]): readonly string[] {
   const found = new Set<string>();
   for (const one of a)
     for (const other of b) {

@@ -43,7 +43,7 @@ const SIDECAR = "sidecar";
 const GATEWAY = "gateway";
 
 /** `sidecar|vhds|source matches|SCOPE` or `gateway|namespace|gateway set`. */
-export function routeView(proxy: ProxyClass): string {
+function routeView(proxy: ProxyClass): string {
   if (proxy.type === "router") return joinKey(GATEWAY, proxy.namespace, proxy.gateway ?? "");
   const { vhds, sourceMatches, scope } = proxy;
   return joinKey(SIDECAR, vhds ? "vhds" : "", sourceMatches.join(";"), scope);
