@@ -65,6 +65,7 @@ export function defineKind<const S extends Shape>(
       const stored = storedDefaults(schema, json);
       return definition.defaults?.(stored) ?? stored;
     },
+    schema,
     openApi: kindOpenApi(schema, { group, versions, kind }),
   });
 }

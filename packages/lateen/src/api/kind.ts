@@ -1,5 +1,7 @@
 /** What the product knows of an API kind: one description gives type, decoding, validation and CRD. */
+
 import type { Diagnostic } from "../base/diagnostic.ts";
+import type { SchemaNode } from "./schema.ts";
 
 export interface ObjectMeta {
   readonly name: string;
@@ -79,6 +81,8 @@ export interface Kind<T extends ApiObject = ApiObject> {
   decode(json: JsonObject): Decoded<T>;
   /** Fills in the defaults that the API server would store (not those only the model needs). */
   applyDefaults(json: JsonObject): JsonObject;
+  /** The fields beside apiVersion, kind and metadata. */
+  readonly schema: SchemaNode;
   /** OpenAPI v3 schema of the whole object, with x-kubernetes-* extensions (list keys, patch keys). */
   readonly openApi: JsonObject;
 }

@@ -29,6 +29,7 @@ import { openStore, type Store } from "../sources/store/store.ts";
 import { ControlPlaneProcess } from "./control-plane-process.ts";
 import { freePort } from "./free-port.ts";
 import { injection } from "./injection.ts";
+import { localAdmission } from "./local-admission.ts";
 import { ensureMeshConfig, type MeshConfigFile } from "./local-mesh-config.ts";
 import { meshConfigAdmission } from "./mesh-config-admission.ts";
 import { defaultMesh, SYSTEM_NAMESPACE, startingMesh } from "./mesh-config-input.ts";
@@ -247,6 +248,7 @@ function openLocalStore(options: SupervisorOptions, network: LocalNetwork): Stor
       log: options.log.scope("store"),
       namespaces: ["default", SYSTEM_NAMESPACE, "kube-system"],
       admission: [
+        localAdmission(systemClock),
         injection({
           version: options.version,
           discoveryHost: network.hostAddress,

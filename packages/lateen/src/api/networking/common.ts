@@ -81,7 +81,7 @@ export function serverPort(notYetProtocols: readonly string[]) {
     name: required(
       string({ minLength: 1, description: "Unique among the servers of the Gateway." }),
     ),
-    targetPort: describe("Has no meaning here.", uint32),
+    targetPort: notYet(uint32),
   });
 }
 
@@ -91,7 +91,7 @@ export const sidecarPort = object({
   number: integer({ min: 0, max: 65535 }),
   protocol: string({ check: protocolName }),
   name: string(),
-  targetPort: uint32,
+  targetPort: notYet(uint32),
 });
 
 export const connectionPool = object({
