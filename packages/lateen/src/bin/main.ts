@@ -7,6 +7,7 @@ import type { CliContext, Output } from "../cli/context.ts";
 import { createRoot, runCli } from "../cli/main.ts";
 import { discoveryCommand } from "./discovery-command.ts";
 import { downCommand } from "./down-command.ts";
+import { kubeInjectCommand } from "./kube-inject-command.ts";
 import { isMeshName } from "./mesh-home.ts";
 import { upCommand } from "./up-command.ts";
 
@@ -88,7 +89,7 @@ async function readStdin(): Promise<string> {
   return Buffer.concat(chunks).toString("utf8");
 }
 
-const root = createRoot([upCommand, downCommand, discoveryCommand]);
+const root = createRoot([upCommand, downCommand, discoveryCommand, kubeInjectCommand]);
 process.stdout.on("error", (error: NodeJS.ErrnoException) => {
   // The reader of a pipe has seen enough.
   if (error.code === "EPIPE") process.exit(0);

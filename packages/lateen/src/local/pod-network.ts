@@ -1,4 +1,5 @@
-import { type Interception, interceptionRules } from "../proxy/interception.ts";
+import type { Interception } from "../proxy/interception.ts";
+import { interceptionRules } from "../proxy/interception-rules.ts";
 import { complaint, runCommand } from "./command.ts";
 import { BRIDGE, type NodeNetwork } from "./node-network.ts";
 import { inside, runInside, type Sandbox } from "./sandbox.ts";

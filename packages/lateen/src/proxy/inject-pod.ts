@@ -63,7 +63,8 @@ export function injectPod(json: JsonObject, options: InjectOptions): Result<Json
   if (!answer.inject || done) return { ok: true, value: json, diagnostics: [] };
   const interception = readInterception(pod.metadata.annotations);
   if (!interception.ok) return interception;
-  const planned = planProxy(pod, workloadOf(pod), options);
+  const gateway = templatesOf(pod.metadata.annotations).includes("gateway");
+  const planned = planProxy(pod, workloadOf(pod), { ...options, gateway });
   if (!planned.ok) return planned;
   const plan = planned.value;
   const spec = objectOf(json["spec"]);
@@ -84,10 +85,12 @@ export function injectPod(json: JsonObject, options: InjectOptions): Result<Json
 export function planProxy(
   pod: Pod,
   workload: Workload,
-  options: Pick<InjectOptions, "settings" | "defaults" | "readYaml">,
+  options: Pick<InjectOptions, "settings" | "defaults" | "readYaml"> & {
+    readonly gateway: boolean;
+  },
 ): Result<ProxyPlan> {
   const { annotations } = pod.metadata;
-  const type: NodeType = templatesOf(annotations).includes("gateway") ? "router" : "sidecar";
+  const type: NodeType = options.gateway ? "router" : "sidecar";
   const read = readProxyOptions({ annotations, readYaml: options.readYaml }, options.defaults);
   if (!read.ok) return read;
   const proxy = read.value;
@@ -122,10 +125,15 @@ export function templatesOf(annotations: Readonly<Record<string, string>>): read
 function meshLabels(workload: Workload, type: NodeType): Record<string, string> {
   return {
     ...(type === "sidecar" ? { "security.istio.io/tlsMode": "istio" } : {}),
-    "service.istio.io/canonical-name": workload.canonicalName,
-    "service.istio.io/canonical-revision": workload.canonicalRevision,
-    "service.istio.io/workload-name": workload.name,
+    "service.istio.io/canonical-name": labelValue(workload.canonicalName),
+    "service.istio.io/canonical-revision": labelValue(workload.canonicalRevision),
+    "service.istio.io/workload-name": labelValue(workload.name),
   };
+}
+
+/** Names of workloads may be longer than a label's value. */
+function labelValue(name: string): string {
+  return name.slice(0, 63).replace(/[^A-Za-z0-9]+$/, "");
 }
 
 /** Istio merges the application's metrics where the pod asks to be scraped. */

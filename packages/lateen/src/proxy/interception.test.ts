@@ -3,7 +3,9 @@ import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
 import fc from "fast-check";
-import { interceptEverything, interceptionRules, readInterception } from "./interception.ts";
+import { interceptEverything, readInterception } from "./interception.ts";
+import { interceptionRules, redirectRules } from "./interception-rules.ts";
+import { interceptionScript } from "./interception-script.ts";
 
 /** `UPDATE_GOLDEN=1` writes the files anew; look at the difference before you commit it. */
 const UPDATE = process.env["UPDATE_GOLDEN"] === "1";
@@ -37,7 +39,7 @@ test("every annotation is in the rules", () => {
   });
   assert.ok(read.ok);
   assertGolden("annotated", interceptionRules(read.value));
-  assertGolden("annotated-v6", interceptionRules(read.value, 6));
+  assertGolden("annotated-v6", interceptionRules(read.value, { ...redirectRules, family: 6 }));
 });
 
 test("an empty list means none, as Istio has it", () => {
@@ -79,4 +81,22 @@ test("no annotation can put a line of its own into the rules", () => {
         assert.match(line, /^(\*nat|:[A-Z_]+ (ACCEPT|-)|-A [A-Z_]+ [\w ./:!,-]+|COMMIT|)$/);
     }),
   );
+});
+
+test("TPROXY: inbound connections keep their addresses, outbound ones are redirected", () => {
+  const tproxy = { ...redirectRules, mode: "TPROXY" } as const;
+  assertGolden("tproxy", interceptionRules(interceptEverything, tproxy));
+  const some = {
+    ...interceptEverything,
+    includeInboundPorts: [8080],
+    rerouteInterfaces: ["k6t-0"],
+  };
+  assertGolden("tproxy-v6", interceptionRules(some, { ...tproxy, family: 6 }));
+});
+
+test("the init container's script, for one family and for both", () => {
+  const one = { mode: "REDIRECT", statusPort: 15020, families: ["IPv4"] } as const;
+  assertGolden("redirect-script", interceptionScript(interceptEverything, one));
+  const both = { mode: "TPROXY", statusPort: 0, families: ["IPv6", "IPv4"] } as const;
+  assertGolden("dual-tproxy-script", interceptionScript(interceptEverything, both));
 });

@@ -1,5 +1,4 @@
 import type { Diagnostic, Result } from "../base/diagnostic.ts";
-import { PROXY_UID, ProxyPort } from "./ports.ts";
 
 /** What of a pod's TCP traffic goes through Envoy. `"*"`: everything. */
 export interface Interception {
@@ -11,6 +10,8 @@ export interface Interception {
   readonly includeOutboundPorts: readonly number[];
   readonly excludeOutboundPorts: readonly number[];
   readonly excludeInterfaces: readonly string[];
+  /** What comes in on these is a virtual machine's outbound traffic. */
+  readonly rerouteInterfaces: readonly string[];
 }
 
 const PREFIX = "traffic.sidecar.istio.io/";
@@ -25,6 +26,7 @@ export const interceptEverything: Interception = {
   includeOutboundPorts: [],
   excludeOutboundPorts: [],
   excludeInterfaces: [],
+  rerouteInterfaces: [],
 };
 
 /**
@@ -58,6 +60,7 @@ export function readInterception(
     includeOutboundPorts: ports("includeOutboundPorts"),
     excludeOutboundPorts: ports("excludeOutboundPorts"),
     excludeInterfaces: read("excludeInterfaces", parseInterface, "an interface name"),
+    rerouteInterfaces: read("kubevirtInterfaces", parseInterface, "an interface name"),
   };
   return diagnostics.length === 0
     ? { ok: true, value, diagnostics }
@@ -100,75 +103,4 @@ function problem(name: string, found: string, expected: string): Diagnostic {
     message: `found ${found}; expected ${expected}`,
     reason: "BadAnnotation",
   };
-}
-
-/**
- * The rules in the form of iptables-restore (ip6tables-restore for family 6): what istio-iptables
- * programs in REDIRECT mode. What Envoy itself (user or group 1337) sends is left alone, but for its
- * calls to the pod's own address, which come in again as from another pod.
- */
-export function interceptionRules(rules: Interception, family: 4 | 6 = 4): string {
-  return [
-    "*nat",
-    ":PREROUTING ACCEPT",
-    ":INPUT ACCEPT",
-    ":OUTPUT ACCEPT",
-    ":POSTROUTING ACCEPT",
-    ":ISTIO_INBOUND -",
-    ":ISTIO_REDIRECT -",
-    ":ISTIO_IN_REDIRECT -",
-    ":ISTIO_OUTPUT -",
-    `-A ISTIO_REDIRECT -p tcp -j REDIRECT --to-ports ${ProxyPort.outbound}`,
-    `-A ISTIO_IN_REDIRECT -p tcp -j REDIRECT --to-ports ${ProxyPort.inbound}`,
-    ...inboundRules(rules),
-    ...outboundRules(rules, family),
-    "COMMIT",
-    "",
-  ].join("\n");
-}
-
-function inboundRules(rules: Interception): string[] {
-  const included = rules.includeInboundPorts;
-  if (included !== "*" && included.length === 0) return [];
-  const skipInterfaces = rules.excludeInterfaces.map(name => `-A PREROUTING -i ${name} -j RETURN`);
-  const never = [ProxyPort.hbone, ProxyPort.prometheus, ProxyPort.health, ProxyPort.agent];
-  const returns = [...never, ...rules.excludeInboundPorts].map(
-    port => `-A ISTIO_INBOUND -p tcp --dport ${port} -j RETURN`,
-  );
-  const takes =
-    included === "*"
-      ? ["-A ISTIO_INBOUND -p tcp -j ISTIO_IN_REDIRECT"]
-      : included.map(port => `-A ISTIO_INBOUND -p tcp --dport ${port} -j ISTIO_IN_REDIRECT`);
-  return [...skipInterfaces, "-A PREROUTING -p tcp -j ISTIO_INBOUND", ...returns, ...takes];
-}
-
-function outboundRules(rules: Interception, family: 4 | 6): string[] {
-  const out = "-A ISTIO_OUTPUT";
-  const loopback = family === 4 ? "127.0.0.1/32" : "::1/128";
-  const passthrough = family === 4 ? "127.0.0.6/32" : "::6/128";
-  const ours = (cidr: string): boolean => cidr.includes(":") === (family === 6);
-  const owner = (kind: "uid" | "gid"): string[] => [
-    `${out} ! -d ${loopback} -o lo -p tcp -m multiport ! --dports 53,${ProxyPort.hbone} ` +
-      `-m owner --${kind}-owner ${PROXY_UID} -j ISTIO_IN_REDIRECT`,
-    `${out} -o lo -m owner ! --${kind}-owner ${PROXY_UID} -j RETURN`,
-    `${out} -m owner --${kind}-owner ${PROXY_UID} -j RETURN`,
-  ];
-  const ranges = rules.includeOutboundRanges;
-  return [
-    "-A OUTPUT -p tcp -j ISTIO_OUTPUT",
-    ...rules.excludeInterfaces.map(name => `${out} -o ${name} -j RETURN`),
-    `${out} -s ${passthrough} -o lo -j RETURN`,
-    ...owner("uid"),
-    ...owner("gid"),
-    `${out} -d ${loopback} -j RETURN`,
-    ...rules.excludeOutboundPorts.map(port => `${out} -p tcp --dport ${port} -j RETURN`),
-    ...rules.excludeOutboundRanges.filter(ours).map(cidr => `${out} -d ${cidr} -j RETURN`),
-    ...rules.includeOutboundPorts.map(port => `${out} -p tcp --dport ${port} -j ISTIO_REDIRECT`),
-    ...(ranges === "*"
-      ? [`${out} -j ISTIO_REDIRECT`]
-      : [
-          ...ranges.filter(ours).map(cidr => `${out} -d ${cidr} -j ISTIO_REDIRECT`),
-          `${out} -j RETURN`,
-        ]),
-  ];
 }

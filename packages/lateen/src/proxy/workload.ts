@@ -1,8 +1,18 @@
 import type { Pod } from "../api/pod/schema.ts";
 import type { Workload } from "./sidecar-container.ts";
 
-/** Istio's rules: the owner names the workload, labels name the canonical service. */
-export function workloadOf(pod: Pod): Workload {
+export interface Owner {
+  readonly apiVersion: string;
+  readonly kind: string;
+  readonly name: string;
+}
+
+/**
+ * Istio's rules: the owner names the workload, labels name the canonical service. `known` is the
+ * owner where the pod itself does not exist yet.
+ */
+export function workloadOf(pod: Pod, known?: Owner): Workload {
+  if (known !== undefined) return describedWorkload(pod, known);
   const { labels } = pod.metadata;
   const owner = (pod.metadata.ownerReferences ?? []).find(ref => ref.controller === true);
   const hash = labels["pod-template-hash"];
@@ -23,10 +33,7 @@ export function workloadOf(pod: Pod): Workload {
 }
 
 /** The workload of that owner, with the canonical names that the pod's labels give. */
-function describedWorkload(
-  pod: Pod,
-  owner: { readonly apiVersion: string; readonly kind: string; readonly name: string },
-): Workload {
+function describedWorkload(pod: Pod, owner: Owner): Workload {
   const { labels, namespace } = pod.metadata;
   const { apiVersion, kind, name } = owner;
   const canonical = labels["service.istio.io/canonical-name"] ?? labels["app.kubernetes.io/name"];

@@ -1,0 +1,116 @@
+/** Custom templates, and what the pod itself says about the injected containers. */
+import type { Json, JsonObject } from "../api/kind.ts";
+import { podKind } from "../api/pod/kind.ts";
+import type { Diagnostic, Result } from "../base/diagnostic.ts";
+import { templatesOf } from "../proxy/inject-pod.ts";
+import { PROXY_CONTAINER, type Workload } from "../proxy/sidecar-container.ts";
+import { arrayAt, isObject, objectAt, stringAt, withKey } from "../sources/json.ts";
+import { strategicPatch } from "../sources/kube-api/strategic-patch.ts";
+import { readYamlValue } from "../sources/yaml.ts";
+import { BUILT_IN_TEMPLATES, type InjectorConfig } from "./config.ts";
+import { INIT_CONTAINER } from "./containers.ts";
+import type { PodInjection } from "./pod-injection.ts";
+import { settingsOf } from "./settings.ts";
+import { renderTemplate } from "./template.ts";
+
+/** Names of templates in their order, aliases resolved; one of the built-in ones comes first. */
+export function chosenTemplates(
+  config: InjectorConfig,
+  annotations: Readonly<Record<string, string>>,
+): Result<readonly string[]> {
+  const said = templatesOf(annotations);
+  const defaults = config.defaultTemplates.length > 0 ? config.defaultTemplates : ["sidecar"];
+  const names = (said.length > 0 ? said : defaults).flatMap(name => config.aliases[name] ?? [name]);
+  const known = [...BUILT_IN_TEMPLATES, ...Object.keys(config.templates)];
+  const unknown = names.find(name => !known.includes(name));
+  if (unknown !== undefined) {
+    const found = `found ${JSON.stringify(unknown)}; expected one of ${known.join(", ")}`;
+    return fail("metadata.annotations[inject.istio.io/templates]", found);
+  }
+  return { ok: true, value: names, diagnostics: [] };
+}
+
+/** Each custom template is a strategic merge patch of the pod that injection made so far. */
+export function applyTemplates(
+  pod: JsonObject,
+  names: readonly string[],
+  request: PodInjection,
+  workload: Workload,
+): Result<JsonObject> {
+  let result = pod;
+  for (const name of names) {
+    const text = request.config.templates[name];
+    if (text === undefined) continue;
+    const rendered = renderTemplate(text, templateData(request, result, workload));
+    if (!rendered.ok) return fail(`templates[${name}]`, rendered.message);
+    const overlay = rendered.text.trim() === "" ? {} : readYamlValue(rendered.text);
+    if (!isObject(overlay))
+      return fail(`templates[${name}]`, "the template gives no YAML object: want metadata or spec");
+    const patched = strategicPatch(result, overlay, podKind.openApi);
+    if (!patched.ok) return fail(`templates[${name}]`, patched.status.message ?? "no valid patch");
+    result = patched.value;
+  }
+  return { ok: true, value: result, diagnostics: [] };
+}
+
+/** The names that Istio's templates know. */
+function templateData(request: PodInjection, pod: JsonObject, workload: Workload): JsonObject {
+  const { config } = request;
+  const metadata = objectAt(pod, "metadata");
+  const [, , , apiVersion = "v1"] = workload.owner.split("/");
+  return {
+    TypeMeta: { Kind: request.workload?.kind ?? "Pod", APIVersion: apiVersion },
+    DeploymentMeta: { Name: workload.name, Namespace: request.namespace },
+    ObjectMeta: { ...metadata, namespace: request.namespace },
+    Spec: objectAt(pod, "spec"),
+    Values: config.rawValues,
+    MeshConfig: { trustDomain: config.mesh.trustDomain, rootNamespace: config.mesh.rootNamespace },
+    ProxyConfig: JSON.parse(JSON.stringify(config.mesh.defaultConfig)) as Json,
+    Revision: config.revision,
+    ProxyImage: settingsOf(config, request.version).image,
+    NativeSidecars: request.features.nativeSidecars,
+  };
+}
+
+/**
+ * A container `istio-proxy` (or `istio-init`) that the pod brings along changes ours, field by
+ * field. Its image counts unless it is `auto`; its command and arguments do not: they would be those
+ * of another program.
+ */
+export function applyOwnContainers(pod: JsonObject, before: JsonObject): Result<JsonObject> {
+  const diagnostics: Diagnostic[] = [];
+  let spec = objectAt(pod, "spec");
+  const own = (["containers", "initContainers"] as const)
+    .flatMap(field => arrayAt(objectAt(before, "spec"), field))
+    .filter(isObject)
+    .filter(item => [PROXY_CONTAINER, INIT_CONTAINER].includes(stringAt(item, "name")));
+  for (const container of own) {
+    const { command, args, image, ...rest } = container;
+    const name = stringAt(container, "name");
+    if (command !== undefined || args !== undefined)
+      diagnostics.push({
+        severity: "warning",
+        path: `spec.containers[${name}]`,
+        message: `command and args of ${name} are not used: the proxy is Envoy with its own`,
+        reason: "Ignored",
+      });
+    const overlay = image === undefined || image === "auto" ? rest : { ...rest, image };
+    const field = arrayAt(spec, "initContainers").some(item => nameOf(item) === name)
+      ? "initContainers"
+      : "containers";
+    if (!arrayAt(spec, field).some(item => nameOf(item) === name)) continue;
+    const patch = { spec: { [field]: [overlay] } };
+    const patched = strategicPatch({ spec }, patch, podKind.openApi);
+    if (!patched.ok) return fail(`spec.${field}[${name}]`, patched.status.message ?? "refused");
+    spec = objectAt(patched.value, "spec");
+  }
+  return { ok: true, value: withKey(pod, "spec", spec), diagnostics };
+}
+
+function nameOf(item: Json): string {
+  return isObject(item) ? stringAt(item, "name") : "";
+}
+
+function fail(path: string, message: string): Result<never> {
+  return { ok: false, diagnostics: [{ severity: "error", path, message, reason: "BadTemplate" }] };
+}

@@ -1,0 +1,223 @@
+/** Istio's sidecar injection of one pod: upstream Envoy, an init container, volumes; no agent. */
+import type { Json, JsonObject } from "../api/kind.ts";
+import { podKind } from "../api/pod/kind.ts";
+import type { Pod } from "../api/pod/schema.ts";
+import type { Diagnostic } from "../base/diagnostic.ts";
+import { injectionRequired } from "../proxy/inject.ts";
+import {
+  meshAnnotations,
+  type ProxyPlan,
+  planProxy,
+  STATUS_ANNOTATION,
+} from "../proxy/inject-pod.ts";
+import { type Interception, readInterception } from "../proxy/interception.ts";
+import { withProbes } from "../proxy/rewritten-probes.ts";
+import { PROXY_CONTAINER } from "../proxy/sidecar-container.ts";
+import { type Owner, workloadOf } from "../proxy/workload.ts";
+import { arrayAt, isObject, objectAt, stringAt } from "../sources/json.ts";
+import { readYamlValue } from "../sources/yaml.ts";
+import type { ClusterFeatures } from "./cluster-features.ts";
+import type { InjectorConfig } from "./config.ts";
+import { holdsApplication, INIT_CONTAINER, initContainer, kubeContainer } from "./containers.ts";
+import { applyOwnContainers, applyTemplates, chosenTemplates } from "./overlay.ts";
+import { defaultsOf, discoveryTlsOf, interceptionDefaults, settingsOf } from "./settings.ts";
+import { podVolumes, sdsAnnotations } from "./volumes.ts";
+
+export interface PodInjection {
+  /** A whole Pod; its namespace may be missing. */
+  readonly pod: JsonObject;
+  readonly namespace: string;
+  /** Where it is known (kube-inject); else the pod's owner names it. */
+  readonly workload?: Owner;
+  readonly config: InjectorConfig;
+  readonly features: ClusterFeatures;
+  /** Of the control plane, and the tag of the images where the values have none. */
+  readonly version: string;
+}
+
+export type InjectedPod =
+  | {
+      readonly ok: true;
+      /** False: the pod is the one that was given. */
+      readonly injected: boolean;
+      readonly pod: JsonObject;
+      /** Why, for a person. */
+      readonly reason: string;
+      readonly warnings: readonly Diagnostic[];
+    }
+  | { readonly ok: false; readonly diagnostics: readonly Diagnostic[] };
+
+/**
+ * Same input, same output; a pod that is injected already stays as it is. What the pod says itself
+ * is never overwritten, also not in a container `istio-proxy` of its own.
+ * https://istio.io/latest/docs/setup/additional-setup/sidecar-injection/
+ */
+export function injectKubePod(request: PodInjection): InjectedPod {
+  const decoded = decodePod(request);
+  if (!decoded.ok) return decoded;
+  const { pod } = decoded;
+  const { annotations } = pod.metadata;
+  const answer = injectionRequired({
+    namespace: request.namespace,
+    podLabels: pod.metadata.labels,
+    podAnnotations: annotations,
+    hostNetwork: pod.spec.hostNetwork ?? false,
+    policy: request.config.policy,
+  });
+  if (!answer.inject) return unchanged(request, answer.reason);
+  if (annotations[STATUS_ANNOTATION] !== undefined)
+    return unchanged(request, `the pod is injected already (annotation ${STATUS_ANNOTATION})`);
+  return inject(request, pod, answer.reason);
+}
+
+function unchanged({ pod }: PodInjection, reason: string): InjectedPod {
+  return { ok: true, injected: false, pod, reason, warnings: [] };
+}
+
+function decodePod(
+  request: PodInjection,
+): { readonly ok: true; readonly pod: Pod } | { ok: false; diagnostics: readonly Diagnostic[] } {
+  const { pod, namespace } = request;
+  const metadata = objectAt(pod, "metadata");
+  const decoded = podKind.decode({
+    ...pod,
+    apiVersion: "v1",
+    kind: "Pod",
+    metadata: {
+      ...metadata,
+      namespace,
+      ...(stringAt(metadata, "name") === "" && stringAt(metadata, "generateName") === ""
+        ? { generateName: `${request.workload?.name ?? "pod"}-` }
+        : {}),
+    },
+  });
+  if (decoded.ok) return { ok: true, pod: decoded.value };
+  const diagnostics = decoded.diagnostics.filter(({ severity }) => severity === "error");
+  return { ok: false, diagnostics };
+}
+
+function inject(request: PodInjection, pod: Pod, reason: string): InjectedPod {
+  const { config } = request;
+  const workload = workloadOf(pod, request.workload);
+  const templates = chosenTemplates(config, pod.metadata.annotations);
+  if (!templates.ok) return templates;
+  const interception = readInterception({
+    ...interceptionDefaults(config.values),
+    ...pod.metadata.annotations,
+  });
+  const planned = planProxy(pod, workload, {
+    settings: settingsOf(config, request.version),
+    defaults: defaultsOf(config),
+    readYaml: readYamlValue,
+    gateway: templates.value.includes("gateway"),
+  });
+  if (!interception.ok || !planned.ok)
+    return { ok: false, diagnostics: [...interception.diagnostics, ...planned.diagnostics] };
+  const plan = planned.value;
+  const assembled = assemble(request, pod, plan, interception.value);
+  const overlaid = applyTemplates(assembled.pod, templates.value, request, workload);
+  if (!overlaid.ok) return overlaid;
+  const own = applyOwnContainers(overlaid.value, request.pod);
+  if (!own.ok) return own;
+  const value = withStatus(own.value, request.pod, config.revision);
+  const warnings = [...planned.diagnostics, ...assembled.warnings, ...own.diagnostics];
+  return { ok: true, injected: true, pod: value, reason, warnings };
+}
+
+function assemble(
+  request: PodInjection,
+  pod: Pod,
+  plan: ProxyPlan,
+  interception: Interception,
+): { readonly pod: JsonObject; readonly warnings: readonly Diagnostic[] } {
+  const { config } = request;
+  const spec = objectAt(request.pod, "spec");
+  const { container, native, warnings } = kubeContainer(request, pod, plan);
+  const hold = holdsApplication(config, plan);
+  const init = initContainer(config, plan, interception, request.version);
+  const rest = (field: "containers" | "initContainers"): JsonObject[] =>
+    arrayAt(spec, field)
+      .filter(isObject)
+      .filter(item => item["name"] !== PROXY_CONTAINER && item["name"] !== INIT_CONTAINER)
+      .map(item => withProbes(item, plan.probes, plan.proxy.statusPort));
+  const inits = rest("initContainers");
+  // A native sidecar comes before the pod's own init containers: they are in the mesh, too. In the
+  // older form Envoy starts after them, so nothing may be redirected before.
+  const initContainers = native ? [...init, container, ...inits] : [...inits, ...init];
+  const containers = native
+    ? rest("containers")
+    : hold
+      ? [container, ...rest("containers")]
+      : [...rest("containers"), container];
+  const names = pod.spec.containers.map(({ name }) => name);
+  const annotations = {
+    ...config.injectedAnnotations,
+    ...meshAnnotations(pod.metadata.annotations, names, config.revision, plan),
+    ...sdsAnnotations(discoveryTlsOf(config)),
+  };
+  return {
+    pod: {
+      ...request.pod,
+      metadata: { ...objectAt(request.pod, "metadata"), labels: plan.labels, annotations },
+      spec: {
+        ...spec,
+        ...(initContainers.length === 0 ? {} : { initContainers }),
+        containers,
+        volumes: podVolumes(plan, spec),
+        ...pullSecrets(config, spec),
+        ...dnsConfig(config, spec, request.namespace),
+      },
+    },
+    warnings,
+  };
+}
+
+function pullSecrets(config: InjectorConfig, spec: JsonObject): JsonObject {
+  const wanted = config.values.global.imagePullSecrets;
+  if (wanted.length === 0) return {};
+  const present = arrayAt(spec, "imagePullSecrets");
+  const names = new Set(present.filter(isObject).map(item => item["name"]));
+  const added = wanted.filter(name => !names.has(name)).map((name): Json => ({ name }));
+  return { imagePullSecrets: [...present, ...added] };
+}
+
+/** Values `podDNSSearchNamespaces`: further search domains; `[[ .ObjectMeta.Namespace ]]` in them. */
+function dnsConfig(config: InjectorConfig, spec: JsonObject, namespace: string): JsonObject {
+  const wanted = config.values.global.podDNSSearchNamespaces;
+  if (wanted.length === 0) return {};
+  const own = objectAt(spec, "dnsConfig");
+  const searches = wanted.map(text =>
+    text.replaceAll(
+      /\[\[\s*valueOrDefault\s+\.DeploymentMeta\.Namespace\s+"default"\s*\]\]/g,
+      namespace,
+    ),
+  );
+  const known = arrayAt(own, "searches");
+  const added = searches.filter(search => !known.includes(search));
+  return { dnsConfig: { ...own, searches: [...known, ...added] } };
+}
+
+/** Annotation `sidecar.istio.io/status`: what injection added. */
+function withStatus(pod: JsonObject, before: JsonObject, revision: string): JsonObject {
+  const namesAdded = (field: "initContainers" | "containers" | "volumes"): string[] => {
+    const names = (object: JsonObject): string[] =>
+      arrayAt(objectAt(object, "spec"), field)
+        .filter(isObject)
+        .map(item => stringAt(item, "name"));
+    const old = new Set(names(before));
+    return names(pod).filter(name => !old.has(name) || name === PROXY_CONTAINER);
+  };
+  const status = {
+    initContainers: namesAdded("initContainers"),
+    containers: namesAdded("containers"),
+    volumes: namesAdded("volumes"),
+    imagePullSecrets: null,
+    revision,
+  };
+  const metadata = objectAt(pod, "metadata");
+  const annotations = {
+    ...objectAt(metadata, "annotations"),
+    [STATUS_ANNOTATION]: JSON.stringify(status),
+  };
+  return { ...pod, metadata: { ...metadata, annotations } };
+}

@@ -1,0 +1,96 @@
+/** From the installation's values to what the shared injection code takes. */
+import type { ProxyOptionDefaults } from "../proxy/proxy-options.ts";
+import type { ProxySettings } from "../proxy/sidecar-container.ts";
+import type { DiscoveryTls } from "../proxy/xds-cluster.ts";
+import type { InjectorConfig } from "./config.ts";
+import type { InjectionValues } from "./values.ts";
+
+/** Where the images have Envoy. */
+const ENVOY = "/usr/local/bin/envoy";
+const XDS_PORT = 15012;
+
+/** Paths in a pod; volumes.ts mounts them. */
+export const KubePath = {
+  rootCert: "/var/run/secrets/istio",
+  token: "/var/run/secrets/tokens",
+  podInfo: "/etc/istio/pod",
+} as const;
+
+export function settingsOf(config: InjectorConfig, version: string): ProxySettings {
+  const { values, mesh } = config;
+  const { global, pilot } = values;
+  const families = [...new Set(pilot.ipFamilies)];
+  return {
+    discovery: { ...discoveryAddress(config), tls: discoveryTlsOf(config) },
+    command: [ENVOY],
+    image: imageOf(config, global.proxy.image, version),
+    version,
+    domain: global.proxy.clusterDomain,
+    clusterId: global.multiCluster.clusterName || "Kubernetes",
+    meshId: global.meshID || mesh.defaultConfig.meshId || mesh.trustDomain,
+    network: global.network,
+    ipFamilies: families.length === 0 ? ["IPv4"] : families,
+  };
+}
+
+/** `hub/name:tag`, or the name itself where it is a whole image already. */
+export function imageOf(config: InjectorConfig, name: string, version: string): string {
+  if (name.includes("/")) return name;
+  const { hub, tag, variant } = config.values.global;
+  const type = config.mesh.defaultConfig.image?.imageType || variant;
+  const suffix = type === "" || type === "default" || type === "debug" ? "" : `-${type}`;
+  return `${hub}/${name}:${tag || version}${suffix}`;
+}
+
+/** Who the control plane is: its own Service, or the address that the mesh or the values name. */
+function discoveryAddress(config: InjectorConfig): { host: string; port: number } {
+  const { global, revision } = config.values;
+  const own = `istiod${revision === "" ? "" : `-${revision}`}.${global.istioNamespace}.svc`;
+  const said = config.mesh.defaultConfig.discoveryAddress ?? "";
+  const match = /^(.*):(\d+)$/.exec(said);
+  if (match?.[1] !== undefined) return { host: match[1], port: Number(match[2]) };
+  return { host: own, port: XDS_PORT };
+}
+
+export function discoveryTlsOf(config: InjectorConfig): DiscoveryTls {
+  return {
+    serverName: discoveryAddress(config).host,
+    sdsDirectory: KubePath.podInfo,
+    rootCertFile: `${KubePath.rootCert}/root-cert.pem`,
+    tokenFile: `${KubePath.token}/istio-token`,
+  };
+}
+
+export function defaultsOf({ values, mesh }: InjectorConfig): ProxyOptionDefaults {
+  const { proxy } = values.global;
+  return {
+    mesh: {
+      ...mesh,
+      defaultConfig: { statusPort: proxy.statusPort, ...mesh.defaultConfig },
+    },
+    logLevel: proxy.logLevel,
+    componentLogLevel: proxy.componentLogLevel,
+    resources: proxy.resources,
+    readiness: {
+      initialDelaySeconds: proxy.readinessInitialDelaySeconds,
+      periodSeconds: proxy.readinessPeriodSeconds,
+      failureThreshold: proxy.readinessFailureThreshold,
+    },
+    rewriteProbes: values.sidecarInjectorWebhook.rewriteAppHTTPProbe,
+  };
+}
+
+/** The values' interception, as if each pod had annotated it. */
+export function interceptionDefaults(values: InjectionValues): Readonly<Record<string, string>> {
+  const { proxy } = values.global;
+  const prefix = "traffic.sidecar.istio.io/";
+  return {
+    [`${prefix}includeOutboundIPRanges`]: proxy.includeIPRanges,
+    [`${prefix}excludeOutboundIPRanges`]: proxy.excludeIPRanges,
+    [`${prefix}includeInboundPorts`]: proxy.includeInboundPorts,
+    [`${prefix}excludeInboundPorts`]: proxy.excludeInboundPorts,
+    [`${prefix}includeOutboundPorts`]: proxy.includeOutboundPorts,
+    [`${prefix}excludeOutboundPorts`]: proxy.excludeOutboundPorts,
+    [`${prefix}excludeInterfaces`]: proxy.excludeInterfaces,
+  };
+}

@@ -1,0 +1,72 @@
+/** The functions of custom injection templates: those of Go and Istio that overlays use. */
+import type { Json } from "../api/kind.ts";
+import { isArray, isObject, jsonEqual, objectAt } from "../sources/json.ts";
+
+type Value = Json | undefined;
+type Outcome =
+  | { readonly ok: true; readonly value: Value }
+  | { readonly ok: false; readonly message: string };
+type TemplateFunction = (values: readonly Value[]) => Outcome;
+
+/** Go's truth: not empty, not zero. */
+export function isTruthy(value: Value): boolean {
+  if (isArray(value)) return value.length > 0;
+  if (isObject(value)) return Object.keys(value).length > 0;
+  return value !== undefined && value !== null && value !== "" && value !== 0 && value !== false;
+}
+
+function ok(value: Value): Outcome {
+  return { ok: true, value };
+}
+
+function counted(count: number, call: TemplateFunction): TemplateFunction {
+  return values =>
+    values.length === count
+      ? call(values)
+      : { ok: false, message: `wants ${count} values, found ${values.length}` };
+}
+
+function text(value: Value): string {
+  if (value === undefined || value === null) return "";
+  return typeof value === "object" ? JSON.stringify(value) : String(value);
+}
+
+/** `index x "a" "b"`: x's a's b; nothing where there is none. */
+const index: TemplateFunction = ([first, ...keys]) => {
+  let value: Value = first;
+  for (const key of keys) {
+    if (isArray(value) && typeof key === "number") value = value[key];
+    else if (isObject(value) && typeof key === "string")
+      value = Object.hasOwn(value, key) ? value[key] : undefined;
+    else value = undefined;
+  }
+  return ok(value);
+};
+
+export const templateFunctions: Readonly<Record<string, TemplateFunction>> = {
+  index,
+  eq: ([first, ...others]) => ok(others.some(other => jsonEqual(first, other))),
+  ne: counted(2, ([a, b]) => ok(!jsonEqual(a, b))),
+  not: counted(1, ([value]) => ok(!isTruthy(value))),
+  and: values => ok(values.find(value => !isTruthy(value)) ?? values.at(-1)),
+  or: values => ok(values.find(isTruthy) ?? values.at(-1)),
+  default: counted(2, ([otherwise, value]) => ok(isTruthy(value) ? value : otherwise)),
+  valueOrDefault: counted(2, ([value, otherwise]) => ok(isTruthy(value) ? value : otherwise)),
+  quote: counted(1, ([value]) => ok(JSON.stringify(text(value)))),
+  lower: counted(1, ([value]) => ok(text(value).toLowerCase())),
+  toLower: counted(1, ([value]) => ok(text(value).toLowerCase())),
+  upper: counted(1, ([value]) => ok(text(value).toUpperCase())),
+  trim: counted(1, ([value]) => ok(text(value).trim())),
+  contains: counted(2, ([part, value]) => ok(text(value).includes(text(part)))),
+  // JSON is YAML, and in the flow form it needs no indentation.
+  toJSON: counted(1, ([value]) => ok(JSON.stringify(value ?? null))),
+  toYaml: counted(1, ([value]) => ok(JSON.stringify(value ?? null))),
+  indent: counted(2, ([, value]) => ok(value)),
+  nindent: counted(2, ([, value]) => ok(value)),
+  isset: counted(2, ([object, key]) => ok(isObject(object) && Object.hasOwn(object, text(key)))),
+  /** `annotation .ObjectMeta "name" otherwise`, Istio's own. */
+  annotation: counted(3, ([meta, name, otherwise]) => {
+    const annotations = objectAt(isObject(meta) ? meta : {}, "annotations");
+    return ok(annotations[text(name)] ?? otherwise);
+  }),
+};

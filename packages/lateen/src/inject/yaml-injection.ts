@@ -1,0 +1,127 @@
+/** `kube-inject`: workloads in YAML text get their sidecars, everything else stays as it is written. */
+import { type Document, isCollection, isSeq, parseAllDocuments } from "yaml";
+import type { JsonObject } from "../api/kind.ts";
+import type { Diagnostic, Result } from "../base/diagnostic.ts";
+import { findExcess, isObject } from "../sources/json.ts";
+import type { ClusterFeatures } from "./cluster-features.ts";
+import type { InjectorConfig } from "./config.ts";
+import { diffJson, type PatchOperation } from "./json-patch.ts";
+import { injectKubePod } from "./pod-injection.ts";
+import { type PodPlace, podPlaces, pointerKeys } from "./workload-object.ts";
+
+export interface YamlInjection {
+  readonly config: InjectorConfig;
+  readonly features: ClusterFeatures;
+  readonly version: string;
+  /** For objects that name none. */
+  readonly namespace: string;
+}
+
+const MAX_DOCUMENTS = 1000;
+const MAX_DEPTH = 100;
+const MAX_ALIASES = 100;
+
+/** The text with its pods injected. Diagnostics name the object; an error anywhere gives no text. */
+export function injectYaml(text: string, options: YamlInjection): Result<string> {
+  const parsed = parseAllDocuments(text);
+  const documents: Document[] = "empty" in parsed ? [] : [...parsed];
+  if (documents.length > MAX_DOCUMENTS)
+    return refused("", `found ${documents.length} documents; expected at most ${MAX_DOCUMENTS}`);
+  const diagnostics: Diagnostic[] = [];
+  const out: string[] = [];
+  // Comments before a document are in no document's range.
+  let begin = 0;
+  for (const [i, document] of documents.entries()) {
+    const [problem] = document.errors;
+    if (problem !== undefined) return refused(`document ${i + 1}`, problem.message);
+    const end = document.range?.[2] ?? text.length;
+    const source = text.slice(begin, end).replace(/^---[^\n]*\n/, "");
+    begin = end;
+    const changed = injectDocument(document, `document ${i + 1}`, options, diagnostics);
+    out.push(changed ? document.toString({ lineWidth: 0, directives: false }) : source);
+  }
+  const failed = diagnostics.some(({ severity }) => severity === "error");
+  if (failed) return { ok: false, diagnostics };
+  const value = out.map(each => (each.endsWith("\n") ? each : `${each}\n`)).join("---\n");
+  return { ok: true, value, diagnostics };
+}
+
+function refused(path: string, message: string): Result<never> {
+  return { ok: false, diagnostics: [{ severity: "error", path, message, reason: "BadYaml" }] };
+}
+
+/** Whether anything was changed. */
+function injectDocument(
+  document: Document,
+  name: string,
+  options: YamlInjection,
+  diagnostics: Diagnostic[],
+): boolean {
+  const object = plain(document);
+  if (object === undefined) {
+    diagnostics.push(
+      ...refused(name, "the document is too deep or has too many aliases").diagnostics,
+    );
+    return false;
+  }
+  const operations = podPlaces(object).flatMap(place => operationsAt(place, options, diagnostics));
+  for (const operation of operations) applyTo(document, operation);
+  return operations.length > 0;
+}
+
+function plain(document: Document): JsonObject | undefined {
+  try {
+    const value: unknown = document.toJS({ maxAliasCount: MAX_ALIASES });
+    const object = isObject(value as JsonObject) ? (value as JsonObject) : {};
+    return findExcess(object, MAX_DEPTH) === undefined ? object : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+interface Operation {
+  readonly keys: readonly (string | number)[];
+  readonly operation: PatchOperation;
+}
+
+function operationsAt(
+  place: PodPlace,
+  options: YamlInjection,
+  diagnostics: Diagnostic[],
+): Operation[] {
+  const { config, features, version } = options;
+  const injected = injectKubePod({
+    pod: place.pod,
+    namespace: place.namespace || options.namespace,
+    ...(place.owner === undefined ? {} : { workload: place.owner }),
+    config,
+    features,
+    version,
+  });
+  const found = injected.ok ? injected.warnings : injected.diagnostics;
+  diagnostics.push(
+    ...found.map(each => ({
+      ...each,
+      path: each.path ? `${place.name}: ${each.path}` : place.name,
+    })),
+  );
+  if (!injected.ok || !injected.injected) return [];
+  return diffJson(place.pod, injected.pod).map(operation => ({
+    keys: [...place.path, ...pointerKeys(operation.path)],
+    operation,
+  }));
+}
+
+/** yaml's own nodes are edited, so that comments and the order of keys stay. */
+function applyTo(document: Document, { keys, operation }: Operation): void {
+  if (operation.op === "remove") {
+    document.deleteIn(keys);
+    return;
+  }
+  const parent: unknown = document.getIn(keys.slice(0, -1), true);
+  const key = keys.at(-1);
+  const node = document.createNode(operation.value, { aliasDuplicateObjects: false });
+  if (isCollection(node)) node.flow = false;
+  if (operation.op === "add" && isSeq(parent)) parent.items.splice(Number(key), 0, node);
+  else document.setIn(keys, node);
+}

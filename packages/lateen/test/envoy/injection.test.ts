@@ -1,0 +1,115 @@
+/** The real Envoy's judgement of injected pods, and the init container's script in a real namespace. */
+import assert from "node:assert/strict";
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { test } from "node:test";
+import { parseAllDocuments } from "yaml";
+import type { JsonObject } from "../../src/api/kind.ts";
+import { configOf, injectionCases, textOf } from "../../src/inject/testdata/cases.ts";
+import { podPlaces } from "../../src/inject/workload-object.ts";
+import { injectYaml } from "../../src/inject/yaml-injection.ts";
+import { runCommand } from "../../src/local/command.ts";
+import { expandReferences } from "../../src/proxy/expansion.ts";
+import { interceptEverything } from "../../src/proxy/interception.ts";
+import { interceptionScript } from "../../src/proxy/interception-script.ts";
+import { arrayAt, isObject, objectAt, stringAt } from "../../src/sources/json.ts";
+import { needsRoot } from "../support/pod-mesh.ts";
+import { issueTestCertificate } from "../support/test-certificate.ts";
+import { validate } from "../support/validate.ts";
+
+/** The proxies of a text that was injected, as their container. */
+function proxies(text: string): { readonly pod: JsonObject; readonly proxy: JsonObject }[] {
+  return parseAllDocuments(text)
+    .flatMap(document => podPlaces(document.toJS()))
+    .flatMap(({ pod }) => {
+      const spec = objectAt(pod, "spec");
+      return [...arrayAt(spec, "initContainers"), ...arrayAt(spec, "containers")]
+        .filter(isObject)
+        .filter(container => container["name"] === "istio-proxy")
+        .map(proxy => ({ pod, proxy }));
+    });
+}
+
+/** What the kubelet makes of the argument, with the files of the pod's volumes in a folder. */
+async function asInPod(pod: JsonObject, proxy: JsonObject, directory: string): Promise<string> {
+  const args = arrayAt(proxy, "args");
+  const bootstrap = String(args[args.indexOf("--config-yaml") + 1]);
+  const values = new Map([
+    ["POD_NAME", "pod-1"],
+    ["INSTANCE_IP", bootstrap.includes('"::"') ? "fd00::7" : "10.244.0.7"],
+    ["INSTANCE_IPS", "fd00::7,10.244.0.7"],
+    ["SERVICE_ACCOUNT", "default"],
+    ["NODE_NAME", "node-1"],
+  ]);
+  const here = (text: string): string =>
+    text
+      .replaceAll("/etc/istio/pod", directory)
+      .replaceAll("/var/run/secrets/istio", directory)
+      .replaceAll("/var/run/secrets/tokens", directory);
+  const annotations = objectAt(objectAt(pod, "metadata"), "annotations");
+  for (const name of ["xds-root", "xds-token"])
+    await writeFile(
+      join(directory, `${name}.json`),
+      here(stringAt(annotations, `lateen.dev/${name}`)),
+    );
+  return here(expandReferences(bootstrap, name => values.get(name)));
+}
+
+for (const { name, features, texts } of injectionCases) {
+  const form = features.nativeSidecars ? "native" : "older";
+  test(`Envoy accepts every proxy of ${name} (${form})`, async () => {
+    const directory = await mkdtemp(join(tmpdir(), "lateen-injected-"));
+    try {
+      const certificate = issueTestCertificate({ dnsNames: ["x"], uris: [] });
+      await writeFile(join(directory, "root-cert.pem"), certificate);
+      await writeFile(join(directory, "istio-token"), "token");
+      const options = { features, config: configOf(texts), version: "1.0", namespace: "default" };
+      const injected = injectYaml(textOf(name), options);
+      assert.ok(injected.ok);
+      const found = proxies(injected.value);
+      assert.ok(found.length > 0);
+      for (const { pod, proxy } of found)
+        await validate(JSON.parse(await asInPod(pod, proxy, directory)));
+    } finally {
+      await rm(directory, { recursive: true, force: true });
+    }
+  });
+}
+
+const INSIDE = [
+  "ip link set lo up",
+  "ip link add eth0 type veth peer name peer0",
+  "ip link set peer0 up",
+  "ip link set eth0 up",
+  "ip address add 10.9.8.7/24 dev eth0",
+  "if [ -d /proc/sys/net/ipv6 ]; then",
+  "echo 0 > /proc/sys/net/ipv6/conf/all/disable_ipv6",
+  "ip -6 address add fd00::7/64 dev eth0 nodad",
+  "fi",
+].join("\n");
+
+/** Runs in a network namespace of its own, which is gone with the command. */
+async function inNamespace(script: string): Promise<string> {
+  const args = ["--net", "--mount", "sh", "-ec", `${INSIDE}\n${script}`];
+  const result = await runCommand("unshare", args);
+  assert.equal(result.code, 0, result.stderr);
+  return result.stdout;
+}
+
+for (const mode of ["REDIRECT", "TPROXY"] as const)
+  test(`the init container's script, run twice: ${mode}`, { skip: needsRoot() }, async () => {
+    const families = ["IPv4", "IPv6"] as const;
+    const script = interceptionScript(interceptEverything, { mode, statusPort: 15020, families });
+    const list = "iptables -t nat -S; iptables -t mangle -S; ip6tables -t nat -S; ip rule";
+    const foreign = "iptables -t nat -A POSTROUTING -d 192.0.2.1 -j RETURN";
+    const rules = await inNamespace(
+      `${foreign}\n(${script})\n(${list}) > /tmp/first.$$\n(${script})\n(${list}) > /tmp/second.$$\n` +
+        "diff /tmp/first.$$ /tmp/second.$$; cat /tmp/second.$$; rm /tmp/first.$$ /tmp/second.$$",
+    );
+    assert.match(rules, /-A POSTROUTING -d 192\.0\.2\.1\/32 -j RETURN/, "others' rules stay");
+    assert.match(rules, /-A ISTIO_OUTPUT -d 127\.0\.0\.1\/32 -j RETURN/);
+    assert.match(rules, /-A ISTIO_OUTPUT -d ::1\/128 -j RETURN/);
+    assert.equal(rules.includes("TPROXY --on-port 15006"), mode === "TPROXY");
+    assert.equal(rules.includes("fwmark 0x539 lookup 133"), mode === "TPROXY");
+  });
