@@ -3,6 +3,7 @@ import { type Document, isCollection, isSeq, parseAllDocuments } from "yaml";
 import type { JsonObject } from "../api/kind.ts";
 import type { Diagnostic, Result } from "../base/diagnostic.ts";
 import { findExcess, isObject } from "../sources/json.ts";
+import { yamlExcess } from "../sources/yaml-limits.ts";
 import type { ClusterFeatures } from "./cluster-features.ts";
 import type { InjectorConfig } from "./config.ts";
 import { diffJson, type PatchOperation } from "./json-patch.ts";
@@ -23,6 +24,8 @@ const MAX_ALIASES = 100;
 
 /** The text with its pods injected. Diagnostics name the object; an error anywhere gives no text. */
 export function injectYaml(text: string, options: YamlInjection): Result<string> {
+  const excess = yamlExcess(text);
+  if (excess !== undefined) return refused(`line ${excess.line}`, excess.message);
   const parsed = parseAllDocuments(text);
   const documents: Document[] = "empty" in parsed ? [] : [...parsed];
   if (documents.length > MAX_DOCUMENTS)
