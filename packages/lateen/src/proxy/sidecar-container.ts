@@ -48,7 +48,7 @@ export interface ProxyContainerOptions {
 
 export const PROXY_CONTAINER = "istio-proxy";
 /** Where the ConfigMap of `sidecar.istio.io/bootstrapOverride` is mounted. */
-const CUSTOM_BOOTSTRAP = "/etc/istio/custom-bootstrap";
+export const CUSTOM_BOOTSTRAP = "/etc/istio/custom-bootstrap";
 
 const REFERENCES = [
   "POD_NAME",
