@@ -3,6 +3,7 @@
  * bad object, and makes one revision of what comes together.
  */
 import type { ApiObject, JsonObject, Kind } from "../api/kind.ts";
+import { assert } from "../base/assert.ts";
 import type { Clock } from "../base/clock.ts";
 import type { Diagnostic } from "../base/diagnostic.ts";
 import type { Log } from "../base/log.ts";
@@ -84,14 +85,22 @@ export interface InputWriterOptions {
   readonly onSynced?: () => void;
 }
 
+/** What a commit does for one object. */
+interface PendingEdit {
+  readonly subject: string;
+  /** undefined: its row stays as it is. */
+  readonly row: ((writer: Writer) => void) | undefined;
+  readonly report: (writer: Writer) => void;
+}
+
 /** Under load revisions follow each other at this distance; a lone change does not wait. */
 const BATCH_MS = 10;
 
 export class InputWriter {
   readonly #options: InputWriterOptions;
   readonly #bindings: ReadonlyMap<Kind, InputBinding>;
-  /** The latest state of each object that waits; bounded by the number of objects. */
-  readonly #pending = new Map<string, SourceChange>();
+  /** The latest state of each object that waits, decoded: nothing holds what has been read. */
+  readonly #pending = new Map<string, PendingEdit>();
   /** Objects with a row, as they came: only where they have to outlive the process when they break. */
   readonly #good = new Map<string, JsonObject>();
   /** Keys of the rows of problems of the source itself. */
@@ -130,7 +139,8 @@ export class InputWriter {
   #take(changes: readonly SourceChange[]): void {
     for (const change of changes) {
       if (!this.#bindings.has(change.kind)) continue;
-      this.#pending.set(diagnosticsKey(change.kind, change.namespace, change.name), change);
+      const about = diagnosticsKey(change.kind, change.namespace, change.name);
+      this.#pending.set(about, this.#prepare(change, about, this.#pending.get(about)));
     }
     this.#schedule();
   }
@@ -152,15 +162,19 @@ export class InputWriter {
 
   #commit(): void {
     const { graph, source, clock } = this.#options;
-    const changes = [...this.#pending.values()];
+    const edits = [...this.#pending.values()];
     this.#pending.clear();
     this.#lastCommitAt = clock.now();
-    const edits = [...changes.map(change => this.#prepare(change)), ...this.#problemEdits()];
-    if (edits.length === 0) return;
-    const [only] = changes;
-    const subject = only !== undefined && changes.length === 1 ? { subject: subjectOf(only) } : {};
+    const problems = this.#problemEdits();
+    if (edits.length === 0 && problems.length === 0) return;
+    const [only] = edits;
+    const subject = only !== undefined && edits.length === 1 ? { subject: only.subject } : {};
     graph.commit({ source: source.name, at: clock.now(), ...subject }, writer => {
-      for (const edit of edits) edit(writer);
+      for (const edit of edits) {
+        edit.row?.(writer);
+        edit.report(writer);
+      }
+      for (const edit of problems) edit(writer);
     });
   }
 
@@ -181,47 +195,52 @@ export class InputWriter {
   }
 
   /** Everything that may fail happens here, before the commit begins. */
-  #prepare(change: SourceChange): (writer: Writer) => void {
+  #prepare(change: SourceChange, about: string, before: PendingEdit | undefined): PendingEdit {
     const binding = this.#bindings.get(change.kind);
-    if (binding === undefined) return () => {};
+    assert(binding !== undefined, "only changes of bound kinds are prepared");
     const key = rowKey(change.namespace, change.name);
     const { diagnostics } = this.#options;
-    const about = diagnosticsKey(change.kind, change.namespace, change.name);
+    const subject = subjectOf(change);
     if (change.object === undefined) {
       this.#forget(change.kind, key);
-      return writer => {
-        binding.remove(writer, key);
-        writer.delete(diagnostics, about);
+      return {
+        subject,
+        row: writer => binding.remove(writer, key),
+        report: writer => writer.delete(diagnostics, about),
       };
     }
     const decoded = binding.decode(change.object);
-    const write = decoded.write ?? this.#fallBack(binding, change, key);
-    if (decoded.write !== undefined && binding.sensitive !== true)
-      this.#remember(change.kind, key, change.object);
     const row = diagnosticsOf(change, decoded.diagnostics, decoded.write !== undefined);
-    return writer => {
-      write?.(writer, key);
+    const report = (writer: Writer): void => {
       if (row.diagnostics.length > 0) writer.set(diagnostics, about, row);
       else writer.delete(diagnostics, about);
     };
+    const { write } = decoded;
+    if (write === undefined)
+      return { subject, row: this.#fallBack(binding, change, key, before), report };
+    if (binding.sensitive !== true) this.#remember(change.kind, key, change.object);
+    return { subject, row: writer => write(writer, key), report };
   }
 
-  /** A bad object keeps the row it has; after a restart the one that was kept for it. */
+  /** A bad object keeps the row it has, or waits for; after a restart the one kept for it. */
   #fallBack(
     binding: InputBinding,
     change: SourceChange,
     key: string,
-  ): ((writer: Writer, key: string) => void) | undefined {
+    before: PendingEdit | undefined,
+  ): PendingEdit["row"] {
     const { lastGood, log } = this.#options;
     const id = kindId(change.kind);
-    const object = subjectOf(change);
     const good = this.#good.get(`${id} ${key}`);
     if (good !== undefined) lastGood?.put(id, key, good);
-    const kept = binding.has(key) ? undefined : lastGood?.get(id, key);
+    const stands = before?.row !== undefined || binding.has(key);
+    const kept = stands ? undefined : lastGood?.get(id, key);
     // What is wrong with it is in its diagnostics, which are logged and shown from there.
-    if (binding.has(key) || kept !== undefined)
-      log.info("an object with errors keeps its last good state", { object });
-    return kept === undefined ? undefined : binding.decode(kept).write;
+    if (stands || kept !== undefined)
+      log.info("an object with errors keeps its last good state", { object: subjectOf(change) });
+    if (before !== undefined) return before.row;
+    const write = kept === undefined ? undefined : binding.decode(kept).write;
+    return write === undefined ? undefined : writer => write(writer, key);
   }
 
   #remember(kind: Kind, key: string, object: JsonObject): void {

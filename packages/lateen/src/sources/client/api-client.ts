@@ -12,11 +12,15 @@ export interface Selectors {
   readonly fieldSelector?: string;
 }
 
+/** `metadata`: objects come without spec and status (PartialObjectMetadata), where the server can. */
+export type ObjectForm = "full" | "metadata";
+
 export interface ListRequest extends Selectors {
   /** undefined: all namespaces. */
   readonly namespace?: string;
   readonly limit?: number;
   readonly continue?: string;
+  readonly form?: ObjectForm;
 }
 
 export interface ObjectList {
@@ -30,6 +34,7 @@ export interface WatchRequest extends Selectors {
   readonly namespace?: string;
   readonly resourceVersion: string;
   readonly timeoutSeconds: number;
+  readonly form?: ObjectForm;
 }
 
 export interface WatchLine {
@@ -60,6 +65,14 @@ export interface DeleteRequest {
   readonly dryRun?: boolean;
 }
 
+const LIST_FORMS: Readonly<Record<ObjectForm, string>> = {
+  full: "application/json",
+  metadata: "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1,application/json",
+};
+const WATCH_FORMS: Readonly<Record<ObjectForm, string>> = {
+  full: "application/json",
+  metadata: "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1,application/json",
+};
 const PATCH_TYPES: Readonly<Record<PatchType, string>> = {
   merge: "application/merge-patch+json",
   json: "application/json-patch+json",
@@ -94,9 +107,10 @@ export class ApiClient {
   }
 
   async list(resource: Resource, request: ListRequest = {}): Promise<ApiResult<ObjectList>> {
-    const { namespace, ...parameters } = request;
+    const { namespace, form = "full", ...parameters } = request;
     const path = resourcePath(resource, namespace);
-    const result = await this.send("GET", withQuery(path, { ...parameters }));
+    const accept = LIST_FORMS[form];
+    const result = await this.send("GET", withQuery(path, { ...parameters }), { accept });
     if (!result.ok) return result;
     const metadata = objectAt(result.value, "metadata");
     return succeeded({
@@ -108,11 +122,11 @@ export class ApiClient {
 
   /** Follows changes after `resourceVersion`; the returned function stops it silently. */
   watch(resource: Resource, request: WatchRequest, reader: WatchReader): () => void {
-    const { namespace, ...parameters } = request;
+    const { namespace, form = "full", ...parameters } = request;
     const path = resourcePath(resource, namespace);
     const query = { watch: true, allowWatchBookmarks: true, ...parameters };
     return this.#transport.stream(
-      { method: "GET", target: withQuery(path, query), headers: { accept: "application/json" } },
+      { method: "GET", target: withQuery(path, query), headers: { accept: WATCH_FORMS[form] } },
       {
         onOpen: () => {},
         onLines: lines => reader.onEvents(lines.map(parseLine)),
@@ -244,8 +258,19 @@ function failureOf(response: TransportResponse): Failed {
   const warnings = parseWarnings(response.warning);
   if (response.status === 0) return failed(503, "ServiceUnavailable", response.body);
   const body = parseObject(response.body);
-  if (body === undefined || stringAt(body, "kind") !== "Status") return notJson(response);
-  return { ...statusFailure(body, response.status), warnings };
+  const failure =
+    body === undefined || stringAt(body, "kind") !== "Status"
+      ? notJson(response)
+      : { ...statusFailure(body, response.status), warnings };
+  return patient(failure, response.retryAfterSeconds);
+}
+
+/** With the header's time where the body has none. */
+function patient(failure: Failed, retryAfterSeconds: number | undefined): Failed {
+  const { status } = failure;
+  if (retryAfterSeconds === undefined || status.details?.retryAfterSeconds !== undefined)
+    return failure;
+  return { ...failure, status: { ...status, details: { ...status.details, retryAfterSeconds } } };
 }
 
 /** A `Status` object from the wire. */

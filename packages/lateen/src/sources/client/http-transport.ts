@@ -30,8 +30,8 @@ export interface HttpTransportOptions {
 }
 
 const REQUEST_TIMEOUT_MS = 60_000;
-/** A watch that says nothing for this long is dead: servers send bookmarks more often. */
-const STREAM_IDLE_MS = 5 * 60_000;
+/** A watch that says nothing for this long is dead: servers send a bookmark about once a minute. */
+const STREAM_IDLE_MS = 3 * 60_000;
 const KEEP_ALIVE_MS = 30_000;
 const MAX_SOCKETS = 16;
 const MAX_BODY = 256 * 1024 * 1024;
@@ -197,7 +197,15 @@ async function readBody(response: IncomingMessage): Promise<TransportResponse | 
     status: response.statusCode ?? 0,
     warning: typeof warning === "string" ? warning : "",
     body: Buffer.concat(chunks, size).toString(),
+    ...retryAfter(response.headers["retry-after"]),
   };
+}
+
+/** API servers send seconds (RFC 9110 10.2.3 also knows dates, which are taken for nothing said). */
+function retryAfter(header: string | undefined): { retryAfterSeconds?: number } {
+  return header !== undefined && /^\d{1,6}$/.test(header)
+    ? { retryAfterSeconds: Number(header) }
+    : {};
 }
 
 function unreachable(server: string, error: Error): TransportResponse {

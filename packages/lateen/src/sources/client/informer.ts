@@ -9,6 +9,7 @@ import { objectAt, stringAt } from "../json.ts";
 import type { Failed } from "../status.ts";
 import {
   type ApiClient,
+  type ObjectForm,
   type ObjectList,
   type Resource,
   type Selectors,
@@ -34,31 +35,43 @@ export interface InformerOptions extends Selectors {
   readonly random: () => number;
   readonly log: Log;
   /**
-   * A batch of changes that arrived together; never empty except for the first one, which holds
-   * everything there is. After a list only what differs is told.
+   * A batch of changes that arrived together; never empty except for the last one of the first list,
+   * with which `synced` becomes true. After a list only what differs is told.
    */
   readonly onChanges: (changes: readonly ObjectChange[]) => void;
+  /** Lists are told page by page, so that nobody holds all of one; otherwise as one batch. */
+  readonly pagewise?: boolean;
+  readonly form?: ObjectForm;
+  /** What is in other namespaces counts as absent; see `namespaceChanged`. */
+  readonly accepts?: (namespace: string) => boolean;
+  /** How often to ask for a kind that the server does not know; `wake` asks at once. */
+  readonly absentRetryMs?: number;
 }
 
 const PAGE = 500;
 const MIN_BACKOFF_MS = 100;
 const MAX_BACKOFF_MS = 10_000;
+/** However long a server asks us to wait. */
+const MAX_RETRY_AFTER_MS = 60_000;
 const WATCH_SECONDS = 300;
 /** A watch that ends sooner than this was not worth much: the next attempt waits longer. */
 const STEADY_MS = 5_000;
+const GONE = 410;
+const NOT_FOUND = 404;
 
-interface Known {
-  readonly namespace: string;
-  readonly name: string;
-  /** uid and resourceVersion: equal means the same object, unchanged. */
-  readonly identity: string;
-}
+type Listed =
+  | { readonly ok: true; readonly resourceVersion: string }
+  | { readonly ok: false; readonly failed: Failed };
 
 export class Informer {
   readonly #options: InformerOptions;
-  readonly #known = new Map<string, Known>();
+  /** uid and resourceVersion by `namespace/name`: equal means the same object, unchanged. */
+  readonly #known = new Map<string, string>();
+  /** Keys that changed while a list of their namespace is under way: what it says is older. */
+  readonly #touched = new Map<string, Set<string>>();
   #synced = false;
   #stopped = false;
+  #absent = false;
   #failures = 0;
   #lastFailure = "";
   #cancel: () => void = () => {};
@@ -72,6 +85,16 @@ export class Informer {
     return this.#synced;
   }
 
+  /** Objects that are there. */
+  get size(): number {
+    return this.#known.size;
+  }
+
+  /** The server does not know this kind, when last asked. */
+  get absent(): boolean {
+    return this.#absent;
+  }
+
   start(): void {
     void this.#list();
   }
@@ -82,78 +105,159 @@ export class Informer {
     this.#cancel();
   }
 
+  /** A kind that the server did not know may be there now. */
+  wake(): void {
+    if (!this.#absent || this.#stopped) return;
+    this.#cancel();
+    this.#failures = 0;
+    void this.#list();
+  }
+
+  /** `accepts` says something else of this namespace than before. */
+  namespaceChanged(namespace: string): void {
+    if (this.#stopped) return;
+    if (this.#accepts(namespace)) {
+      void this.#listNamespace(namespace);
+      return;
+    }
+    this.#touched.delete(namespace);
+    const gone = [...this.#known.keys()].filter(key => splitKey(key).namespace === namespace);
+    this.#tell(gone.map(key => this.#remove(key)));
+  }
+
   async #list(): Promise<void> {
-    const listed = await this.#listPages();
+    const present = new Set<string>();
+    const waiting: ObjectChange[] = [];
+    const { pagewise = false } = this.#options;
+    const listed = await this.#listPages(items => {
+      const changes = this.#newer(items, present);
+      if (pagewise) this.#tell(changes);
+      else waiting.push(...changes);
+    });
     if (this.#stopped) return;
     if (!listed.ok) {
+      this.#forgetUntold(waiting);
       this.#listFailed(listed.failed);
       return;
     }
     this.#lastFailure = "";
-    this.#tell(this.#differences(listed.items), true);
+    this.#absent = false;
+    this.#complete([...waiting, ...this.#missing(present)]);
     this.#watch(listed.resourceVersion);
   }
 
-  async #listPages(): Promise<
-    | { readonly ok: true; readonly items: readonly JsonObject[]; readonly resourceVersion: string }
-    | { readonly ok: false; readonly failed: Failed }
-  > {
+  async #listPages(onPage: (items: readonly JsonObject[]) => void): Promise<Listed> {
     const { client, resource } = this.#options;
-    const items: JsonObject[] = [];
     let token = "";
     for (;;) {
-      const page = await client.list(resource, {
-        ...this.#where(),
-        limit: PAGE,
-        continue: token,
-      });
+      const request = { ...this.#where(), limit: PAGE, continue: token };
+      const page = await client.list(resource, request);
+      if (this.#stopped) return { ok: true, resourceVersion: "" };
       if (!page.ok) return { ok: false, failed: page };
       const list: ObjectList = page.value;
-      items.push(...list.items);
+      onPage(list.items);
       token = list.continue;
-      if (token === "") return { ok: true, items, resourceVersion: list.resourceVersion };
+      if (token === "") return { ok: true, resourceVersion: list.resourceVersion };
     }
   }
 
-  #where(): Selectors & { readonly namespace?: string } {
-    const { namespace, labelSelector, fieldSelector } = this.#options;
+  #where(): Selectors & { readonly namespace?: string; readonly form?: ObjectForm } {
+    const { namespace, labelSelector, fieldSelector, form } = this.#options;
     return {
       ...(namespace === undefined ? {} : { namespace }),
       ...(labelSelector === undefined ? {} : { labelSelector }),
       ...(fieldSelector === undefined ? {} : { fieldSelector }),
+      ...(form === undefined ? {} : { form }),
     };
   }
 
-  #listFailed(failed: Failed): void {
-    const unknown = failed.status.code === 404;
-    // The kind is not there (yet): on Kubernetes its CRD may come later. Nothing waits for that.
-    if (unknown) this.#tell(this.#differences([]), true);
-    this.#report("cannot list", failed);
-    this.#retry(() => void this.#list());
+  #accepts(namespace: string): boolean {
+    return this.#options.accepts?.(namespace) ?? true;
   }
 
-  /** What a complete list says against what is known. */
-  #differences(items: readonly JsonObject[]): ObjectChange[] {
-    const changes: ObjectChange[] = [];
-    const present = new Set<string>();
-    for (const object of items) {
-      const { key, known } = identify(object);
-      present.add(key);
-      if (this.#known.get(key)?.identity === known.identity) continue;
-      this.#known.set(key, known);
-      changes.push({ namespace: known.namespace, name: known.name, object });
+  #listFailed(failed: Failed): void {
+    // The kind is not there (yet): on Kubernetes its CRD may come later. Nothing waits for that.
+    this.#absent = failed.status.code === NOT_FOUND;
+    if (this.#absent) {
+      this.#complete(this.#missing(new Set()));
+      this.#retry(() => void this.#list(), failed, this.#options.absentRetryMs);
+      return;
     }
-    for (const [key, { namespace, name }] of this.#known) {
-      if (present.has(key)) continue;
-      this.#known.delete(key);
-      changes.push({ namespace, name, object: undefined });
+    this.#report("cannot list", failed);
+    this.#retry(() => void this.#list(), failed);
+  }
+
+  /** What of a page is new; all of its keys become `present`. */
+  #newer(items: readonly JsonObject[], present: Set<string>): ObjectChange[] {
+    const changes: ObjectChange[] = [];
+    for (const object of items) {
+      const { key, namespace, name, identity } = identify(object);
+      if (!this.#accepts(namespace)) continue;
+      present.add(key);
+      if (this.#known.get(key) === identity) continue;
+      this.#known.set(key, identity);
+      changes.push({ namespace, name, object });
     }
     return changes;
   }
 
-  #tell(changes: readonly ObjectChange[], complete: boolean): void {
-    const first = complete && !this.#synced;
-    if (first) this.#synced = true;
+  /** What is known and not in a complete list. */
+  #missing(present: ReadonlySet<string>): ObjectChange[] {
+    const gone = [...this.#known.keys()].filter(key => !present.has(key));
+    return gone.map(key => this.#remove(key));
+  }
+
+  #remove(key: string): ObjectChange {
+    this.#known.delete(key);
+    return { ...splitKey(key), object: undefined };
+  }
+
+  /** Pages that were taken and not told, as the list broke off: the next one tells them. */
+  #forgetUntold(changes: readonly ObjectChange[]): void {
+    for (const { namespace, name } of changes) this.#known.set(`${namespace}/${name}`, "");
+  }
+
+  /**
+   * What the watch brings for this namespace while the list is under way is newer than the list, or
+   * will be told by the watch again; so of these the list counts for nothing.
+   */
+  async #listNamespace(namespace: string): Promise<void> {
+    const touched = new Set<string>();
+    this.#touched.set(namespace, touched);
+    const { client, resource } = this.#options;
+    let token = "";
+    do {
+      const request = { ...this.#where(), namespace, limit: PAGE, continue: token };
+      const page = await client.list(resource, request);
+      if (this.#stopped || this.#touched.get(namespace) !== touched) return;
+      if (!page.ok) {
+        this.#namespaceFailed(namespace, page);
+        return;
+      }
+      const items = page.value.items.filter(object => !touched.has(identify(object).key));
+      this.#tell(this.#newer(items, new Set()));
+      token = page.value.continue;
+    } while (token !== "");
+    this.#touched.delete(namespace);
+  }
+
+  #namespaceFailed(namespace: string, failed: Failed): void {
+    if (failed.status.code === NOT_FOUND) return;
+    this.#report(`cannot list in namespace ${namespace}`, failed);
+    const { clock, random } = this.#options;
+    clock.after(MIN_BACKOFF_MS * 10 * (1 + random()), () => {
+      if (!this.#stopped && this.#accepts(namespace)) void this.#listNamespace(namespace);
+    });
+  }
+
+  #tell(changes: readonly ObjectChange[]): void {
+    if (changes.length > 0) this.#options.onChanges(changes);
+  }
+
+  /** The end of a list. */
+  #complete(changes: readonly ObjectChange[]): void {
+    const first = !this.#synced;
+    this.#synced = true;
     if (changes.length > 0 || first) this.#options.onChanges(changes);
   }
 
@@ -170,7 +274,7 @@ export class Informer {
         for (const event of events) {
           if (event.type === "ERROR") {
             this.#cancel();
-            this.#tell(changes, false);
+            this.#tell(changes);
             this.#watchError(event);
             return;
           }
@@ -178,39 +282,36 @@ export class Informer {
           const change = this.#changeOf(event);
           if (change !== undefined) changes.push(change);
         }
-        this.#tell(changes, false);
+        this.#tell(changes);
       },
       onEnd: refused => {
         if (this.#stopped) return;
         if (refused !== undefined) this.#report("cannot watch", refused);
-        const gone = refused !== undefined && [404, 410].includes(refused.status.code);
+        const gone = refused !== undefined && [NOT_FOUND, GONE].includes(refused.status.code);
         const steady = clock.now() - startedAt >= STEADY_MS && refused === undefined;
         if (steady) this.#failures = 0;
         const again = gone ? () => void this.#list() : () => this.#watch(position);
         if (steady) again();
-        else this.#retry(again);
+        else this.#retry(again, refused);
       },
     });
   }
 
   #changeOf(event: WatchLine): ObjectChange | undefined {
     if (event.type === "BOOKMARK") return undefined;
-    const { key, known } = identify(event.object);
-    const { namespace, name } = known;
-    if (event.type === "DELETED") {
-      this.#known.delete(key);
-      return { namespace, name, object: undefined };
-    }
-    if (this.#known.get(key)?.identity === known.identity) return undefined;
-    this.#known.set(key, known);
+    const { key, namespace, name, identity } = identify(event.object);
+    this.#touched.get(namespace)?.add(key);
+    if (event.type === "DELETED") return this.#known.has(key) ? this.#remove(key) : undefined;
+    if (!this.#accepts(namespace) || this.#known.get(key) === identity) return undefined;
+    this.#known.set(key, identity);
     return { namespace, name, object: event.object };
   }
 
   #watchError(event: WatchLine): void {
     const code = event.object["code"];
     const failed = statusFailure(event.object, typeof code === "number" ? code : 500);
-    if (failed.status.code !== 410) this.#report("watch failed", failed);
-    this.#retry(() => void this.#list());
+    if (failed.status.code !== GONE) this.#report("watch failed", failed);
+    this.#retry(() => void this.#list(), failed);
   }
 
   /** Each new trouble once: a server that is away for an hour is one line. */
@@ -222,10 +323,12 @@ export class Informer {
     this.#options.log.warn(what, { resource: plural, code, error: message });
   }
 
-  /** Waits longer each time, and never as long as the others do. */
-  #retry(again: () => void): void {
-    const ceiling = Math.min(MAX_BACKOFF_MS, MIN_BACKOFF_MS * 2 ** this.#failures);
-    this.#failures = Math.min(this.#failures + 1, 10);
+  /** Waits longer each time, never as long as the others do, and as long as the server asks. */
+  #retry(again: () => void, failed?: Failed, maxMs: number = MAX_BACKOFF_MS): void {
+    const doubled = Math.min(maxMs, MIN_BACKOFF_MS * 2 ** this.#failures);
+    this.#failures = Math.min(this.#failures + 1, 16);
+    const askedMs = (failed?.status.details?.retryAfterSeconds ?? 0) * 1000;
+    const ceiling = Math.max(doubled, Math.min(askedMs * 2, MAX_RETRY_AFTER_MS));
     const delay = ceiling * (0.5 + this.#options.random() / 2);
     this.#cancel = this.#options.clock.after(delay, () => {
       if (!this.#stopped) again();
@@ -233,10 +336,22 @@ export class Informer {
   }
 }
 
-function identify(object: JsonObject): { readonly key: string; readonly known: Known } {
+interface Identified {
+  readonly key: string;
+  readonly namespace: string;
+  readonly name: string;
+  readonly identity: string;
+}
+
+function identify(object: JsonObject): Identified {
   const metadata = objectAt(object, "metadata");
   const namespace = stringAt(metadata, "namespace");
   const name = stringAt(metadata, "name");
   const identity = `${stringAt(metadata, "uid")} ${stringAt(metadata, "resourceVersion")}`;
-  return { key: `${namespace}/${name}`, known: { namespace, name, identity } };
+  return { key: `${namespace}/${name}`, namespace, name, identity };
+}
+
+function splitKey(key: string): { readonly namespace: string; readonly name: string } {
+  const slash = key.indexOf("/");
+  return { namespace: key.slice(0, slash), name: key.slice(slash + 1) };
 }

@@ -14,6 +14,8 @@ export interface TransportResponse {
   /** The `Warning` header as it came, or "". */
   readonly warning: string;
   readonly body: string;
+  /** The `Retry-After` header, where the server asks for patience. */
+  readonly retryAfterSeconds?: number;
 }
 
 export interface StreamReader {
