@@ -16,6 +16,7 @@ import {
   string,
   type TypeOf,
 } from "../schema.ts";
+import { discoverySelectors } from "./discovery-selectors.ts";
 
 const later = notYet(any());
 const statTag: StringCheck = text =>
@@ -115,7 +116,7 @@ export const meshConfigSchema = object({
   defaultServiceExportTo: notYet(list(string())),
   defaultVirtualServiceExportTo: notYet(list(string())),
   disableEnvoyListenerLog: notYet(boolean()),
-  discoverySelectors: notYet(optional(list(any()))),
+  discoverySelectors,
   dnsRefreshRate: notYet(duration()),
   enableEnvoyAccessLogService: notYet(boolean()),
   enablePrometheusMerge: boolean({ nullable: true }),

@@ -114,7 +114,7 @@ export class ApiClient {
     if (!result.ok) return result;
     const metadata = objectAt(result.value, "metadata");
     return succeeded({
-      items: arrayAt(result.value, "items").filter(isObject),
+      items: itemsOf(result.value),
       resourceVersion: stringAt(metadata, "resourceVersion"),
       continue: stringAt(metadata, "continue"),
     });
@@ -217,6 +217,14 @@ export class ApiClient {
     const warnings = parseWarnings(response.warning);
     return value === undefined ? notJson(response) : succeeded(value, warnings);
   }
+}
+
+/** Kubernetes leaves out of the items what the list says once: their version and kind. */
+function itemsOf(list: JsonObject): JsonObject[] {
+  const apiVersion = stringAt(list, "apiVersion");
+  const kind = stringAt(list, "kind").replace(/List$/, "");
+  const items = arrayAt(list, "items").filter(isObject);
+  return items.map(item => (item["kind"] === undefined ? { apiVersion, kind, ...item } : item));
 }
 
 type Query = Readonly<Record<string, string | number | boolean | undefined>>;

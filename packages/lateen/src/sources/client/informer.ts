@@ -69,6 +69,8 @@ export class Informer {
   readonly #known = new Map<string, string>();
   /** Keys that changed while a list of their namespace is under way: what it says is older. */
   readonly #touched = new Map<string, Set<string>>();
+  /** What the list that is under way has shown; undefined while there is none. */
+  #present: Set<string> | undefined;
   #synced = false;
   #stopped = false;
   #absent = false;
@@ -127,14 +129,16 @@ export class Informer {
 
   async #list(): Promise<void> {
     const present = new Set<string>();
+    this.#present = present;
     const waiting: ObjectChange[] = [];
     const { pagewise = false } = this.#options;
     const listed = await this.#listPages(items => {
-      const changes = this.#newer(items, present);
+      const changes = this.#newer(items);
       if (pagewise) this.#tell(changes);
       else waiting.push(...changes);
     });
     if (this.#stopped) return;
+    this.#present = undefined;
     if (!listed.ok) {
       this.#forgetUntold(waiting);
       this.#listFailed(listed.failed);
@@ -187,13 +191,13 @@ export class Informer {
     this.#retry(() => void this.#list(), failed);
   }
 
-  /** What of a page is new; all of its keys become `present`. */
-  #newer(items: readonly JsonObject[], present: Set<string>): ObjectChange[] {
+  /** What of a page is new. */
+  #newer(items: readonly JsonObject[]): ObjectChange[] {
     const changes: ObjectChange[] = [];
     for (const object of items) {
       const { key, namespace, name, identity } = identify(object);
+      this.#present?.add(key);
       if (!this.#accepts(namespace)) continue;
-      present.add(key);
       if (this.#known.get(key) === identity) continue;
       this.#known.set(key, identity);
       changes.push({ namespace, name, object });
@@ -235,7 +239,7 @@ export class Informer {
         return;
       }
       const items = page.value.items.filter(object => !touched.has(identify(object).key));
-      this.#tell(this.#newer(items, new Set()));
+      this.#tell(this.#newer(items));
       token = page.value.continue;
     } while (token !== "");
     this.#touched.delete(namespace);

@@ -1,0 +1,147 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { FakeClock } from "../../test/support/fake-clock.ts";
+import { createTokenReviewer, type TokenReviewStatus } from "./token-review.ts";
+
+const clock = new FakeClock();
+const inSeconds = (seconds: number): number => Math.floor(clock.now() / 1000) + seconds;
+
+function jwt(claims: Record<string, unknown>): string {
+  const part = (value: unknown) => Buffer.from(JSON.stringify(value)).toString("base64url");
+  return `${part({ alg: "RS256" })}.${part(claims)}.c2ln`;
+}
+
+function statusOf(change: Record<string, unknown> = {}, user: Record<string, unknown> = {}) {
+  return {
+    authenticated: true,
+    audiences: ["istio-ca"],
+    user: {
+      username: "system:serviceaccount:default:sleep",
+      extra: {
+        "authentication.kubernetes.io/pod-name": ["sleep-1"],
+        "authentication.kubernetes.io/pod-uid": ["u-1"],
+      },
+      ...user,
+    },
+    ...change,
+  };
+}
+
+function reviewer(answer: () => TokenReviewStatus | Promise<TokenReviewStatus>, cacheMax = 100) {
+  const asked: (readonly [string, readonly string[]])[] = [];
+  const verifier = createTokenReviewer({
+    clock,
+    cacheMax,
+    review: async (token, audiences) => {
+      asked.push([token, audiences]);
+      return answer();
+    },
+  });
+  return { verifier, asked };
+}
+
+test("the pod comes from the bound claims, and the audience is asked for", async () => {
+  const { verifier, asked } = reviewer(() => statusOf());
+  const token = jwt({ exp: inSeconds(3600) });
+  assert.deepEqual(await verifier.verify(token), {
+    ok: true,
+    token: {
+      namespace: "default",
+      serviceAccount: "sleep",
+      podName: "sleep-1",
+      podUid: "u-1",
+      expiresAt: inSeconds(3600) * 1000,
+    },
+  });
+  assert.deepEqual(asked, [[token, ["istio-ca"]]]);
+});
+
+test("what is not proven is refused, each with its reason", async () => {
+  const cases: readonly [TokenReviewStatus, RegExp][] = [
+    [{ authenticated: false, error: "expired" }, /refused by the API server: expired/],
+    [{}, /refused by the API server$/],
+    [statusOf({ audiences: ["https://kubernetes.default.svc"] }), /audience: expected istio-ca/],
+    [statusOf({ audiences: undefined }), /audience: expected istio-ca/],
+    [statusOf({}, { username: "admin" }), /not of a service account/],
+    [statusOf({}, { username: "system:serviceaccount:a/b:c" }), /not of a service account/],
+    [statusOf({}, { extra: {} }), /not bound to a pod/],
+    [
+      statusOf({}, { extra: { "authentication.kubernetes.io/pod-name": ["a", "b"] } }),
+      /not bound to a pod/,
+    ],
+  ];
+  for (const [status, expected] of cases) {
+    const { verifier } = reviewer(() => status);
+    const verdict = await verifier.verify(jwt({ exp: inSeconds(3600) }));
+    assert.match(verdict.ok ? "" : verdict.reason, expected);
+  }
+  const { verifier, asked } = reviewer(() => statusOf());
+  for (const token of ["", "a.b", "x".repeat(9000), "a.b.c d"])
+    assert.equal((await verifier.verify(token)).ok, false);
+  assert.equal(asked.length, 0);
+  assert.match(JSON.stringify(await verifier.verify(jwt({}))), /no exp/);
+});
+
+test("good ones are asked about again after minutes, or when they expire; bad ones after seconds", async () => {
+  const { verifier, asked } = reviewer(() => statusOf());
+  const short = jwt({ exp: inSeconds(60) });
+  const long = jwt({ exp: inSeconds(36_000) });
+  for (const token of [short, short, long, long]) await verifier.verify(token);
+  assert.equal(asked.length, 2);
+  clock.advance(61_000);
+  assert.match(JSON.stringify(await verifier.verify(short)), /expired/);
+  assert.equal((await verifier.verify(long)).ok, true);
+  assert.equal(asked.length, 3);
+  clock.advance(5 * 60_000);
+  await verifier.verify(long);
+  assert.equal(asked.length, 4);
+  const bad = reviewer(() => ({ authenticated: false }));
+  const token = jwt({ exp: inSeconds(3600) });
+  await bad.verifier.verify(token);
+  await bad.verifier.verify(token);
+  assert.equal(bad.asked.length, 1);
+  clock.advance(11_000);
+  await bad.verifier.verify(token);
+  assert.equal(bad.asked.length, 2);
+});
+
+test("one question for many streams of one token; no answer is nobody's verdict", async () => {
+  let answer: (status: TokenReviewStatus) => void = () => {};
+  const { verifier, asked } = reviewer(() => new Promise(done => (answer = done)));
+  const token = jwt({ exp: inSeconds(3600) });
+  const all = [verifier.verify(token), verifier.verify(token), verifier.verify(token)];
+  await new Promise(setImmediate);
+  answer(statusOf());
+  assert.deepEqual(
+    (await Promise.all(all)).map(each => each.ok),
+    [true, true, true],
+  );
+  assert.equal(asked.length, 1);
+  const away = reviewer(() => Promise.reject(new Error("API server away")));
+  await assert.rejects(away.verifier.verify(token), /API server away/);
+  await assert.rejects(away.verifier.verify(token), /API server away/);
+  assert.equal(away.asked.length, 2);
+});
+
+test("the cache is bounded, and so are the questions at a time", async () => {
+  const small = reviewer(() => statusOf(), 3);
+  const tokens = [1, 2, 3, 4].map(n => jwt({ n, exp: inSeconds(3600) }));
+  for (const token of tokens) await small.verifier.verify(token);
+  await small.verifier.verify(tokens[3] ?? "");
+  assert.equal(small.asked.length, 4);
+  await small.verifier.verify(tokens[0] ?? "");
+  assert.equal(small.asked.length, 5);
+
+  const answers: (() => void)[] = [];
+  const slow = reviewer(() => new Promise(done => answers.push(() => done(statusOf()))));
+  const many = Array.from({ length: 100 }, (_, n) =>
+    slow.verifier.verify(jwt({ n, exp: inSeconds(3600) })),
+  );
+  await new Promise(setImmediate);
+  assert.equal(slow.asked.length, 32);
+  while (answers.length > 0) {
+    answers.shift()?.();
+    await new Promise(setImmediate);
+  }
+  assert.equal((await Promise.all(many)).filter(each => each.ok).length, 100);
+});

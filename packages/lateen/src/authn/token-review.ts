@@ -1,0 +1,158 @@
+/**
+ * Service-account tokens checked by the API server that issued them (authentication.k8s.io/v1
+ * TokenReview), as Istio does with its projected tokens. What was good is kept by the token's hash
+ * until it expires, and never for longer than a bounded time: a deleted pod's token ends being good.
+ */
+import { createHash } from "node:crypto";
+import type { Clock } from "../base/clock.ts";
+import { asRecord, type JsonRecord } from "./jws.ts";
+import { TOKEN_AUDIENCE, type TokenVerdict, type TokenVerifier } from "./token.ts";
+
+/** The `status` of a TokenReview. */
+export interface TokenReviewStatus {
+  readonly authenticated?: unknown;
+  readonly audiences?: unknown;
+  readonly error?: unknown;
+  readonly user?: unknown;
+}
+
+/** Asks the API server. Rejects, without the token in its message, when there is no answer. */
+export type ReviewToken = (
+  token: string,
+  audiences: readonly string[],
+) => Promise<TokenReviewStatus>;
+
+export interface TokenReviewOptions {
+  readonly review: ReviewToken;
+  readonly clock: Clock;
+  readonly audience?: string;
+  readonly cacheMax?: number;
+}
+
+const CACHE_MAX = 20_000;
+/** Streams live longer than this; a new one of a revoked token is refused at the latest by then. */
+const GOOD_MS = 5 * 60_000;
+/** A client that tries again and again with a bad token costs the API server one question. */
+const BAD_MS = 10_000;
+const IN_FLIGHT_MAX = 32;
+const WAITING_MAX = 20_000;
+/** Kubernetes' projected tokens have about 1,200 characters. */
+const TOKEN_LENGTH_MAX = 8_192;
+const JWT = /^[A-Za-z0-9_-]+\.([A-Za-z0-9_-]+)\.[A-Za-z0-9_-]+$/;
+const SUBJECT = /^system:serviceaccount:([a-z0-9][a-z0-9-]{0,62}):([a-z0-9][a-z0-9.-]{0,252})$/;
+const POD_NAME = "authentication.kubernetes.io/pod-name";
+const POD_UID = "authentication.kubernetes.io/pod-uid";
+
+interface Kept {
+  readonly verdict: TokenVerdict;
+  readonly until: number;
+}
+
+/** `verify` rejects when the API server can not be asked: the caller says "try again". */
+export function createTokenReviewer(options: TokenReviewOptions): TokenVerifier {
+  const { clock, cacheMax = CACHE_MAX } = options;
+  const cache = new Map<string, Kept>();
+  const asked = new Map<string, Promise<TokenVerdict>>();
+  const turns = new Turns();
+  const ask = async (token: string, hash: string): Promise<TokenVerdict> => {
+    const verdict = await turns.take(() => review(token, options));
+    const until = clock.now() + (verdict.ok ? GOOD_MS : BAD_MS);
+    const oldest = cache.size >= cacheMax ? cache.keys().next().value : undefined;
+    if (oldest !== undefined) cache.delete(oldest);
+    cache.set(hash, {
+      verdict,
+      until: verdict.ok ? Math.min(until, verdict.token.expiresAt) : until,
+    });
+    return verdict;
+  };
+  return {
+    async verify(token) {
+      if (token.length > TOKEN_LENGTH_MAX || !JWT.test(token)) return refused("token is no JWT");
+      const hash = createHash("sha256").update(token).digest("base64");
+      const kept = cache.get(hash);
+      if (kept !== undefined && kept.until > clock.now()) return kept.verdict;
+      cache.delete(hash);
+      const running = asked.get(hash);
+      if (running !== undefined) return running;
+      const answer = ask(token, hash).finally(() => asked.delete(hash));
+      asked.set(hash, answer);
+      return answer;
+    },
+  };
+}
+
+/** A bounded number of questions at a time, the others in line. */
+class Turns {
+  readonly #waiting: (() => void)[] = [];
+  #running = 0;
+
+  async take<T>(work: () => Promise<T>): Promise<T> {
+    if (this.#running >= IN_FLIGHT_MAX) {
+      if (this.#waiting.length >= WAITING_MAX) throw new Error("too many tokens wait for a review");
+      await new Promise<void>(done => this.#waiting.push(done));
+    }
+    this.#running++;
+    try {
+      return await work();
+    } finally {
+      this.#running--;
+      this.#waiting.shift()?.();
+    }
+  }
+}
+
+async function review(token: string, options: TokenReviewOptions): Promise<TokenVerdict> {
+  const { audience = TOKEN_AUDIENCE, clock } = options;
+  const status = await options.review(token, [audience]);
+  if (status.authenticated !== true) {
+    const why = typeof status.error === "string" ? `: ${status.error.slice(0, 200)}` : "";
+    return refused(`token was refused by the API server${why}`);
+  }
+  // A server that knows nothing of audiences leaves them out, and has checked none.
+  const { audiences } = status;
+  if (!Array.isArray(audiences) || !audiences.includes(audience))
+    return refused(`token audience: expected ${audience}`);
+  return boundWorkload(token, asRecord(status.user), clock.now());
+}
+
+function boundWorkload(token: string, user: JsonRecord | undefined, nowMs: number): TokenVerdict {
+  const subject = SUBJECT.exec(textOf(user?.["username"]));
+  if (subject === null) return refused("token is not of a service account");
+  const [, namespace = "", serviceAccount = ""] = subject;
+  const extra = asRecord(user?.["extra"]);
+  const podName = only(extra?.[POD_NAME]);
+  const podUid = only(extra?.[POD_UID]);
+  if (podName === undefined || podUid === undefined)
+    return refused("token is not bound to a pod: expected a projected service-account token");
+  const expiresAt = expiryOf(token);
+  if (expiresAt === undefined) return refused("token has no exp claim");
+  if (expiresAt <= nowMs) return refused(`token expired at ${new Date(expiresAt).toISOString()}`);
+  return { ok: true, token: { namespace, serviceAccount, podName, podUid, expiresAt } };
+}
+
+/** Milliseconds. The API server has checked the signature already. */
+function expiryOf(token: string): number | undefined {
+  const payload = JWT.exec(token)?.[1] ?? "";
+  try {
+    const claims = asRecord(JSON.parse(Buffer.from(payload, "base64url").toString("utf8")));
+    const exp = claims?.["exp"];
+    return typeof exp === "number" && Number.isFinite(exp) ? exp * 1000 : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+/** Values of `extra` are lists. */
+function only(value: unknown): string | undefined {
+  if (!Array.isArray(value) || value.length !== 1) return undefined;
+  const text = textOf(value[0]);
+  return text === "" ? undefined : text;
+}
+
+function textOf(value: unknown): string {
+  return typeof value === "string" ? value : "";
+}
+
+function refused(reason: string): TokenVerdict {
+  return { ok: false, reason };
+}
