@@ -16,6 +16,8 @@ export interface ClaimingNode {
 export interface PodFacts {
   readonly uid: string;
   readonly ips: readonly string[];
+  /** undefined: not known. */
+  readonly serviceAccount?: string;
 }
 
 export interface ClaimsRefusal {
@@ -49,17 +51,20 @@ export function checkNodeClaims(
     differs("metadata NAMESPACE", metadata["NAMESPACE"], namespace) ??
     differs("metadata NAME", metadata["NAME"], boundPod) ??
     differs("metadata SERVICE_ACCOUNT", metadata["SERVICE_ACCOUNT"], serviceAccount) ??
-    checkPod(ip, podUid, pod)
+    checkPod(ip, podUid, serviceAccount, pod)
   );
 }
 
 function checkPod(
   ip: string,
   podUid: string | undefined,
+  serviceAccount: string | undefined,
   pod: PodFacts | undefined,
 ): ClaimsRefusal | undefined {
   if (pod === undefined || podUid === undefined) return undefined;
   if (pod.uid !== podUid) return denied("the credential is of an earlier pod with the same name");
+  const account = differs("service account of the pod", pod.serviceAccount, serviceAccount);
+  if (account !== undefined) return account;
   if (pod.ips.length === 0 || pod.ips.includes(ip)) return undefined;
   return denied(`address of the node id: found ${shown(ip)}, expected ${pod.ips.join(" or ")}`);
 }

@@ -95,6 +95,12 @@ test("good ones are asked about again after minutes, or when they expire; bad on
   clock.advance(5 * 60_000);
   await verifier.verify(long);
   assert.equal(asked.length, 4);
+  verifier.forgetPod?.("another");
+  await verifier.verify(long);
+  assert.equal(asked.length, 4);
+  verifier.forgetPod?.("u-1");
+  await verifier.verify(long);
+  assert.equal(asked.length, 5);
   const bad = reviewer(() => ({ authenticated: false }));
   const token = jwt({ exp: inSeconds(3600) });
   await bad.verifier.verify(token);

@@ -78,6 +78,10 @@ export function createTokenReviewer(options: TokenReviewOptions): TokenVerifier 
       asked.set(hash, answer);
       return answer;
     },
+    forgetPod(podUid) {
+      for (const [hash, { verdict }] of cache)
+        if (verdict.ok && verdict.token.podUid === podUid) cache.delete(hash);
+    },
   };
 }
 

@@ -38,6 +38,8 @@ export type TokenVerdict =
 /** Says whose a token is. On Kubernetes this asks the API server (TokenReview). */
 export interface TokenVerifier {
   verify(token: string): Promise<TokenVerdict>;
+  /** A pod is gone: tokens bound to it are asked about again. */
+  forgetPod?(podUid: string): void;
 }
 
 /** `lifetimeMs` defaults to TOKEN_LIFETIME_MS. Write a new one before 80 % of it are over. */

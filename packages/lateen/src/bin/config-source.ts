@@ -1,4 +1,6 @@
 /** Binds streams to the graph: who connects becomes a row, what it asks for becomes watch sets. */
+
+import type { Pod } from "../api/pod/schema.ts";
 import { checkNodeClaims, type PodFacts } from "../authn/node-claims.ts";
 import { maySubscribeSecret, OWN_CERTIFICATE_SECRET } from "../authn/secret-access.ts";
 import { assert } from "../base/assert.ts";
@@ -35,10 +37,13 @@ export interface GraphSourceOptions {
   readonly certificates: WorkloadCertificates | undefined;
   readonly rejections: Pick<Rejections, "report" | "closed">;
   readonly now: () => number;
+  /** What was known of credentials of the pod with this uid counts no more. */
+  readonly onPodGone?: (podUid: string) => void;
 }
 
 /** gRPC's PERMISSION_DENIED. */
 const PERMISSION_DENIED = 7;
+const POD_IS_GONE: Refusal = { refused: "the pod is gone", code: PERMISSION_DENIED };
 
 export class GraphConfigSource implements ConfigSource {
   readonly #options: GraphSourceOptions;
@@ -50,6 +55,9 @@ export class GraphConfigSource implements ConfigSource {
   constructor(options: GraphSourceOptions) {
     this.#options = options;
     options.mesh.graph.onCommit(stats => {
+      if (stats.derived.has(options.mesh.model.pods.name)) {
+        for (const connection of this.#live.values()) connection.checkPod();
+      }
       const classed = stats.derived.get(options.mesh.model.proxies.rows.name);
       if (classed === undefined || classed.changed === 0) return;
       for (const connection of this.#live.values()) connection.reclassify(stats.revision);
@@ -118,7 +126,9 @@ export class GraphConfigSource implements ConfigSource {
     if (pod === undefined) return undefined;
     const { podIP, podIPs } = pod.status ?? {};
     const ips = [...(podIPs ?? []).map(each => each.ip), podIP].filter(ip => ip !== undefined);
-    return { uid: pod.metadata.uid, ips };
+    const { serviceAccountName, serviceAccount } = pod.spec;
+    const account = serviceAccountName ?? serviceAccount ?? "default";
+    return { uid: pod.metadata.uid, ips, serviceAccount: account };
   }
 }
 
@@ -131,6 +141,9 @@ class GraphConnection implements Connection {
   readonly #options: GraphSourceOptions;
   readonly #forget: () => void;
   #listener: () => void = () => {};
+  #onRevoked: (why: Refusal) => void = () => {};
+  /** The Pod's row when last looked at; undefined: it has never been there. */
+  #podRow: Pod | undefined;
   #class: ProxyClass;
   #heldVersion: string | undefined;
   #releaseCertificate: (() => void) | undefined;
@@ -150,6 +163,7 @@ class GraphConnection implements Connection {
     this.#options = options;
     this.#forget = forget;
     this.#class = this.#currentClass();
+    this.#podRow = options.mesh.inputs.pods.get(this.pod);
   }
 
   get proxyClass(): ProxyClass {
@@ -193,6 +207,21 @@ class GraphConnection implements Connection {
 
   onReclassified(listener: () => void): void {
     this.#listener = listener;
+  }
+
+  onRevoked(listener: (why: Refusal) => void): void {
+    this.#onRevoked = listener;
+  }
+
+  /** A credential that is bound to a pod is good for as long as that pod is there. */
+  checkPod(): void {
+    const { podUid } = this.#peer.claims;
+    const now = this.#options.mesh.inputs.pods.get(this.pod);
+    if (podUid === undefined || now === this.#podRow) return;
+    this.#podRow = now;
+    if (now?.metadata.uid === podUid) return;
+    this.#options.onPodGone?.(podUid);
+    this.#onRevoked(POD_IS_GONE);
   }
 
   report(event: StreamEvent): void {

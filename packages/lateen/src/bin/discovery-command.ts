@@ -1,5 +1,5 @@
 /** `lateen discovery`: the control plane as a process of its own. */
-import { readFileSync, statSync } from "node:fs";
+import { existsSync, readFileSync, statSync } from "node:fs";
 import { hostname } from "node:os";
 import {
   type Command,
@@ -13,7 +13,7 @@ import type { CliContext } from "../cli/context.ts";
 import type { Mesh } from "../model/types.ts";
 import { systemClock } from "../net/clock.ts";
 import { createLog, type LogLevel, logLevels } from "../net/log.ts";
-import type { DiscoverySource, Endpoint } from "./discovery.ts";
+import type { DiscoveryOptions, DiscoverySource, Endpoint } from "./discovery.ts";
 import { untilSignal } from "./until-signal.ts";
 
 export const discoveryCommand: Command = {
@@ -21,7 +21,9 @@ export const discoveryCommand: Command = {
   summary: "Runs the control plane",
   description:
     "Runs the control plane: xDS for proxies, certificates, debug and metrics. Configuration comes\n" +
-    "from a folder of Kubernetes YAML (--files), or from an API server (--api-server).",
+    "from the Kubernetes cluster whose pod it runs in, or that --kubeconfig or --context name, from a\n" +
+    "folder of Kubernetes YAML (--files), or from the API server of a local mesh (--api-server).\n" +
+    "For a cluster it listens on Istio's ports 15010, 15012, 15014 and 8080 of all addresses.",
   flags: [
     {
       name: "files",
@@ -41,20 +43,35 @@ export const discoveryCommand: Command = {
       description: "File with the root of the API server's certificate",
     },
     {
+      name: "kubeconfig",
+      kind: "string",
+      description:
+        "Kubeconfig of the cluster (default, with --context: $KUBECONFIG, ~/.kube/config)",
+    },
+    { name: "context", kind: "string", description: "Context of the kubeconfig" },
+    {
+      name: "system-namespace",
+      kind: "string",
+      description: "Root namespace in a cluster (default: the pod's own, or istio-system)",
+    },
+    { name: "revision", kind: "string", description: "Control-plane revision", default: "default" },
+    {
       name: "grpc-addr",
       kind: "string",
-      description: "Plaintext xDS, without secrets; empty for none",
-      default: "127.0.0.1:15010",
+      description:
+        "Plaintext xDS, without secrets; empty for none (default 127.0.0.1:15010; [::]:15010 for a cluster)",
     },
     {
       name: "tls-addr",
       kind: "list",
-      description: "xDS over TLS; needs --api-server, which keeps the CA",
+      description:
+        "xDS over TLS; with a CA, so not with --files (default for a cluster [::]:15012)",
     },
     {
       name: "http-addr",
       kind: "list",
-      description: "Debug, metrics and readiness (default 127.0.0.1:8080 and 127.0.0.1:15014)",
+      description:
+        "Debug, metrics and readiness (default ports 8080 and 15014, addresses as above)",
     },
     { name: "state-dir", kind: "string", description: "Folder for what must outlive the process" },
     { name: "instance", kind: "string", description: "Name of this instance, shown by ps" },
@@ -81,6 +98,7 @@ export const discoveryCommand: Command = {
   examples: [
     "lateen discovery --files ./config",
     "lateen discovery --files ./config --mesh-config mesh.yaml --grpc-addr 127.0.0.1:15010",
+    "lateen discovery --context my-cluster",
   ],
   async run(ctx, call) {
     const level = logLevels.find(each => each === stringFlag(call, "log-level")) ?? "info";
@@ -90,14 +108,13 @@ export const discoveryCommand: Command = {
     const lifetime = numberFlag(call, "certificate-lifetime");
     // Loaded only here: most commands are over before this would be read.
     const { startDiscovery } = await import("./discovery.ts");
+    const source = await sourceOf(call);
     const running = await startDiscovery({
-      source: sourceOf(call),
+      source,
       mesh: await meshConfig(ctx, call),
-      plaintext: endpoints(stringFlag(call, "grpc-addr"))[0],
-      tls: listFlag(call, "tls-addr").flatMap(endpoints),
-      http: httpEndpoints(call),
+      ...listenAt(call, source.kind === "kube"),
       stateDir: stringFlag(call, "state-dir"),
-      instance: stringFlag(call, "instance") ?? `istiod-${hostname()}`,
+      instance: stringFlag(call, "instance") ?? process.env["POD_NAME"] ?? `istiod-${hostname()}`,
       version: ctx.version,
       certificateLifetimeMs: lifetime === undefined ? undefined : lifetime * 1000,
       clock: systemClock,
@@ -125,17 +142,19 @@ function openLog(level: LogLevel, format: "json" | "text", write: (line: string)
 
 const NOT_WITH_FILES = ["tls-addr", "token-file", "ca-file", "certificate-lifetime"];
 
-function sourceOf(call: Invocation): DiscoverySource {
+async function sourceOf(call: Invocation): Promise<DiscoverySource> {
   const directory = stringFlag(call, "files");
   const server = stringFlag(call, "api-server");
-  if (directory !== undefined && server !== undefined) {
-    throw new UserError("--files and --api-server exclude one another");
+  const kubeconfig = stringFlag(call, "kubeconfig") ?? stringFlag(call, "context");
+  const sources = [directory, server, kubeconfig].filter(each => each !== undefined);
+  if (sources.length > 1) {
+    throw new UserError("--files, --api-server and --kubeconfig exclude one another");
   }
   const given = NOT_WITH_FILES.find(name => call.flags[name] !== undefined);
   if (directory !== undefined && given !== undefined) {
     throw new UserError(
       `--${given} does nothing with --files: a folder has no CA, so there are no certificates`,
-      "leave it out, or take the configuration from --api-server URL",
+      "leave it out, or take the configuration from a cluster or --api-server URL",
     );
   }
   if (directory !== undefined) {
@@ -152,9 +171,18 @@ function sourceOf(call: Invocation): DiscoverySource {
     const ca = caFile === undefined ? undefined : readFileSync(caFile, "utf8");
     return { kind: "api", server, token, ca };
   }
+  if (kubeconfig !== undefined || process.env["KUBERNETES_SERVICE_HOST"] !== undefined) {
+    const { openCluster } = await import("./open-cluster.ts");
+    return openCluster({
+      kubeconfig: stringFlag(call, "kubeconfig"),
+      context: stringFlag(call, "context"),
+      systemNamespace: stringFlag(call, "system-namespace"),
+      revision: stringFlag(call, "revision") ?? "default",
+    });
+  }
   throw new UserError(
     "where does the configuration come from?",
-    "give --files DIR or --api-server URL",
+    "give --files DIR or --kubeconfig FILE, or run it in a pod of the cluster",
   );
 }
 
@@ -171,10 +199,30 @@ async function meshConfig(ctx: CliContext, call: Invocation): Promise<Mesh | und
   }
 }
 
-function httpEndpoints(call: Invocation): Endpoint[] {
-  const given = listFlag(call, "http-addr");
-  const texts = given.length === 0 ? ["127.0.0.1:8080", "127.0.0.1:15014"] : given;
-  return texts.flatMap(endpoints);
+/** Istio's ports; a control plane in a cluster is there for all of it, others for their machine. */
+function listenAt(
+  call: Invocation,
+  forCluster: boolean,
+): Pick<DiscoveryOptions, "plaintext" | "tls" | "http"> {
+  const host = forCluster ? anyAddress() : "127.0.0.1";
+  const plaintext = call.flags["grpc-addr"];
+  const tls = listFlag(call, "tls-addr").flatMap(endpoints);
+  const http = listFlag(call, "http-addr").flatMap(endpoints);
+  const both = [8080, 15014].map(port => ({ host, port }));
+  return {
+    plaintext:
+      typeof plaintext === "string" ? endpoints(plaintext)[0] : { host, port: PLAINTEXT_PORT },
+    tls: tls.length === 0 && forCluster ? [{ host, port: TLS_PORT }] : tls,
+    http: http.length === 0 ? both : http,
+  };
+}
+
+const PLAINTEXT_PORT = 15010;
+const TLS_PORT = 15012;
+
+/** Of both families, where the machine has IPv6. */
+function anyAddress(): string {
+  return existsSync("/proc/net/if_inet6") ? "::" : "0.0.0.0";
 }
 
 /** `host:port`, `[v6]:port` or `port` on loopback; nothing for an empty text. */

@@ -4,11 +4,13 @@ import type { Kind } from "../api/kind.ts";
 import { authenticate } from "../authn/authenticate.ts";
 import { createTokenVerifier, type TokenVerifier } from "../authn/token.ts";
 import { loadOrCreateTokenKey } from "../authn/token-key.ts";
+import { createTokenReviewer } from "../authn/token-review.ts";
 import type { Clock } from "../base/clock.ts";
 import type { Log } from "../base/log.ts";
+import type { SecretPort } from "../base/secret-port.ts";
 import type { Authority } from "../ca/authority.ts";
 import { loadOrCreateRoot } from "../ca/root.ts";
-import { createServerCertificate } from "../ca/server-cert.ts";
+import { createServerCertificate, type ServerCertificateOptions } from "../ca/server-cert.ts";
 import { createWorkloadCertificates } from "../ca/workload-certs.ts";
 import { ConnectionTable } from "../debug/connections.ts";
 import { ControlPlaneMetrics } from "../debug/metrics.ts";
@@ -23,6 +25,7 @@ import { ApiClient } from "../sources/client/api-client.ts";
 import { httpTransport } from "../sources/client/http-transport.ts";
 import { filesSource } from "../sources/files/files-source.ts";
 import { InputWriter, type LastGood, type ObjectDiagnostics } from "../sources/input-writer.ts";
+import { KubeSource } from "../sources/kube/kube-source.ts";
 import type { ObjectSource } from "../sources/source.ts";
 import { openDatabase } from "../sources/store/database.ts";
 import { StoredLastGood } from "../sources/store/last-good.ts";
@@ -30,9 +33,13 @@ import { createObjectStatus } from "../status/object-status.ts";
 import { createSecretCells } from "../xds/resources/secrets.ts";
 import { GraphConfigSource } from "./config-source.ts";
 import { type DebugViews, debugViews } from "./debug-views.ts";
+import { reviewToken, startLeaderWork, untilAnswered } from "./kube-cluster.ts";
+import { debugFromLoopback } from "./local-only.ts";
 import {
   defaultMesh,
+  type MeshConfigPlace,
   meshConfigBinding,
+  meshConfigPlace,
   SYSTEM_NAMESPACE,
   startingMesh,
 } from "./mesh-config-input.ts";
@@ -54,6 +61,14 @@ export type DiscoverySource =
       readonly token: () => string;
       /** PEM; undefined: what the system trusts. */
       readonly ca: string | undefined;
+    }
+  | {
+      /** A Kubernetes cluster, whose API server vouches for tokens. */
+      readonly kind: "kube";
+      readonly client: ApiClient;
+      readonly systemNamespace: string;
+      /** Control-plane revision; `default` for the one without a name. */
+      readonly revision: string;
     };
 
 export interface DiscoveryOptions {
@@ -91,7 +106,9 @@ export async function startDiscovery(options: DiscoveryOptions): Promise<Running
   const identity = declareIdentityInputs(mesh);
   const diagnostics = graph.input<ObjectDiagnostics>("diagnostics");
   const secretCells = createSecretCells(graph, identity);
-  const client = options.source.kind === "api" ? apiClient(options.source) : undefined;
+  const client = clientOf(options.source);
+  const cluster = options.source.kind === "kube" ? options.source : undefined;
+  const place = cluster && meshConfigPlace(cluster.systemNamespace, cluster.revision);
   const status = createObjectStatus({
     graph,
     model: mesh.model,
@@ -104,10 +121,10 @@ export async function startDiscovery(options: DiscoveryOptions): Promise<Running
   });
   const base = options.mesh ?? defaultMesh();
   const kept = lastGood(options);
-  const started = client === undefined ? base : await startingMesh(client, base, kept.lastGood);
+  const started = await firstMesh(options, client, base, kept.lastGood);
   const { trustDomain } = started;
   graph.commit({ source: "defaults" }, writer => writer.set(inputs.mesh, MESH_KEY, started));
-  const trust = client && (await openTrust(client, trustDomain, clock));
+  const trust = client && (await openTrust(options, client, trustDomain));
   const certificates =
     trust &&
     createWorkloadCertificates({
@@ -142,13 +159,16 @@ export async function startDiscovery(options: DiscoveryOptions): Promise<Running
     certificates,
     rejections: status.rejections,
     now: () => clock.now(),
+    onPodGone: podUid => trust?.tokens.forgetPod?.(podUid),
   });
-  const meshBase = { base, trustDomain: trust && trustDomain };
+  const meshBase = { base, trustDomain: trust && trustDomain, place };
   const bindings = [...inputBindings(inputs), meshConfigBinding(inputs.mesh, meshBase)];
   const kinds = bindings.map(binding => binding.kind);
+  const objects = objectSource(options, client, kinds, place);
+  if (cluster !== undefined) status.setLeader(false);
   const writer = new InputWriter({
     graph,
-    source: status.watch(objectSource(options, client, kinds)),
+    source: status.watch(objects),
     bindings,
     diagnostics,
     clock,
@@ -165,6 +185,19 @@ export async function startDiscovery(options: DiscoveryOptions): Promise<Running
     ...kept,
   });
   writer.start();
+  const leader =
+    cluster &&
+    startLeaderWork({
+      client: cluster.client,
+      namespace: cluster.systemNamespace,
+      identity: options.instance,
+      roots: trust?.authority.roots ?? [],
+      accepts: namespace => !(objects instanceof KubeSource) || objects.accepts(namespace),
+      clock,
+      random,
+      log,
+      onLeader: leads => status.setLeader(leads),
+    });
 
   const ads = new AdsServer({
     source,
@@ -175,6 +208,7 @@ export async function startDiscovery(options: DiscoveryOptions): Promise<Running
       }),
     clock,
     log: log.scope("ads"),
+    ...(cluster === undefined ? {} : { serverLimits: { streamAgeMaxMs: CLUSTER_STREAM_AGE_MS } }),
     controlPlane: JSON.stringify({
       Component: "istiod",
       ID: options.instance,
@@ -204,6 +238,7 @@ export async function startDiscovery(options: DiscoveryOptions): Promise<Running
     httpPorts: listeners.map(listener => listener.port),
     async stop() {
       writer.stop();
+      await leader?.stop();
       status.stop();
       certificates?.dispose();
       ports.dispose();
@@ -226,7 +261,12 @@ function declareIdentityInputs({ graph, inputs }: MeshGraph): IdentityInputs {
   };
 }
 
-function apiClient(source: DiscoverySource & { kind: "api" }): ApiClient {
+/** Istio's `--keepaliveMaxServerConnectionAge`: a proxy shows its credential again after this. */
+const CLUSTER_STREAM_AGE_MS = 30 * 60_000;
+
+function clientOf(source: DiscoverySource): ApiClient | undefined {
+  if (source.kind === "kube") return source.client;
+  if (source.kind === "files") return undefined;
   const { server, token, ca } = source;
   return new ApiClient(httpTransport({ server, token, ...(ca === undefined ? {} : { ca }) }));
 }
@@ -235,8 +275,13 @@ function objectSource(
   options: DiscoveryOptions,
   client: ApiClient | undefined,
   kinds: readonly Kind[],
+  place: MeshConfigPlace | undefined,
 ): ObjectSource {
   const { clock, log, random, source } = options;
+  if (source.kind === "kube" && place !== undefined) {
+    const common = { kinds, clock, random, log: log.scope("watch"), client: source.client };
+    return new KubeSource({ name: "Kubernetes", meshConfig: place, ...common });
+  }
   if (source.kind === "files" || client === undefined) {
     const directory = source.kind === "files" ? source.directory : "";
     return filesSource({ directory, kinds, clock, log: log.scope("files") });
@@ -257,13 +302,51 @@ interface Trust {
   readonly tokens: TokenVerifier;
 }
 
-async function openTrust(client: ApiClient, trustDomain: string, clock: Clock): Promise<Trust> {
-  const port = secretPort(client, SYSTEM_NAMESPACE);
+/** What holds until the source has told of the mesh configuration. */
+function firstMesh(
+  { source, clock, log }: DiscoveryOptions,
+  client: ApiClient | undefined,
+  base: Mesh,
+  kept: LastGood | undefined,
+): Promise<Mesh> {
+  if (client === undefined) return Promise.resolve(base);
+  if (source.kind !== "kube") return startingMesh(client, base, kept);
+  const place = meshConfigPlace(source.systemNamespace, source.revision);
+  return untilAnswered("mesh configuration", clock, log, () =>
+    startingMesh(client, base, kept, place),
+  );
+}
+
+async function openTrust(
+  options: DiscoveryOptions,
+  client: ApiClient,
+  trustDomain: string,
+): Promise<Trust> {
+  const { clock, log, source } = options;
+  if (source.kind !== "kube") {
+    const port = secretPort(client, SYSTEM_NAMESPACE);
+    const authority = await openAuthority(port, trustDomain, clock);
+    const key = await loadOrCreateTokenKey(port);
+    if (!key.ok) throw new Error(`token key: ${key.diagnostics.map(d => d.message).join("; ")}`);
+    return { authority, tokens: createTokenVerifier(key.value, clock) };
+  }
+  const port = secretPort(client, source.systemNamespace);
+  const authority = await untilAnswered("CA", clock, log, () =>
+    openAuthority(port, trustDomain, clock),
+  );
+  const review = (token: string, audiences: readonly string[]) =>
+    reviewToken(client, token, audiences);
+  return { authority, tokens: createTokenReviewer({ review, clock }) };
+}
+
+async function openAuthority(
+  port: SecretPort,
+  trustDomain: string,
+  clock: Clock,
+): Promise<Authority> {
   const authority = await loadOrCreateRoot(port, { trustDomain, now: clock.now() });
   if (!authority.ok) throw new Error(`CA: ${authority.diagnostics.map(d => d.message).join("; ")}`);
-  const key = await loadOrCreateTokenKey(port);
-  if (!key.ok) throw new Error(`token key: ${key.diagnostics.map(d => d.message).join("; ")}`);
-  return { authority: authority.value, tokens: createTokenVerifier(key.value, clock) };
+  return authority.value;
 }
 
 /** Files alone have no CA: whoever dials has no identity and gets no secrets. */
@@ -290,8 +373,7 @@ async function listen(
     authority,
     clock: options.clock,
     log: options.log.scope("ca"),
-    namespace: SYSTEM_NAMESPACE,
-    names: { ipAddresses: options.tls.map(each => each.host) },
+    ...serverNames(options),
   });
   const use = (current: ReturnType<typeof certificate.current>): void =>
     ads.setTls({
@@ -306,10 +388,30 @@ async function listen(
   return { plaintext, tls, dispose: () => certificate.dispose() };
 }
 
+/** In a cluster proxies dial the Service; elsewhere the addresses. */
+function serverNames({
+  source,
+  tls,
+}: DiscoveryOptions): Pick<ServerCertificateOptions, "namespace" | "names"> {
+  if (source.kind !== "kube")
+    return { namespace: SYSTEM_NAMESPACE, names: { ipAddresses: tls.map(each => each.host) } };
+  const { systemNamespace: namespace, revision } = source;
+  const services = revision === "default" ? [] : [`istiod-${revision}`];
+  return {
+    namespace,
+    names: { dnsNames: services.flatMap(name => serviceDnsNames(name, namespace)) },
+  };
+}
+
+function serviceDnsNames(service: string, namespace: string): string[] {
+  return [`${service}.${namespace}.svc`, `${service}.${namespace}.svc.cluster.local`];
+}
+
 function serveDebug(
   options: DiscoveryOptions,
   routes: ReturnType<typeof debugRoutes>,
 ): Promise<HttpListener[]> {
   const log = options.log.scope("http");
-  return Promise.all(options.http.map(endpoint => serveHttp({ routes, log }, endpoint)));
+  const served = options.source.kind === "kube" ? debugFromLoopback(routes) : routes;
+  return Promise.all(options.http.map(endpoint => serveHttp({ routes: served, log }, endpoint)));
 }

@@ -15,7 +15,25 @@ import { objectAt, stringAt } from "../sources/json.ts";
 export const MESH_CONFIG_MAP = "istio";
 /** Istio's namespace of the control plane; MeshConfig's rootNamespace may be another one. */
 export const SYSTEM_NAMESPACE = "istio-system";
-const KEY = `${SYSTEM_NAMESPACE}/${MESH_CONFIG_MAP}`;
+
+/** The ConfigMap that holds the mesh configuration. */
+export interface MeshConfigPlace {
+  readonly namespace: string;
+  readonly name: string;
+}
+
+const DEFAULT_PLACE: MeshConfigPlace = { namespace: SYSTEM_NAMESPACE, name: MESH_CONFIG_MAP };
+
+/** Istio's names: `istio`, and `istio-REVISION` for a control-plane revision with a name. */
+export function meshConfigPlace(systemNamespace: string, revision: string): MeshConfigPlace {
+  const suffix = revision === "default" || revision === "" ? "" : `-${revision}`;
+  return { namespace: systemNamespace, name: `${MESH_CONFIG_MAP}${suffix}` };
+}
+
+function keyOf({ namespace, name }: MeshConfigPlace): string {
+  return `${namespace}/${name}`;
+}
+
 /** YAML inside of YAML: what stands in it is named behind this. */
 const FIELD = "data.mesh";
 
@@ -80,12 +98,15 @@ function broken(message: string): ReadMeshConfig {
   return { settings: undefined, diagnostics: [diagnostic] };
 }
 
-/** What an object says if it is ConfigMap `istio`; undefined if not, or without a key `mesh`. */
-export function readMeshConfigMap(object: JsonObject): ReadMeshConfig | undefined {
+/** What an object says if it is that ConfigMap; undefined if not, or without a key `mesh`. */
+export function readMeshConfigMap(
+  object: JsonObject,
+  place: MeshConfigPlace = DEFAULT_PLACE,
+): ReadMeshConfig | undefined {
   const metadata = objectAt(object, "metadata");
   const text = objectAt(object, "data")["mesh"];
   const key = `${stringAt(metadata, "namespace")}/${stringAt(metadata, "name")}`;
-  if (key !== KEY || typeof text !== "string") return undefined;
+  if (key !== keyOf(place) || typeof text !== "string") return undefined;
   const { settings, diagnostics } = decodeText(text);
   const path = (inside: string): string => (inside === "" ? FIELD : `${FIELD}: ${inside}`);
   return { settings, diagnostics: diagnostics.map(each => ({ ...each, path: path(each.path) })) };
@@ -99,17 +120,18 @@ export async function startingMesh(
   client: ApiClient,
   base: Mesh,
   lastGood: LastGood | undefined,
+  place: MeshConfigPlace = DEFAULT_PLACE,
 ): Promise<Mesh> {
-  const found = await client.get(configMapKind, SYSTEM_NAMESPACE, MESH_CONFIG_MAP);
+  const found = await client.get(configMapKind, place.namespace, place.name);
   if (!found.ok) {
     if (found.status.code === 404) return base;
-    throw new Error(`ConfigMap ${KEY} can not be read: ${found.status.message}`);
+    throw new Error(`ConfigMap ${keyOf(place)} can not be read: ${found.status.message}`);
   }
-  const read = readMeshConfigMap(found.value);
+  const read = readMeshConfigMap(found.value, place);
   if (read === undefined) return base;
   if (read.settings !== undefined) return read.settings.mesh;
-  const kept = lastGood?.get(`/${configMapKind.kind}`, KEY);
-  return (kept && readMeshConfigMap(kept)?.settings?.mesh) ?? base;
+  const kept = lastGood?.get(`/${configMapKind.kind}`, keyOf(place));
+  return (kept && readMeshConfigMap(kept, place)?.settings?.mesh) ?? base;
 }
 
 export interface MeshConfigBindingOptions {
@@ -117,12 +139,13 @@ export interface MeshConfigBindingOptions {
   readonly base: Mesh;
   /** What the running control plane's identities are of; undefined: it gives out none. */
   readonly trustDomain: string | undefined;
+  readonly place?: MeshConfigPlace | undefined;
 }
 
 /** Other ConfigMaps are accepted and set nothing. */
 export function meshConfigBinding(
   collection: InputCollection<Mesh>,
-  { base, trustDomain }: MeshConfigBindingOptions,
+  { base, trustDomain, place = DEFAULT_PLACE }: MeshConfigBindingOptions,
 ): InputBinding {
   const kept = (mesh: Mesh): Mesh => (trustDomain === undefined ? mesh : { ...mesh, trustDomain });
   let given = false;
@@ -131,7 +154,7 @@ export function meshConfigBinding(
     decode(object) {
       const decoded = configMapKind.decode(object);
       if (!decoded.ok) return { diagnostics: decoded.diagnostics, write: undefined };
-      const read = readMeshConfigMap(object);
+      const read = readMeshConfigMap(object, place);
       if (read === undefined) return { diagnostics: decoded.diagnostics, write: () => {} };
       const mesh = read.settings?.mesh;
       if (mesh === undefined) return { diagnostics: read.diagnostics, write: undefined };
@@ -143,9 +166,9 @@ export function meshConfigBinding(
         },
       };
     },
-    has: key => key === KEY && given,
+    has: key => key === keyOf(place) && given,
     remove(writer, key) {
-      if (key !== KEY) return;
+      if (key !== keyOf(place)) return;
       given = false;
       writer.set(collection, MESH_KEY, kept(base));
     },

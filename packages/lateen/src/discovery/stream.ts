@@ -60,6 +60,7 @@ export class AdsStream {
   #nowMs: number;
   /** The client came back with clusters of its own, and has not asked for what names them yet. */
   #resumedAtMs: number | undefined;
+  #revoked: StreamEnd | undefined;
   #closed = false;
 
   constructor(options: AdsStreamOptions, nowMs: number) {
@@ -92,6 +93,7 @@ export class AdsStream {
 
   /** The next response, in an order that makes before it breaks. */
   pull(stop: () => boolean): Pulled {
+    if (this.#revoked !== undefined) return { kind: "end", end: this.#revoked };
     let unsettled = false;
     let clustersOnTheWay = false;
     for (const subscription of this.#subscriptions) {
@@ -157,6 +159,10 @@ export class AdsStream {
     this.#connection = connected;
     connected.onReclassified(() => {
       for (const subscription of this.#subscriptions) subscription.reclassify();
+      this.#options.wake();
+    });
+    connected.onRevoked?.(({ code, refused }) => {
+      this.#revoked = { code, message: refused };
       this.#options.wake();
     });
     return undefined;

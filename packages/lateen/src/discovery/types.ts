@@ -66,6 +66,8 @@ export interface Connection {
   has?(type: string, versions: ReadonlyMap<string, string>): void;
   /** The proxy moved to another class: all sets must be asked for again. */
   onReclassified(listener: () => void): void;
+  /** The proxy may not be served any more: its stream ends with this reason. */
+  onRevoked?(listener: (why: Refusal) => void): void;
   /** Acknowledgements and rejections feed status only. */
   report(event: StreamEvent): void;
   close(): void;

@@ -107,6 +107,7 @@ export class AdsServer {
   #cancelTick: (() => void) | undefined;
   #pacing = false;
   #closing = false;
+  #admitted = 0;
 
   constructor(options: AdsServerOptions) {
     this.#options = options;
@@ -318,6 +319,7 @@ export class AdsServer {
       return;
     }
     const { source, log, controlPlane, clock } = this.#options;
+    this.#admitted++;
     const call: AdsCall = new AdsCall(
       {
         form,
@@ -327,7 +329,7 @@ export class AdsServer {
         snapshots: this.#snapshots,
         scheduler: this.#scheduler,
         streamLimits: this.#streamLimits,
-        serverLimits: this.#limits,
+        serverLimits: aged(this.#limits, this.#admitted),
         controlPlane: controlPlane ?? "",
         onClose: () => this.#calls.delete(call),
       },
@@ -406,6 +408,14 @@ export class AdsServer {
       entry.awaitingPong = false;
     });
   }
+}
+
+const GOLDEN_RATIO = 0.618_033_988_749_895;
+
+/** Streams that began together do not end together: each lives for 80 to 100 % of the age. */
+function aged(limits: ServerLimits, nth: number): ServerLimits {
+  const share = 0.8 + 0.2 * ((nth * GOLDEN_RATIO) % 1);
+  return { ...limits, streamAgeMaxMs: limits.streamAgeMaxMs * share };
 }
 
 /** Node announces the limit to the client, but does not keep it. */

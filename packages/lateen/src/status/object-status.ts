@@ -38,6 +38,8 @@ export interface ObjectStatus {
   watch(source: ObjectSource): ObjectSource;
   /** To be called when everything that was there at the start is in the graph. */
   start(): void;
+  /** Of several replicas one writes. Until this is called, and after `true`, that is us. */
+  setLeader(leads: boolean): void;
   stop(): void;
 }
 
@@ -61,6 +63,8 @@ export function createObjectStatus(options: ObjectStatusOptions): ObjectStatus {
   const writer = client && new StatusWriter({ client, ledger, clock, random, log });
   const reportLog = new ReportLog({ log, originOf: key => ledger.get(key)?.origin });
   let unfollow = (): void => {};
+  let started = false;
+  let leads = true;
   return {
     rejections,
     watch: source => ledger.watch(source),
@@ -70,7 +74,14 @@ export function createObjectStatus(options: ObjectStatusOptions): ObjectStatus {
         reportLog.take(writer === undefined ? changes : withoutStatus(changes));
       };
       unfollow = followReports({ reports, clock, delayMs: DELAY_MS, onChanges });
-      writer?.start();
+      started = true;
+      if (leads) writer?.start();
+    },
+    setLeader(now) {
+      if (now === leads) return;
+      leads = now;
+      if (!leads) writer?.stop();
+      else if (started) writer?.start();
     },
     stop() {
       unfollow();

@@ -78,10 +78,13 @@ export class StatusWriter {
     });
   }
 
+  /** `start` begins anew. */
   stop(): void {
     this.#running = false;
     this.#cancelWake?.();
+    this.#cancelWake = undefined;
     this.#cancelStanding();
+    this.#queue.clear();
   }
 
   take(changes: ReportChanges): void {

@@ -99,6 +99,11 @@ export class KubeSource implements ObjectSource {
     this.#unread.stop();
   }
 
+  /** Whether the mesh configuration selects this namespace. */
+  accepts(namespace: string): boolean {
+    return this.#view.accepts(namespace);
+  }
+
   /** Objects of the mesh's API groups that nothing reads, by `plural.group`. */
   unread(): ReadonlyMap<string, number> {
     return this.#unread.counts();

@@ -1,0 +1,97 @@
+/** What the control plane needs of a Kubernetes cluster beside the objects it is configured by. */
+import type { TokenReviewStatus } from "../authn/token-review.ts";
+import type { Clock } from "../base/clock.ts";
+import type { Log } from "../base/log.ts";
+import { RootConfigMaps } from "../ca/root-config-maps.ts";
+import type { ApiClient } from "../sources/client/api-client.ts";
+import { isObject } from "../sources/json.ts";
+import { LeaderElection } from "../sources/kube/leader-election.ts";
+
+/** One leader among all revisions: there is one status of an object, and one of each ConfigMap. */
+export const LEADER_LEASE = "lateen-leader";
+
+const RETRY_MS_MIN = 500;
+const RETRY_MS_MAX = 10_000;
+
+/** Waits for an API server that is not there yet; each new trouble is one line. */
+export async function untilAnswered<T>(
+  what: string,
+  clock: Clock,
+  log: Log,
+  work: () => Promise<T>,
+): Promise<T> {
+  let last = "";
+  for (let wait = RETRY_MS_MIN; ; wait = Math.min(wait * 2, RETRY_MS_MAX)) {
+    try {
+      return await work();
+    } catch (error) {
+      const why = error instanceof Error ? error.message : String(error);
+      if (why !== last) log.warn(`${what}: trying again`, { error: why });
+      last = why;
+    }
+    await new Promise<void>(done => clock.after(wait, done));
+  }
+}
+
+/** A TokenReview; rejects when the API server does not give one. */
+export async function reviewToken(
+  client: ApiClient,
+  token: string,
+  audiences: readonly string[],
+): Promise<TokenReviewStatus> {
+  const answer = await client.send("POST", "/apis/authentication.k8s.io/v1/tokenreviews", {
+    body: {
+      apiVersion: "authentication.k8s.io/v1",
+      kind: "TokenReview",
+      spec: { token, audiences },
+    },
+  });
+  if (!answer.ok) throw new Error(`TokenReview: ${answer.status.message}`);
+  const status = answer.value["status"];
+  return isObject(status) ? status : {};
+}
+
+export interface LeaderWorkOptions {
+  readonly client: ApiClient;
+  readonly namespace: string;
+  readonly identity: string;
+  readonly roots: readonly string[];
+  readonly accepts: (namespace: string) => boolean;
+  readonly clock: Clock;
+  readonly random: () => number;
+  readonly log: Log;
+  /** Told of the lead beside what is done here. */
+  readonly onLeader: (leads: boolean) => void;
+}
+
+/** What one replica does for all: the roots in every namespace, and statuses. */
+export function startLeaderWork(options: LeaderWorkOptions): { stop(): Promise<void> } {
+  const { client, namespace, identity, clock, random, log, onLeader, roots, accepts } = options;
+  const configMaps = new RootConfigMaps({
+    client,
+    roots: () => roots,
+    accepts,
+    clock,
+    random,
+    log: log.scope("ca"),
+  });
+  const election = new LeaderElection({
+    client,
+    namespace,
+    name: LEADER_LEASE,
+    identity,
+    clock,
+    random,
+    log: log.scope("leader"),
+    onLead: () => {
+      configMaps.start();
+      onLeader(true);
+    },
+    onLost: () => {
+      configMaps.stop();
+      onLeader(false);
+    },
+  });
+  election.start();
+  return { stop: () => election.stop() };
+}

@@ -1,0 +1,67 @@
+/** From flags and environment to a Kubernetes cluster: its pod's service account, or a kubeconfig. */
+import { readFileSync } from "node:fs";
+import { homedir } from "node:os";
+import { delimiter, join } from "node:path";
+import type { Result } from "../base/diagnostic.ts";
+import { UserError } from "../cli/command.ts";
+import { systemClock } from "../net/clock.ts";
+import { ApiClient } from "../sources/client/api-client.ts";
+import { transportOptions } from "../sources/client/credentials.ts";
+import { httpTransport } from "../sources/client/http-transport.ts";
+import {
+  type ClusterAccess,
+  inClusterAccess,
+  loadKubeconfig,
+} from "../sources/client/kubeconfig.ts";
+import type { DiscoverySource } from "./discovery.ts";
+
+export interface ClusterChoice {
+  readonly kubeconfig: string | undefined;
+  readonly context: string | undefined;
+  readonly systemNamespace: string | undefined;
+  readonly revision: string;
+}
+
+const DEFAULT_SYSTEM_NAMESPACE = "istio-system";
+
+/** Throws a `UserError` where the cluster can not be known. */
+export function openCluster(choice: ClusterChoice): DiscoverySource & { kind: "kube" } {
+  const inPod = choice.kubeconfig === undefined && choice.context === undefined;
+  const access = must(inPod ? fromPod() : fromKubeconfig(choice));
+  const own = process.env["POD_NAMESPACE"] ?? (inPod ? access.namespace : DEFAULT_SYSTEM_NAMESPACE);
+  const environment = process.env;
+  try {
+    const options = transportOptions(access, { clock: systemClock, environment });
+    const client = new ApiClient(httpTransport(options));
+    const { systemNamespace = own, revision } = choice;
+    return { kind: "kube", client, systemNamespace, revision };
+  } catch (error) {
+    throw new UserError(error instanceof Error ? error.message : String(error));
+  }
+}
+
+/** Files named by `--kubeconfig`, `$KUBECONFIG` or habit, in kubectl's order. */
+export function kubeconfigFiles(given: string | undefined): readonly string[] {
+  if (given !== undefined) return [given];
+  const listed = (process.env["KUBECONFIG"] ?? "").split(delimiter).filter(each => each !== "");
+  return listed.length > 0 ? listed : [join(homedir(), ".kube", "config")];
+}
+
+function fromKubeconfig({ kubeconfig, context }: ClusterChoice): Result<ClusterAccess> {
+  const files = kubeconfigFiles(kubeconfig);
+  return loadKubeconfig({ files, ...(context === undefined ? {} : { context }) }, readText);
+}
+
+function fromPod(): Result<ClusterAccess> {
+  const host = process.env["KUBERNETES_SERVICE_HOST"] ?? "";
+  return inClusterAccess(host, process.env["KUBERNETES_SERVICE_PORT"] ?? "443", readText);
+}
+
+function readText(path: string): string {
+  return readFileSync(path, "utf8");
+}
+
+function must(result: Result<ClusterAccess>): ClusterAccess {
+  if (result.ok) return result.value;
+  throw new UserError(result.diagnostics.map(each => `${each.path}: ${each.message}`).join("; "));
+}
