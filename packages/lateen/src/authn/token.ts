@@ -8,7 +8,7 @@ import { asRecord, type JsonRecord, signCompact, verifyCompact } from "./jws.ts"
 import type { TokenKey } from "./token-key.ts";
 
 /** Istio's audience for workload tokens (`--token-audiences`). */
-const TOKEN_AUDIENCE = "istio-ca";
+export const TOKEN_AUDIENCE = "istio-ca";
 const TOKEN_ISSUER = "https://kubernetes.default.svc.cluster.local";
 /** Lifetime of Istio's projected token. */
 export const TOKEN_LIFETIME_MS: number = 12 * 3600 * 1000;

@@ -44,6 +44,8 @@ export interface InformerOptions extends Selectors {
   readonly form?: ObjectForm;
   /** What is in other namespaces counts as absent; see `namespaceChanged`. */
   readonly accepts?: (namespace: string) => boolean;
+  /** Where we may not list them, there are none; what else would be read waits for nothing. */
+  readonly optional?: boolean;
   /** How often to ask for a kind that the server does not know; `wake` asks at once. */
   readonly absentRetryMs?: number;
 }
@@ -57,6 +59,7 @@ const WATCH_SECONDS = 300;
 /** A watch that ends sooner than this was not worth much: the next attempt waits longer. */
 const STEADY_MS = 5_000;
 const GONE = 410;
+const FORBIDDEN = 403;
 const NOT_FOUND = 404;
 
 type Listed =
@@ -180,8 +183,11 @@ export class Informer {
   }
 
   #listFailed(failed: Failed): void {
+    const { code } = failed.status;
+    const hidden = this.#options.optional === true && code === FORBIDDEN;
+    if (hidden) this.#report("may not list: taken for none", failed);
     // The kind is not there (yet): on Kubernetes its CRD may come later. Nothing waits for that.
-    this.#absent = failed.status.code === NOT_FOUND;
+    this.#absent = code === NOT_FOUND || hidden;
     if (this.#absent) {
       this.#complete(this.#missing(new Set()));
       this.#retry(() => void this.#list(), failed, this.#options.absentRetryMs);

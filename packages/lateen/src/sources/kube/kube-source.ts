@@ -8,6 +8,7 @@ import { configMapKind } from "../../api/config-map/kind.ts";
 import type { Json, Kind } from "../../api/kind.ts";
 import { decodeDiscoverySelectors } from "../../api/mesh-config/discovery-selectors.ts";
 import { namespaceKind } from "../../api/namespace/kind.ts";
+import { secretKind } from "../../api/secret/kind.ts";
 import type { Clock } from "../../base/clock.ts";
 import type { Log } from "../../base/log.ts";
 import type { ApiClient, Resource } from "../client/api-client.ts";
@@ -45,6 +46,22 @@ const CRDS: Resource = {
   plural: "customresourcedefinitions",
   namespaced: false,
 };
+/**
+ * Only those that could hold a certificate for a gateway; what is in others never gets here. A
+ * control plane without the right to list Secrets runs, without them.
+ */
+const SECRETS: Pick<InformerOptions, "fieldSelector" | "optional"> = {
+  fieldSelector: [
+    "type!=kubernetes.io/service-account-token",
+    "type!=kubernetes.io/dockerconfigjson",
+    "type!=kubernetes.io/dockercfg",
+    "type!=bootstrap.kubernetes.io/token",
+    "type!=helm.sh/release.v1",
+    "type!=istio.io/ca-root",
+  ].join(","),
+  optional: true,
+};
+
 /** Where CRDs may not be watched, a missing kind is asked for this often. */
 const ABSENT_RETRY_MS = 60_000;
 
@@ -125,6 +142,7 @@ export class KubeSource implements ObjectSource {
       resource: kind,
       pagewise: true,
       absentRetryMs: ABSENT_RETRY_MS,
+      ...(kind === secretKind ? SECRETS : {}),
       ...(kind.namespaced ? { accepts: namespace => this.#view.accepts(namespace) } : {}),
       onChanges: changes => {
         this.#tell(changes.map(change => sourceChange(kind, change)));

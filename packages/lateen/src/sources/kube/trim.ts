@@ -7,6 +7,7 @@ import { endpointSliceKind } from "../../api/endpoint-slice/kind.ts";
 import type { Json, JsonObject, Kind } from "../../api/kind.ts";
 import { nodeKind } from "../../api/node/kind.ts";
 import { podKind } from "../../api/pod/kind.ts";
+import { secretKind } from "../../api/secret/kind.ts";
 import { arrayAt, isObject, objectAt } from "../json.ts";
 
 export function trimObject(kind: Kind, object: JsonObject): JsonObject {
@@ -17,6 +18,8 @@ export function trimObject(kind: Kind, object: JsonObject): JsonObject {
       return { ...typeOf(object), metadata: trimMeta(object) };
     case endpointSliceKind:
       return trimSlice(object);
+    case secretKind:
+      return trimSecret(object);
     default:
       return { ...object, metadata: withoutHistory(objectAt(object, "metadata")) };
   }
@@ -87,6 +90,27 @@ function trimSlice(object: JsonObject): JsonObject {
     metadata: trimMeta(object),
     ...pick(object, ["addressType", "ports"]),
     endpoints: objects(object, "endpoints").map(trimEndpoint),
+  };
+}
+
+/** Istio's names of certificates, keys and roots ("Secure Gateways"). */
+const CREDENTIAL_KEYS = [
+  "tls.crt",
+  "tls.key",
+  "ca.crt",
+  "ca.crl",
+  "cert",
+  "key",
+  "cacert",
+  "crl",
+] as const;
+
+function trimSecret(object: JsonObject): JsonObject {
+  return {
+    ...typeOf(object),
+    metadata: trimMeta(object),
+    ...pick(object, ["type"]),
+    data: pick(objectAt(object, "data"), CREDENTIAL_KEYS),
   };
 }
 
