@@ -36,9 +36,14 @@ export class Backlog {
     return this.asked.size + this.pending.size + this.#suspects.length > 0;
   }
 
+  /** True while there is something to send now or later. */
+  get hasLeft(): boolean {
+    return this.hasWork || this.deferred.size > 0;
+  }
+
   /** True when the client has, and will get, exactly what the sets hold. */
   get isClean(): boolean {
-    return !this.hasWork && this.#rejected.size === 0 && this.deferred.size === 0;
+    return !this.hasLeft && this.#rejected.size === 0;
   }
 
   get size(): number {

@@ -10,14 +10,19 @@ export class Feed {
   #revision = -1;
   /** What the client has, while the set was exchanged and the exchange has not been taken yet. */
   #baseline: { readonly set: ResourceSet; readonly revision: number } | undefined;
+  /** Something may differ from what was taken: the set said so, or it is another one. */
+  #stale = true;
   #unwatch: () => void;
   readonly #onDirty: () => void;
 
   constructor(set: ResourceSet, onDirty: () => void) {
     this.#set = set;
-    this.#onDirty = onDirty;
+    this.#onDirty = () => {
+      this.#stale = true;
+      onDirty();
+    };
     set.retain();
-    this.#unwatch = set.onDirty(onDirty);
+    this.#unwatch = set.onDirty(this.#onDirty);
   }
 
   get set(): ResourceSet {
@@ -27,6 +32,11 @@ export class Feed {
   /** Revision up to which changes were taken; -1: nothing has been yet. */
   get revision(): number {
     return this.#revision;
+  }
+
+  /** False while there is nothing to take, whatever the revision of the graph is meanwhile. */
+  get stale(): boolean {
+    return this.#stale;
   }
 
   get fresh(): boolean {
@@ -44,6 +54,7 @@ export class Feed {
   /** Other names, or the view of another proxy class. What differs shows in the next `take`. */
   exchange(set: ResourceSet): void {
     if (set === this.#set) return;
+    this.#stale = true;
     set.retain();
     const left = this.#set;
     this.#unwatch();
@@ -64,6 +75,7 @@ export class Feed {
     this.#baseline?.set.release();
     this.#baseline = undefined;
     this.#revision = this.#set.revision;
+    this.#stale = false;
   }
 
   /**

@@ -1,8 +1,9 @@
 /** The protocol, scenario by scenario, each in both forms. */
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
-import { FakeConfigSource } from "../../test/support/fake-config-source.ts";
-import { type Form, ProtocolClient, type Received } from "../../test/support/protocol-client.ts";
+import { ProtocolClient } from "../../test/support/protocol-client.ts";
+import { eventsOf, inBothForms, source, types } from "../../test/support/protocol-scenarios.ts";
+import type { WatchSet } from "../flow/watch-types.ts";
 import {
   clusterType,
   endpointType,
@@ -11,32 +12,7 @@ import {
   secretType,
   virtualHostType,
 } from "./type-order.ts";
-
-const both = ["delta", "sotw"] as const;
-
-function source(tables: Record<string, Record<string, string>> = {}): FakeConfigSource {
-  const made = new FakeConfigSource();
-  for (const type of [endpointType, routeType, secretType]) made.namedOnly.add(type);
-  made.commit(edit => {
-    for (const [type, resources] of Object.entries(tables)) {
-      for (const [name, version] of Object.entries(resources)) edit.set(type, name, version);
-    }
-  });
-  return made;
-}
-
-function types(received: readonly Received[]): string[] {
-  return received.map(({ type }) => type);
-}
-
-function eventsOf(mesh: FakeConfigSource, kind: string): number {
-  return mesh.connections.flatMap(c => c.events).filter(event => event.kind === kind).length;
-}
-
-/** Plays a scenario once in each form. */
-function inBothForms(name: string, scenario: (form: Form) => void): void {
-  for (const form of both) test(`${name} (${form})`, () => scenario(form));
-}
+import type { Resource } from "./types.ts";
 
 describe("subscriptions", () => {
   inBothForms("a wildcard gets everything, then changes, additions and removals", form => {
@@ -252,6 +228,41 @@ describe("flow", () => {
     assert.equal(eventsOf(mesh, "acked"), 2);
   });
 
+  inBothForms("a change asks only the sets that it touched", form => {
+    const mesh = source({
+      [clusterType]: { c: "1" },
+      [endpointType]: { c: "1" },
+      [listenerType]: { l: "1" },
+      [routeType]: { r: "1" },
+    });
+    const client = new ProtocolClient(form, mesh);
+    client.subscribe(clusterType);
+    client.subscribe(endpointType, "c");
+    client.subscribe(listenerType);
+    client.subscribe(routeType, "r");
+    client.settle();
+    const asked: string[] = [];
+    const watch = (type: string, set: WatchSet<Resource | undefined>): void => {
+      const settle = set.settle.bind(set);
+      set.settle = stop => {
+        asked.push(type);
+        return settle(stop);
+      };
+    };
+    for (const type of [clusterType, listenerType]) watch(type, mesh.sets.following(type, type));
+    watch(endpointType, mesh.sets.explicit(endpointType, ["c"]));
+    watch(routeType, mesh.sets.explicit(routeType, ["r"]));
+    for (const version of ["2", "3", "4"]) {
+      mesh.commit(edit => edit.set(endpointType, "c", version));
+      client.settle();
+    }
+    assert.deepEqual(asked, [endpointType, endpointType, endpointType]);
+    mesh.commit(edit => edit.set(secretType, "s", "1"));
+    assert.deepEqual(client.settle(), []);
+    assert.equal(asked.length, 3, "nothing that was asked for changed");
+    assert.deepEqual(client.have(endpointType), ["c@4"]);
+  });
+
   inBothForms("a large set comes in parts, each resource once", form => {
     const wanted = Object.fromEntries(Array.from({ length: 100 }, (_, i) => [`e${i}`, "1"]));
     const mesh = source({ [endpointType]: wanted });
@@ -343,208 +354,6 @@ describe("rejections", () => {
     mesh.commit(edit => edit.set(clusterType, "c", "2"));
     const next = client.take();
     assert.deepEqual(next?.resources, form === "delta" ? ["c@2"] : ["a@1", "b@bad", "c@2"]);
-  });
-});
-
-describe("coming back", () => {
-  inBothForms("with everything: nothing is sent", form => {
-    const mesh = source({
-      [clusterType]: { c: "1" },
-      [endpointType]: { c: "1" },
-      [listenerType]: { l: "1" },
-      [routeType]: { r: "1" },
-    });
-    const first = new ProtocolClient(form, mesh);
-    first.subscribe(clusterType);
-    first.subscribe(endpointType, "c");
-    first.subscribe(listenerType);
-    first.subscribe(routeType, "r");
-    assert.equal(first.settle().length, 4);
-    first.stream.close();
-    const second = new ProtocolClient(form, mesh, { resume: first });
-    assert.deepEqual(second.settle(), []);
-    const current = mesh.connections[1]?.events.filter(event => event.kind === "current");
-    assert.deepEqual(
-      current?.map(({ type }) => type).sort(),
-      [clusterType, endpointType, listenerType, routeType].sort(),
-      "that it has everything is told",
-    );
-    mesh.commit(edit => edit.set(endpointType, "c", "2"));
-    assert.deepEqual(
-      second.settle().map(r => r.resources),
-      [["c@2"]],
-    );
-  });
-
-  inBothForms("with old state: what differs is sent, what is gone is removed", form => {
-    const mesh = source({
-      [clusterType]: { same: "1", changed: "1", gone: "1" },
-      [endpointType]: { same: "1", changed: "1" },
-      [listenerType]: { l: "1" },
-    });
-    const first = new ProtocolClient(form, mesh);
-    first.subscribe(clusterType);
-    first.subscribe(endpointType, "same", "changed");
-    first.subscribe(listenerType);
-    first.settle();
-    first.stream.close();
-    mesh.commit(edit => {
-      edit.set(clusterType, "changed", "2");
-      edit.set(clusterType, "new", "1");
-      edit.delete(clusterType, "gone");
-    });
-    const second = new ProtocolClient(form, mesh, { resume: first });
-    const got = second.settle();
-    const clusters = got.filter(({ type }) => type === clusterType);
-    if (form === "delta") {
-      assert.deepEqual(clusters[0]?.resources, ["changed@2", "new@1"]);
-      assert.deepEqual(clusters[0]?.removed, []);
-      assert.deepEqual(clusters[1]?.removed, ["gone"]);
-      const endpoints = got.filter(({ type }) => type === endpointType);
-      assert.deepEqual(endpoints[0]?.resources, ["changed@1"], "a changed cluster warms again");
-    }
-    assert.deepEqual(second.have(clusterType), ["changed@2", "new@1", "same@1"]);
-  });
-});
-
-test("delta: a client that comes back keeps what can not be built", () => {
-  const mesh = source({ [clusterType]: { a: "1", b: "1" } });
-  const first = new ProtocolClient("delta", mesh);
-  first.subscribe(clusterType);
-  first.settle();
-  first.stream.close();
-  mesh.failing.add("b");
-  const second = new ProtocolClient("delta", mesh, { resume: first });
-  assert.deepEqual(second.settle(), []);
-});
-
-describe("make before break", () => {
-  function meshed(form: Form): { mesh: FakeConfigSource; client: ProtocolClient } {
-    const mesh = source({
-      [clusterType]: { old: "1" },
-      [endpointType]: { old: "1" },
-      [listenerType]: { l: "1" },
-      [routeType]: { r: "old" },
-    });
-    const client = new ProtocolClient(form, mesh);
-    client.subscribe(clusterType);
-    client.subscribe(endpointType, "old");
-    client.subscribe(listenerType);
-    client.subscribe(routeType, "r");
-    client.settle();
-    return { mesh, client };
-  }
-
-  inBothForms("a route moves to a new cluster: add, accept, move, accept, remove", form => {
-    const { mesh, client } = meshed(form);
-    mesh.commit(edit => {
-      edit.set(clusterType, "new", "1");
-      edit.set(endpointType, "new", "1");
-      edit.set(routeType, "r", "new");
-      edit.delete(clusterType, "old");
-      edit.delete(endpointType, "old");
-    });
-    const added = client.take();
-    assert.equal(added?.type, clusterType);
-    assert.deepEqual(added?.removed, []);
-    assert.ok(added?.resources.includes("new@1"));
-    // The new cluster warms: it asks for endpoints before the clusters are acknowledged.
-    client.subscribe(endpointType, "new");
-    const endpoints = client.take();
-    assert.deepEqual(endpoints?.resources, ["new@1"]);
-    client.ack(endpoints);
-    assert.equal(client.take(), undefined, "routes wait for the clusters they name");
-    client.ack(added);
-    const moved = client.take();
-    assert.deepEqual(moved?.resources, ["r@new"]);
-    assert.equal(client.take(), undefined, "clusters go when no route names them");
-    client.ack(moved);
-    const removed = client.take();
-    assert.equal(removed?.type, clusterType);
-    assert.deepEqual(removed?.removed, ["old"]);
-    client.ack(removed);
-    assert.deepEqual(client.settle(), []);
-    assert.deepEqual(client.have(clusterType), ["new@1"]);
-  });
-
-  inBothForms("silence holds nothing up for ever", form => {
-    const { mesh, client } = meshed(form);
-    mesh.commit(edit => {
-      edit.set(clusterType, "new", "1");
-      edit.set(routeType, "r", "new");
-      edit.delete(clusterType, "old");
-    });
-    const order: string[] = [];
-    for (let second = 0; second < 30; second++) {
-      for (let next = client.take(); next !== undefined; next = client.take()) {
-        if (next.removed.length > 0) order.push("remove");
-        else if (next.resources.includes("new@1")) order.push("new@1");
-        else order.push(...next.resources);
-      }
-      client.tick(1000);
-    }
-    assert.deepEqual(order, ["new@1", "r@new", "remove"]);
-  });
-
-  inBothForms("a rejected route does not keep clusters from going", form => {
-    const { mesh, client } = meshed(form);
-    mesh.commit(edit => {
-      edit.set(routeType, "r", "bad");
-      edit.delete(clusterType, "old");
-    });
-    const route = client.take();
-    assert.equal(route?.type, routeType);
-    client.nack(route);
-    assert.deepEqual(client.take()?.removed, ["old"]);
-  });
-
-  inBothForms("a rejected cluster does not keep routes from going", form => {
-    const { mesh, client } = meshed(form);
-    mesh.commit(edit => {
-      edit.set(clusterType, "new", "bad");
-      edit.set(routeType, "r", "new");
-    });
-    const clusters = client.take();
-    assert.equal(clusters?.type, clusterType);
-    client.nack(clusters);
-    assert.equal(client.take()?.type, routeType);
-  });
-
-  inBothForms("a changed cluster gets its endpoints again: it warms anew", form => {
-    const { mesh, client } = meshed(form);
-    mesh.commit(edit => edit.set(clusterType, "old", "2"));
-    assert.deepEqual(types(client.settle()), [clusterType, endpointType]);
-  });
-
-  inBothForms("a cluster that comes back before it went stays", form => {
-    const { mesh, client } = meshed(form);
-    mesh.commit(edit => {
-      edit.set(routeType, "r", "none");
-      edit.delete(clusterType, "old");
-    });
-    const route = client.take();
-    assert.equal(route?.type, routeType);
-    mesh.commit(edit => edit.set(clusterType, "old", "1"));
-    client.ack(route);
-    client.settle();
-    assert.deepEqual(client.have(clusterType), ["old@1"]);
-  });
-
-  inBothForms("steady changes of routes do not keep clusters for ever", form => {
-    const { mesh, client } = meshed(form);
-    mesh.commit(edit => {
-      edit.set(routeType, "r", "v0");
-      edit.delete(clusterType, "old");
-    });
-    let removed = false;
-    for (let i = 1; i < 10 && !removed; i++) {
-      const inFlight: Received[] = [];
-      for (let next = client.take(); next !== undefined; next = client.take()) inFlight.push(next);
-      mesh.commit(edit => edit.set(routeType, "r", `v${i}`));
-      removed = inFlight.some(next => next.removed.includes("old"));
-      for (const next of inFlight) client.ack(next);
-    }
-    assert.ok(removed);
   });
 });
 

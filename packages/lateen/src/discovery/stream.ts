@@ -99,6 +99,7 @@ export class AdsStream {
     for (const subscription of this.#subscriptions) {
       const { type } = subscription;
       if (namesClusters(type) && clustersOnTheWay) continue;
+      if (subscription.quiet && !subscription.inFlight.busy) continue;
       const state = subscription.inFlight.busy ? "busy" : subscription.prepare(stop);
       if (state === "lost") return lost;
       // Endpoints ahead of their clusters would have to be sent again.

@@ -180,7 +180,15 @@ export class Subscription implements Lookup {
     const { busy, ackedRevision } = this.inFlight;
     if (ackedRevision >= revision) return true;
     if (busy || this.#backlog.hasWork || this.#answerDue) return false;
-    return this.#revision >= revision || this.#feeds().length === 0;
+    return this.quiet || this.#revision >= revision || this.#feeds().length === 0;
+  }
+
+  /** True when `prepare` would find nothing: what most types of a stream are at most changes. */
+  get quiet(): boolean {
+    if (this.#wildcard?.stale === true || this.#named?.stale === true) return false;
+    if (this.#names.queuedSize > 0 || this.#known !== undefined || this.#knownVersion !== "")
+      return false;
+    return !(this.#answerDue || this.#resumed || this.#backlog.hasLeft);
   }
 
   /** Revision of the graph at which removals were put off, or undefined if there are none. */
@@ -272,7 +280,8 @@ export class Subscription implements Lookup {
   }
 
   #feeds(): readonly Feed[] {
-    return [this.#wildcard, this.#named].filter(feed => feed !== undefined);
+    if (this.#wildcard === undefined) return this.#named === undefined ? none : [this.#named];
+    return this.#named === undefined ? [this.#wildcard] : [this.#wildcard, this.#named];
   }
 
   #rebuild(): void {

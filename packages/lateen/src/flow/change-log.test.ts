@@ -67,3 +67,15 @@ test("memory follows the names: old removals are forgotten, and who asks for the
   assert.deepEqual(log.since(-1), { changed: ["first"], removed: [] });
   assert.deepEqual(log.since(last - 2).removed, ["name9999"]);
 });
+
+test("however much goes at once, who knew of it all is told", () => {
+  const log = new ChangeLog();
+  const names = Array.from({ length: 10_000 }, (_, i) => `name${i}`).sort();
+  for (const name of names) log.changed(name, 1);
+  for (const name of names) log.removed(name, 2);
+  assert.deepEqual(log.since(1), { changed: [], removed: names });
+  log.changed("a", 3);
+  log.removed("a", 4);
+  assert.equal(log.since(1).incomplete, true, "from the next removal on it is forgotten");
+  assert.deepEqual(log.since(3).removed, ["a"]);
+});

@@ -1,7 +1,10 @@
 import { LinkedList } from "./linked-list.ts";
 import type { WatchChanges } from "./watch-types.ts";
 
-/** So many removed names are remembered at least, and up to this many for each present one. */
+/**
+ * So many removed names are remembered at least, and up to this many for each present one; those of
+ * the newest revision always, or one large removal would be news to nobody.
+ */
 const REMOVED_MIN = 4096;
 const REMOVED_PER_NAME = 4;
 
@@ -64,7 +67,7 @@ export class ChangeLog {
     entry.revision = revision;
     this.#removed.add(entry);
     this.#removedCount++;
-    this.#forgetSome();
+    this.#forgetBefore(revision);
   }
 
   /** Walks back to `revision` and not further. */
@@ -91,11 +94,12 @@ export class ChangeLog {
     }
   }
 
-  #forgetSome(): void {
+  #forgetBefore(revision: number): void {
     const presentCount = this.#entries.size - this.#removedCount;
     const limit = Math.max(REMOVED_MIN, REMOVED_PER_NAME * presentCount);
-    while (this.#removedCount > limit && this.#removed.last !== undefined) {
+    while (this.#removedCount > limit) {
       const entry = this.#removed.last;
+      if (entry === undefined || entry.revision >= revision) return;
       this.#unlist(entry);
       this.#entries.delete(entry.name);
       this.#forgottenUpTo = entry.revision;
