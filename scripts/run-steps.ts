@@ -11,6 +11,8 @@ export interface Step {
   readonly tests?: readonly string[];
   /** One file at a time, each in a process of its own (they own namespaces and ports). */
   readonly serial?: boolean;
+  /** Makes what all its tests share; what it returns takes that away again. */
+  readonly prepare?: () => Promise<() => Promise<void>>;
 }
 
 interface Counts {
@@ -36,7 +38,7 @@ export async function runSteps(steps: readonly Step[]): Promise<number> {
   for (const step of steps) {
     const started = performance.now();
     if (step.command !== undefined) runCommand(step.name, step.command, counts);
-    if (step.tests !== undefined) await runTests(step.tests, step.serial ?? false, counts, timed);
+    if (step.tests !== undefined) await runTests(step, step.tests, counts, timed);
     console.log(`-- ${step.name}: ${((performance.now() - started) / 1000).toFixed(1)} s`);
   }
   printSlowest(timed);
@@ -57,8 +59,8 @@ function runCommand(name: string, command: readonly string[], counts: Counts): v
 }
 
 async function runTests(
+  step: Step,
   globs: readonly string[],
-  serial: boolean,
   counts: Counts,
   timed: Timed[],
 ): Promise<void> {
@@ -69,6 +71,32 @@ async function runTests(
     .map(file => join(root, file))
     .sort();
   if (files.length === 0) return;
+  const release = await prepared(step, counts);
+  if (release === undefined) return;
+  try {
+    await runFiles(files, step.serial ?? false, counts, timed);
+  } finally {
+    await release();
+  }
+}
+
+/** Undefined, and a failure counted, where what the tests share could not be made. */
+async function prepared(step: Step, counts: Counts): Promise<(() => Promise<void>) | undefined> {
+  try {
+    return (await step.prepare?.()) ?? (async () => {});
+  } catch (error) {
+    counts.failed++;
+    console.error(`FAILED ${step.name}: ${error instanceof Error ? error.message : String(error)}`);
+    return undefined;
+  }
+}
+
+async function runFiles(
+  files: readonly string[],
+  serial: boolean,
+  counts: Counts,
+  timed: Timed[],
+): Promise<void> {
   // Properties are tried on the same values each time, so that a check says the same tomorrow; what
   // other values find is the soak's matter.
   const isProperty = (file: string) => readFileSync(file, "utf8").includes("fast-check");

@@ -23,6 +23,7 @@ const COMMANDS = {
   images: "scripts/images.ts",
   "kube:up": "scripts/kube-up.ts",
   "kube:down": "scripts/kube-down.ts",
+  "kube:test": "scripts/kube-test.ts",
 };
 
 if (!(command in COMMANDS)) {

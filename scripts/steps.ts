@@ -1,4 +1,5 @@
 import { join } from "node:path";
+import { sharedCluster } from "./kube/shared-cluster.ts";
 import type { Step } from "./run-steps.ts";
 
 export const root: string = join(import.meta.dirname, "..");
@@ -28,4 +29,13 @@ export function fullSteps(): Step[] {
     { name: "real Envoy tests", tests: ["packages/lateen/test/envoy/**/*.test.ts"], serial: true },
     { name: "end-to-end tests", tests: ["packages/lateen/test/e2e/**/*.test.ts"], serial: true },
   ];
+}
+
+/**
+ * What needs a real Kubernetes; one cluster is shared. Not among the full steps as long as a fresh
+ * machine could not build it within their time.
+ */
+export function kubeSteps(): Step[] {
+  const tests = ["packages/lateen/test/kube/**/*.test.ts"];
+  return [{ name: "Kubernetes tests", tests, serial: true, prepare: sharedCluster }];
 }

@@ -2,13 +2,16 @@
 import { readFileSync } from "node:fs";
 import { request } from "node:https";
 import { join } from "node:path";
+import type { Json, JsonObject } from "../../packages/lateen/src/api/kind.ts";
+import { isObject } from "../../packages/lateen/src/sources/json.ts";
 import { type ClusterPlan, pathsOf } from "./plan.ts";
 
 export interface ApiAnswer {
   /** 0 when nobody answered. */
   readonly status: number;
-  /** Decoded where it is JSON, else the text. */
-  readonly body: unknown;
+  /** Decoded; empty where it is not a JSON object. */
+  readonly body: JsonObject;
+  readonly text: string;
 }
 
 export interface ApiRequest {
@@ -26,7 +29,7 @@ export function callApi(plan: ClusterPlan, wanted: ApiRequest): Promise<ApiAnswe
   const { pki } = pathsOf(plan);
   const body = wanted.body === undefined ? undefined : JSON.stringify(wanted.body);
   return new Promise(done => {
-    const failed = (): void => done({ status: 0, body: undefined });
+    const failed = (): void => done({ status: 0, body: {}, text: "" });
     const call = request({
       host: plan.address,
       port: plan.ports.api,
@@ -49,9 +52,10 @@ export function callApi(plan: ClusterPlan, wanted: ApiRequest): Promise<ApiAnswe
         chunks.push(chunk);
       });
       response.on("error", failed);
-      response.on("end", () =>
-        done({ status: response.statusCode ?? 0, body: decode(Buffer.concat(chunks).toString()) }),
-      );
+      response.on("end", () => {
+        const text = Buffer.concat(chunks).toString();
+        done({ status: response.statusCode ?? 0, body: decode(text), text });
+      });
     });
     call.end(body);
   });
@@ -59,10 +63,11 @@ export function callApi(plan: ClusterPlan, wanted: ApiRequest): Promise<ApiAnswe
 
 const JSON_TYPE = "application/json";
 
-function decode(text: string): unknown {
+function decode(text: string): JsonObject {
   try {
-    return JSON.parse(text);
+    const value = JSON.parse(text) as Json;
+    return isObject(value) ? value : {};
   } catch {
-    return text;
+    return {};
   }
 }

@@ -1,5 +1,6 @@
 /** Bringing a Kubernetes cluster up on this machine, and taking it away. */
 
+import { existsSync } from "node:fs";
 import { callApi } from "./api-client.ts";
 import { baseImages } from "./base-images.ts";
 import { kubernetesBinaries } from "./binaries.ts";
@@ -7,17 +8,10 @@ import { startControlPlane } from "./control-plane.ts";
 import { installDns, isDnsReady } from "./dns.ts";
 import { importImage, type ProxyMode, prepareNode, startNode } from "./node.ts";
 import { makePki } from "./pki.ts";
-import type { ClusterMode, ClusterPlan } from "./plan.ts";
+import { type ClusterMode, type ClusterPlan, pathsOf } from "./plan.ts";
 import type { Progress } from "./progress.ts";
 import { requireMachine } from "./requirements.ts";
-import {
-  type ClusterState,
-  isLeftOver,
-  listClusters,
-  readCluster,
-  reserve,
-  type Wanted,
-} from "./state.ts";
+import { isLeftOver, listClusters, readCluster, reserve, type Wanted } from "./state.ts";
 import { takeDown } from "./teardown.ts";
 import { waitFor } from "./wait.ts";
 
@@ -58,7 +52,7 @@ export async function up(options: UpOptions): Promise<RunningCluster> {
     progress(`cluster ${options.name} does not answer; it is removed`);
     await takeDown(there);
   }
-  const state = await reserve(wanted(options), progress);
+  const state = await reserve(wanted(options, binaries), progress);
   try {
     await start(state.plan, binaries, options);
   } catch (error) {
@@ -66,6 +60,12 @@ export async function up(options: UpOptions): Promise<RunningCluster> {
     throw error;
   }
   return { plan: state.plan, binaries, wasThere: false };
+}
+
+/** A cluster that somebody else has started; undefined when there is none of this name. */
+export function find(name: string): RunningCluster | undefined {
+  const state = readCluster(name);
+  return state && { plan: state.plan, binaries: state.binaries, wasThere: true };
 }
 
 /** Takes a cluster away; false when there is none of this name. */
@@ -126,15 +126,17 @@ async function importBase(plan: ClusterPlan, binaries: string, progress: Progres
 }
 
 async function answers(plan: ClusterPlan): Promise<boolean> {
-  const { status } = await callApi(plan, { path: "/readyz" }).catch(() => ({ status: 0 }));
+  // What a crash has left may lack its certificates.
+  if (!existsSync(pathsOf(plan).kubeconfig)) return false;
+  const { status } = await callApi(plan, { path: "/readyz" });
   return status === 200;
 }
 
-function wanted(options: UpOptions): Wanted {
+function wanted(options: UpOptions, binaries: string): Wanted {
   const { name, number, mode, dualStack = false, owned = false } = options;
-  return { name, number, mode, dualStack, owned };
+  return { name, number, mode, dualStack, owned, binaries };
 }
 
 export function clusterNames(): string[] {
-  return listClusters().map((state: ClusterState) => state.plan.name);
+  return listClusters().map(state => state.plan.name);
 }

@@ -1,30 +1,31 @@
 /** etcd, API server, controller manager and scheduler of a cluster. */
 import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import { isAlive } from "../../packages/lateen/src/local/proc.ts";
 import { callApi } from "./api-client.ts";
-import { type Daemon, type Inside, startDaemon } from "./daemons.ts";
+import { type Daemon, daemons, startDaemon } from "./daemons.ts";
 import { type ClusterPlan, isDualStack, pathsOf } from "./plan.ts";
 import type { Progress } from "./progress.ts";
 import { waitFor } from "./wait.ts";
 
 const READY_MS = 120_000;
+const POLL_MS = 50;
 
 export async function startControlPlane(
   plan: ClusterPlan,
   binaries: string,
   progress: Progress,
 ): Promise<void> {
-  const inside: Inside = "network";
-  const start = (name: string, flags: readonly string[]): Daemon =>
-    startDaemon(plan, name, inside, [join(binaries, name), ...flags]);
-  const etcd = start("etcd", etcdFlags(plan));
-  const api = start("kube-apiserver", apiServerFlags(plan));
+  const start = (name: string): Daemon => startComponent(plan, binaries, name);
+  const etcd = start("etcd");
+  const api = start("kube-apiserver");
   await waitFor(plan, "the API server is ready", READY_MS, [etcd, api], async () => {
     const { status } = await callApi(plan, { path: "/readyz" });
     return status === 200;
   });
   progress("API server ready");
-  const controllers = start("kube-controller-manager", controllerManagerFlags(plan));
-  const scheduler = start("kube-scheduler", schedulerFlags(plan));
+  const controllers = start("kube-controller-manager");
+  const scheduler = start("kube-scheduler");
   const path = "/api/v1/namespaces/default/serviceaccounts/default";
   await waitFor(plan, "controllers work", READY_MS, [controllers, scheduler], async () => {
     const { status } = await callApi(plan, { path });
@@ -33,16 +34,29 @@ export async function startControlPlane(
   progress("controllers work");
 }
 
-/** Also to start it again: a test may want the API server or etcd to end and come back. */
-export function controlPlaneFlags(
+const FLAGS: Readonly<Record<string, (plan: ClusterPlan) => string[]>> = {
+  etcd: etcdFlags,
+  "kube-apiserver": apiServerFlags,
+  "kube-controller-manager": controllerManagerFlags,
+  "kube-scheduler": schedulerFlags,
+};
+
+/** Ends a program of the control plane, as a crash or (with SIGTERM) an upgrade would. */
+export async function stopComponent(
   plan: ClusterPlan,
-): Readonly<Record<string, () => readonly string[]>> {
-  return {
-    etcd: () => etcdFlags(plan),
-    "kube-apiserver": () => apiServerFlags(plan),
-    "kube-controller-manager": () => controllerManagerFlags(plan),
-    "kube-scheduler": () => schedulerFlags(plan),
-  };
+  name: string,
+  signal: NodeJS.Signals,
+): Promise<void> {
+  const running = daemons(plan).filter(each => each.name === name && isAlive(each));
+  for (const { pid } of running) process.kill(pid, signal);
+  while (running.some(isAlive)) await sleep(POLL_MS);
+}
+
+/** Starts it again; returns when it has started, not when it is ready. */
+export function startComponent(plan: ClusterPlan, binaries: string, name: string): Daemon {
+  const flags = FLAGS[name];
+  if (flags === undefined) throw new Error(`${name}: not one of ${Object.keys(FLAGS).join(", ")}`);
+  return startDaemon(plan, name, "network", [join(binaries, name), ...flags(plan)]);
 }
 
 function etcdFlags(plan: ClusterPlan): string[] {

@@ -1,4 +1,5 @@
 /** The cluster's own DNS: CoreDNS, as a Deployment of one. */
+import { valueAt } from "../../packages/lateen/src/sources/json.ts";
 import { callApi } from "./api-client.ts";
 import type { ClusterPlan } from "./plan.ts";
 
@@ -26,18 +27,16 @@ interface Wanted {
 /** Creates what is not there yet; throws where the API server does not take it. */
 export async function installDns(plan: ClusterPlan): Promise<void> {
   for (const { path, object } of objects(plan)) {
-    const { status, body } = await callApi(plan, { method: "POST", path, body: object });
+    const { status, text } = await callApi(plan, { method: "POST", path, body: object });
     if (status !== 201 && status !== 409)
-      throw new Error(`CoreDNS: ${path} answered ${status}: ${JSON.stringify(body)}`);
+      throw new Error(`CoreDNS: ${path} answered ${status}: ${text}`);
   }
 }
 
 export async function isDnsReady(plan: ClusterPlan): Promise<boolean> {
   const path = `/apis/apps/v1${NAMESPACE}/deployments/coredns`;
   const { body } = await callApi(plan, { path });
-  const { status } = { status: undefined, ...(body as { status?: object }) };
-  const { readyReplicas } = { readyReplicas: 0, ...status };
-  return readyReplicas >= 1;
+  return Number(valueAt(body, "status.readyReplicas") ?? 0) >= 1;
 }
 
 function objects(plan: ClusterPlan): Wanted[] {

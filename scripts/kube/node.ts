@@ -2,7 +2,9 @@
 import { cpSync, mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { stringify } from "yaml";
+import type { JsonObject } from "../../packages/lateen/src/api/kind.ts";
 import { complaint, runCommand } from "../../packages/lateen/src/local/command.ts";
+import { arrayAt, isObject, objectAt } from "../../packages/lateen/src/sources/json.ts";
 import { callApi } from "./api-client.ts";
 import { makeCgroups } from "./cgroups.ts";
 import { entering, startDaemon } from "./daemons.ts";
@@ -80,11 +82,9 @@ function ctr(plan: ClusterPlan, args: readonly string[], timeoutMs = 20_000) {
 }
 
 /** Whether an object's status has a condition Ready that is true. */
-export function isReady(object: unknown): boolean {
-  const { status } = { status: undefined, ...(object as { status?: unknown }) };
-  const { conditions } = { conditions: [], ...(status as { conditions?: unknown }) };
-  const all = Array.isArray(conditions) ? conditions : [];
-  return all.some(each => each?.type === "Ready" && each?.status === "True");
+function isReady(object: JsonObject): boolean {
+  const conditions = arrayAt(objectAt(object, "status"), "conditions").filter(isObject);
+  return conditions.some(each => each["type"] === "Ready" && each["status"] === "True");
 }
 
 function podNetwork(plan: ClusterPlan): object {

@@ -23,6 +23,8 @@ import type { Progress } from "./progress.ts";
 
 export interface ClusterState {
   readonly plan: ClusterPlan;
+  /** Folder with the programs that it runs, kubectl among them. */
+  readonly binaries: string;
   /** Processes of an earlier boot are not ours any more, whatever their numbers. */
   readonly boot: string;
   /** The cluster ends with this process; without one it stays until somebody takes it down. */
@@ -31,6 +33,7 @@ export interface ClusterState {
 
 export interface Wanted {
   readonly name: string;
+  readonly binaries: string;
   /** Any free one when not given. */
   readonly number?: number | undefined;
   readonly mode: ClusterMode;
@@ -72,11 +75,11 @@ export async function reserve(wanted: Wanted, progress: Progress): Promise<Clust
     if (clusters.some(each => each.plan.name === wanted.name))
       throw new Error(`a cluster named ${wanted.name} is there already`);
     const number = freeNumber(clusters, wanted.number);
-    const { name, mode, dualStack } = wanted;
+    const { name, mode, dualStack, binaries } = wanted;
     const ports = mode === "node" ? {} : { ports: await freePorts() };
     const plan = planCluster({ name, number, mode, dualStack, root, ...ports });
     const self = { pid: process.pid, startTime: startTimeOf(process.pid) ?? "" };
-    const state = { plan, boot: bootId(), ...(wanted.owned ? { owner: self } : {}) };
+    const state = { plan, binaries, boot: bootId(), ...(wanted.owned ? { owner: self } : {}) };
     mkdirSync(plan.directory, { recursive: true, mode: 0o700 });
     // Whole or not at all: a cluster is known by this file.
     writeFileSync(`${stateFile(plan.directory)}.new`, JSON.stringify(state), { mode: 0o600 });

@@ -1,0 +1,200 @@
+/** A real Kubernetes cluster for a test; `scripts/kube` brings it up, docs/kubernetes-test-bed.md explains it. */
+import assert from "node:assert/strict";
+import { execFile } from "node:child_process";
+import { accessSync, existsSync } from "node:fs";
+import { delimiter, join } from "node:path";
+import { after, type TestContext } from "node:test";
+import { setTimeout as sleep } from "node:timers/promises";
+import { testImages } from "../../../../scripts/images/build.ts";
+import { type ApiAnswer, type ApiRequest, callApi } from "../../../../scripts/kube/api-client.ts";
+import { down, find, type RunningCluster, up } from "../../../../scripts/kube/cluster.ts";
+import { startComponent, stopComponent } from "../../../../scripts/kube/control-plane.ts";
+import { entering, lastLines } from "../../../../scripts/kube/daemons.ts";
+import { importImage } from "../../../../scripts/kube/node.ts";
+import { type ClusterMode, type ClusterPlan, pathsOf } from "../../../../scripts/kube/plan.ts";
+import { silent } from "../../../../scripts/kube/progress.ts";
+import { SHARED_CLUSTER } from "../../../../scripts/kube/shared-cluster.ts";
+import { objectAt, stringAt } from "../../src/sources/json.ts";
+import { KubeNamespace } from "./kube-namespace.ts";
+
+export interface Ran {
+  readonly code: number;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+export interface RunOptions {
+  readonly input?: string;
+  readonly timeoutMs?: number;
+}
+
+export type Component = "etcd" | "kube-apiserver" | "kube-controller-manager" | "kube-scheduler";
+
+const COMMAND_MS = 60_000;
+const MAX_OUTPUT = 64 << 20;
+const POLL_MS = 100;
+
+/** Why there can be no cluster here, for `skip`. */
+export function needsKubernetes(mode: ClusterMode = "node"): string | false {
+  const folders = (process.env["PATH"] ?? "").split(delimiter);
+  if (!folders.some(each => each !== "" && existsSync(join(each, "go"))))
+    return "needs go on PATH, to build Kubernetes";
+  if (mode === "node" && process.getuid?.() !== 0) return "needs root, for a node's namespaces";
+  return false;
+}
+
+let shared: Promise<KubeCluster> | undefined;
+
+/**
+ * The cluster that all test files of a run share: a node, and the images of Lateen and of the samples.
+ * A file that runs alone brings up one of its own. It is taken away when the run, or the file, is over.
+ */
+export function kubeCluster(): Promise<KubeCluster> {
+  shared ??= findShared();
+  return shared;
+}
+
+/**
+ * A cluster for this file alone, taken away after its last test: for tests that break things, and for
+ * those that need no node (`control-plane`: up within five seconds, without root).
+ * @param suffix tells several of one file apart
+ */
+export async function ownKubeCluster(mode: ClusterMode, suffix = ""): Promise<KubeCluster> {
+  const name = `t${process.pid}${suffix}`;
+  after(() => down(name));
+  const images = mode === "node" ? { images: testImages } : {};
+  return new KubeCluster(await up({ name, mode, owned: true, progress: silent, ...images }));
+}
+
+function findShared(): Promise<KubeCluster> {
+  const name = process.env[SHARED_CLUSTER];
+  if (name === undefined) return ownKubeCluster("node", "-shared");
+  const found = find(name);
+  assert.ok(found, `${SHARED_CLUSTER} names ${name}, and there is no such cluster`);
+  return Promise.resolve(new KubeCluster(found));
+}
+
+export class KubeCluster {
+  readonly plan: ClusterPlan;
+  /** Path of the administrator's. */
+  readonly kubeconfig: string;
+  readonly #binaries: string;
+
+  constructor({ plan, binaries }: RunningCluster) {
+    this.plan = plan;
+    this.#binaries = binaries;
+    this.kubeconfig = pathsOf(plan).kubeconfig;
+    accessSync(this.kubeconfig);
+  }
+
+  /** URL of the API server. */
+  get server(): string {
+    return `https://${this.plan.address}:${this.plan.ports.api}`;
+  }
+
+  /** Runs kubectl as the administrator. Never rejects: what went wrong is in the result. */
+  kubectl(args: readonly string[], options: RunOptions = {}): Promise<Ran> {
+    const all = ["--kubeconfig", this.kubeconfig, ...args];
+    return run(join(this.#binaries, "kubectl"), all, options);
+  }
+
+  /** What kubectl printed; fails the test where kubectl fails. */
+  async must(args: readonly string[], options: RunOptions = {}): Promise<string> {
+    const { code, stdout, stderr } = await this.kubectl(args, options);
+    assert.equal(code, 0, `kubectl ${args.join(" ")}: ${stderr.trim() || stdout.trim()}`);
+    return stdout;
+  }
+
+  /** `kubectl apply` of YAML; more flags may follow, e.g. `-n`, `default`. */
+  apply(yaml: string, ...flags: readonly string[]): Promise<string> {
+    return this.must(["apply", ...flags, "-f", "-"], { input: yaml });
+  }
+
+  /** One request to the API server as the administrator; status 0 when it does not answer. */
+  api(request: ApiRequest): Promise<ApiAnswer> {
+    return callApi(this.plan, request);
+  }
+
+  /** A namespace of its own for a test, deleted after it. */
+  async namespace(
+    t: TestContext,
+    labels: Readonly<Record<string, string>> = {},
+  ): Promise<KubeNamespace> {
+    const metadata = { generateName: "test-", labels };
+    const path = "/api/v1/namespaces";
+    const answer = await this.api({ method: "POST", path, body: { metadata } });
+    assert.equal(answer.status, 201, answer.text);
+    const name = stringAt(objectAt(answer.body, "metadata"), "name");
+    t.after(() => this.api({ method: "DELETE", path: `${path}/${name}` }));
+    const account = `${path}/${name}/serviceaccounts/default`;
+    await this.until(`namespace ${name} is usable`, async () => {
+      const { status } = await this.api({ path: account });
+      return status === 200 ? true : undefined;
+    });
+    return new KubeNamespace(this, name);
+  }
+
+  /** Puts an image archive into the node's containerd, where pods find it. */
+  loadImage(archive: string): Promise<void> {
+    return importImage(this.plan, archive);
+  }
+
+  /** Runs a program of this machine in the node's network namespace. */
+  inNode(command: readonly string[], options: RunOptions = {}): Promise<Ran> {
+    const [program = "", ...args] = [...entering(this.plan, "network"), ...command];
+    return run(program, args, options);
+  }
+
+  /** Ends a program of the control plane; the cluster goes on without it. */
+  stop(component: Component, signal: NodeJS.Signals = "SIGKILL"): Promise<void> {
+    return stopComponent(this.plan, component, signal);
+  }
+
+  /** Starts it again; returns when the API server is ready. */
+  async start(component: Component): Promise<void> {
+    startComponent(this.plan, this.#binaries, component);
+    await this.until("the API server is ready", async () => {
+      const { status } = await this.api({ path: "/readyz" });
+      return status === 200 ? true : undefined;
+    });
+  }
+
+  /** The end of a daemon's log: `kubelet`, `containerd`, `kube-apiserver`, ... */
+  log(daemon: string, lines = 40): string {
+    return lastLines(this.plan, daemon, lines);
+  }
+
+  /** Until `attempt` gives something; fails the test, with the last error, where it does not in time. */
+  async until<T>(
+    what: string,
+    attempt: () => Promise<T | undefined>,
+    timeoutMs = COMMAND_MS,
+  ): Promise<T> {
+    const end = Date.now() + timeoutMs;
+    let last: unknown;
+    while (Date.now() < end) {
+      try {
+        const found = await attempt();
+        if (found !== undefined) return found;
+      } catch (error) {
+        last = error;
+      }
+      await sleep(POLL_MS);
+    }
+    const reason = last instanceof Error ? `: ${last.message}` : "";
+    assert.fail(`${what}: not within ${timeoutMs / 1000} seconds${reason}`);
+  }
+}
+
+function run(file: string, args: readonly string[], options: RunOptions): Promise<Ran> {
+  const { input = "", timeoutMs = COMMAND_MS } = options;
+  return new Promise(done => {
+    const settings = { timeout: timeoutMs, maxBuffer: MAX_OUTPUT };
+    const child = execFile(file, [...args], settings, (error, stdout, stderr) => {
+      const code = typeof error?.code === "number" ? error.code : error === null ? 0 : -1;
+      done({ code, stdout, stderr });
+    });
+    child.stdin?.on("error", () => {});
+    child.stdin?.end(input);
+  });
+}
