@@ -5,7 +5,7 @@
  */
 import { parseArgs } from "node:util";
 import { isMeshName } from "../packages/lateen/src/bin/mesh-home.ts";
-import { untilSignal } from "../packages/lateen/src/bin/until-signal.ts";
+import { goOnWithoutReader, untilSignal } from "../packages/lateen/src/bin/until-signal.ts";
 import { UserError } from "../packages/lateen/src/cli/command.ts";
 import { DemoMesh, Interrupted } from "./demo/demo-mesh.ts";
 import { printNextSteps } from "./demo/next-steps.ts";
@@ -26,8 +26,13 @@ async function main(): Promise<number> {
   if (flags === undefined) return 2;
   const startedAt = Number(process.env["LATEEN_STARTED_AT"] ?? Date.now());
   const screen = new Screen(startedAt);
-  const { aborted, signal } = untilSignal();
+  goOnWithoutReader();
+  const { aborted, signal } = untilSignal(() => void hurry());
   const mesh = new DemoMesh({ name: flags.mesh, envoy: flags.envoy, screen, interrupted: aborted });
+  const hurry = async (): Promise<void> => {
+    screen.line(await mesh.stopAtOnce());
+    process.exit(1);
+  };
   let code = 1;
   try {
     code = await perform(mesh, screen, flags, signal);
@@ -35,7 +40,7 @@ async function main(): Promise<number> {
     report(error);
   }
   screen.line("");
-  screen.line("taking the mesh away ...");
+  screen.line("taking the mesh away ... (Ctrl-C again ends it at once)");
   await mesh.stop().catch(report);
   screen.line("nothing of it is left");
   return code;

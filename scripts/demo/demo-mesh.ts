@@ -1,10 +1,17 @@
 /** The demo's own mesh: brought up in this process, and taken away with all that it kept. */
 import { spawn } from "node:child_process";
-import { existsSync, mkdirSync, writeFileSync } from "node:fs";
+import { existsSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { endAtOnce } from "../../packages/lateen/src/bin/end-at-once.ts";
 import { openLocalMesh } from "../../packages/lateen/src/bin/local-mesh.ts";
-import { meshHome, recordedState, runningState } from "../../packages/lateen/src/bin/mesh-home.ts";
-import { refuseWhereImpossible, startMesh } from "../../packages/lateen/src/bin/supervisor.ts";
+import {
+  createMeshHome,
+  meshHome,
+  recordedState,
+  runningState,
+} from "../../packages/lateen/src/bin/mesh-home.ts";
+import { refuseWhereImpossible } from "../../packages/lateen/src/bin/preconditions.ts";
+import { startMesh } from "../../packages/lateen/src/bin/supervisor.ts";
 import { UserError } from "../../packages/lateen/src/cli/command.ts";
 import type { MeshAccess } from "../../packages/lateen/src/cli/context.ts";
 import { systemClock } from "../../packages/lateen/src/net/clock.ts";
@@ -101,7 +108,7 @@ export class DemoMesh {
       );
     }
     if (existsSync(mark)) await this.#purge();
-    mkdirSync(this.#home.dir, { recursive: true, mode: 0o700 });
+    createMeshHome(this.#home);
     writeFileSync(mark, "");
   }
 
@@ -109,6 +116,14 @@ export class DemoMesh {
   async stop(): Promise<void> {
     await this.#stopMesh?.();
     if (existsSync(join(this.#home.dir, "made-by-demo"))) await this.#purge();
+  }
+
+  /** Kills what runs, and forgets it. Resolves to what to say. */
+  async stopAtOnce(): Promise<string> {
+    const said = await endAtOnce(this.#home);
+    const made = existsSync(join(this.#home.dir, "made-by-demo"));
+    if (made) rmSync(this.#home.dir, { recursive: true, force: true });
+    return said;
   }
 
   async #purge(): Promise<void> {

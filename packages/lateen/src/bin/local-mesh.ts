@@ -117,10 +117,12 @@ class LocalMesh implements MeshAccess {
     }
   }
 
-  exec(pod: PodRef, io: Parameters<MeshAccess["exec"]>[1]): Promise<number> {
+  async exec(pod: PodRef, io: Parameters<MeshAccess["exec"]>[1]): Promise<number> {
     const { file, args, env } = must(
-      execCommand(this.#home.runtimeDir, pod, io.container, io.command),
+      await execCommand(this.#home.runtimeDir, pod, io.container, io.command),
     );
+    // Ctrl-C is for the program: this process ends with it, not before.
+    process.on("SIGINT", () => {});
     return new Promise((done, fail) => {
       const child = spawn(file, args, {
         env,

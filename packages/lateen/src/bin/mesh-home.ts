@@ -10,9 +10,11 @@ import {
   readFileSync,
   renameSync,
   rmSync,
+  statSync,
   writeFileSync,
 } from "node:fs";
-import { join } from "node:path";
+import { dirname, join, resolve } from "node:path";
+import { UserError } from "../cli/command.ts";
 import { isAlive, type ProcessId } from "../local/proc.ts";
 
 export const DEFAULT_MESH = "default";
@@ -49,7 +51,7 @@ export function isMeshName(name: string): boolean {
 }
 
 export function meshHome(home: string | undefined, name: string): MeshHome {
-  const dir = join(home ?? DEFAULT_HOME, name);
+  const dir = resolve(home ?? DEFAULT_HOME, name);
   return {
     name,
     dir,
@@ -60,9 +62,41 @@ export function meshHome(home: string | undefined, name: string): MeshHome {
   };
 }
 
+/** Throws UserError where there can be no such folder. */
 export function createMeshHome(home: MeshHome): void {
-  mkdirSync(home.dir, { recursive: true, mode: PRIVATE_DIR });
-  chmodSync(home.dir, PRIVATE_DIR);
+  try {
+    makeDirectory(home.dir);
+    chmodSync(home.dir, PRIVATE_DIR);
+    const probe = join(home.dir, ".writable");
+    writeFileSync(probe, "", { mode: PRIVATE_FILE });
+    rmSync(probe);
+  } catch (error) {
+    const why = error instanceof Error ? error.message : String(error);
+    throw new UserError(
+      `the mesh can not keep its files in ${home.dir}: ${why}`,
+      "set LATEEN_HOME to a folder that can be written",
+    );
+  }
+}
+
+/** One folder after the other: the recursive form does not return where a file system refuses. */
+function makeDirectory(directory: string): void {
+  const found = statSync(directory, { throwIfNoEntry: false });
+  if (found?.isDirectory() === true) return;
+  if (found === undefined) makeDirectory(dirname(directory));
+  mkdirSync(directory, { mode: PRIVATE_DIR });
+}
+
+/**
+ * Folders of this machine that pods see empty: all that meshes keep. Where their folder holds other
+ * things, too, these stay visible.
+ */
+export function hiddenFromPods(home: MeshHome): string[] {
+  const all = dirname(home.dir);
+  const entries = readdirSync(all).map(name => join(all, name));
+  const meshes = entries.filter(dir => dir === home.dir || existsSync(join(dir, "store.db")));
+  const own = entries.length === meshes.length ? [all] : meshes;
+  return [...new Set([DEFAULT_HOME, ...own])];
 }
 
 const stateFile = (home: MeshHome): string => join(home.dir, "state.json");

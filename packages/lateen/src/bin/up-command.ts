@@ -5,7 +5,10 @@ import { systemClock } from "../net/clock.ts";
 import { createLog, logLevels } from "../net/log.ts";
 import type { MeshConfigFile } from "./local-mesh-config.ts";
 import { DEFAULT_MESH, meshHome } from "./mesh-home.ts";
-import { untilSignal } from "./until-signal.ts";
+import { goOnWithoutReader, untilSignal } from "./until-signal.ts";
+
+/** As a shell reports a program that Ctrl-C has ended. */
+const EXIT_INTERRUPTED = 130;
 
 export const upCommand: Command = {
   name: "up",
@@ -66,7 +69,13 @@ export const upCommand: Command = {
     });
     const meshConfig = meshConfigFile(stringFlag(call, "mesh-config"));
     // Listening for signals comes first: Ctrl-C during the start must clean up as well.
-    const interruption = untilSignal();
+    goOnWithoutReader();
+    const interruption = untilSignal(() => void hurry());
+    const hurry = async (): Promise<void> => {
+      const { endAtOnce } = await import("./end-at-once.ts");
+      ctx.stdout.write(`${await endAtOnce(home)}\n`);
+      process.exit(EXIT_INTERRUPTED);
+    };
     // Loaded only here: most commands are over before this would be read.
     const { startMesh } = await import("./supervisor.ts");
     const mesh = await startMesh({
@@ -84,7 +93,7 @@ export const upCommand: Command = {
     }).finally(() => interruption.release());
     if (mesh === undefined) return 1;
     await interruption.signal;
-    ctx.stdout.write("ending the mesh ...\n");
+    ctx.stdout.write("ending the mesh ... (Ctrl-C again ends it at once)\n");
     await mesh.stop();
     ctx.stdout.write(`mesh "${home.name}" is down\n`);
     return 0;

@@ -11,6 +11,8 @@ export interface CommandOptions {
   readonly input?: string;
   readonly timeoutMs?: number;
   readonly env?: Readonly<Record<string, string>>;
+  /** Out of time, all that it has started ends with it. */
+  readonly group?: boolean;
 }
 
 /** Longest output that is kept of one command. */
@@ -26,6 +28,7 @@ export function runCommand(
   return new Promise(resolve => {
     const child = spawn(file, args, {
       stdio: ["pipe", "pipe", "pipe"],
+      detached: options.group === true,
       ...(options.env === undefined ? {} : { env: options.env }),
     });
     let stdout = "";
@@ -33,7 +36,8 @@ export function runCommand(
     let timedOut = false;
     const timer = setTimeout(() => {
       timedOut = true;
-      child.kill("SIGKILL");
+      if (options.group === true && child.pid !== undefined) killGroup(child.pid);
+      else child.kill("SIGKILL");
     }, options.timeoutMs ?? DEFAULT_TIMEOUT_MS);
     child.stdout.setEncoding("utf8").on("data", (chunk: string) => {
       if (stdout.length < MAX_OUTPUT) stdout += chunk;
@@ -54,6 +58,15 @@ export function runCommand(
       resolve({ code: timedOut ? 124 : ended, stdout, stderr: stderr + note });
     });
   });
+}
+
+/** The caller has a child of this number, which leads the group and is not waited for yet. */
+function killGroup(pid: number): void {
+  try {
+    process.kill(-pid, "SIGKILL");
+  } catch {
+    // It ended in between.
+  }
 }
 
 /** The last few lines of a program's complaint, for a message to the user. */

@@ -2,7 +2,8 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { JsonObject } from "../api/kind.ts";
 import { podKind } from "../api/pod/kind.ts";
-import { type CommandResult, containerCommand, enterCommand } from "./container-command.ts";
+import { type CommandResult, containerCommand } from "./container-command.ts";
+import { enterCommand } from "./container-process.ts";
 
 function resolve(container: JsonObject, podSpec: JsonObject = {}): CommandResult {
   const decoded = podKind.decode({
@@ -22,7 +23,6 @@ function resolve(container: JsonObject, podSpec: JsonObject = {}): CommandResult
     podIp: "10.244.0.7",
     hostIp: "10.244.0.1",
     baseEnv: { PATH: "/bin", LATEEN_ROOT: "/opt/lateen" },
-    workingDir: "/work-here",
     data: (kind, name) =>
       kind === "ConfigMap" && name === "settings" ? { COLOUR: "blue", SIZE: "3" } : undefined,
   });
@@ -43,7 +43,7 @@ test("variables refer to earlier ones, command and args to all of them", () => {
     envFrom: [{ prefix: "S_", configMapRef: { name: "settings" } }],
   });
   assert.ok(result.ok);
-  const { argv, env, workingDir, uid } = result.command;
+  const { argv, env, workingDir, user } = result.command;
   assert.deepEqual(argv, [
     "node",
     "/opt/lateen/server.mjs",
@@ -57,18 +57,11 @@ test("variables refer to earlier ones, command and args to all of them", () => {
   assert.equal(env["C"], "blue");
   assert.equal(env["S_SIZE"], "3");
   assert.equal(env["HOSTNAME"], "web-1");
-  assert.deepEqual([workingDir, uid], ["/work-here", 0]);
+  assert.deepEqual([workingDir, user.uid], ["/", 0]);
 });
 
-test("another user than root begins in /: it may not enter every folder", () => {
-  const own = resolve({ command: ["a"], securityContext: { runAsUser: 1000 } });
-  assert.ok(own.ok);
-  assert.deepEqual([own.command.workingDir, own.command.uid], ["/", 1000]);
-  const given = resolve({
-    command: ["a"],
-    workingDir: "/srv",
-    securityContext: { runAsUser: 1000 },
-  });
+test("a container begins in / or where it says", () => {
+  const given = resolve({ command: ["a"], workingDir: "/srv" });
   assert.ok(given.ok);
   assert.equal(given.command.workingDir, "/srv");
 });
@@ -119,11 +112,25 @@ test("the container's user wins over the pod's, and the network's rules are out 
     { securityContext },
   );
   assert.ok(result.ok);
-  const command = enterCommand(42, result.command).join(" ");
-  assert.match(
-    command,
-    /^nsenter --target 42 --net --uts --mount -- setpriv --reuid 7 --regid 2000/,
-  );
-  assert.match(command, /--bounding-set -all,/);
-  assert.doesNotMatch(command, /net_admin/);
+  const { argv, env } = enterCommand(42, result.command, "session");
+  const command = argv.join(" ");
+  assert.match(command, /^nsenter --target 42 --net --uts --ipc --mount --pid=/);
+  assert.match(command, / setpriv --reuid 7 --regid 2000 .*--bounding-set -all,/);
+  assert.doesNotMatch(command, /net_admin|mknod|no-new-privs/);
+  assert.match(command, / env -C \/ PWD=\/ PATH=\/bin a$/);
+  assert.match(env["PATH"] ?? "", /^\/usr\/local\/sbin:/, "what leads there is the system's");
+});
+
+test("capabilities and privileges are what the container's security context leaves", () => {
+  const securityContext = {
+    allowPrivilegeEscalation: false,
+    capabilities: { drop: ["ALL"], add: ["NET_BIND_SERVICE"] },
+  };
+  const result = resolve({ command: ["a"], securityContext });
+  assert.ok(result.ok);
+  const command = enterCommand(42, result.command, "session").argv.join(" ");
+  assert.match(command, /--bounding-set -all,\+net_bind_service --inh-caps -all --no-new-privs --/);
+  const root = resolve({ command: ["a"], securityContext: { runAsNonRoot: true } });
+  assert.ok(!root.ok);
+  assert.match(root.message, /runAsNonRoot and would run as root; set runAsUser/);
 });

@@ -1,16 +1,8 @@
 import type { Container } from "../api/pod/container.ts";
 import type { Pod } from "../api/pod/schema.ts";
 import { expandReferences } from "../proxy/expansion.ts";
-import { inside } from "./sandbox.ts";
-
-/** What a container runs. */
-export interface ContainerCommand {
-  readonly argv: readonly string[];
-  readonly env: Readonly<Record<string, string>>;
-  readonly workingDir: string;
-  readonly uid: number;
-  readonly gid: number;
-}
+import type { ContainerCommand } from "./container-process.ts";
+import { containerUser } from "./container-user.ts";
 
 /** Where values come from that are not in the pod's spec. */
 export interface CommandContext {
@@ -18,8 +10,6 @@ export interface CommandContext {
   readonly hostIp: string;
   /** Environment of every container: PATH, HOME, LATEEN_ROOT. */
   readonly baseEnv: Readonly<Record<string, string>>;
-  /** Working directory of root where the container names none; of others it is "/". */
-  readonly workingDir: string;
   /** Data of a ConfigMap or Secret in the pod's namespace. */
   data(kind: "ConfigMap" | "Secret", name: string): Readonly<Record<string, string>> | undefined;
 }
@@ -51,36 +41,21 @@ export function containerCommand(
   const problem = fillEnvironment(env, pod, container, context);
   if (problem !== undefined) return wrong("CreateContainerConfigError", problem);
   const expand = (text: string): string => expandReferences(text, name => env[name]);
-  const uid = container.securityContext?.runAsUser ?? pod.spec.securityContext.runAsUser ?? 0;
-  const gid = container.securityContext?.runAsGroup ?? pod.spec.securityContext.runAsGroup ?? 0;
+  const user = containerUser(pod, container);
+  if (container.securityContext?.runAsNonRoot === true && user.uid === 0)
+    return wrong(
+      "CreateContainerConfigError",
+      `container ${container.name} has runAsNonRoot and would run as root; set runAsUser`,
+    );
   return {
     ok: true,
     command: {
       argv: [...command, ...(container.args ?? [])].map(expand),
       env,
-      // A user other than root may not enter every folder that this was started in.
-      workingDir: container.workingDir ?? (uid === 0 ? context.workingDir : "/"),
-      uid,
-      gid,
+      workingDir: container.workingDir ?? "/",
+      user,
     },
   };
-}
-
-/** What Kubernetes' runtimes leave to a container, also to root in it: not the network's rules. */
-const CAPABILITIES =
-  "-all,+chown,+dac_override,+fowner,+fsetid,+kill,+setgid,+setuid,+setpcap,+net_bind_service," +
-  "+net_raw,+sys_chroot,+mknod,+audit_write,+setfcap";
-
-/** The command line that enters the pod's namespaces, drops to the user and runs the program. */
-export function enterCommand(sandboxPid: number, command: ContainerCommand): readonly string[] {
-  const run = ["env", "-C", command.workingDir, ...command.argv];
-  return inside(sandboxPid, "pod", [...asUser(command.uid, command.gid), ...run]);
-}
-
-/** Prefix of a command that shall run as a container's user does. */
-export function asUser(uid: number | string, gid: number | string): readonly string[] {
-  const ids = ["--reuid", String(uid), "--regid", String(gid), "--clear-groups"];
-  return ["setpriv", ...ids, "--bounding-set", CAPABILITIES, "--inh-caps", "-all", "--"];
 }
 
 function fillEnvironment(

@@ -1,9 +1,10 @@
 import type { Container } from "../api/pod/container.ts";
 import type { Clock } from "../base/clock.ts";
-import { type CommandResult, enterCommand } from "./container-command.ts";
+import type { CommandResult } from "./container-command.ts";
+import { type ContainerProcess, containerMarker, launchContainer } from "./container-process.ts";
 import type { LogFile } from "./log-file.ts";
 import { killAll, processesIn } from "./proc.ts";
-import { type Exit, launch, type RunningProcess } from "./process.ts";
+import type { Exit } from "./process.ts";
 import type { ProcessRecord } from "./process-record.ts";
 
 export type ContainerState =
@@ -44,8 +45,6 @@ export interface BackOff {
 
 export const kubernetesBackOff: BackOff = { firstMs: 10_000, maxMs: 300_000, forgetMs: 600_000 };
 
-/** Marks a container's processes, whatever they start. */
-const CONTAINER_VARIABLE = "LATEEN_CONTAINER";
 const SIGNAL_NUMBERS: Readonly<Record<string, number>> = { SIGTERM: 15, SIGKILL: 9, SIGINT: 2 };
 
 /** One container of a pod: its process, started again as the restart policy says. */
@@ -53,7 +52,7 @@ export class RunningContainer {
   readonly name: string;
   readonly spec: Container;
   readonly #options: ContainerOptions;
-  #process: RunningProcess | undefined;
+  #process: ContainerProcess | undefined;
   #state: ContainerState = { kind: "waiting", reason: "ContainerCreating", message: "" };
   #lastState: ContainerState | undefined;
   #restarts = 0;
@@ -68,7 +67,7 @@ export class RunningContainer {
   }
 
   get #marker(): string {
-    return `${this.#options.podUid}/${this.name}`;
+    return containerMarker(this.#options.podUid, this.name);
   }
 
   get state(): ContainerState {
@@ -110,11 +109,11 @@ export class RunningContainer {
       return;
     }
     const { command } = resolved;
-    const fd = log.open(this.#restarts, command.uid);
+    const fd = log.open(this.#restarts, command.user.uid);
     const started = clock.now();
-    const process = await launch(record, enterCommand(this.#options.sandboxPid(), command), {
+    const sandboxPid = this.#options.sandboxPid();
+    const process = await launchContainer(record, sandboxPid, command, this.#marker, {
       role: `${podKey} ${this.name}`,
-      env: { ...command.env, [CONTAINER_VARIABLE]: this.#marker },
       stdout: fd,
       stderr: fd,
     });
@@ -148,7 +147,7 @@ export class RunningContainer {
 
   #onExit(startedAt: number, exit: Exit): void {
     // What it has started ends with it, also in process groups of its own.
-    killAll(processesIn(new Set(), `${CONTAINER_VARIABLE}=${this.#marker}`));
+    killAll(processesIn(new Set(), this.#marker));
     const signal = exit.signal === null ? 0 : (SIGNAL_NUMBERS[exit.signal] ?? 0);
     const exitCode = signal === 0 ? exit.code : 128 + signal;
     const finishedAt = this.#options.clock.now();

@@ -54,7 +54,8 @@ export interface PodContext {
   readonly discoveryServerName: string;
   readonly domain: string;
   readonly baseEnv: Readonly<Record<string, string>>;
-  readonly workingDir: string;
+  /** Folders of the machine that pods see empty: what the mesh keeps. */
+  readonly hidden: readonly string[];
   readonly backOff: BackOff;
   readonly termination: TerminationTimes;
   readonly rootCert: RootCertSource;

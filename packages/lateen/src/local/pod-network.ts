@@ -2,6 +2,7 @@ import type { Interception } from "../proxy/interception.ts";
 import { interceptionRules } from "../proxy/interception-rules.ts";
 import { complaint, runCommand } from "./command.ts";
 import { BRIDGE, type NodeNetwork } from "./node-network.ts";
+import { quote } from "./quote.ts";
 import { inside, runInside, type Sandbox } from "./sandbox.ts";
 
 export interface PodNetworkOptions {
@@ -13,6 +14,8 @@ export interface PodNetworkOptions {
   readonly volumes: string;
   /** Files of ours to mount over the host's, in this pod only: target -> source. */
   readonly mounts: Readonly<Record<string, string>>;
+  /** Folders of the host that this pod sees empty. */
+  readonly hidden: readonly string[];
 }
 
 /**
@@ -63,5 +66,19 @@ function podScript(gateway: string, options: PodNetworkOptions): string {
   ];
   if (options.interception !== undefined)
     lines.push("iptables-restore <<'RULES'", `${interceptionRules(options.interception)}RULES`);
+  lines.push(...options.hidden.map(hide), ...READ_ONLY.map(readOnly));
   return `${lines.join("\n")}\n`;
+}
+
+/** Through these, root in a pod could reach the kernel of all: they can only be read. */
+const READ_ONLY = ["sys", "sysrq-trigger", "irq", "bus", "fs"].map(name => `/proc/${name}`);
+
+/** Comes last: neither a layer nor a volume may uncover what is hidden. */
+function hide(directory: string): string {
+  const target = quote(directory);
+  return `[ ! -d ${target} ] || mount -t tmpfs -o ro,mode=0555,size=4k lateen ${target}`;
+}
+
+function readOnly(path: string): string {
+  return `[ ! -e ${path} ] || mount -o bind,ro ${path} ${path}`;
 }

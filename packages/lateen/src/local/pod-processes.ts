@@ -1,9 +1,10 @@
 import { readFileSync } from "node:fs";
 import type { Result } from "../base/diagnostic.ts";
-import { asUser } from "./container-command.ts";
-import { isAlive } from "./proc.ts";
+import { enterCommand, hasContainerMarker } from "./container-process.ts";
+import { userOf } from "./container-user.ts";
+import { pause } from "./pause.ts";
+import { childOf, isAlive, pidInside } from "./proc.ts";
 import { type RecordedProcess, readRecord, recordPath } from "./process-record.ts";
-import { inside } from "./sandbox.ts";
 
 /** What a shell would need to run something in a container. */
 export interface ExecCommand {
@@ -13,29 +14,47 @@ export interface ExecCommand {
 }
 
 const PROXY = "istio-proxy";
+const POLL_MS = 5;
+const START_MS = 1000;
 
 /**
  * The command that runs `argv` in a container of a pod of the mesh with this state folder, with the
  * container's environment, user and working directory. Any process of root may start it; with its own
  * terminal as standard input and output the program has that terminal.
  */
-export function execCommand(
+export async function execCommand(
   stateDir: string,
   pod: { readonly namespace: string; readonly name: string },
   container: string | undefined,
   argv: readonly string[],
-): Result<ExecCommand> {
+): Promise<Result<ExecCommand>> {
   const found = findContainer(stateDir, pod, container);
   if (!found.ok) return found;
-  const { pid } = found.value;
-  const status = readFileSync(`/proc/${pid}/status`, "utf8");
-  const uid = /^Uid:\s+(\d+)/m.exec(status)?.[1] ?? "0";
-  const gid = /^Gid:\s+(\d+)/m.exec(status)?.[1] ?? "0";
-  const env = environmentOf(pid);
+  const { pid, env } = await programOf(found.value);
   // The working directory of the container's program, as the pod sees it.
-  const run = ["sh", "-c", 'cd "/proc/$1/cwd" 2>/dev/null; shift; exec "$@"', "exec", String(pid)];
-  const [file = "", ...args] = inside(pid, "pod", [...asUser(uid, gid), ...run, ...argv]);
-  return { ok: true, value: { file, args, env }, diagnostics: [] };
+  const enter = 'cd -P "/proc/$1/cwd" 2>/dev/null; unset OLDPWD; shift; exec "$@"';
+  const run = ["sh", "-c", enter, "exec"];
+  const command = {
+    argv: [...run, String(pidInside(pid)), ...argv],
+    env,
+    workingDir: "/",
+    user: userOf(pid),
+  };
+  const entering = enterCommand(pid, command, "attached");
+  const [file = "", ...args] = entering.argv;
+  return { ok: true, value: { file, args, env: entering.env }, diagnostics: [] };
+}
+
+/** On record is the shell that waits for the program. A pod that has just started has none yet. */
+async function programOf(
+  shell: RecordedProcess,
+): Promise<{ readonly pid: number; readonly env: Readonly<Record<string, string>> }> {
+  for (let waited = 0; ; waited += POLL_MS) {
+    const pid = childOf(shell.pid) ?? shell.pid;
+    const env = environmentOf(pid);
+    if (hasContainerMarker(env) || waited >= START_MS) return { pid, env };
+    await pause(POLL_MS);
+  }
 }
 
 /** The process that holds a pod's namespaces. */

@@ -7,12 +7,8 @@ import { readInterception } from "../proxy/interception.ts";
 import { ProxyPort } from "../proxy/ports.ts";
 import { runCommand } from "./command.ts";
 import { RunningContainer } from "./container.ts";
-import {
-  type CommandResult,
-  type ContainerCommand,
-  containerCommand,
-  enterCommand,
-} from "./container-command.ts";
+import { type CommandResult, containerCommand } from "./container-command.ts";
+import { type ContainerCommand, enterCommand } from "./container-process.ts";
 import { requestInside } from "./dial-inside.ts";
 import { LogFile } from "./log-file.ts";
 import { pause } from "./pause.ts";
@@ -156,6 +152,7 @@ export class RunningPod {
       interception: interception?.value,
       volumes: volumes.script,
       mounts,
+      hidden: this.#context.hidden,
     });
     this.#onChange();
     return problem;
@@ -239,12 +236,11 @@ export class RunningPod {
   }
 
   #command(spec: Container): CommandResult {
-    const { baseEnv, workingDir, node, data } = this.#context;
+    const { baseEnv, node, data } = this.#context;
     return containerCommand(this.#pod, spec, {
       podIp: this.#address ?? "",
       hostIp: node.plan.gateway,
       baseEnv,
-      workingDir,
       data: (kind, name) => data(kind, this.#pod.metadata.namespace, name),
     });
   }
@@ -303,8 +299,9 @@ export class RunningPod {
         const command = this.command(spec.name);
         const sandboxPid = this.sandboxPid;
         if (command === undefined || sandboxPid === undefined) return 127;
-        const [file = "", ...args] = enterCommand(sandboxPid, { ...command, argv });
-        return (await runCommand(file, args, { timeoutMs, env: command.env })).code;
+        const entering = enterCommand(sandboxPid, { ...command, argv }, "attached");
+        const [file = "", ...args] = entering.argv;
+        return (await runCommand(file, args, { timeoutMs, env: entering.env, group: true })).code;
       },
     };
   }
@@ -392,7 +389,8 @@ export class RunningPod {
     const sandbox = this.#sandbox;
     if (sandbox !== undefined) {
       const namespaces = new Set([sandbox.networkNamespace]);
-      for (let round = 0; round < 200 && isAlive(sandbox.process); round++) {
+      const { process, init = process } = sandbox;
+      for (let round = 0; round < 200 && (isAlive(process) || isAlive(init)); round++) {
         killAll(processesIn(namespaces, `LATEEN_POD=${this.uid}`));
         await pause(10);
       }

@@ -9,11 +9,8 @@ export interface ProcessId {
 
 /** Start time of a live process; undefined when there is none, or only a zombie. */
 export function startTimeOf(pid: number): string | undefined {
-  const stat = readProc(pid, "stat");
-  if (stat === undefined) return undefined;
-  // The program's name, in parentheses, may hold anything.
-  const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
-  return fields[0] === "Z" || fields[0] === "X" ? undefined : fields[19];
+  const fields = statFields(pid);
+  return fields?.[0] === "Z" || fields?.[0] === "X" ? undefined : fields?.[19];
 }
 
 export function isAlive(id: ProcessId): boolean {
@@ -37,6 +34,24 @@ export function networkNamespaceOf(pid: number | "self"): string | undefined {
 /** The name of the program that a process runs. */
 export function programOf(pid: number): string | undefined {
   return readProc(pid, "comm")?.trim();
+}
+
+/** The first child of a process that has only one thread. */
+export function childOf(pid: number): number | undefined {
+  const children = readProc(pid, `task/${pid}/children`);
+  const first = Number.parseInt(children ?? "", 10);
+  return Number.isNaN(first) ? undefined : first;
+}
+
+/** The number that a process has in its own namespace of processes. */
+export function pidInside(pid: number): number {
+  const numbers = /^NSpid:\s+(.*)$/m.exec(readProc(pid, "status") ?? "")?.[1]?.split(/\s+/);
+  return Number(numbers?.at(-1) ?? pid);
+}
+
+/** Whether a process leads a process group of its own. */
+export function leadsGroup(pid: number): boolean {
+  return statFields(pid)?.[2] === String(pid);
 }
 
 /** Every process that is in the network namespace, or was started with `NAME=value` set. */
@@ -63,6 +78,13 @@ export function killAll(ids: readonly ProcessId[]): void {
       // It ended in between.
     }
   }
+}
+
+/** The fields of proc(5)'s stat from the third, the state, on. */
+function statFields(pid: number): readonly string[] | undefined {
+  const stat = readProc(pid, "stat");
+  // The program's name, in parentheses, may hold anything.
+  return stat?.slice(stat.lastIndexOf(")") + 2).split(" ");
 }
 
 function environmentHas(pid: number, marker: string): boolean {

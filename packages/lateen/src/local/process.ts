@@ -87,7 +87,7 @@ function isWritable(stream: unknown): stream is Writable {
 }
 
 /** Signals a process that we started as leader of its group. */
-function signalGroup(id: ProcessId, signal: NodeJS.Signals): void {
+export function signalGroup(id: ProcessId, signal: NodeJS.Signals): void {
   if (!isAlive(id)) return;
   try {
     process.kill(-id.pid, signal);

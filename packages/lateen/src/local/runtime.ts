@@ -33,6 +33,7 @@ import {
 } from "./pod-context.ts";
 import { PodPath } from "./pod-files.ts";
 import { Pods } from "./pods.ts";
+import { SYSTEM_PATH } from "./sandbox.ts";
 import { ServiceAddresses } from "./service-addresses.ts";
 import { ServiceProxy } from "./service-proxy.ts";
 
@@ -53,10 +54,8 @@ export interface RuntimeOptions {
   readonly clock: Clock;
   /** The folder of Lateen itself: `$(LATEEN_ROOT)` in containers. */
   readonly home: string;
-  /** Working directory of containers that name none. */
-  readonly workingDir: string;
-  /** PATH of containers, after the folder of our own Node. */
-  readonly path: string;
+  /** Folders of the machine that pods see empty: what the mesh keeps, `stateDir` at least. */
+  readonly hidden: readonly string[];
   readonly nodes?: readonly LocalNode[];
   readonly services?: readonly SystemService[];
   readonly gateways?: readonly GatewayName[];
@@ -148,7 +147,7 @@ function openCaches({ client, clock, log }: RuntimeOptions) {
 type Caches = ReturnType<typeof openCaches>;
 
 function podContext(options: RuntimeOptions, caches: Caches): PodContext {
-  const { network, home, path } = options;
+  const { network, home } = options;
   return {
     record: network.record,
     node: network.node,
@@ -159,8 +158,8 @@ function podContext(options: RuntimeOptions, caches: Caches): PodContext {
     envoy: options.envoy,
     discoveryServerName: options.discoveryServerName,
     domain: options.domain,
-    baseEnv: { PATH: `${PodPath.programs}:${path}`, HOME: "/root", LATEEN_ROOT: home },
-    workingDir: options.workingDir,
+    baseEnv: { PATH: `${PodPath.programs}:${SYSTEM_PATH}`, HOME: "/root", LATEEN_ROOT: home },
+    hidden: options.hidden,
     backOff: options.backOff ?? kubernetesBackOff,
     termination: options.termination ?? defaultTermination,
     rootCert: options.rootCert,

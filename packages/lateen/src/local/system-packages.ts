@@ -12,6 +12,7 @@ const PROGRAMS: readonly (readonly [program: string, debianPackage: string])[] =
   ["nsenter", "util-linux"],
   ["unshare", "util-linux"],
   ["setpriv", "util-linux"],
+  ["setsid", "util-linux"],
   ["mount", "mount"],
   ["hostname", "hostname"],
   ["env", "coreutils"],

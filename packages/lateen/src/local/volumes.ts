@@ -1,5 +1,6 @@
 import { isAbsolute, join, normalize } from "node:path";
 import type { Pod } from "../api/pod/schema.ts";
+import { quote } from "./quote.ts";
 
 /** What is put over a path in a pod. */
 export interface VolumeBind {
@@ -138,7 +139,3 @@ const BIND_FUNCTION = `bind_volume() {
   fi
   mount --bind "$1" "$2"
 }`;
-
-function quote(text: string): string {
-  return `'${text.replaceAll("'", "'\\''")}'`;
-}

@@ -65,7 +65,7 @@ async function exec(mesh: LocalMesh, app: string, ...argv: string[]): Promise<st
   const [pod] = await podsOf(mesh, app);
   assert.ok(pod !== undefined, app);
   const namespace = stringAt(objectAt(pod, "metadata"), "namespace");
-  const found = execCommand(mesh.stateDir, { namespace, name: nameOf(pod) }, undefined, argv);
+  const found = await execCommand(mesh.stateDir, { namespace, name: nameOf(pod) }, undefined, argv);
   assert.ok(found.ok, found.diagnostics.map(d => d.message).join());
   const { file, args, env } = found.value;
   const result = await runCommand(file, args, { env });

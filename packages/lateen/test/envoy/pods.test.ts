@@ -7,7 +7,7 @@ import type { JsonObject } from "../../src/api/kind.ts";
 import { runCommand } from "../../src/local/command.ts";
 import { requestInside } from "../../src/local/dial-inside.ts";
 import { RunningPod } from "../../src/local/pod.ts";
-import { inside } from "../../src/local/sandbox.ts";
+import { inside, parentInside } from "../../src/local/sandbox.ts";
 import { objectAt } from "../../src/sources/json.ts";
 import { eventually } from "../support/envoy-process.ts";
 import { needsRoot, type PodMesh, startPodMesh } from "../support/pod-mesh.ts";
@@ -94,7 +94,7 @@ describe("two pods with sidecars", { skip }, () => {
       `sidecar~${server.address}~server.default~default.svc.cluster.local`,
     ]);
     const command = ["sh", "-c", "ps -o uid= -C envoy | sort -u | tr -d ' \\n'"];
-    const [file = "", ...args] = inside(server.sandboxPid ?? 0, "pod", command);
+    const [file = "", ...args] = parentInside(server.sandboxPid ?? 0, command);
     assert.match((await runCommand(file, args)).stdout, /1337/);
   });
 

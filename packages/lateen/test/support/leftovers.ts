@@ -14,7 +14,7 @@ export interface Footprint {
   readonly prefix: string;
 }
 
-const NAMESPACES = ["net", "mnt", "uts"];
+const NAMESPACES = ["net", "mnt", "uts", "ipc", "pid"];
 
 export function footprint(mesh: RunningMesh): Footprint {
   const [header = "{}"] = readFileSync(mesh.path("runtime/processes.jsonl"), "utf8").split("\n");

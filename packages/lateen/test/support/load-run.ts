@@ -1,7 +1,8 @@
 /** Runs the load generator in a pod of a running mesh, and judges what it reports. */
 import assert from "node:assert/strict";
-import { writeFileSync } from "node:fs";
-import { join } from "node:path";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { dirname, join } from "node:path";
 import type { LoadReport } from "./load.ts";
 import type { RunningMesh } from "./running-mesh.ts";
 
@@ -14,7 +15,8 @@ export interface LoadRun {
 
 /** 50 requests a second from `pod` to `url` for at least `seconds`, until `end` is called. */
 export function startLoad(mesh: RunningMesh, pod: string, url: string, seconds: number): LoadRun {
-  const marker = mesh.path(`load-ends-${seconds}-${new URL(url).hostname}`);
+  // Where the pod sees it, too: what the mesh keeps is hidden there.
+  const marker = join(mkdtempSync(join(tmpdir(), "lateen-load-")), "ends");
   const options = ["--rate", "50", "--seconds", String(seconds), "--until", marker];
   const running = mesh.ok(["exec", pod, "--", "node", program, url, ...options]);
   // Read when the test asks for the report; a test that fails before that tells its own reason.
@@ -22,7 +24,9 @@ export function startLoad(mesh: RunningMesh, pod: string, url: string, seconds: 
   return {
     async end() {
       writeFileSync(marker, "");
-      return JSON.parse(await running) as LoadReport;
+      const report = JSON.parse(await running) as LoadReport;
+      rmSync(dirname(marker), { recursive: true });
+      return report;
     },
   };
 }

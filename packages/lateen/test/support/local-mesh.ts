@@ -9,7 +9,6 @@ import { assert } from "../../src/base/assert.ts";
 import { silentLog } from "../../src/base/log.ts";
 import { openLocalNetwork } from "../../src/local/open-network.ts";
 import { type Runtime, type RuntimeOptions, startRuntime } from "../../src/local/runtime.ts";
-import { SYSTEM_PATH } from "../../src/local/sandbox.ts";
 import { systemClock } from "../../src/net/clock.ts";
 import { ApiClient } from "../../src/sources/client/api-client.ts";
 import { localTransport } from "../../src/sources/client/local-transport.ts";
@@ -61,8 +60,7 @@ export async function startLocalMesh(more: Partial<RuntimeOptions> = {}): Promis
     log: silentLog,
     clock: systemClock,
     home: root,
-    workingDir: "/",
-    path: SYSTEM_PATH,
+    hidden: [stateDir],
     backOff: { firstMs: 300, maxMs: 1000, forgetMs: 60_000 },
     termination: { drainMs: 500 },
     ...more,

@@ -51,7 +51,7 @@ export async function startPodMesh(): Promise<PodMesh> {
     discoveryServerName: SERVER_NAME,
     domain: "cluster.local",
     baseEnv: { PATH: `${PodPath.programs}:${SYSTEM_PATH}`, HOME: "/root" },
-    workingDir: "/",
+    hidden: [stateDir],
     backOff: { firstMs: 400, maxMs: 2000, forgetMs: 60_000 },
     termination: { drainMs: 200 },
     rootCert: controlPlane.rootCert,

@@ -135,7 +135,13 @@ export const container = object({
   terminationMessagePolicy: withDefault(enumOf(["File", "FallbackToLogsOnError"]), "File"),
   imagePullPolicy: enumOf(["Always", "IfNotPresent", "Never"]),
   securityContext: object(
-    { runAsUser: integer({ min: 0 }), runAsGroup: integer({ min: 0 }), runAsNonRoot: boolean() },
+    {
+      runAsUser: integer({ min: 0 }),
+      runAsGroup: integer({ min: 0 }),
+      runAsNonRoot: boolean(),
+      allowPrivilegeEscalation: boolean(),
+      capabilities: object({ add: list(string()), drop: list(string()) }),
+    },
     { open: true },
   ),
   restartPolicy: string({ description: "Always makes an init container a sidecar." }),
