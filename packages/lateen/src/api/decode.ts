@@ -38,7 +38,7 @@ class Decoder {
     const known = !this.#muted && node.notYet === true && !isEmpty(json);
     if (!known) return this.#typed(node, json);
     this.#notCarriedOut(
-      `${this.#fieldName()} is accepted but not carried out yet; it has no effect`,
+      `${this.#fieldName()} is accepted but not carried out yet; ${node.notYetEffect}`,
     );
     this.#muted = true;
     const value = this.#typed(node, json);

@@ -91,6 +91,8 @@ export interface SchemaNode
   readonly enum?: readonly string[];
   /** Known, but not carried out by the data plane yet: a value here gives a warning. */
   readonly notYet?: boolean;
+  /** What that means for whoever sets it. */
+  readonly notYetEffect?: string;
   /** Of a list its items, of a map its values. */
   readonly items?: SchemaNode;
   readonly properties?: ReadonlyMap<string, SchemaNode>;
@@ -203,8 +205,11 @@ export function orElse<T>(schema: Schema<T>, value: Json): Schema<T, "default"> 
 }
 
 /** Marks a field that is accepted and kept, but that the data plane does not carry out yet. */
-export function notYet<T, P extends Presence>(schema: Schema<T, P>): Schema<T, P> {
-  return make({ ...schema, notYet: true });
+export function notYet<T, P extends Presence>(
+  schema: Schema<T, P>,
+  notYetEffect = "it has no effect",
+): Schema<T, P> {
+  return make({ ...schema, notYet: true, notYetEffect });
 }
 
 export function describe<T, P extends Presence>(

@@ -68,6 +68,7 @@ export interface RouteRow {
   readonly name: string;
   /** Empty: every request of every proxy. */
   readonly matches: readonly RouteMatchRow[];
+  /** None where the route does something that is not carried out: it takes its requests anyway. */
   readonly destinations: readonly DestinationRow[];
   readonly timeoutMs: number | undefined;
   readonly retries: RetryRow | undefined;
@@ -249,7 +250,6 @@ function shapeOf({ routes, source: _, ...row }: VirtualServiceRow): VirtualServi
   const destinations = new Set<string>();
   for (const route of routes) {
     const own = route.matches.length === 0 ? [NO_GUARD] : route.matches.map(match => match.guard);
-    if (route.destinations.length === 0) continue;
     for (const guard of own) guards.set(JSON.stringify(guard), guard);
     for (const { hostname } of route.destinations) destinations.add(hostname);
   }

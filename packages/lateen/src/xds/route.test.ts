@@ -45,7 +45,8 @@ test("one destination is a cluster, several are weighted", () => {
     weighted.map(each => each.weight),
     [90, 10],
   );
-  assert.throws(() => route({ destinations: [] }), /no destination/);
+  const refused = route({ destinations: [] });
+  assert.deepEqual([refused.directResponse, refused.route], [{ status: 501 }, undefined]);
 });
 
 test("the operation of a request names its destination, or the VirtualService of several", () => {

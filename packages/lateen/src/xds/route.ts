@@ -72,7 +72,7 @@ export interface HttpRoute {
   readonly name: string;
   /** undefined: every request. */
   readonly match: HttpMatch | undefined;
-  /** At least one, in the order of the VirtualService. */
+  /** In the order of the VirtualService. None: its requests are refused, no later route gets them. */
   readonly destinations: readonly Destination[];
   /** 0 or undefined: no timeout. */
   readonly timeoutMs: number | undefined;
@@ -188,18 +188,24 @@ function serviceRoute(hostname: string, port: number): Route {
 }
 
 function route(input: HttpRoute, port: number): Route {
-  const timeout = milliseconds(input.timeoutMs ?? 0);
   return {
     name: input.name,
     match: routeMatch(input.match),
-    route: {
-      ...clusters(input.destinations),
-      timeout,
-      ...deadline(timeout),
-      retryPolicy: retryPolicy(input.retries),
-    },
+    ...(input.destinations.length === 0 ? REFUSAL : { route: routeAction(input) }),
     metadata: filterMetadata({ istio: { config: configPath(input.source) } }),
     decorator: { operation: operation(input, port) },
+  };
+}
+
+const REFUSAL: Pick<Route, "directResponse"> = { directResponse: { status: 501 } };
+
+function routeAction(input: HttpRoute): RouteAction {
+  const timeout = milliseconds(input.timeoutMs ?? 0);
+  return {
+    ...clusters(input.destinations),
+    timeout,
+    ...deadline(timeout),
+    retryPolicy: retryPolicy(input.retries),
   };
 }
 

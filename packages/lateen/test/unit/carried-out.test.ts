@@ -100,6 +100,20 @@ test("conditions of a VirtualService's match", () => {
   ]);
 });
 
+test("a rule whose action is not carried out keeps its requests from the rules after it", () => {
+  const spec = `{hosts: [web], http: [
+    {match: [{uri: {prefix: /admin}}], directResponse: {status: 403}},
+    {route: [{destination: {host: web}}]}]}`;
+  const object = istio("VirtualService", "web", spec);
+  const objects = [WEB, object].filter(isObject);
+  const { rds } = buildCase({ name: "test", objects, mesh: {}, proxies: [SIDECAR] })(SIDECAR);
+  const routes = find(asJson(rds.filter(each => each["name"] === "80")), "routes");
+  assert.ok(Array.isArray(routes));
+  assert.equal(find(routes[0], "prefix"), "/admin");
+  assert.deepEqual(find(routes[0], "directResponse"), { status: 501 });
+  assert.match(String(find(routes[1], "cluster")), /^outbound\|80\|/);
+});
+
 test("a Gateway's redirect to HTTPS, and mutual TLS with the mesh's certificates", () => {
   const server = (port: string, tls: string): Resources =>
     resources(

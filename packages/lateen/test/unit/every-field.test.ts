@@ -114,6 +114,7 @@ const CLIENT_TLS = [
   "clientCertificate",
   "privateKey",
   "insecureSkipVerify",
+  "credentialName",
 ];
 const PORT_POLICY = ["loadBalancer.simple", ...under("tls", CLIENT_TLS)];
 const TRAFFIC_POLICY = [
@@ -175,6 +176,10 @@ const CARRIED_OUT: Readonly<Record<string, readonly string[]>> = {
     ...under("spec.servers[].tls", [
       "mode",
       "httpsRedirect",
+      "credentialName",
+      "serverCertificate",
+      "privateKey",
+      "caCertificates",
       "cipherSuites[]",
       "maxProtocolVersion",
       "minProtocolVersion",

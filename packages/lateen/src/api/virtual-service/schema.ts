@@ -122,6 +122,9 @@ const redirect = object(
   { exclusive: [["port", "derivePort"]] },
 );
 
+/** A route that only does such a thing must not leave its requests to the routes after it. */
+const REFUSED = "requests that this rule matches get status 501";
+
 const httpRoute = object({
   name: string({ description: "For logs and messages." }),
   match: list(httpMatch, { description: "One entry must match. Empty: everything does." }),
@@ -130,7 +133,7 @@ const httpRoute = object({
   }),
   timeout: duration({ description: "Of the whole request, with retries. Default: none." }),
   retries: describe("When and how often a request is sent again.", retries),
-  redirect: notYet(redirect),
+  redirect: notYet(redirect, REFUSED),
   directResponse: notYet(
     object({
       status: required(uint32),
@@ -139,8 +142,9 @@ const httpRoute = object({
         { exclusive: [["string", "bytes"]] },
       ),
     }),
+    REFUSED,
   ),
-  delegate: notYet(object({ name: string(), namespace: string() })),
+  delegate: notYet(object({ name: string(), namespace: string() }), REFUSED),
   rewrite: notYet(
     object({
       uri: string(),

@@ -75,6 +75,8 @@ test("all versions come out equal", () => {
 test("each field that is not carried out is named", () => {
   const route = "route: [{destination: {host: a}}]";
   const notYet = "is accepted but not carried out yet; it has no effect";
+  const refused =
+    "is accepted but not carried out yet; requests that this rule matches get status 501";
   const cases: [string, string][] = [
     [`${route}, fault: {abort: {httpStatus: 500}}`, "fault"],
     [`${route}, mirror: {host: b}`, "mirror"],
@@ -95,7 +97,8 @@ test("each field that is not carried out is named", () => {
       .split(".")
       .at(-1)
       ?.replace(/\[\d+\]$/, "");
-    const expected = [`warning spec.http[0].${path}: ${field} ${notYet}`];
+    const outcome = ["redirect", "directResponse", "delegate"].includes(path) ? refused : notYet;
+    const expected = [`warning spec.http[0].${path}: ${field} ${outcome}`];
     assert.deepEqual(problems(kind, `{hosts: [a], http: [{${fields}}]}`), expected, fields);
   }
   const streams = `{hosts: [a], tcp: [{${route}}], tls: [{match: [{sniHosts: [a]}], ${route}}]}`;

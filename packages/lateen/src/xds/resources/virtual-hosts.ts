@@ -209,7 +209,6 @@ function httpRoutes(
         weight: each.weight,
       }),
     );
-    if (destinations.length === 0) continue;
     const base = {
       source: row.source,
       destinations,
