@@ -19,7 +19,7 @@ export interface Positional {
   /** Takes all that is left; only on the last one. */
   readonly rest?: boolean;
   /** What completion offers here. */
-  readonly completes?: "pod" | "proxy" | "kind" | "namespace";
+  readonly completes?: "pod" | "proxy" | "kind" | "name" | "namespace";
 }
 
 export type FlagValues = Readonly<

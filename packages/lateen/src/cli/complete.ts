@@ -1,5 +1,6 @@
 import type { Command, Flag } from "./command.ts";
 import type { CliContext, MeshAccess } from "./context.ts";
+import { Resources, resourcePath } from "./objects/discover.ts";
 
 /**
  * Words that may stand at the end of a half-typed command line. The last word is the one being
@@ -12,48 +13,62 @@ export async function completions(
   words: readonly string[],
   ctx: CliContext,
 ): Promise<string[]> {
-  const typed = words.at(-1) ?? "";
-  let command = root;
-  let taken = 0;
-  let pending: Flag | undefined;
-  const flags = [...global];
-  for (const word of words.slice(0, -1)) {
-    if (pending !== undefined) {
-      pending = undefined;
+  const begun = words.at(-1) ?? "";
+  const found = await candidates(readWords(root, global, words.slice(0, -1)), begun, ctx);
+  return found.filter(word => word.startsWith(begun));
+}
+
+/** What the words before the last one say. */
+interface Typed {
+  command: Command;
+  readonly flags: Flag[];
+  readonly args: string[];
+  /** A flag whose value comes next. */
+  pending: Flag | undefined;
+  namespace: string | undefined;
+}
+
+function readWords(root: Command, global: readonly Flag[], words: readonly string[]): Typed {
+  const typed: Typed = {
+    command: root,
+    flags: [...global],
+    args: [],
+    pending: undefined,
+    namespace: undefined,
+  };
+  for (const word of words) {
+    if (typed.pending !== undefined) {
+      if (typed.pending.name === "namespace") typed.namespace = word;
+      typed.pending = undefined;
       continue;
     }
     if (word.startsWith("-")) {
       const name = word.replace(/^-+/, "");
-      const flag = flags.find(f => f.name === name || f.short === name);
-      if (flag !== undefined && flag.kind !== "boolean") pending = flag;
+      const flag = typed.flags.find(f => f.name === name || f.short === name);
+      if (flag !== undefined && flag.kind !== "boolean") typed.pending = flag;
       continue;
     }
-    const next = (command.subcommands ?? []).find(
+    const next = (typed.command.subcommands ?? []).find(
       c => c.name === word || c.aliases?.includes(word),
     );
-    if (next === undefined) taken++;
+    if (next === undefined) typed.args.push(word);
     else {
-      command = next;
-      flags.push(...(next.flags ?? []));
+      typed.command = next;
+      typed.flags.push(...(next.flags ?? []));
     }
   }
-  const found = await candidates(command, flags, pending, taken, typed, ctx);
-  return found.filter(word => word.startsWith(typed));
+  return typed;
 }
 
-async function candidates(
-  command: Command,
-  flags: readonly Flag[],
-  pending: Flag | undefined,
-  taken: number,
-  typed: string,
-  ctx: CliContext,
-): Promise<string[]> {
+async function candidates(typed: Typed, begun: string, ctx: CliContext): Promise<string[]> {
+  const { command, flags, pending, args } = typed;
+  if (pending?.name === "namespace") return objectNames(ctx, "/api/v1/namespaces", false);
   if (pending !== undefined) return [...(pending.values ?? [])];
-  if (typed.startsWith("-")) return flags.filter(f => f.hidden !== true).map(f => `--${f.name}`);
+  if (begun.startsWith("-")) return flags.filter(f => f.hidden !== true).map(f => `--${f.name}`);
   const names = (command.subcommands ?? []).map(c => c.name);
   if (names.length > 0) return names;
-  const positional = command.positionals?.[taken];
+  const last = command.positionals?.at(-1);
+  const positional = command.positionals?.[args.length] ?? (last?.rest === true ? last : undefined);
   switch (positional?.completes) {
     case "pod":
     case "proxy":
@@ -61,29 +76,34 @@ async function candidates(
     case "namespace":
       return objectNames(ctx, "/api/v1/namespaces", false);
     case "kind":
-      return KINDS;
+      return kinds(ctx);
+    case "name":
+      return namesOfKind(ctx, typed);
     case undefined:
       return [];
   }
 }
 
-const KINDS = [
-  "pods",
-  "services",
-  "deployments",
-  "namespaces",
-  "configmaps",
-  "secrets",
-  "serviceaccounts",
-  "endpointslices",
-  "nodes",
-  "gateways",
-  "virtualservices",
-  "destinationrules",
-  "serviceentries",
-  "workloadentries",
-  "sidecars",
-];
+/** Names of the objects of the kind that was typed before. */
+async function namesOfKind(ctx: CliContext, typed: Typed): Promise<string[]> {
+  const [kind] = typed.args;
+  if (kind === undefined || kind.includes("/")) return [];
+  try {
+    const resource = await new Resources(await ctx.mesh()).byWord(kind);
+    const namespace = typed.namespace ?? ctx.namespace;
+    return await objectNames(ctx, resourcePath(resource, namespace), false);
+  } catch {
+    return [];
+  }
+}
+
+async function kinds(ctx: CliContext): Promise<string[]> {
+  try {
+    return await new Resources(await ctx.mesh()).plurals();
+  } catch {
+    return [];
+  }
+}
 
 async function objectNames(
   ctx: CliContext,

@@ -46,7 +46,8 @@ function renderFlags(flags: readonly Flag[]): string {
         flag.default === undefined || flag.default === false || flag.default === ""
           ? ""
           : ` (default ${JSON.stringify(flag.default)})`;
-      return [`  ${short}--${flag.name}${value}`, `${flag.description}${fallback}`];
+      const choices = flag.values === undefined ? "" : `: ${flag.values.join(", ")}`;
+      return [`  ${short}--${flag.name}${value}`, `${flag.description}${choices}${fallback}`];
     });
   return renderTable(rows, { padding: 3 });
 }

@@ -82,7 +82,8 @@ function showHelp(
   host: CliHost,
 ): number {
   const text = renderHelp(path, GLOBAL_FLAGS);
-  if (asked || path.length === 1) {
+  // As kubectl and istioctl: the name of a group of commands alone asks for help.
+  if (asked || call.args.length === 0) {
     host.stdout.write(text);
     return 0;
   }

@@ -15,7 +15,7 @@ export const deleteCommand: Command = {
   summary: "Deletes objects",
   positionals: [
     { name: "type", required: false, completes: "kind" },
-    { name: "name", required: false, rest: true },
+    { name: "name", required: false, rest: true, completes: "name" },
   ],
   flags: [
     { name: "filename", short: "f", kind: "list", description: "Files that name the objects" },
@@ -25,10 +25,12 @@ export const deleteCommand: Command = {
   async run(ctx, call) {
     const mesh = await ctx.mesh();
     const files = listFlag(call, "filename");
-    const targets =
-      files.length > 0 ? await fromFiles(ctx, mesh, files) : await fromWords(ctx, mesh, call.args);
-    let failures = 0;
-    for (const target of targets) {
+    const found =
+      files.length > 0
+        ? await fromFiles(ctx, mesh, files)
+        : { targets: await fromWords(ctx, mesh, call.args), failures: 0 };
+    let { failures } = found;
+    for (const target of found.targets) {
       const path = resourcePath(target.resource, target.namespace, target.name);
       const answer = await mesh.api({ method: "DELETE", path });
       if (answer.status === 404 && booleanFlag(call, "ignore-not-found")) continue;
@@ -46,20 +48,29 @@ export const deleteCommand: Command = {
   },
 };
 
+/** An object of a kind that is not served here is told, and does not keep the others. */
 async function fromFiles(
   ctx: CliContext,
   mesh: MeshAccess,
   files: readonly string[],
-): Promise<Target[]> {
+): Promise<{ readonly targets: readonly Target[]; readonly failures: number }> {
   const resources = new Resources(mesh);
-  const manifests = await readManifests(ctx, files);
-  return Promise.all(
-    manifests.map(async ({ manifest }) => ({
-      resource: await resources.byKind(manifest.apiVersion, manifest.kind),
-      namespace: manifest.metadata.namespace ?? ctx.namespace,
-      name: manifest.metadata.name ?? "",
-    })),
-  );
+  const targets: Target[] = [];
+  let failures = 0;
+  for (const { manifest, origin } of await readManifests(ctx, files)) {
+    try {
+      targets.push({
+        resource: await resources.byKind(manifest.apiVersion, manifest.kind),
+        namespace: manifest.metadata.namespace ?? ctx.namespace,
+        name: manifest.metadata.name ?? "",
+      });
+    } catch (error) {
+      if (!(error instanceof UserError)) throw error;
+      ctx.stderr.write(`${origin}: ${error.message}\n`);
+      failures++;
+    }
+  }
+  return { targets, failures };
 }
 
 async function fromWords(

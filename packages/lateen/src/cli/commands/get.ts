@@ -37,7 +37,7 @@ export const getCommand: Command = {
   summary: "Shows objects",
   positionals: [
     { name: "type[,type...]", required: true, completes: "kind" },
-    { name: "name", required: false, rest: true },
+    { name: "name", required: false, rest: true, completes: "name" },
   ],
   flags: [
     { name: "all-namespaces", short: "A", kind: "boolean", description: "In every namespace" },
@@ -144,7 +144,7 @@ async function printTables(
     if (block !== undefined) blocks.push(block);
   }
   if (blocks.length === 0) {
-    const where = booleanFlag(call, "all-namespaces") ? "" : ` in ${ctx.namespace} namespace`;
+    const where = booleanFlag(call, "all-namespaces") ? "" : ` in ${ctx.namespace} namespace.`;
     const namespaced = wanted.some(w => w.resource.namespaced);
     ctx.stderr.write(`No resources found${namespaced ? where : ""}\n`);
   }

@@ -7,7 +7,7 @@ export const labelCommand: Command = {
   summary: "Sets or removes labels of an object",
   positionals: [
     { name: "type", required: true, completes: "kind" },
-    { name: "name", required: true },
+    { name: "name", required: true, completes: "name" },
     { name: "key=value|key-", required: true, rest: true },
   ],
   flags: [

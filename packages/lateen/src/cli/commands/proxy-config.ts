@@ -196,7 +196,7 @@ const cluster = subcommand({
     {
       name: "direction",
       kind: "string",
-      description: "inbound or outbound",
+      description: "Only this direction",
       values: ["inbound", "outbound"],
     },
   ],

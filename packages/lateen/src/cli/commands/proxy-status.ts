@@ -65,6 +65,7 @@ export const proxyStatusCommand: Command = {
       const chosen = all.filter(
         each => namespace === undefined || namespaceOf(each.status) === namespace,
       );
+      if (chosen.length === 0) throw noProxies(namespace);
       await printAll(ctx, chosen, { format, verbosity: numberFlag(call, "verbosity") ?? 0 });
       return 0;
     }
@@ -136,6 +137,14 @@ function isJson(text: string): boolean {
   } catch {
     return false;
   }
+}
+
+function noProxies(namespace: string | undefined): UserError {
+  const where = namespace === undefined ? "" : ` in namespace "${namespace}"`;
+  return new UserError(
+    `no proxies found${where}`,
+    "pods get one where their namespace has the label istio-injection=enabled when they start",
+  );
 }
 
 function notConnected(proxy: string): UserError {

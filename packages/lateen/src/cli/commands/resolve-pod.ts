@@ -58,14 +58,28 @@ async function listPods(
   }));
 }
 
-/** kubectl's names of kinds that own pods, and where they live. */
-const OWNERS: ReadonlyMap<string, string> = new Map(
+interface OwnerKind {
+  readonly prefix: string;
+  readonly plural: string;
+}
+
+/** kubectl's names of kinds that have pods, and where they live. */
+const OWNERS: ReadonlyMap<string, OwnerKind> = new Map(
   [
-    ["deploy", "deployment", "deployments", "deployments.apps", "deployment.apps"].map(
-      n => [n, "/apis/apps/v1"] as const,
-    ),
-  ].flat(),
+    { prefix: "/apis/apps/v1", plural: "deployments", words: ["deploy", "deployment"] },
+    { prefix: "/apis/apps/v1", plural: "replicasets", words: ["rs", "replicaset"] },
+    { prefix: "/apis/apps/v1", plural: "statefulsets", words: ["sts", "statefulset"] },
+    { prefix: "/apis/apps/v1", plural: "daemonsets", words: ["ds", "daemonset"] },
+    { prefix: "/apis/batch/v1", plural: "jobs", words: ["job"] },
+    { prefix: "/api/v1", plural: "services", words: ["svc", "service"] },
+  ].flatMap(({ prefix, plural, words }) =>
+    [...words, plural].map(word => [word, { prefix, plural }] as const),
+  ),
 );
+
+interface Owner {
+  readonly spec?: { readonly selector?: { readonly matchLabels?: Record<string, string> } };
+}
 
 async function resolveOwner(
   ctx: CliContext,
@@ -73,26 +87,42 @@ async function resolveOwner(
   type: string,
   rest: string,
 ): Promise<PodRef> {
-  if (["pod", "pods", "po"].includes(type)) return resolvePod(ctx, mesh, rest);
-  const prefix = OWNERS.get(type);
-  if (prefix === undefined) {
-    throw new UserError(`"${type}/..." does not name pods`, "use pod/NAME or deployment/NAME");
+  const [word = ""] = type.split(".");
+  if (["pod", "pods", "po"].includes(word)) return resolvePod(ctx, mesh, rest);
+  const kind = OWNERS.get(word);
+  if (kind === undefined) {
+    throw new UserError(
+      `"${type}/..." does not name pods`,
+      "use pod/NAME, deployment/NAME or service/NAME",
+    );
   }
   const dot = rest.lastIndexOf(".");
   const name = dot > 0 ? rest.slice(0, dot) : rest;
   const namespace = dot > 0 ? rest.slice(dot + 1) : ctx.namespace;
-  const path = `${prefix}/namespaces/${namespace}/deployments/${name}`;
+  const place = `${kind.prefix}/namespaces/${encodeURIComponent(namespace)}/${kind.plural}`;
+  const path = `${place}/${encodeURIComponent(name)}`;
+  const singular = kind.plural.slice(0, -1);
   const answer = await mesh.api({ method: "GET", path });
   if (answer.status !== 200) {
-    throw new UserError(`there is no deployment "${name}" in namespace "${namespace}"`);
+    throw new UserError(`there is no ${singular} "${name}" in namespace "${namespace}"`);
   }
-  const owner = answer.body as { spec?: { selector?: { matchLabels?: Record<string, string> } } };
-  const labels = Object.entries(owner.spec?.selector?.matchLabels ?? {});
-  const selector = labels.map(([key, value]) => `${key}=${value}`).join(",");
-  const pods = await listPods(mesh, `/api/v1/namespaces/${namespace}/pods`, selector);
+  const selector = selectorOf(kind, answer.body as Owner);
+  const pods =
+    selector === ""
+      ? []
+      : await listPods(mesh, `/api/v1/namespaces/${encodeURIComponent(namespace)}/pods`, selector);
   const [first] = pods;
   if (first === undefined) {
-    throw new UserError(`deployment "${name}" in namespace "${namespace}" has no pods yet`);
+    throw new UserError(`${singular} "${name}" in namespace "${namespace}" has no pods yet`);
   }
   return first;
+}
+
+/** A Service's selector is the labels themselves. */
+function selectorOf(kind: OwnerKind, owner: Owner): string {
+  const selector = owner.spec?.selector ?? {};
+  const labels = kind.plural === "services" ? selector : (selector.matchLabels ?? {});
+  return Object.entries(labels)
+    .map(([key, value]) => `${key}=${String(value)}`)
+    .join(",");
 }

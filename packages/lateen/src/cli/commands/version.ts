@@ -20,7 +20,7 @@ export const versionCommand: Command = {
       name: "output",
       short: "o",
       kind: "string",
-      description: "json or yaml",
+      description: "Output format",
       values: ["json", "yaml"],
     },
   ],

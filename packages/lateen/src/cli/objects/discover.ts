@@ -62,9 +62,14 @@ export class Resources {
       all.flatMap(r => [r.plural, r.singular]),
     );
     throw new UserError(
-      `the server has no resource type "${word}"`,
+      `error: the server doesn't have a resource type "${word}"`,
       near === undefined ? undefined : `did you mean "${near}"?`,
     );
+  }
+
+  /** What completion offers. */
+  async plurals(): Promise<string[]> {
+    return [...new Set((await this.#load()).map(each => each.plural))];
   }
 
   /** The resource of an object's apiVersion and kind; the object's own version is kept. */
@@ -154,7 +159,7 @@ export function displayName(resource: Resource, name: string): string {
     : `${resource.singular}.${resource.group}/${name}`;
 }
 
-/** The message of a Kubernetes Status, as an error for a person. */
+/** A Kubernetes Status as kubectl words it: with its reason, where it has one. */
 export function apiError(body: unknown, status: number): UserError {
   const text =
     typeof body === "object" &&
@@ -163,5 +168,8 @@ export function apiError(body: unknown, status: number): UserError {
     typeof body.message === "string"
       ? body.message
       : `the API server answered ${status}`;
-  return new UserError(`Error from server: ${text}`);
+  const reason =
+    typeof body === "object" && body !== null && "reason" in body ? String(body.reason) : "";
+  const known = reason === "" || reason === "Unknown" ? "" : ` (${reason})`;
+  return new UserError(`Error from server${known}: ${text}`);
 }
