@@ -5,6 +5,7 @@ import { clusterTable, selectClusters } from "./clusters.ts";
 import type { Cluster, Listener, RouteConfiguration } from "./config-dump.ts";
 import { endpointTable } from "./endpoints.ts";
 import { listenerTable, selectListeners } from "./listeners.ts";
+import { renderObject } from "./object.ts";
 import { routeTable, selectRoutes } from "./routes.ts";
 import { parseSyncz, statusTable } from "./status.ts";
 
@@ -213,5 +214,13 @@ test("ps: today's table, a column for each type, and those of 1.14 and 1.12", ()
   assert.match(
     statusTable(proxies, { compat: "1.12", verbosity: 0 }),
     /^NAME +CDS +LDS +EDS +RDS +ISTIOD +VERSION\n/,
+  );
+});
+
+test("YAML as kubectl and istioctl write it", async () => {
+  const value = { b: [{ q: 1, p: "2026-11-21T11:34:08Z" }], a: "on", c: [] };
+  assert.equal(
+    await renderObject(value, "yaml"),
+    'a: "on"\nb:\n- p: "2026-11-21T11:34:08Z"\n  q: 1\nc: []\n',
   );
 });
