@@ -22,3 +22,12 @@ test("a VirtualService with a regex that Envoy would refuse is refused itself", 
     'error spec.http[0].match[0].uri.regex: found "/(?=b)", want a regular expression in RE2 syntax: (?=b is not known',
   ]);
 });
+
+test("one that Envoy may find too large is refused with both sizes; common large ones are not", () => {
+  assert.match(
+    re2("(\\pL\\pN\\pL\\pN\\pL){1000}") ?? "",
+    /^a smaller regular expression: this one may compile to \d+ instructions, Envoy takes 32768$/,
+  );
+  for (const regex of ["\\pL{1000}", "[a-zA-Z0-9]{1,1000}", "[\\w.-]{1,253}@[\\w.-]{1,253}"])
+    assert.equal(re2(regex), undefined);
+});
