@@ -196,3 +196,19 @@ test("what proxies rejected stands until they had time to connect again", async 
   await settle(writer);
   assert.deepEqual(writes, ["a"]);
 });
+
+test("the end of a rejection that we have heard of ourselves is told at once", async () => {
+  const { writer, put, tell, server, writes } = setUp();
+  put("a", {});
+  tell("a");
+  writer.start();
+  const rejection = { type: "RDS", resource: "80", message: "no", proxies: 1 };
+  const rejected: ObjectReport = { accepted: true, diagnostics: [], rejections: [rejection] };
+  writer.take(new Map([["VirtualService/default/a", rejected]]));
+  await settle(writer);
+  assert.match(JSON.stringify(server.get("a")), /RejectedByEnvoy/);
+  writer.take(new Map([["VirtualService/default/a", undefined]]));
+  await settle(writer);
+  assert.deepEqual(writes, ["a", "a"]);
+  assert.doesNotMatch(JSON.stringify(server.get("a")), /RejectedByEnvoy/);
+});

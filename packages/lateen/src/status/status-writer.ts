@@ -51,6 +51,8 @@ export class StatusWriter {
   /** Objects that wait, in order; what is written is decided when their turn comes. */
   readonly #queue = new Set<string>();
   readonly #busy = new Set<string>();
+  /** Objects with rejections that we have heard of ourselves, so we also hear of their end. */
+  readonly #heard = new Set<string>();
   #running = false;
   #startedAt = 0;
   #tokens = RATE;
@@ -89,6 +91,7 @@ export class StatusWriter {
 
   take(changes: ReportChanges): void {
     for (const [key, report] of changes) {
+      if ((report?.rejections.length ?? 0) > 0) this.#heard.add(key);
       if (report === undefined) this.#reports.delete(key);
       else this.#reports.set(key, report);
       this.#consider(key);
@@ -103,6 +106,7 @@ export class StatusWriter {
   #consider(key: string): void {
     if (!this.#running) return;
     const object = this.#options.ledger.get(key);
+    if (object === undefined) this.#heard.delete(key);
     if (object === undefined) return;
     if (!this.#reports.has(key) && !hasConditions(object.status)) return;
     this.#queue.add(key);
@@ -135,8 +139,8 @@ export class StatusWriter {
   #fieldsFor(key: string, { kind, status, generation }: KnownObject): JsonObject | undefined {
     const now = this.#options.clock.now();
     const report = this.#reports.get(key);
-    const stands = now < this.#startedAt + REJECTIONS_STAND_MS && isRejected(status);
-    if (stands && (report?.rejections.length ?? 0) === 0) return undefined;
+    const early = now < this.#startedAt + REJECTIONS_STAND_MS;
+    if (early && isRejected(status) && !this.#heard.has(key)) return undefined;
     const withMessages = hasMessages(kind);
     return desiredStatus({ report, current: status, generation, withMessages, now });
   }

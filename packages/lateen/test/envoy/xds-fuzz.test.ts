@@ -6,10 +6,13 @@ import { type JsonObject, judgedBootstrap, resourceJson } from "../support/stand
 import { validate } from "../support/validate.ts";
 import {
   cluster,
+  dnsCluster,
   endpoints,
+  gateway,
   inbound,
   routes,
   sidecarInbound,
+  sidecarIngress,
   sidecarOutbound,
 } from "../support/xds-arbitraries.ts";
 
@@ -37,7 +40,7 @@ function apart(listeners: readonly JsonObject[]): JsonObject[] {
 test(`Envoy accepts random clusters, endpoints and routes (seed ${SEED})`, async () => {
   await validate(
     judgedBootstrap([
-      ...renamed([...sample(cluster, 150), ...sample(inbound, 30)]),
+      ...renamed([...sample(cluster, 150), ...sample(inbound, 30), ...sample(dnsCluster, 60)]),
       ...sample(endpoints, 100),
       ...sample(routes, 60),
     ]),
@@ -46,6 +49,16 @@ test(`Envoy accepts random clusters, endpoints and routes (seed ${SEED})`, async
 
 test(`Envoy accepts random listeners (seed ${SEED})`, async () => {
   await validate(
-    judgedBootstrap(apart([...sample(sidecarInbound, 15), ...sample(sidecarOutbound, 30)])),
+    judgedBootstrap(
+      apart([
+        ...sample(sidecarInbound, 15),
+        ...sample(sidecarIngress, 10),
+        ...sample(sidecarOutbound, 30),
+      ]),
+    ),
   );
+});
+
+test(`Envoy accepts random gateways (seed ${SEED})`, async () => {
+  await validate(judgedBootstrap(apart(sample(gateway, 40))));
 });

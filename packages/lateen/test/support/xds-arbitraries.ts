@@ -10,6 +10,7 @@ import {
   encodeRoutes,
 } from "../../src/xds/encode.ts";
 import { loadAssignment } from "../../src/xds/endpoint.ts";
+import { type GatewayServer, gatewayListener } from "../../src/xds/listener-gateway.ts";
 import { virtualInbound } from "../../src/xds/listener-inbound.ts";
 import { outboundListener } from "../../src/xds/listener-outbound.ts";
 import type { EncodedResource } from "../../src/xds/resource.ts";
@@ -21,8 +22,9 @@ import {
   routeConfiguration,
   type VirtualHostInput,
 } from "../../src/xds/route.ts";
-import { clientTls, endpoint, mesh, service } from "./xds-rows.ts";
-import { inboundPort, tcpChain } from "./xds-samples.ts";
+import type { ServerTls } from "../../src/xds/tls.ts";
+import { clientTls, endpoint, mesh, plainPolicy, service } from "./xds-rows.ts";
+import { inboundPort, serverTls, tcpChain } from "./xds-samples.ts";
 
 const label = fc.stringMatching(/^[a-z]([a-z0-9-]{0,12}[a-z0-9])?$/);
 const text = fc.oneof(label, fc.string({ maxLength: 12, unit: "grapheme-ascii" }));
@@ -231,3 +233,87 @@ export const sidecarOutbound: fc.Arbitrary<EncodedResource> = fc
     const chains = input.routeName === undefined ? [chain] : [];
     return encodeListener(outboundListener({ mesh, ...input, chains: [...chains, ...bySni] }));
   });
+
+const sni = fc.oneof(
+  hostname,
+  label.map(name => `*.${name}.example`),
+);
+const optionalCredential = fc.option(label, { nil: undefined });
+const version = fc.constantFrom(undefined, "TLSV1_2", "TLSV1_3");
+
+const gatewayTls: fc.Arbitrary<ServerTls> = fc
+  .record({
+    mode: fc.constantFrom("SIMPLE", "MUTUAL", "OPTIONAL_MUTUAL", "ISTIO_MUTUAL"),
+    credentialName: optionalCredential,
+    subjectAltNames: fc.array(
+      fc.oneof(hostname, fc.ipV4(), fc.constant("spiffe://a/b"), fc.constant("a@b.example")),
+      { maxLength: 3 },
+    ),
+    minProtocolVersion: version,
+    cipherSuites: fc.subarray(["ECDHE-ECDSA-AES256-GCM-SHA384", "AES128-GCM-SHA256"]),
+  })
+  .map(({ mode, credentialName, ...changes }) => {
+    const files = { serverCertificate: "/c.pem", privateKey: "/k.pem", caCertificates: "/r.pem" };
+    return serverTls(mode, {
+      ...changes,
+      ...(credentialName === undefined ? files : { credentialName }),
+    });
+  });
+
+/** One port of a gateway: plaintext, or servers told apart by their names. */
+export const gateway: fc.Arbitrary<EncodedResource> = fc
+  .oneof(
+    label.map((routeName): GatewayServer[] => [{ kind: "http", routeName }]),
+    fc.uniqueArray(sni, { minLength: 1, maxLength: 4 }).chain(names =>
+      fc.tuple(
+        ...names.map(name =>
+          fc
+            .record({ routeName: label, tls: gatewayTls, tcp: fc.boolean() })
+            .map(({ routeName, tls, tcp }): GatewayServer => {
+              if (tcp) return { kind: "tcp", chain: tcpChain(80, { serverNames: [name] }), tls };
+              return { kind: "https", routeName, serverNames: [name], tls };
+            }),
+        ),
+      ),
+    ),
+  )
+  .map(servers =>
+    encodeListener(gatewayListener({ mesh, bind: "0.0.0.0", port: 8443, servers: [...servers] })),
+  );
+
+/** What a Sidecar's ingress makes: a bind of its own, and the default endpoint's cluster. */
+export const sidecarIngress: fc.Arbitrary<EncodedResource> = fc
+  .record({ bind: fc.ipV4(), number: port, protocol, mtls })
+  .map(({ bind, number, protocol, mtls }) => {
+    const sidecar = { kind: "Sidecar", namespace: "default", name: "demo" };
+    const chosen = number === 15_006 ? 9080 : number;
+    const ports = [{ ...inboundPort(chosen, protocol, mtls), bind, sidecar }];
+    return encodeListener(virtualInbound({ mesh, trustDomains: ["cluster.local"], ports, mtls }));
+  });
+
+/** Gateways' and Sidecars' clusters by DNS have any number of endpoints where Envoy takes them. */
+export const dnsCluster: fc.Arbitrary<EncodedResource> = fc
+  .record({
+    service: someService,
+    endpoints: fc.array(someEndpoint, { maxLength: 5 }),
+    names: fc.array(hostname, { maxLength: 2 }),
+    policy: trafficPolicy,
+  })
+  .map(({ service, endpoints, names, policy }) =>
+    encodeCluster(
+      outboundCluster({
+        service: { ...service, resolution: "DNSLB" },
+        port: { name: "port", number: 80, protocol: "HTTP" },
+        subset: undefined,
+        policy: policy.loadBalancer.kind === "PASSTHROUGH" ? plainPolicy : policy,
+        destinationRule: undefined,
+        autoMtls: true,
+        spiffeIds: [],
+        endpoints: [
+          ...endpoints,
+          ...names.map(name => ({ ...endpoint("10.0.0.1", 80), address: name })),
+        ],
+        dnsLookupFamily: "V4_ONLY",
+      }),
+    ),
+  );
