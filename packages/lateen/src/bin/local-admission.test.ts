@@ -52,7 +52,7 @@ function condition(store: Store, kind: Kind): string | undefined {
 const CONTAINER = {
   name: "web",
   command: ["sleep", "9"],
-  lifecycle: { preStop: { exec: { command: ["sleep", "1"] } } },
+  lifecycle: { stopSignal: "SIGINT" },
   resources: { limits: { cpu: "1" } },
   securityContext: { runAsUser: 5, readOnlyRootFilesystem: true },
 };
@@ -73,7 +73,7 @@ test("what a Deployment asks for in vain is named, when applied and in its statu
   assert.deepEqual(
     warned.map(line => line.slice(0, line.indexOf(":"))),
     [
-      `${pod}.containers[0].lifecycle.preStop`,
+      `${pod}.containers[0].lifecycle.stopSignal`,
       `${pod}.containers[0].resources.limits`,
       `${pod}.containers[0].securityContext.readOnlyRootFilesystem`,
       `${pod}.hostNetwork`,
@@ -82,7 +82,7 @@ test("what a Deployment asks for in vain is named, when applied and in its statu
   );
   assert.match(
     warned[0] ?? "",
-    /preStop is accepted but not carried out in a local mesh: it has no effect \(and 1 more/,
+    /stopSignal is accepted but not carried out in a local mesh: it has no effect \(and 1 more/,
   );
   assert.equal(condition(store, deploymentKind), warned.join("; "));
 

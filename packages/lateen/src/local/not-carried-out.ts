@@ -19,14 +19,13 @@ export interface LocalRule {
 }
 
 const SCHEDULING = "it has no effect; nodeSelector chooses the node";
-const PRIVILEGES = "it has no effect; containers get a fixed set of capabilities";
 
 /** What has no effect in each container; of an init container the same. */
 const CONTAINER: readonly LocalRule[] = [
   { path: "env[].valueFrom.resourceFieldRef", effect: "the container does not start" },
   { path: "env[].valueFrom.fileKeyRef", effect: "the container does not start" },
-  { path: "lifecycle.preStop" },
-  { path: "lifecycle.postStart" },
+  { path: "lifecycle.preStop.tcpSocket" },
+  { path: "lifecycle.postStart.tcpSocket" },
   { path: "lifecycle.stopSignal" },
   { path: "livenessProbe.terminationGracePeriodSeconds" },
   { path: "readinessProbe.terminationGracePeriodSeconds" },
@@ -38,7 +37,10 @@ const CONTAINER: readonly LocalRule[] = [
   { path: "resources.limits" },
   { path: "resources.requests" },
   { path: "restartPolicyRules" },
-  { path: "securityContext", but: ["runAsUser", "runAsGroup"], effect: PRIVILEGES },
+  {
+    path: "securityContext",
+    but: ["runAsUser", "runAsGroup", "runAsNonRoot", "capabilities", "allowPrivilegeEscalation"],
+  },
   { path: "stdin", unless: [false] },
   { path: "stdinOnce", unless: [false] },
   { path: "terminationMessagePath", unless: ["/dev/termination-log"] },
@@ -46,7 +48,6 @@ const CONTAINER: readonly LocalRule[] = [
   { path: "tty", unless: [false] },
   { path: "volumeDevices" },
   { path: "volumeMounts[].mountPropagation", unless: ["None"] },
-  { path: "volumeMounts[].readOnly", unless: [false], effect: "it can be written to" },
   { path: "volumeMounts[].recursiveReadOnly", unless: ["Disabled"] },
   { path: "volumeMounts[].subPathExpr" },
 ];
@@ -65,7 +66,6 @@ const POD_SPEC: readonly LocalRule[] = [
   { path: "dnsConfig" },
   { path: "dnsPolicy", unless: ["ClusterFirst"] },
   { path: "ephemeralContainers" },
-  { path: "hostAliases" },
   { path: "hostIPC", unless: [false] },
   { path: "hostNetwork", unless: [false], effect: "the pod gets a network of its own" },
   { path: "hostPID", unless: [false] },
@@ -82,7 +82,7 @@ const POD_SPEC: readonly LocalRule[] = [
   { path: "runtimeClassName" },
   { path: "schedulerName", unless: ["default-scheduler"] },
   { path: "schedulingGates", effect: "the pod is started at once" },
-  { path: "securityContext", but: ["runAsUser", "runAsGroup"], effect: PRIVILEGES },
+  { path: "securityContext", but: ["runAsUser", "runAsGroup"] },
   { path: "setHostnameAsFQDN", unless: [false] },
   { path: "tolerations" },
   { path: "topologySpreadConstraints", effect: SCHEDULING },

@@ -8,6 +8,7 @@ import {
   writeFileSync,
 } from "node:fs";
 import { dirname, join } from "node:path";
+import type { Pod } from "../api/pod/schema.ts";
 import { PROXY_UID } from "../proxy/ports.ts";
 import { type DiscoveryTls, discoverySdsFiles } from "../proxy/xds-cluster.ts";
 import type { NetworkPlan } from "./network-plan.ts";
@@ -32,6 +33,8 @@ export function podDiscoveryTls(serverName: string): DiscoveryTls {
   };
 }
 
+type HostAlias = NonNullable<Pod["spec"]["hostAliases"]>[number];
+
 export interface NamingOptions {
   readonly namespace: string;
   readonly hostname: string;
@@ -39,7 +42,7 @@ export interface NamingOptions {
   /** e.g. `cluster.local`. */
   readonly domain: string;
   readonly plan: NetworkPlan;
-  readonly hostAliases: readonly { readonly ip: string; readonly hostnames: readonly string[] }[];
+  readonly hostAliases: readonly HostAlias[];
 }
 
 /** Writes into the pod's /run; `root` is /proc/PID/root of its sandbox. */
@@ -88,7 +91,9 @@ export class PodFiles {
 
 function namingFiles(naming: NamingOptions): Readonly<Record<string, string>> {
   const { namespace, domain, hostname, address, plan } = naming;
-  const aliases = naming.hostAliases.map(({ ip, hostnames }) => `${ip}\t${hostnames.join(" ")}\n`);
+  const aliases = naming.hostAliases.map(
+    ({ ip, hostnames = [] }) => `${ip}\t${hostnames.join(" ")}\n`,
+  );
   return {
     "/etc/hosts":
       "127.0.0.1\tlocalhost\n::1\tlocalhost ip6-localhost ip6-loopback\n" +

@@ -10,6 +10,7 @@ import { RunningContainer } from "./container.ts";
 import { type CommandResult, containerCommand } from "./container-command.ts";
 import { type ContainerCommand, enterCommand } from "./container-process.ts";
 import { requestInside } from "./dial-inside.ts";
+import { runHandler } from "./lifecycle.ts";
 import { LogFile } from "./log-file.ts";
 import { pause } from "./pause.ts";
 import type { PodContext } from "./pod-context.ts";
@@ -26,6 +27,7 @@ import { mountScript, planVolumes } from "./volumes.ts";
 export const PROXY_CONTAINER = "istio-proxy";
 const LOG_CHECK_MS = 10_000;
 const CONTAINER_GRACE_MS = 5_000;
+const POST_START_MS = 60_000;
 const INIT_POLL_MS = 50;
 const VOLUME_POLL_MS = 500;
 
@@ -34,6 +36,8 @@ interface Slot {
   health: ContainerHealth | undefined;
   /** Start of the process that `health` looks after. */
   pid: number;
+  /** Its postStart hook has been carried out; until then it is not ready. */
+  hooked: boolean;
 }
 
 /** One Pod object's processes, from its namespaces to their end. */
@@ -193,7 +197,7 @@ export class RunningPod {
       address,
       domain: this.#context.domain,
       plan: this.#context.node.plan,
-      hostAliases: [],
+      hostAliases: spec.hostAliases ?? [],
     };
   }
 
@@ -230,7 +234,7 @@ export class RunningPod {
       command: () => this.#command(spec),
       onChange: () => this.#onContainerChange(spec.name),
     });
-    const slot: Slot = { container, health: undefined, pid: 0 };
+    const slot: Slot = { container, health: undefined, pid: 0, hooked: false };
     this.#slots.set(spec.name, slot);
     return slot;
   }
@@ -254,8 +258,41 @@ export class RunningPod {
       slot.health?.stop();
       slot.pid = pid;
       slot.health = pid === 0 ? undefined : this.#watchHealth(slot);
+      slot.hooked = false;
+      if (pid !== 0) void this.#postStart(slot, pid);
     }
     this.#onChange();
+  }
+
+  /** As in Kubernetes: a container whose hook fails is ended, and its restart policy holds. */
+  async #postStart(slot: Slot, pid: number): Promise<void> {
+    const { spec } = slot.container;
+    const handler = spec.lifecycle?.postStart;
+    const why =
+      handler === undefined
+        ? undefined
+        : await runHandler(handler, this.#probeTarget(spec), POST_START_MS);
+    if (slot.pid !== pid || this.ending) return;
+    if (why === undefined) {
+      slot.hooked = true;
+      this.#onChange();
+      return;
+    }
+    this.#warnOfHook(slot, "postStart", why);
+    await slot.container.restart(CONTAINER_GRACE_MS);
+  }
+
+  /** What it takes is part of the grace period. */
+  async #preStop({ container }: Slot, graceMs: number): Promise<void> {
+    const handler = container.spec.lifecycle?.preStop;
+    if (handler === undefined || !container.running || graceMs <= 0) return;
+    const why = await runHandler(handler, this.#probeTarget(container.spec), graceMs);
+    if (why !== undefined) this.#warnOfHook({ container }, "preStop", why);
+  }
+
+  #warnOfHook({ container }: Pick<Slot, "container">, hook: string, why: string): void {
+    const { log } = this.#context;
+    log.warn("a lifecycle hook failed", { pod: this.key, container: container.name, hook, why });
   }
 
   #watchHealth(slot: Slot): ContainerHealth {
@@ -273,7 +310,9 @@ export class RunningPod {
           container: container.name,
           why,
         });
-        void container.restart(CONTAINER_GRACE_MS);
+        void this.#preStop(slot, CONTAINER_GRACE_MS).then(() =>
+          container.restart(CONTAINER_GRACE_MS),
+        );
       },
     });
   }
@@ -349,7 +388,7 @@ export class RunningPod {
       state: slot?.container.state ?? { kind: "waiting", reason, message: "" },
       lastState: slot?.container.lastState,
       restarts: slot?.container.restarts ?? 0,
-      ready: slot?.health?.ready ?? false,
+      ready: slot?.hooked === true && (slot.health?.ready ?? false),
       started: slot?.health?.started ?? false,
     };
   }
@@ -365,11 +404,17 @@ export class RunningPod {
     const slots = [...this.#slots.values()];
     const proxy = slots.filter(({ container }) => container.name === PROXY_CONTAINER);
     const others = slots.filter(slot => !proxy.includes(slot));
+    const hooks = others.map(slot => this.#preStop(slot, graceMs));
     if (graceMs > 0 && drain && this.#sandbox !== undefined) {
       await this.#askToMove(proxy.length > 0);
       await pause(Math.min(termination.drainMs, left()));
     }
-    await Promise.all(others.map(({ container }) => container.stop(left())));
+    await Promise.all(
+      others.map(async ({ container }, i) => {
+        await hooks[i];
+        await container.stop(left());
+      }),
+    );
     await Promise.all(proxy.map(({ container }) => container.stop(Math.min(left(), 2000))));
     await this.#removeSandbox();
   }

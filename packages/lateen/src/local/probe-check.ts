@@ -15,8 +15,10 @@ export interface ProbeTarget {
   exec(command: readonly string[], timeoutMs: number): Promise<number>;
 }
 
+type CheckOf = Pick<Probe, "exec" | "httpGet" | "tcpSocket" | "grpc" | "timeoutSeconds">;
+
 /** undefined: the probe names no check. */
-export function probeCheck(probe: Probe, target: ProbeTarget): ProbeCheck | undefined {
+export function probeCheck(probe: CheckOf, target: ProbeTarget): ProbeCheck | undefined {
   const timeoutMs = probe.timeoutSeconds * 1000;
   if (probe.httpGet !== undefined) {
     const { httpGet } = probe;

@@ -27,7 +27,9 @@ test("a ConfigMap's keys are files; items choose and rename", () => {
     { path: "/run/lateen/volumes/v/a.conf", content: "1" },
     { path: "/run/lateen/volumes/v/b.conf", content: "2" },
   ]);
-  assert.deepEqual(all.binds, [{ source: "/run/lateen/volumes/v", target: "/etc/app" }]);
+  assert.deepEqual(all.binds, [
+    { source: "/run/lateen/volumes/v", target: "/etc/app", readOnly: false },
+  ]);
   const items = [{ key: "b.conf", path: "sub/c.conf" }];
   const some = plan(
     [{ name: "v", configMap: { name: "settings", items } }],
@@ -91,7 +93,9 @@ for (const [name, volumes, mounts, expected] of refused)
   });
 
 test("paths are quoted for the shell", () => {
-  const script = mountScript([{ source: "/run/lateen/volumes/v", target: "/etc/it's; reboot" }]);
-  assert.match(script, /bind_volume '\/run\/lateen\/volumes\/v' '\/etc\/it'\\''s; reboot'/);
+  const script = mountScript([
+    { source: "/run/lateen/volumes/v", target: "/etc/it's; reboot", readOnly: true },
+  ]);
+  assert.match(script, /bind_volume '\/run\/lateen\/volumes\/v' '\/etc\/it'\\''s; reboot' bind,ro/);
   assert.equal(mountScript([]), "");
 });

@@ -6,6 +6,8 @@ import { quote } from "./quote.ts";
 export interface VolumeBind {
   readonly source: string;
   readonly target: string;
+  /** Every container that mounts it asks for that: they share one view. */
+  readonly readOnly: boolean;
 }
 
 export interface VolumeFile {
@@ -38,18 +40,19 @@ const ROOT = "/run/lateen/volumes";
  * an error. Other kinds of volumes need a cluster's storage and are refused.
  */
 export function planVolumes(pod: Pod, data: Data): VolumePlan {
-  const binds = new Map<string, string>();
+  const binds = new Map<string, VolumeBind>();
   for (const container of [...(pod.spec.initContainers ?? []), ...pod.spec.containers])
-    for (const { name, mountPath, subPath } of container.volumeMounts) {
+    for (const { name, mountPath, subPath, readOnly = false } of container.volumeMounts) {
       const volume = pod.spec.volumes.find(candidate => candidate.name === name);
       if (volume === undefined) return refuse(`volumeMount ${name}: there is no such volume`);
       const target = normalize(mountPath).replace(/(.)\/$/, "$1");
       if (!isAbsolute(target) || target === "/" || hasParent(subPath ?? ""))
         return refuse(`volumeMount ${name}: ${mountPath} is no path to mount at`);
       const source = join(sourceOf(volume), subPath ?? "");
-      if ((binds.get(target) ?? source) !== source)
+      const other = binds.get(target);
+      if (other !== undefined && other.source !== source)
         return refuse(`two volumes at ${target}: the containers of a pod share their files here`);
-      binds.set(target, source);
+      binds.set(target, { source, target, readOnly: readOnly && other?.readOnly !== false });
     }
   const directories: string[] = [];
   const files: VolumeFile[] = [];
@@ -59,8 +62,7 @@ export function planVolumes(pod: Pod, data: Data): VolumePlan {
     if (volume.hostPath === undefined) directories.push(join(ROOT, volume.name));
     files.push(...content.files);
   }
-  const list = [...binds].map(([target, source]) => ({ source, target }));
-  return { ok: true, directories, files, binds: list };
+  return { ok: true, directories, files, binds: [...binds.values()] };
 }
 
 function hasParent(path: string): boolean {
@@ -118,7 +120,10 @@ function refuse(message: string): VolumePlan & { ok: false } {
 export function mountScript(binds: readonly VolumeBind[]): string {
   if (binds.length === 0) return "";
   return `${BIND_FUNCTION}\n${binds
-    .map(({ source, target }) => `bind_volume ${quote(source)} ${quote(target)}`)
+    .map(({ source, target, readOnly }) => {
+      const option = readOnly ? "bind,ro" : "bind";
+      return `bind_volume ${quote(source)} ${quote(target)} ${option}`;
+    })
     .join("\n")}\n`;
 }
 
@@ -137,5 +142,5 @@ const BIND_FUNCTION = `bind_volume() {
     esac
     if [ -d "$1" ]; then mkdir -p "$2"; else mkdir -p "\${2%/*}" && : > "$2"; fi
   fi
-  mount --bind "$1" "$2"
+  mount -o "$3" "$1" "$2"
 }`;

@@ -68,7 +68,12 @@ export const podSpec = object({
     "ClusterFirst",
   ),
   dnsConfig: any(),
-  hostAliases: optional(list(any(), { patchMergeKey: "ip", mapKeys: ["ip"] })),
+  hostAliases: optional(
+    list(object({ ip: required(string()), hostnames: optional(list(string())) }), {
+      patchMergeKey: "ip",
+      mapKeys: ["ip"],
+    }),
+  ),
   schedulerName: withDefault(string(), "default-scheduler"),
   securityContext: withDefault(
     object({ runAsUser: integer({ min: 0 }), runAsGroup: integer({ min: 0 }) }, { open: true }),
