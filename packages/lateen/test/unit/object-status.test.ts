@@ -1,14 +1,17 @@
 /** The control plane against a store: what is applied, and what its status says then. */
 import assert from "node:assert/strict";
+import { X509Certificate } from "node:crypto";
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
 import { parse } from "yaml";
+import { configMapKind } from "../../src/api/config-map/kind.ts";
 import type { JsonObject, Kind } from "../../src/api/kind.ts";
 import { namespaceKind } from "../../src/api/namespace/kind.ts";
 import { allKinds, kindOfObject } from "../../src/api/registry.ts";
+import { secretKind } from "../../src/api/secret/kind.ts";
 import { type Log, type LogFields, silentLog } from "../../src/base/log.ts";
 import {
   type DiscoverySource,
@@ -216,4 +219,21 @@ test("objects from files: a line of the log, with the place", async (t: TestCont
   writeFileSync(file, `${WEB}${route("")}`);
   for (let i = 0; i < 200 && lines.length < 2; i++) await sleep(50);
   assert.match(lines[1] ?? "", /^object has no problems any more: VirtualService default\/web/);
+});
+
+test("the CA is of the trust domain that ConfigMap istio names when the control plane starts", async t => {
+  const api = await openApi(t);
+  const created = await api.client.create(configMapKind, "istio-system", {
+    apiVersion: "v1",
+    kind: "ConfigMap",
+    metadata: { name: "istio" },
+    data: { mesh: "{trustDomain: foo.bar, rootNamespace: elsewhere}" },
+  });
+  assert.ok(created.ok);
+  const running = await discover(api.source);
+  t.after(() => running.stop());
+  const secret = await api.client.get(secretKind, "istio-system", "istio-ca-secret");
+  assert.ok(secret.ok, "the CA's secret is in the control plane's own namespace");
+  const pem = Buffer.from(stringAt(objectAt(secret.value, "data"), "ca-cert.pem"), "base64");
+  assert.equal(new X509Certificate(pem).subject, "O=foo.bar");
 });
