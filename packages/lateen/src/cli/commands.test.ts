@@ -1,0 +1,185 @@
+/** Commands against a mesh that answers as told. */
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import type { FlagValues } from "./command.ts";
+import type { CliContext, MeshAccess } from "./context.ts";
+import { createRoot, runCli } from "./main.ts";
+
+type Answers = Readonly<Record<string, unknown>>;
+
+const POD = { metadata: { name: "sleep-1", namespace: "default" } };
+const API: Answers = {
+  "/api/v1/namespaces/default/pods/sleep-1": POD,
+  "/api/v1/pods": { items: [POD] },
+  "/api/v1/namespaces/default/services/sleep": { spec: { selector: { app: "sleep" } } },
+  "/api/v1/namespaces/default/pods?labelSelector=app%3Dsleep": { items: [POD] },
+  "/apis": { groups: [] },
+  "/api/v1": {
+    resources: [
+      { name: "pods", singularName: "pod", kind: "Pod", namespaced: true },
+      { name: "configmaps", singularName: "configmap", kind: "ConfigMap", namespaced: true },
+    ],
+  },
+};
+const LOGGERS = "active loggers:\n  http: warning\n  wasm: warning\n  envoy_bug: warning\n";
+
+interface Told {
+  readonly admin: string[];
+  readonly stdout: string;
+  readonly stderr: string;
+  readonly code: number;
+}
+
+async function run(
+  line: string,
+  files: Readonly<Record<string, string>> = {},
+  syncz: readonly unknown[] = [],
+): Promise<Told> {
+  const printed = { stdout: "", stderr: "" };
+  const admin: string[] = [];
+  const mesh: MeshAccess = {
+    api: ({ method, path }) => {
+      const body = method === "GET" ? API[path] : undefined;
+      if (body !== undefined) return Promise.resolve({ status: 200, body, warnings: [] });
+      const refusal = { reason: "NotFound", message: `${method} ${path}: not found` };
+      return Promise.resolve({ status: 404, body: refusal, warnings: [] });
+    },
+    envoyAdmin: (_pod, _method, path) => {
+      admin.push(path);
+      return Promise.resolve(LOGGERS);
+    },
+    discoveryDebug: path => {
+      const text = path === "/debug/syncz" ? JSON.stringify(syncz) : "no proxy is connected\n";
+      return Promise.resolve(new Map([["istiod-1", text]]));
+    },
+    exec: () => Promise.resolve(0),
+    logs: () => Promise.resolve(),
+  };
+  const createContext = (flags: FlagValues): CliContext => ({
+    stdout: {
+      write: text => {
+        printed.stdout += text;
+      },
+    },
+    stderr: {
+      write: text => {
+        printed.stderr += text;
+      },
+    },
+    version: "1",
+    now: () => 0,
+    meshName: undefined,
+    home: undefined,
+    mesh: () => Promise.resolve(mesh),
+    readFile: path => Promise.resolve(files[path] ?? ""),
+    objectFiles: path => Promise.resolve([path]),
+    readStdin: () => Promise.resolve(""),
+    namespace: typeof flags["namespace"] === "string" ? flags["namespace"] : "default",
+    compat: undefined,
+  });
+  const { stdout, stderr } = createContext({});
+  const code = await runCli(line.split(" "), {
+    root: createRoot([]),
+    stdout,
+    stderr,
+    createContext,
+  });
+  return { admin, code, ...printed };
+}
+
+test("pc log: a logger that Envoy does not have is named, with those near it", async () => {
+  const near = await run("pc log sleep-1 --level htpp:debug");
+  assert.equal(near.code, 1);
+  assert.equal(near.stderr, 'this Envoy has no logger "htpp"\ndid you mean "http"?\n');
+  assert.deepEqual(near.admin, ["logging"], "nothing was set");
+  assert.match((await run("pc log sleep-1 --level envoy:off")).stderr, /names like it: envoy_bug/);
+  assert.match(
+    (await run("pc log sleep-1 --level q:off")).stderr,
+    /loggers: http, wasm, envoy_bug/,
+  );
+  const set = await run("pc log sleep-1 --level http:debug,wasm:off");
+  assert.equal(set.code, 0);
+  assert.deepEqual(set.admin, ["logging", "logging?paths=http%3Adebug%2Cwasm%3Aoff"]);
+});
+
+test("a pod is named by itself, by what owns it, by a Service; in vain with a next step", async () => {
+  for (const name of [
+    "sleep-1",
+    "pod/sleep-1",
+    "sleep-1.default",
+    "svc/sleep",
+    "service/sleep.default",
+  ])
+    assert.match((await run(`pc log ${name}`)).stdout, /^sleep-1\.default:\n/, name);
+  assert.match((await run("pc log deploy/sleep")).stderr, /there is no deployment "sleep"/);
+  assert.match((await run("pc log cm/sleep")).stderr, /"cm\/\.\.\." does not name pods/);
+  assert.match((await run("pc log sleep")).stderr, /pods of that prefix: sleep-1\.default/);
+  assert.match((await run("pc log sleep-1 -n other")).stderr, /it is in "default": add -n default/);
+});
+
+test("ps: nobody, and a pod that is not connected", async () => {
+  const status = {
+    proxy: "sleep-1.default",
+    cluster_id: "Kubernetes",
+    istio_version: "1",
+    types: {},
+  };
+  assert.match((await run("ps")).stderr, /^no proxies found\n/);
+  assert.match(
+    (await run("ps -n other", {}, [status])).stderr,
+    /no proxies found in namespace "other"/,
+  );
+  assert.match((await run("ps -n default", {}, [status])).stdout, /^sleep-1\.default +Kubernetes/m);
+  assert.match((await run("ps sleep-1")).stderr, /no proxy "sleep-1\.default" is connected/);
+  const { genericXdsConfigs, node } = JSON.parse(
+    (
+      await run("ps -o json", {}, [
+        {
+          ...status,
+          types: { CDS: { state: "NOT SENT" }, LDS: { state: "ERROR", message: "bad" } },
+        },
+      ])
+    ).stdout,
+  ).resources[0];
+  assert.equal(node.id, "sleep-1.default");
+  assert.deepEqual(genericXdsConfigs, [
+    { typeUrl: "type.googleapis.com/envoy.config.cluster.v3.Cluster", configStatus: "NOT_SENT" },
+    {
+      typeUrl: "type.googleapis.com/envoy.config.listener.v3.Listener",
+      configStatus: "ERROR",
+      errorState: { details: "bad" },
+    },
+  ]);
+});
+
+test("apply and delete name file, line and object, and go on with the others", async () => {
+  const files = {
+    "a.yaml":
+      "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a}\n---\n" +
+      "apiVersion: v1\nkind: Confgmap\nmetadata: {name: b}\n",
+    "bad.yaml": "a: [1\nb: 2\n---\nkind: X\n---\napiVersion: v1\nkind: Y\n",
+  };
+  for (const verb of ["apply", "delete"]) {
+    const { stderr, code } = await run(`${verb} -f a.yaml`, files);
+    assert.equal(code, 1);
+    assert.match(stderr, /^a\.yaml:5: .*no kind "Confgmap" in "v1" is served here/m);
+    assert.match(stderr, /Error from server \(NotFound\): .*configmaps/);
+  }
+  const { stderr } = await run("apply -f bad.yaml", files);
+  assert.match(stderr, /^bad\.yaml:2:1: Flow sequence/m);
+  assert.match(stderr, /^bad\.yaml:4: X has no apiVersion$/m);
+  assert.match(stderr, /^bad\.yaml:6: Y has no metadata\.name$/m);
+});
+
+test("completion offers names of the kind and of the namespace typed before", async () => {
+  const offered = async (line: string) => (await run(line)).stdout.trimEnd().split("\n");
+  assert.deepEqual(await offered("__complete get p"), ["pods"]);
+  assert.deepEqual(await offered("__complete ps s"), ["sleep-1.default"]);
+  assert.deepEqual(await offered("__complete delete nothing "), [""]);
+});
+
+test("the name of a group of commands alone is a question, not a mistake", async () => {
+  const { stdout, code } = await run("pc");
+  assert.equal(code, 0);
+  assert.match(stdout, /Available Commands:\n {2}all/);
+});
