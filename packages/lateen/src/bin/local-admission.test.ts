@@ -11,16 +11,16 @@ import { systemClock } from "../net/clock.ts";
 import { isObject, objectAt } from "../sources/json.ts";
 import { succeeded } from "../sources/status.ts";
 import { openStore, type Store } from "../sources/store/store.ts";
+import { countedIds } from "../sources/store/test-store.ts";
 import { CARRIED_OUT, localAdmission } from "./local-admission.ts";
 
 function localStore(): Store {
-  let uids = 0;
   const opened = openStore({
     path: ":memory:",
     kinds: [namespaceKind, serviceAccountKind, podKind, deploymentKind, serviceKind],
     clock: systemClock,
     log: silentLog,
-    ids: { uid: () => String(++uids), suffix: () => "aaaaa" },
+    ids: countedIds(),
     namespaces: ["default"],
     admission: [localAdmission(systemClock)],
   });

@@ -10,6 +10,7 @@ import { ApiClient } from "../sources/client/api-client.ts";
 import { localTransport } from "../sources/client/local-transport.ts";
 import { kubeApiHandler } from "../sources/kube-api/handler.ts";
 import { openStore } from "../sources/store/store.ts";
+import { countedIds } from "../sources/store/test-store.ts";
 import { ensureMeshConfig } from "./local-mesh-config.ts";
 import { meshConfigAdmission } from "./mesh-config-admission.ts";
 import {
@@ -90,7 +91,7 @@ function localClient(): ApiClient {
     kinds: [namespaceKind, configMapKind],
     clock: systemClock,
     log: silentLog,
-    ids: { uid: () => crypto.randomUUID(), suffix: () => "aaaaa" },
+    ids: countedIds(),
     namespaces: ["istio-system"],
     admission: [meshConfigAdmission],
   });

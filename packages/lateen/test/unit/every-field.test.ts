@@ -33,8 +33,7 @@ function isWarnedOf(leaf: string, { path, but }: LocalRule): boolean {
   return but === undefined || !but.some(key => isBelow(leaf, `${path}.${key}`));
 }
 
-/** Fields that the rules above name, that have an effect for some values. */
-const PROBE = [
+const HANDLER = [
   "exec.command[]",
   "httpGet.path",
   "httpGet.port",
@@ -42,6 +41,9 @@ const PROBE = [
   "httpGet.scheme",
   "httpGet.httpHeaders[].name",
   "httpGet.httpHeaders[].value",
+];
+const PROBE = [
+  ...HANDLER,
   "tcpSocket.port",
   "tcpSocket.host",
   "grpc.port",
@@ -74,10 +76,14 @@ const CONTAINER = [
   "envFrom[].prefix",
   ...["configMapRef", "secretRef"].flatMap(ref => under(`envFrom[].${ref}`, ["name", "optional"])),
   ...under("ports[]", ["containerPort", "name", "protocol"]),
-  ...under("volumeMounts[]", ["name", "mountPath", "subPath"]),
+  ...under("volumeMounts[]", ["name", "mountPath", "subPath", "readOnly"]),
+  ...["preStop", "postStart"].flatMap(hook =>
+    under(`lifecycle.${hook}`, [...HANDLER, "sleep.seconds"]),
+  ),
   ...["livenessProbe", "readinessProbe", "startupProbe"].flatMap(probe => under(probe, PROBE)),
-  "securityContext.runAsUser",
-  "securityContext.runAsGroup",
+  ...under("securityContext", ["runAsUser", "runAsGroup", "runAsNonRoot"]),
+  ...under("securityContext", ["allowPrivilegeEscalation"]),
+  ...under("securityContext.capabilities", ["add[]", "drop[]"]),
 ];
 
 const POD_SPEC = [
@@ -92,6 +98,8 @@ const POD_SPEC = [
   "nodeSelector{}",
   "hostname",
   "subdomain",
+  "hostAliases[].ip",
+  "hostAliases[].hostnames[]",
   // The containers of a pod share their processes in any case.
   "shareProcessNamespace",
   "restartPolicy",
