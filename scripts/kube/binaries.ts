@@ -3,14 +3,14 @@
  * the work tree, under a key made of everything that they come from.
  */
 import { createHash } from "node:crypto";
-import { createReadStream, existsSync, globSync, readFileSync, rmSync, statSync } from "node:fs";
+import { existsSync, globSync, readFileSync, rmSync } from "node:fs";
 import { chmod, mkdir, mkdtemp, rename, symlink, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { pipeline } from "node:stream/promises";
 import { complaint, runCommand } from "../../packages/lateen/src/local/command.ts";
 import { cacheDir, searchPath } from "../../packages/lateen/src/local/envoy-binary.ts";
 import { withLock } from "./lock.ts";
 import type { Progress } from "./progress.ts";
+import { isWhole, seal } from "./whole-folder.ts";
 
 export const KUBERNETES_VERSION = "1.36.1";
 
@@ -45,8 +45,8 @@ const PROGRAMS: readonly Program[] = [
 /** Configuration for kwok, beside the programs. */
 export const KWOK_STAGES = "kwok-stages.yaml";
 
-/** The file that is written last; a folder without it was never finished. */
-const MANIFEST = "manifest.json";
+/** What has to be in the folder, beside the links to one of them. */
+const FILES = [...PROGRAMS.map(program => program.name), KWOK_STAGES];
 
 /**
  * Folder with etcd, kube-apiserver, kube-controller-manager, kube-scheduler, kubelet, kube-proxy,
@@ -56,15 +56,15 @@ const MANIFEST = "manifest.json";
 export async function kubernetesBinaries(progress: Progress): Promise<string> {
   const parent = join(cacheDir(process.env), "kube");
   const target = join(parent, `bin-${contentKey()}`);
-  if (await isWhole(target)) return target;
+  if (await isUsable(target)) return target;
   await mkdir(parent, { recursive: true });
   return withLock(`build ${parent}`, progress, async () => {
-    if (await isWhole(target)) return target;
+    if (await isUsable(target)) return target;
     requireGo();
-    rmSync(target, { recursive: true, force: true });
     const scratch = await mkdtemp(join(parent, "build-"));
     try {
       await buildAll(scratch, progress);
+      rmSync(target, { recursive: true, force: true });
       await rename(scratch, target);
     } finally {
       rmSync(scratch, { recursive: true, force: true });
@@ -73,17 +73,20 @@ export async function kubernetesBinaries(progress: Progress): Promise<string> {
   });
 }
 
+async function isUsable(folder: string): Promise<boolean> {
+  const linked = COMPONENTS.every(component => existsSync(join(folder, component)));
+  return linked && (await isWhole(folder, FILES));
+}
+
 async function buildAll(into: string, progress: Progress): Promise<void> {
-  const sums: Record<string, string> = {};
   for (const [i, program] of PROGRAMS.entries()) {
     progress(`building ${program.name} (${i + 1} of ${PROGRAMS.length})`);
     await build(program, join(into, program.name), progress);
-    sums[program.name] = await sha256(join(into, program.name));
   }
   for (const component of COMPONENTS) await symlink("hyperkube", join(into, component));
   await writeKwokStages(into);
   await chmod(into, 0o755);
-  await writeFile(join(into, MANIFEST), JSON.stringify(sums));
+  await seal(into, FILES);
 }
 
 async function build(program: Program, output: string, progress: Progress): Promise<void> {
@@ -136,25 +139,6 @@ function contentKey(): string {
     hash.update(file).update(readFileSync(join(modules, file)));
   hash.update(process.arch);
   return hash.digest("hex").slice(0, 16);
-}
-
-async function isWhole(folder: string): Promise<boolean> {
-  const manifest = join(folder, MANIFEST);
-  if (!existsSync(manifest)) return false;
-  const sums: unknown = JSON.parse(readFileSync(manifest, "utf8"));
-  const expected = new Map(Object.entries(sums ?? {}));
-  for (const { name } of PROGRAMS) {
-    const file = join(folder, name);
-    if (!existsSync(file) || statSync(file).size === 0) return false;
-    if ((await sha256(file)) !== expected.get(name)) return false;
-  }
-  return [...COMPONENTS, KWOK_STAGES].every(component => existsSync(join(folder, component)));
-}
-
-async function sha256(file: string): Promise<string> {
-  const hash = createHash("sha256");
-  await pipeline(createReadStream(file, { highWaterMark: 1 << 20 }), hash);
-  return hash.digest("hex");
 }
 
 function requireGo(): void {
