@@ -93,4 +93,29 @@ describe("configuration that Envoy rejects", { skip }, () => {
     );
     await mesh.until("ps shows SYNCED", async () => !/\bSTALE\b|\bERROR\b/.test(await psLine()));
   });
+
+  test("virtual hosts one at a time: a rejected one holds back no other on its port", async () => {
+    const names = Array.from({ length: 20 }, (_, index) => `host-${index}`);
+    const service = (name: string) => OTHER.replace("name: other", `name: ${name}`);
+    const services = names.map(name => service(name).replace("8081", "8080"));
+    await mesh.ok("apply -f -", services.join("---"));
+    await becomes("http://host-7:8080/a", "200");
+    assert.equal(await statusOf("http://web:8080/mended"), "200");
+    await mesh.ok("apply -f -", routeTo("web", 8080, '{regex: "/[a-z]{500}"}'));
+    await mesh.until(
+      "the object says so",
+      async () => (await reconciled("web"))?.status === "False",
+    );
+    assert.match((await reconciled("web"))?.message ?? "", /VHDS 8080\/web\S* ?.*program size/);
+    await mesh.ok("apply -f -", routeTo("host-7", 8080, "{prefix: /only}"));
+    await becomes("http://host-7:8080/a", "404");
+    assert.equal(await statusOf("http://host-7:8080/only"), "200");
+    assert.equal(await statusOf("http://web:8080/mended"), "200");
+    await mesh.ok("apply -f -", routeTo("web", 8080, "{prefix: /again}"));
+    await becomes("http://web:8080/mended", "404");
+    await mesh.until(
+      "the object says so",
+      async () => (await reconciled("web"))?.status === "True",
+    );
+  });
 });
