@@ -1,11 +1,16 @@
 /** Meshes side by side, and what is left of one that crashed, was interrupted or ended: nothing. */
 import assert from "node:assert/strict";
+import { spawn } from "node:child_process";
+import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
 import { demoapp, rolledOut } from "../support/demoapp.ts";
 import { type Footprint, footprint, leftOf, mountsIn } from "../support/leftovers.ts";
 import { RunningMesh, whyNoMesh } from "../support/running-mesh.ts";
 
 const skip = whyNoMesh() ?? false;
+const program = join(import.meta.dirname, "../../bin/lateen.mjs");
+/** Does not end when it is asked to. */
+const DEAF = "trap '' TERM; while :; do sleep 1; done";
 
 describe("a mesh that crashes", { skip }, () => {
   let mesh: RunningMesh;
@@ -106,4 +111,42 @@ describe("a mesh that crashes", { skip }, () => {
     assert.ok(before.namespaces.length > 0);
     assert.deepEqual(leftOf({ ...before, prefix: "none" }), []);
   });
+
+  test("a second Ctrl-C ends it at once, and leaves nothing either", async () => {
+    const deaf = await RunningMesh.start([], "d");
+    try {
+      await deaf.ok("apply -f -", demoapp({ name: "deaf", command: ["sh", "-c", DEAF] }));
+      await deaf.until("it runs", async () => / Running /.test(await deaf.ok("get pods")));
+      const before = footprint(deaf);
+      process.kill(deaf.supervisorPid, "SIGINT");
+      await deaf.until("it ends", async () => deaf.output.includes("Ctrl-C again"));
+      // Two at nearly the same time are one: npm and the terminal both send it.
+      await new Promise(done => setTimeout(done, 1100));
+      process.kill(deaf.supervisorPid, "SIGINT");
+      await deaf.until("it says so", async () => /ended at once: \d+ processes/.test(deaf.output));
+      await deaf.until("nothing is left", async () => leftOf(before).length === 0);
+      assert.equal(await deaf.ok("down"), `mesh "${deaf.name}" is not running\n`);
+    } finally {
+      await deaf.stop();
+    }
+  });
+
+  test("a home that can not be one is told, at once", async () => {
+    for (const home of ["/proc", "/dev/null"]) {
+      const ran = await runUp(home);
+      assert.equal(ran.code, 1);
+      assert.match(ran.stderr, /^.*the mesh can not keep its files in .*\n.*set LATEEN_HOME/);
+    }
+  });
 });
+
+/** `lateen up` with a home of its own, to its end. */
+function runUp(home: string): Promise<{ code: number | null; stderr: string }> {
+  const env = { ...process.env, LATEEN_HOME: home };
+  const child = spawn(process.execPath, [program, "up", "--mesh", "nowhere"], { env });
+  let stderr = "";
+  child.stderr.on("data", (chunk: Buffer) => {
+    stderr += chunk.toString("utf8");
+  });
+  return new Promise(done => child.once("exit", code => done({ code, stderr })));
+}

@@ -9,7 +9,7 @@ import { describe, test } from "node:test";
 import { silentLog } from "../../src/base/log.ts";
 import { runCommand } from "../../src/local/command.ts";
 import { openLocalNetwork } from "../../src/local/open-network.ts";
-import { processesIn } from "../../src/local/proc.ts";
+import { bootId, processesIn } from "../../src/local/proc.ts";
 import { markerOf, readRecord, recordPath } from "../../src/local/process-record.ts";
 import { reap } from "../../src/local/reap.ts";
 import { startLocalMesh } from "../support/local-mesh.ts";
@@ -120,6 +120,25 @@ describe("a local mesh that ends", { skip }, () => {
     await mesh.stop();
     assert.deepEqual(await traces(own), nothing);
     assert.equal(existsSync(record.path), false);
+  });
+
+  test("a number on record that another process has by now is left alone", async () => {
+    const stateDir = await mkdtemp(join(tmpdir(), "lateen-crash-"));
+    const stranger = spawn("sleep", ["1000"], { stdio: "ignore" });
+    try {
+      const earlier = { pid: stranger.pid, startTime: "1" };
+      const header = { instance: "gone", boot: bootId(), owner: earlier };
+      const entries = [header, { ...earlier, role: "pod default/x", sandbox: true }];
+      const text = entries.map(entry => JSON.stringify(entry)).join("\n");
+      await writeFile(recordPath(stateDir), `${text}\n`);
+      const ended = await reap(recordPath(stateDir), silentLog);
+      assert.ok(ended.ok);
+      assert.equal(ended.value.processes, 0);
+      assert.equal(stranger.exitCode ?? stranger.signalCode, null);
+    } finally {
+      stranger.kill("SIGKILL");
+      await rm(stateDir, { recursive: true, force: true });
+    }
   });
 
   test("a record of another boot, or a broken one, ends nothing", async () => {
