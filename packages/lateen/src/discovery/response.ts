@@ -1,3 +1,4 @@
+import { encodeMessage } from "@lateen/envoy-api/any.js";
 import {
   DeltaDiscoveryResponse,
   DiscoveryResponse,
@@ -24,13 +25,13 @@ export function encodeDelta(
   resources: readonly Resource[],
   removed: readonly string[],
 ): EncodedResponse {
-  const first = DeltaDiscoveryResponse.encode({
+  const first = encodeMessage(DeltaDiscoveryResponse, {
     systemVersionInfo: head.version,
     typeUrl: head.type,
     nonce: head.nonce,
     removedResources: [...removed],
     controlPlane: controlPlane(head),
-  }).finish();
+  });
   return assemble(
     first,
     resources.map(resource => resource.deltaField),
@@ -38,12 +39,12 @@ export function encodeDelta(
 }
 
 export function encodeSotw(head: ResponseHead, resources: readonly Resource[]): EncodedResponse {
-  const first = DiscoveryResponse.encode({
+  const first = encodeMessage(DiscoveryResponse, {
     versionInfo: head.version,
     typeUrl: head.type,
     nonce: head.nonce,
     controlPlane: controlPlane(head),
-  }).finish();
+  });
   return assemble(
     first,
     resources.map(resource => resource.sotwField),
@@ -60,7 +61,7 @@ const absentVersion = "absent";
  */
 export function absentResource(type: string, name: string): Resource {
   const resources = [{ name, version: absentVersion, aliases: [name] }];
-  const deltaField = DeltaDiscoveryResponse.encode({ resources }).finish();
+  const deltaField = encodeMessage(DeltaDiscoveryResponse, { resources });
   return { type, name, version: absentVersion, deltaField, sotwField: new Uint8Array() };
 }
 

@@ -185,10 +185,10 @@ export class AdsStream {
     const context: SubscriptionContext = { form, connection, snapshots, limits, wake };
     const subscription = new Subscription(type, context);
     subscription.open(request);
+    const resumes = request.initialVersions.size > 0 || request.versionInfo !== "";
     // Clusters that were just sent are warming, and wait for endpoints whatever the client has.
-    if (type === endpointType) this.#forceWarming(subscription);
-    if (type === clusterType && (request.initialVersions.size > 0 || request.versionInfo !== ""))
-      this.#resumedAtMs = this.#nowMs;
+    if (type === endpointType && resumes) this.#forceWarming(subscription);
+    if (type === clusterType && resumes) this.#resumedAtMs = this.#nowMs;
     this.#subscriptions = [...this.#subscriptions, subscription].sort(
       (a, b) => orderOf(a.type) - orderOf(b.type),
     );

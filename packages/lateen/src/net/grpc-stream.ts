@@ -12,6 +12,8 @@ export interface GrpcStreamEvents {
   readonly onClose: () => void;
 }
 
+/** Up to this size one copy costs less than a write of several parts: most changes are such messages. */
+const COPIED_MAX_BYTES = 8 * 1024;
 /** How long a client may take to read what is left when its call ends. */
 const FINISH_MS = 5000;
 
@@ -73,6 +75,12 @@ export class GrpcStream {
   /** False when the transport is full: wait for drain before the next one. */
   send(message: EncodedResponse): boolean {
     const stream = this.#stream;
+    if (message.bytes <= COPIED_MAX_BYTES) {
+      const prefix = prefixed(new Uint8Array(), message.bytes);
+      const room = stream.write(Buffer.concat([prefix, ...message.parts]));
+      this.#blocked = !room;
+      return room;
+    }
     const [first, ...rest] = message.parts;
     stream.cork();
     let room = stream.write(prefixed(first ?? new Uint8Array(), message.bytes));
