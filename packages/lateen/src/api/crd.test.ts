@@ -51,12 +51,21 @@ for (const kind of allKinds)
 
 test("Istio's kinds are custom resources, the others built in", () => {
   assert.deepEqual(custom.map(kind => kind.kind).sort(), [
+    "AuthorizationPolicy",
     "DestinationRule",
+    "EnvoyFilter",
     "Gateway",
+    "PeerAuthentication",
+    "ProxyConfig",
+    "RequestAuthentication",
     "ServiceEntry",
     "Sidecar",
+    "Telemetry",
+    "TrafficExtension",
     "VirtualService",
+    "WasmPlugin",
     "WorkloadEntry",
+    "WorkloadGroup",
   ]);
 });
 
@@ -64,16 +73,12 @@ for (const kind of custom)
   test(`${kind.kind}: the CRD is structural and has all versions`, () => {
     const crd = customResourceDefinition(kind);
     const spec = asObject(crd["spec"]);
-    assert.equal(asObject(crd["metadata"])["name"], `${kind.plural}.networking.istio.io`);
+    assert.equal(asObject(crd["metadata"])["name"], `${kind.plural}.${kind.group}`);
     assert.deepEqual(spec["conversion"], { strategy: "None" });
     const versions = (Array.isArray(spec["versions"]) ? spec["versions"] : []).map(asObject);
     assert.deepEqual(
       versions.map(version => [version["name"], version["served"], version["storage"]]),
-      [
-        ["v1", true, true],
-        ["v1beta1", true, false],
-        ["v1alpha3", true, false],
-      ],
+      kind.versions.map(version => [version, true, version === kind.storageVersion]),
     );
     for (const version of versions) {
       assert.deepEqual(version["subresources"], { status: {} });

@@ -184,7 +184,13 @@ for (const kind of allKinds)
 
 /** Durations decode to numbers, which are no longer what a user may write. */
 function hasDurations(kind: Kind): boolean {
-  return ["VirtualService", "DestinationRule", "Sidecar"].includes(kind.kind);
+  return [
+    "VirtualService",
+    "DestinationRule",
+    "Sidecar",
+    "RequestAuthentication",
+    "Telemetry",
+  ].includes(kind.kind);
 }
 
 test("MeshConfig: any JSON is answered", () => {

@@ -36,14 +36,21 @@ class Decoder {
 
   value(node: SchemaNode, json: Json): unknown {
     const known = !this.#muted && node.notYet === true && !isEmpty(json);
-    if (!known) return this.#typed(node, json);
+    if (!known) return this.#ruled(node, json);
     this.#notCarriedOut(
       `${this.#fieldName()} is accepted but not carried out yet; ${node.notYetEffect}`,
     );
     this.#muted = true;
-    const value = this.#typed(node, json);
+    const value = this.#ruled(node, json);
     this.#muted = false;
     return value;
+  }
+
+  #ruled(node: SchemaNode, json: Json): unknown {
+    const value = this.#typed(node, json);
+    if (node.rules === undefined || value === undefined) return value;
+    const broken = node.rules.find(rule => rule.holds?.(value) === false);
+    return broken === undefined ? value : this.#fail("InvalidValue", broken.message);
   }
 
   #typed(node: SchemaNode, json: Json): unknown {
@@ -268,7 +275,18 @@ function stringProblem(node: SchemaNode, text: string): string | undefined {
   if (node.format === "byte" && !isBase64(text)) return "base64";
   if (node.format === "date-time" && text !== "" && Number.isNaN(Date.parse(text)))
     return "a time such as 2026-01-31T12:00:00Z";
+  if (node.pattern !== undefined && !patternOf(node.pattern).test(text))
+    return `a text that matches ${node.pattern}`;
   return node.check?.(text);
+}
+
+const patterns = new Map<string, RegExp>();
+
+/** Compiled once: there are as many as schemas name. */
+function patternOf(text: string): RegExp {
+  const known = patterns.get(text) ?? new RegExp(text);
+  patterns.set(text, known);
+  return known;
 }
 
 function sameWord(a: string, b: string): boolean {

@@ -48,7 +48,17 @@ function openApiOf(node: SchemaNode): JsonObject {
     default: node.presence === "default" && !node.decodedOnly ? node.default : undefined,
     nullable: node.nullable,
     ...extensions(node),
+    "x-kubernetes-validations": rulesOf(node),
   });
+}
+
+/** Durations know by themselves how short they may be. */
+function rulesOf(node: SchemaNode): readonly JsonObject[] | undefined {
+  const rules = (node.rules ?? []).map(({ rule, message }) => ({ rule, message }));
+  const { min = 0 } = node;
+  if (node.type === "duration" && min > 0)
+    rules.push({ rule: `duration(self) >= duration("${min}ms")`, message: `at least ${min}ms` });
+  return rules.length === 0 ? undefined : rules;
 }
 
 /** `kubectl explain` says, too, what has no effect yet. */
@@ -70,6 +80,7 @@ function typeOf(node: SchemaNode): Partly {
         type: "string",
         enum: node.enum,
         format: node.format,
+        pattern: node.pattern,
         minLength: node.minLength,
         maxLength: node.maxLength,
       };

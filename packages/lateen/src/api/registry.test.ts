@@ -49,6 +49,9 @@ test("resource names as people type them", () => {
 });
 
 test("names are unique within the registry", () => {
-  const names = allKinds.flatMap(kind => [kind.plural, kind.singular, ...kind.shortNames]);
+  // A short name may be the singular of its own kind: Istio's Telemetry.
+  const names = allKinds.flatMap(kind => [
+    ...new Set([kind.plural, kind.singular, ...kind.shortNames]),
+  ]);
   assert.equal(new Set(names).size, names.length);
 });

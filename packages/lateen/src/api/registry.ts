@@ -1,22 +1,31 @@
 /** All kinds, and how people and paths name them. */
+import { authorizationPolicyKind } from "./authorization-policy/kind.ts";
 import { configMapKind } from "./config-map/kind.ts";
 import { deploymentKind } from "./deployment/kind.ts";
 import { destinationRuleKind } from "./destination-rule/kind.ts";
 import { endpointSliceKind } from "./endpoint-slice/kind.ts";
+import { envoyFilterKind } from "./envoy-filter/kind.ts";
 import { eventKind } from "./event/kind.ts";
 import { gatewayKind } from "./gateway/kind.ts";
 import type { ApiObject, Kind } from "./kind.ts";
 import { namespaceKind } from "./namespace/kind.ts";
 import { nodeKind } from "./node/kind.ts";
+import { peerAuthenticationKind } from "./peer-authentication/kind.ts";
 import { podKind } from "./pod/kind.ts";
+import { proxyConfigKind } from "./proxy-config/kind.ts";
+import { requestAuthenticationKind } from "./request-authentication/kind.ts";
 import { secretKind } from "./secret/kind.ts";
 import { serviceKind } from "./service/kind.ts";
 import { serviceAccountKind } from "./service-account/kind.ts";
 import { serviceEntryKind } from "./service-entry/kind.ts";
 import { sidecarKind } from "./sidecar/kind.ts";
 import { nearest } from "./suggest.ts";
+import { telemetryKind } from "./telemetry/kind.ts";
+import { trafficExtensionKind } from "./traffic-extension/kind.ts";
 import { virtualServiceKind } from "./virtual-service/kind.ts";
+import { wasmPluginKind } from "./wasm-plugin/kind.ts";
 import { workloadEntryKind } from "./workload-entry/kind.ts";
+import { workloadGroupKind } from "./workload-group/kind.ts";
 
 /** Where two kinds share a name, the first one has it, as with kubectl. */
 export const allKinds: readonly Kind[] = Object.freeze([
@@ -36,6 +45,15 @@ export const allKinds: readonly Kind[] = Object.freeze([
   serviceEntryKind,
   workloadEntryKind,
   sidecarKind,
+  workloadGroupKind,
+  envoyFilterKind,
+  proxyConfigKind,
+  authorizationPolicyKind,
+  peerAuthenticationKind,
+  requestAuthenticationKind,
+  telemetryKind,
+  wasmPluginKind,
+  trafficExtensionKind,
 ] satisfies readonly Kind<ApiObject>[]);
 
 const byGroupKind = new Map<string, Kind>(

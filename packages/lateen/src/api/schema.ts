@@ -28,9 +28,22 @@ export type SchemaType =
 /** Undefined when the value is fine, otherwise what would be right ("a lower-case DNS label"). */
 export type StringCheck = (value: string) => string | undefined;
 
+/**
+ * What a CRD says beyond types, for clusters where only the API server looks at an object: a CEL rule
+ * (`x-kubernetes-validations`). `holds` is the same for our own decoder; absent where a check or a
+ * kind's validation says it already.
+ */
+export interface SchemaRule {
+  readonly rule: string;
+  /** Our own words. */
+  readonly message: string;
+  holds?(value: unknown): boolean;
+}
+
 export interface Options {
   /** Shown by `kubectl explain`. Our own words. */
   readonly description?: string;
+  readonly rules?: readonly SchemaRule[];
 }
 
 export interface StringOptions extends Options {
@@ -38,6 +51,8 @@ export interface StringOptions extends Options {
   readonly maxLength?: number;
   readonly check?: StringCheck;
   readonly format?: "byte" | "date-time";
+  /** A regular expression that RE2 and JavaScript read alike. */
+  readonly pattern?: string;
   /** Kubernetes writes some strings (quantities, resource versions) as numbers, too. */
   readonly numberToo?: boolean;
   /** Values (in any case) that are valid, but that the data plane does not carry out yet. */

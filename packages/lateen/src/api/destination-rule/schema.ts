@@ -4,6 +4,7 @@ import { labelValue, qualifiedName } from "../names.ts";
 import { exportTo, status } from "../networking/common.ts";
 import { istioLabel, wildcardHost } from "../networking/hosts.ts";
 import { trafficPolicy } from "../networking/traffic-policy.ts";
+import { matchLabels } from "../policy/common.ts";
 import { describe, list, map, notYet, object, required, string } from "../schema.ts";
 
 const subsetLabels = map(string({ check: labelValue }), { keyCheck: qualifiedName });
@@ -23,7 +24,7 @@ export const destinationRuleFields = {
       trafficPolicy,
       subsets: list(subset, { description: "Named sets of endpoints, for example versions." }),
       exportTo,
-      workloadSelector: notYet(object({ matchLabels: subsetLabels })),
+      workloadSelector: notYet(object({ matchLabels })),
     }),
   ),
   status,

@@ -1,5 +1,6 @@
 /** Messages that several kinds of networking.istio.io share. */
 import { labelValue, qualifiedName } from "../names.ts";
+import { labelValueRules } from "../policy/common.ts";
 import {
   boolean,
   describe,
@@ -32,7 +33,7 @@ export const int32 = integer({ min: -2_147_483_648, max: 2_147_483_647 });
 export const portNumber = integer({ min: 1, max: 65535 });
 export const percent = object({ value: number({ min: 0, max: 100 }) });
 
-const selectorLabels = map(string({ check: labelValue }), {
+const selectorLabels = map(string({ check: labelValue, maxLength: 63, rules: labelValueRules }), {
   keyCheck: qualifiedName,
   maxProperties: 256,
 });
