@@ -73,6 +73,11 @@ export const discoveryCommand: Command = {
       description:
         "Debug, metrics and readiness (default ports 8080 and 15014, addresses as above)",
     },
+    {
+      name: "https-addr",
+      kind: "string",
+      description: "Webhooks of a Kubernetes cluster (Istio's :15017); none without it",
+    },
     { name: "state-dir", kind: "string", description: "Folder for what must outlive the process" },
     { name: "instance", kind: "string", description: "Name of this instance, shown by ps" },
     {
@@ -113,6 +118,7 @@ export const discoveryCommand: Command = {
       source,
       mesh: await meshConfig(ctx, call),
       ...listenAt(call, source.kind === "kube"),
+      webhooks: endpoints(stringFlag(call, "https-addr"))[0],
       stateDir: stringFlag(call, "state-dir"),
       instance: stringFlag(call, "instance") ?? process.env["POD_NAME"] ?? `istiod-${hostname()}`,
       version: ctx.version,

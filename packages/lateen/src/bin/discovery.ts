@@ -10,7 +10,11 @@ import type { Log } from "../base/log.ts";
 import type { SecretPort } from "../base/secret-port.ts";
 import type { Authority } from "../ca/authority.ts";
 import { loadOrCreateRoot } from "../ca/root.ts";
-import { createServerCertificate, type ServerCertificateOptions } from "../ca/server-cert.ts";
+import {
+  createServerCertificate,
+  type ServerCertificate,
+  type ServerCertificateOptions,
+} from "../ca/server-cert.ts";
 import { createWorkloadCertificates } from "../ca/workload-certs.ts";
 import { ConnectionTable } from "../debug/connections.ts";
 import { ControlPlaneMetrics } from "../debug/metrics.ts";
@@ -47,6 +51,7 @@ import { createMeshGraph, inputBindings, type MeshGraph } from "./mesh-graph.ts"
 import { releaseMemory } from "./release-memory.ts";
 import { secretPort } from "./secret-port.ts";
 import { createSubscriptions } from "./subscriptions.ts";
+import { startWebhooks } from "./webhooks.ts";
 
 export interface Endpoint {
   readonly host: string;
@@ -79,6 +84,8 @@ export interface DiscoveryOptions {
   readonly tls: readonly Endpoint[];
   /** Debug, metrics and readiness; Istio's 8080 and 15014. */
   readonly http: readonly Endpoint[];
+  /** Webhooks of a Kubernetes cluster; Istio's 15017. */
+  readonly webhooks?: Endpoint | undefined;
   /** For what must outlive the process: last good rows. */
   readonly stateDir: string | undefined;
   /** Shown by `ps` as the instance. */
@@ -95,6 +102,7 @@ export interface RunningDiscovery {
   readonly plaintextPort: number | undefined;
   readonly tlsPorts: readonly number[];
   readonly httpPorts: readonly number[];
+  readonly webhookPort: number | undefined;
   stop(): Promise<void>;
 }
 
@@ -215,7 +223,23 @@ export async function startDiscovery(options: DiscoveryOptions): Promise<Running
       Info: { version: options.version },
     }),
   });
-  const ports = await listen(options, ads, trust?.authority);
+  const certificate = trust && serverCertificate(options, trust.authority);
+  const ports = await listen(options, ads, trust?.authority, certificate);
+  const webhooks =
+    options.webhooks && cluster && certificate
+      ? await startWebhooks({
+          endpoint: options.webhooks,
+          client: cluster.client,
+          namespace: cluster.systemNamespace,
+          revision: cluster.revision,
+          version: options.version,
+          certificate,
+          roots: trust?.authority.roots ?? [],
+          clock,
+          random,
+          log,
+        })
+      : undefined;
   const listeners = await serveDebug(
     options,
     debugRoutes({
@@ -236,12 +260,14 @@ export async function startDiscovery(options: DiscoveryOptions): Promise<Running
     plaintextPort: ports.plaintext,
     tlsPorts: ports.tls,
     httpPorts: listeners.map(listener => listener.port),
+    webhookPort: webhooks?.port,
     async stop() {
       writer.stop();
+      await webhooks?.stop();
       await leader?.stop();
       status.stop();
       certificates?.dispose();
-      ports.dispose();
+      certificate?.dispose();
       await Promise.all([ads.close(500), ...listeners.map(listener => listener.close(500))]);
     },
   };
@@ -357,24 +383,17 @@ const noTokens: TokenVerifier = {
 interface Listening {
   readonly plaintext: number | undefined;
   readonly tls: readonly number[];
-  dispose(): void;
 }
 
 async function listen(
   options: DiscoveryOptions,
   ads: AdsServer,
   authority: Authority | undefined,
+  certificate: ServerCertificate | undefined,
 ): Promise<Listening> {
   const plaintext = options.plaintext && (await ads.listenPlaintext(options.plaintext));
-  if (options.tls.length === 0 || authority === undefined) {
-    return { plaintext, tls: [], dispose: () => {} };
-  }
-  const certificate = createServerCertificate({
-    authority,
-    clock: options.clock,
-    log: options.log.scope("ca"),
-    ...serverNames(options),
-  });
+  if (options.tls.length === 0 || authority === undefined || certificate === undefined)
+    return { plaintext, tls: [] };
   const use = (current: ReturnType<typeof certificate.current>): void =>
     ads.setTls({
       certificateChain: current.certificatePem,
@@ -385,7 +404,17 @@ async function listen(
   certificate.onRenewed(use);
   const tls: number[] = [];
   for (const endpoint of options.tls) tls.push(await ads.listenTls(endpoint));
-  return { plaintext, tls, dispose: () => certificate.dispose() };
+  return { plaintext, tls };
+}
+
+/** One for proxies and webhooks. */
+function serverCertificate(options: DiscoveryOptions, authority: Authority): ServerCertificate {
+  return createServerCertificate({
+    authority,
+    clock: options.clock,
+    log: options.log.scope("ca"),
+    ...serverNames(options),
+  });
 }
 
 /** In a cluster proxies dial the Service; elsewhere the addresses. */

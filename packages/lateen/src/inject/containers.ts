@@ -7,7 +7,7 @@ import type { Interception } from "../proxy/interception.ts";
 import { interceptionScript } from "../proxy/interception-script.ts";
 import { isObject, objectAt } from "../sources/json.ts";
 import type { InjectorConfig } from "./config.ts";
-import { exitOnZeroScript } from "./drain.ts";
+import { exitOnZeroCommand } from "./drain.ts";
 import type { PodInjection } from "./pod-injection.ts";
 import { imageOf, settingsOf } from "./settings.ts";
 import { proxyMounts } from "./volumes.ts";
@@ -74,7 +74,7 @@ function lifecycleOf(
   plan: ProxyPlan,
 ): JsonObject | undefined {
   if (plan.proxy.config.proxyMetadata["EXIT_ON_ZERO_ACTIVE_CONNECTIONS"] === "true")
-    return { preStop: { exec: { command: exitOnZeroScript(plan.proxy.config) } } };
+    return { preStop: { exec: { command: exitOnZeroCommand(plan.proxy.config) } } };
   // Kubernetes refuses a sleep that is longer than the pod's grace period.
   const seconds = Math.min(drainSeconds(plan), pod.spec.terminationGracePeriodSeconds - 1);
   if (seconds <= 0) return undefined;

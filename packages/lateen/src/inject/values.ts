@@ -67,7 +67,7 @@ const proxy = object(
 
 const global = object(
   {
-    hub: orElse(string(), "lateen"),
+    hub: orElse(string(), "localhost/lateen"),
     tag: orElse(string({ numberToo: true }), ""),
     variant: orElse(string(), ""),
     imagePullPolicy: orElse(string(), ""),

@@ -137,10 +137,15 @@ export class WebhookBundles {
     return !failing;
   }
 
-  /** Only webhooks that lead to this control plane's Service: beside us others have theirs. */
+  /**
+   * Only webhooks that lead to this control plane's Service: beside us others have theirs. A URL
+   * instead of a Service says no more than the revision's label.
+   */
   readonly #isOurs = (webhook: JsonObject): boolean => {
-    const service = objectAt(objectAt(webhook, "clientConfig"), "service");
+    const config = objectAt(webhook, "clientConfig");
+    const service = objectAt(config, "service");
     const { namespace, revision } = this.#options;
+    if (stringAt(config, "url") !== "") return true;
     return (
       stringAt(service, "namespace") === namespace &&
       stringAt(service, "name") === serviceName(revision)

@@ -1,0 +1,123 @@
+/** A control plane of this process for a test cluster: a revision and a namespace of its own. */
+import type { TestContext } from "node:test";
+import { BRIDGE_ADDRESS } from "../../../../scripts/kube/plan.ts";
+import { silentLog } from "../../src/base/log.ts";
+import { type RunningDiscovery, startDiscovery } from "../../src/bin/discovery.ts";
+import { openCluster } from "../../src/bin/open-cluster.ts";
+import { mutatingWebhookConfiguration } from "../../src/inject/webhook-objects.ts";
+import { systemClock } from "../../src/net/clock.ts";
+import { arrayAt, isObject, objectAt } from "../../src/sources/json.ts";
+import type { KubeCluster } from "./kube-cluster.ts";
+
+export interface KubeControlPlane {
+  readonly revision: string;
+  /** Where its Service and its ConfigMaps are. */
+  readonly namespace: string;
+  readonly running: RunningDiscovery;
+  /** Labels of a namespace whose pods it injects. */
+  readonly labels: Readonly<Record<string, string>>;
+}
+
+export interface ControlPlaneOptions {
+  /** Of ConfigMap istio-sidecar-injector. */
+  readonly values?: object;
+  readonly config?: string;
+  /** YAML of MeshConfig. */
+  readonly mesh?: string;
+}
+
+let count = 0;
+
+/**
+ * Started, its webhook working; both are gone after the test. It sees only namespaces with its
+ * labels: the cluster may be shared, and each control plane has a root of its own.
+ */
+export async function kubeControlPlane(
+  t: TestContext,
+  cluster: KubeCluster,
+  options: ControlPlaneOptions = {},
+): Promise<KubeControlPlane> {
+  const revision = `r${process.pid}-${++count}`;
+  const labels = { "lateen-test": revision, "istio.io/rev": revision };
+  const { name: namespace } = await cluster.namespace(t, { "lateen-test": revision });
+  await cluster.apply(configMaps(namespace, revision, options));
+  const running = await startDiscovery({
+    source: openCluster({
+      kubeconfig: cluster.kubeconfig,
+      context: undefined,
+      systemNamespace: namespace,
+      revision,
+    }),
+    plaintext: undefined,
+    tls: [{ host: BRIDGE_ADDRESS, port: 0 }],
+    http: [],
+    webhooks: { host: BRIDGE_ADDRESS, port: 0 },
+    stateDir: undefined,
+    instance: `istiod-${revision}`,
+    version: "0.1.0",
+    certificateLifetimeMs: undefined,
+    clock: systemClock,
+    random: Math.random,
+    log: silentLog,
+  });
+  t.after(() => running.stop());
+  await cluster.apply(service(namespace, revision, running));
+  const webhook = mutatingWebhookConfiguration({
+    revision,
+    namespace,
+    enableNamespacesByDefault: false,
+  });
+  const { name } = objectAt(webhook, "metadata");
+  t.after(() => cluster.kubectl(["delete", "mutatingwebhookconfiguration", String(name)]));
+  await cluster.apply(JSON.stringify(webhook));
+  await cluster.until("the webhook has its caBundle", async () => {
+    const path = `/apis/admissionregistration.k8s.io/v1/mutatingwebhookconfigurations/${name}`;
+    const { body } = await cluster.api({ path });
+    const webhooks = arrayAt(body, "webhooks").filter(isObject);
+    const done = webhooks.every(each => objectAt(each, "clientConfig")["caBundle"] !== undefined);
+    return done && webhooks.length > 0 ? true : undefined;
+  });
+  return { revision, namespace, running, labels };
+}
+
+function configMaps(namespace: string, revision: string, options: ControlPlaneOptions): string {
+  const values = { revision, global: { istioNamespace: namespace }, ...options.values };
+  const mesh = `discoverySelectors: [{matchLabels: {lateen-test: ${revision}}}]\n${options.mesh ?? ""}`;
+  const injector = {
+    apiVersion: "v1",
+    kind: "ConfigMap",
+    metadata: { name: `istio-sidecar-injector-${revision}`, namespace },
+    data: { config: options.config ?? "", values: JSON.stringify(values) },
+  };
+  const meshMap = {
+    apiVersion: "v1",
+    kind: "ConfigMap",
+    metadata: { name: `istio-${revision}`, namespace },
+    data: { mesh },
+  };
+  return JSON.stringify({ apiVersion: "v1", kind: "List", items: [injector, meshMap] });
+}
+
+/** Its Service leads out of the cluster, to the machine that runs this process. */
+function service(namespace: string, revision: string, running: RunningDiscovery): string {
+  const name = `istiod-${revision}`;
+  const ports = [
+    { name: "https-dns", port: 15012, target: running.tlsPorts[0] ?? 0 },
+    { name: "https-webhook", port: 443, target: running.webhookPort ?? 0 },
+  ];
+  const object = {
+    apiVersion: "v1",
+    kind: "Service",
+    metadata: { name, namespace },
+    spec: { ports: ports.map(each => ({ name: each.name, port: each.port })) },
+  };
+  const slice = {
+    apiVersion: "discovery.k8s.io/v1",
+    kind: "EndpointSlice",
+    metadata: { name, namespace, labels: { "kubernetes.io/service-name": name } },
+    addressType: "IPv4",
+    endpoints: [{ addresses: [BRIDGE_ADDRESS] }],
+    ports: ports.map(each => ({ name: each.name, port: each.target })),
+  };
+  return JSON.stringify({ apiVersion: "v1", kind: "List", items: [object, slice] });
+}
