@@ -1,6 +1,6 @@
 /** Injection by the webhook into a real cluster: pods with a real Envoy, probes, metrics, policies. */
 import assert from "node:assert/strict";
-import { describe, test } from "node:test";
+import { before, describe, test } from "node:test";
 import { arrayAt, isObject, objectAt, stringAt } from "../../src/sources/json.ts";
 import { type KubeCluster, kubeCluster, needsKubernetes } from "../support/kube-cluster.ts";
 import { kubeControlPlane } from "../support/kube-control-plane.ts";
@@ -48,36 +48,146 @@ function names(pod: Parameters<typeof objectAt>[0], field: string): string[] {
     .map(container => stringAt(container, "name"));
 }
 
+/** A pod of the curl image; `more` is YAML of its container, `metadata` of the pod. */
+function pod(name: string, more: string, metadata = "", spec = ""): string {
+  return `
+apiVersion: v1
+kind: Pod
+metadata: {name: ${name}, labels: {app: ${name}}${metadata}}
+spec:
+  terminationGracePeriodSeconds: 0
+  ${spec}
+  containers:
+  - name: app
+    image: curlimages/curl:8.16.0
+    ${more}
+---
+`;
+}
+
+const IDLE = "command: [sleep, infinity]";
+const PROBES = {
+  http: "httpGet: {path: /, port: 8080}",
+  tcp: "tcpSocket: {port: 8080}",
+  grpc: "grpc: {port: 8080}",
+};
+
 describe("injection into a real cluster", { skip, timeout: 900_000 }, () => {
+  // Once for all tests of this file: a cluster that is made inside a test is gone with it.
+  before(async () => void (await kubeCluster()));
+
   for (const native of [true, false])
     test(`pods become 2/2 and talk through Envoy (native sidecars: ${native})`, async t => {
       const cluster = await kubeCluster();
       const values = { pilot: { env: { ENABLE_NATIVE_SIDECARS: String(native) } } };
-      const plane = await kubeControlPlane(t, cluster, { values });
-      const namespace = await cluster.namespace(t, plane.labels);
-      await namespace.apply(APP);
-      const client = await namespace.client();
-      await namespace.readyPods("app=demoapp", 1);
-      const table = await namespace.kubectl("get", "pods", "-l", "app=demoapp", "--no-headers");
+      const { workloads } = await kubeControlPlane(t, cluster, { values });
+      await workloads.apply(APP);
+      const client = await workloads.client();
+      await workloads.readyPods("app=demoapp", 1);
+      const table = await workloads.kubectl("get", "pods", "-l", "app=demoapp", "--no-headers");
       assert.match(table, /\s2\/2\s+Running\s/);
-      const pod = await onlyPod(cluster, namespace, "app=demoapp");
-      assert.deepEqual(names(pod, "initContainers"), [
-        "istio-init",
-        ...(native ? ["istio-proxy"] : []),
-      ]);
-      assert.deepEqual(names(pod, "containers"), ["demoapp", ...(native ? [] : ["istio-proxy"])]);
-      const line = await namespace.curl(client, "demoapp:8080");
+      const found = await onlyPod(cluster, workloads, "app=demoapp");
+      const proxies = native ? ["istio-proxy"] : [];
+      assert.deepEqual(names(found, "initContainers"), ["istio-init", ...proxies]);
+      assert.deepEqual(names(found, "containers"), ["demoapp", ...(native ? [] : ["istio-proxy"])]);
+      const line = await workloads.curl(client, "demoapp:8080");
       assert.match(line, /ClientIP: 127\.0\.0\.6/, "it came through the sidecar");
-      const stats = await namespace.exec("deploy/demoapp", [
-        ...["curl", "-s", "localhost:15020/stats/prometheus"],
-      ]);
+      const curl = (...args: string[]) => workloads.exec("deploy/demoapp", ["curl", "-s", ...args]);
+      const stats = await curl("localhost:15020/stats/prometheus");
       assert.match(
         stats.stdout,
         /istio_requests_total\{[^}]*connection_security_policy="mutual_tls"/,
       );
-      const ready = await namespace.exec("deploy/demoapp", [
-        ...["curl", "-s", "-o", "/dev/null", "-w", "%{http_code}", "localhost:15021/healthz/ready"],
-      ]);
+      const ready = await curl(
+        "-o",
+        "/dev/null",
+        "-w",
+        "%{http_code}",
+        "localhost:15021/healthz/ready",
+      );
       assert.equal(ready.stdout, "200");
     });
+
+  test("who is injected: labels, annotations, selectors, templates, the host's network", async t => {
+    const cluster = await kubeCluster();
+    const config = [
+      "neverInjectSelector: [{matchLabels: {batch: never}}]",
+      "templates:",
+      "  greeting: |",
+      "    metadata:",
+      "      annotations: {greeting: '{{ .ObjectMeta.Labels.app }} of {{ .Revision }}'}",
+      "    spec:",
+      "      containers:",
+      "      - {name: app, env: [{name: GREETING, value: hello}]}",
+    ].join("\n");
+    const { workloads, revision } = await kubeControlPlane(t, cluster, { config });
+    const containers = async (name: string): Promise<string[]> => {
+      const found = await onlyPod(cluster, workloads, `app=${name}`);
+      return [...names(found, "initContainers"), ...names(found, "containers")];
+    };
+    await workloads.apply(
+      pod("plain", IDLE) +
+        pod("label", IDLE, ", annotations: {sidecar.istio.io/inject: 'false'}") +
+        pod("selected", IDLE).replace("app: selected", "app: selected, batch: never") +
+        pod("host", IDLE, "", "hostNetwork: true") +
+        pod("custom", IDLE, ", annotations: {inject.istio.io/templates: 'sidecar,greeting'}"),
+    );
+    const injected = ["istio-init", "istio-proxy", "app"];
+    assert.deepEqual(await containers("plain"), injected);
+    for (const name of ["label", "selected", "host"])
+      assert.deepEqual(await containers(name), ["app"], name);
+    assert.deepEqual(await containers("custom"), injected);
+    const custom = await onlyPod(cluster, workloads, "app=custom");
+    const { annotations } = objectAt(custom, "metadata");
+    assert.match(JSON.stringify(annotations), new RegExp(`"greeting":"custom of ${revision}"`));
+    assert.match(JSON.stringify(custom), /"name":"GREETING","value":"hello"/);
+    const bad = pod("bad", IDLE, ", annotations: {sidecar.istio.io/proxyCPU: much}");
+    const refused = await cluster.kubectl(["-n", workloads.name, "apply", "-f", "-"], {
+      input: bad,
+    });
+    assert.match(
+      refused.stderr,
+      /denied the request: the sidecar can not be injected: metadata\.annotations\[sidecar\.istio\.io\/proxyCPU\]: found "much"/,
+    );
+  });
+
+  test("probes fail where the application is down, and Jobs end", async t => {
+    const cluster = await kubeCluster();
+    const { workloads } = await kubeControlPlane(t, cluster);
+    const dead = Object.entries(PROBES).map(([kind, probe]) =>
+      pod(`dead-${kind}`, `${IDLE}\n    readinessProbe: {${probe}, periodSeconds: 1}`),
+    );
+    await workloads.apply(dead.join(""));
+    await workloads.apply(`
+apiVersion: batch/v1
+kind: Job
+metadata: {name: once}
+spec:
+  template:
+    metadata: {labels: {app: once}}
+    spec:
+      restartPolicy: Never
+      containers:
+      - {name: app, image: curlimages/curl:8.16.0, command: [sh, -c, "exit 0"]}
+`);
+    for (const kind of Object.keys(PROBES)) {
+      const query = `fieldSelector=involvedObject.name=dead-${kind},reason=Unhealthy`;
+      const path = `/api/v1/namespaces/${workloads.name}/events?${query}`;
+      await cluster.until(`dead-${kind} is found to be down`, async () => {
+        const { body } = await cluster.api({ path });
+        const text = JSON.stringify(body);
+        return /Readiness probe failed: HTTP probe failed with statuscode: 503/.test(text)
+          ? true
+          : undefined;
+      });
+      const found = await onlyPod(cluster, workloads, `app=dead-${kind}`);
+      const statuses = arrayAt(objectAt(found, "status"), "containerStatuses").filter(isObject);
+      assert.deepEqual(
+        statuses.map(each => each["ready"]),
+        [false],
+        kind,
+      );
+    }
+    await workloads.kubectl("wait", "--for=condition=complete", "job/once", "--timeout=60s");
+  });
 });

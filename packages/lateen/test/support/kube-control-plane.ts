@@ -8,14 +8,15 @@ import { mutatingWebhookConfiguration } from "../../src/inject/webhook-objects.t
 import { systemClock } from "../../src/net/clock.ts";
 import { arrayAt, isObject, objectAt } from "../../src/sources/json.ts";
 import type { KubeCluster } from "./kube-cluster.ts";
+import type { KubeNamespace } from "./kube-namespace.ts";
 
 export interface KubeControlPlane {
   readonly revision: string;
   /** Where its Service and its ConfigMaps are. */
   readonly namespace: string;
   readonly running: RunningDiscovery;
-  /** Labels of a namespace whose pods it injects. */
-  readonly labels: Readonly<Record<string, string>>;
+  /** A namespace whose pods it injects. */
+  readonly workloads: KubeNamespace;
 }
 
 export interface ControlPlaneOptions {
@@ -40,6 +41,7 @@ export async function kubeControlPlane(
   const revision = `r${process.pid}-${++count}`;
   const labels = { "lateen-test": revision, "istio.io/rev": revision };
   const { name: namespace } = await cluster.namespace(t, { "lateen-test": revision });
+  const workloads = await cluster.namespace(t, labels);
   await cluster.apply(configMaps(namespace, revision, options));
   const running = await startDiscovery({
     source: openCluster({
@@ -77,7 +79,7 @@ export async function kubeControlPlane(
     const done = webhooks.every(each => objectAt(each, "clientConfig")["caBundle"] !== undefined);
     return done && webhooks.length > 0 ? true : undefined;
   });
-  return { revision, namespace, running, labels };
+  return { revision, namespace, running, workloads };
 }
 
 function configMaps(namespace: string, revision: string, options: ControlPlaneOptions): string {
