@@ -3,6 +3,7 @@ import { applyCommand } from "./commands/apply.ts";
 import { completionCommand } from "./commands/completion.ts";
 import { deleteCommand } from "./commands/delete.ts";
 import { execCommand, logsCommand } from "./commands/exec.ts";
+import { experimentalCommand } from "./commands/experimental.ts";
 import { getCommand } from "./commands/get.ts";
 import { labelCommand } from "./commands/label.ts";
 import { proxyConfigCommand } from "./commands/proxy-config.ts";
@@ -38,6 +39,7 @@ export function createRoot(processes: readonly Command[]): Command {
       completionCommand,
       deleteCommand,
       execCommand,
+      experimentalCommand(),
       getCommand,
       labelCommand,
       logsCommand,
