@@ -3,6 +3,7 @@ import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { testImages } from "./images/build.ts";
 import { type RunningCluster, up } from "./kube/cluster.ts";
+import { addFakeNodes } from "./kube/kwok.ts";
 import { BRIDGE_ADDRESS, MAX_CLUSTERS, pathsOf } from "./kube/plan.ts";
 import { timedProgress } from "./kube/progress.ts";
 import { isClusterName } from "./kube/state.ts";
@@ -13,6 +14,7 @@ const USAGE = `usage: npm run kube:up [-- FLAGS]
   --control-plane-only     etcd, API server, controller manager and scheduler on loopback, no node
   --proxy-mode MODE        kube-proxy's: iptables (default) or nftables
   --dual-stack             IPv6 beside IPv4
+  --fake-nodes N           nodes that are not there (kwok), for 110 pods each; see the documentation
   --no-images              without the images of Lateen and of the sample applications`;
 
 process.exitCode = await main();
@@ -27,9 +29,11 @@ async function main(): Promise<number> {
   }
   try {
     const progress = timedProgress(text => process.stdout.write(text));
-    const { images, ...rest } = flags;
+    const { images, fakeNodes, ...rest } = flags;
     const options = { ...rest, progress, ...(images ? { images: testImages } : {}) };
-    print(await up(options), flags.name);
+    const cluster = await up(options);
+    if (fakeNodes > 0) await addFakeNodes(cluster.plan, cluster.binaries, fakeNodes);
+    print(cluster, flags.name);
     return 0;
   } catch (error) {
     console.error(`kube:up: ${error instanceof Error ? error.message : String(error)}`);
@@ -46,6 +50,7 @@ function readFlags() {
         "control-plane-only": { type: "boolean", default: false },
         "proxy-mode": { type: "string", default: "iptables" },
         "dual-stack": { type: "boolean", default: false },
+        "fake-nodes": { type: "string", default: "0" },
         "no-images": { type: "boolean", default: false },
         help: { type: "boolean", default: false },
       },
@@ -57,7 +62,10 @@ function readFlags() {
     if (values.help || !inRange || !isClusterName(values.name)) return undefined;
     const mode = values["control-plane-only"] ? "control-plane" : "node";
     const { name, "dual-stack": dualStack } = values;
-    return { name, number, mode, proxyMode, dualStack, images: !values["no-images"] } as const;
+    const fakeNodes = Number(values["fake-nodes"]);
+    if (!Number.isInteger(fakeNodes)) return undefined;
+    const images = !values["no-images"];
+    return { name, number, mode, proxyMode, dualStack, images, fakeNodes } as const;
   } catch (error) {
     console.error(error instanceof Error ? error.message : String(error));
     return undefined;

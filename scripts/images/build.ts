@@ -1,6 +1,6 @@
 import { createHash } from "node:crypto";
 import { existsSync, readFileSync } from "node:fs";
-import { mkdir, rename, rm, writeFile } from "node:fs/promises";
+import { mkdir, readdir, rename, rm, stat, utimes, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { cacheDir } from "../../packages/lateen/src/local/envoy-binary.ts";
 import { type Progress, silent } from "../kube/progress.ts";
@@ -29,6 +29,9 @@ export interface BuiltImage {
 }
 
 export const OWN_ARCHITECTURE: Architecture = process.arch === "arm64" ? "arm64" : "amd64";
+/** They are made again from layers within seconds, and somebody may be reading one at this moment. */
+const ARCHIVE_UNUSED_MS = 600_000;
+const LAYER_UNUSED_MS = 14 * 86_400_000;
 const EPOCH = "1970-01-01T00:00:00Z";
 const cache = join(cacheDir(process.env), "images");
 
@@ -81,10 +84,14 @@ export async function testImages(progress: Progress = silent): Promise<string> {
     images.push((await assemble(definition, options, layers)).image);
   const key = createHash("sha256").update(JSON.stringify(images)).digest("hex").slice(0, 16);
   const target = join(cache, "archives", `test-${key}.tar`);
-  if (existsSync(target)) return target;
+  if (existsSync(target)) {
+    await utimes(target, new Date(), new Date());
+    return target;
+  }
   progress("writing the test images");
-  await rm(join(cache, "archives"), { recursive: true, force: true });
   await mkdir(join(cache, "archives"), { recursive: true });
+  await removeUnused(join(cache, "layers"), LAYER_UNUSED_MS);
+  await removeUnused(join(cache, "archives"), ARCHIVE_UNUSED_MS);
   const scratch = `${target}.${process.pid}`;
   await writeArchive(scratch, images, EPOCH);
   await rename(scratch, target);
@@ -104,6 +111,14 @@ async function assemble(definition: ImageDefinition, options: BuildOptions, laye
   }
   const image: Image = { names: definition.names(options.hub, options.tag), platforms };
   return { image, sources };
+}
+
+async function removeUnused(folder: string, unusedMs: number): Promise<void> {
+  for (const name of await readdir(folder)) {
+    const path = join(folder, name);
+    const { mtimeMs } = await stat(path);
+    if (Date.now() - mtimeMs > unusedMs) await rm(path, { recursive: true, force: true });
+  }
 }
 
 /** Layers of one run: a layer that several images have is looked at once. */

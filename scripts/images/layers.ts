@@ -1,7 +1,7 @@
 /** Layers, kept under a key of what they are made from: a layer that many images share is made once. */
 import { createHash } from "node:crypto";
 import { createReadStream, createWriteStream, existsSync, globSync, readFileSync } from "node:fs";
-import { mkdir, mkdtemp, rename, rm, stat, writeFile } from "node:fs/promises";
+import { mkdir, mkdtemp, rename, rm, stat, utimes, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { pipeline } from "node:stream/promises";
 import { createGzip } from "node:zlib";
@@ -35,6 +35,8 @@ export async function makeLayer(
   const hash = createHash("sha256").update(`${builder}\n${source.comment}\n${source.key}`);
   const target = join(cache, "layers", hash.digest("hex").slice(0, 32));
   if (!existsSync(target)) await writeLayer(source, target);
+  // Who clears the cache sees that it is in use.
+  await utimes(target, new Date(), new Date());
   const tar = JSON.parse(readFileSync(join(target, "layer.json"), "utf8")) as Layer["blob"];
   const { comment } = source;
   if (!compressed)

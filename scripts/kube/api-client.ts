@@ -20,9 +20,11 @@ export interface ApiRequest {
   readonly body?: unknown;
   /** For patches; JSON when not given. */
   readonly contentType?: string;
+  readonly timeoutMs?: number;
 }
 
 const TIMEOUT_MS = 10_000;
+const PROBE_MS = 1000;
 const MAX_BODY = 256 << 20;
 
 export function callApi(plan: ClusterPlan, wanted: ApiRequest): Promise<ApiAnswer> {
@@ -38,7 +40,7 @@ export function callApi(plan: ClusterPlan, wanted: ApiRequest): Promise<ApiAnswe
       ca: readFileSync(join(pki, "ca.crt")),
       cert: readFileSync(join(pki, "admin.crt")),
       key: readFileSync(join(pki, "admin.key")),
-      timeout: TIMEOUT_MS,
+      timeout: wanted.timeoutMs ?? TIMEOUT_MS,
       headers: body === undefined ? {} : { "content-type": wanted.contentType ?? JSON_TYPE },
     });
     call.on("timeout", () => call.destroy());
@@ -59,6 +61,12 @@ export function callApi(plan: ClusterPlan, wanted: ApiRequest): Promise<ApiAnswe
     });
     call.end(body);
   });
+}
+
+/** Whether the API server says that it is ready. It is not waited for long: there is a next time. */
+export async function isApiReady(plan: ClusterPlan): Promise<boolean> {
+  const { status } = await callApi(plan, { path: "/readyz", timeoutMs: PROBE_MS });
+  return status === 200;
 }
 
 const JSON_TYPE = "application/json";

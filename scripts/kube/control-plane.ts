@@ -2,7 +2,7 @@
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { isAlive } from "../../packages/lateen/src/local/proc.ts";
-import { callApi } from "./api-client.ts";
+import { callApi, isApiReady } from "./api-client.ts";
 import { type Daemon, daemons, startDaemon } from "./daemons.ts";
 import { type ClusterPlan, isDualStack, pathsOf } from "./plan.ts";
 import type { Progress } from "./progress.ts";
@@ -19,10 +19,8 @@ export async function startControlPlane(
   const start = (name: string): Daemon => startComponent(plan, binaries, name);
   const etcd = start("etcd");
   const api = start("kube-apiserver");
-  await waitFor(plan, "the API server is ready", READY_MS, [etcd, api], async () => {
-    const { status } = await callApi(plan, { path: "/readyz" });
-    return status === 200;
-  });
+  const ready = (): Promise<boolean> => isApiReady(plan);
+  await waitFor(plan, "the API server is ready", READY_MS, [etcd, api], ready);
   progress("API server ready");
   const controllers = start("kube-controller-manager");
   const scheduler = start("kube-scheduler");

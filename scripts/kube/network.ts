@@ -40,8 +40,12 @@ export async function makeNode(plan: ClusterPlan): Promise<void> {
   makeMountPoints(root);
   const ready = `${plan.directory}/holder-ready`;
   rmSync(ready, { force: true });
-  const binds = NODE_FOLDERS.map(folder => `mount --bind ${root}${folder} ${folder}`);
-  const script = ["mount --make-rshared /", ...binds, `touch ${ready}`, "exec sleep infinity"];
+  const script = [
+    "mount --make-rshared /",
+    ...NODE_FOLDERS.map(folder => `mount --bind ${root}${folder} ${folder}`),
+    `touch ${ready}`,
+    "exec sleep infinity",
+  ];
   // Private first: /run/netns may be shared by `ip netns`, and the binds would show up outside.
   const unshare = ["unshare", "--net", "--mount", "--propagation", "private", "--", "/bin/sh"];
   const holder = startDaemon(plan, HOLDER, "host", [...unshare, "-ec", script.join("\n")]);
@@ -51,7 +55,20 @@ export async function makeNode(plan: ClusterPlan): Promise<void> {
 
 async function connect(plan: ClusterPlan, holder: Daemon): Promise<void> {
   await makeBridge();
-  const peer = ["type", "veth", "peer", "name", "eth0", "netns", String(holder.pid)];
+  // The same for each cluster of this number: who has known its predecessor would not find it for a
+  // while, by another one.
+  const mac = `02:00:0a:d2:00:${(10 + plan.number).toString(16).padStart(2, "0")}`;
+  const peer = [
+    "type",
+    "veth",
+    "peer",
+    "name",
+    "eth0",
+    "address",
+    mac,
+    "netns",
+    String(holder.pid),
+  ];
   await must("ip", ["link", "add", plan.id, ...peer]);
   await must("ip", ["link", "set", plan.id, "master", BRIDGE, "up"]);
   await must("/bin/sh", ["-ec", hostRoutes(plan).join("\n")]);

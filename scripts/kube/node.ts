@@ -99,7 +99,7 @@ function podNetwork(plan: ClusterPlan): object {
         isDefaultGateway: true,
         hairpinMode: true,
         ipMasq: false,
-        ipam: { type: "host-local", ranges: plan.podRanges.map(subnet => [{ subnet }]) },
+        ipam: { type: "host-local", ranges: plan.nodePodRanges.map(subnet => [{ subnet }]) },
       },
       { type: "portmap", capabilities: { portMappings: true } },
     ],

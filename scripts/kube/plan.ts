@@ -28,8 +28,10 @@ export interface ClusterPlan {
   /** Address of the API server; with a node that of the node. */
   readonly address: string;
   readonly ports: Ports;
-  /** IPv4 range first, then that of IPv6 in a dual-stack cluster. */
+  /** Of the whole cluster. IPv4 first, then IPv6 in a dual-stack cluster; so the two below. */
   readonly podRanges: readonly string[];
+  /** The node's part of them. */
+  readonly nodePodRanges: readonly string[];
   readonly serviceRanges: readonly string[];
   /** The node answers for these addresses; a Service's status has to name one. */
   readonly loadBalancerRange: string;
@@ -74,7 +76,8 @@ export function planCluster(options: PlanOptions): ClusterPlan {
     nodeName: `node-${number}`,
     address: withNode ? `10.210.0.${10 + number}` : "127.0.0.1",
     ports: options.ports ?? NODE_PORTS,
-    podRanges: [`10.21${number}.0.0/24`, ...also(`fd00:21${number}::/64`)],
+    podRanges: [`10.21${number}.0.0/16`, ...also(`fd00:21${number}::/56`)],
+    nodePodRanges: [`10.21${number}.0.0/24`, ...also(`fd00:21${number}::/64`)],
     serviceRanges: [`10.22${number}.0.0/16`, ...also(`fd00:22${number}::/112`)],
     loadBalancerRange: `10.23${number}.0.0/24`,
     dnsAddress: `10.22${number}.0.10`,

@@ -6,11 +6,17 @@ import { delimiter, join } from "node:path";
 import { after, type TestContext } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
 import { testImages } from "../../../../scripts/images/build.ts";
-import { type ApiAnswer, type ApiRequest, callApi } from "../../../../scripts/kube/api-client.ts";
+import {
+  type ApiAnswer,
+  type ApiRequest,
+  callApi,
+  isApiReady,
+} from "../../../../scripts/kube/api-client.ts";
 import { down, find, type RunningCluster, up } from "../../../../scripts/kube/cluster.ts";
 import { startComponent, stopComponent } from "../../../../scripts/kube/control-plane.ts";
 import { entering, lastLines } from "../../../../scripts/kube/daemons.ts";
-import { importImage } from "../../../../scripts/kube/node.ts";
+import { addFakeNodes } from "../../../../scripts/kube/kwok.ts";
+import { importImage, type ProxyMode } from "../../../../scripts/kube/node.ts";
 import { type ClusterMode, type ClusterPlan, pathsOf } from "../../../../scripts/kube/plan.ts";
 import { silent } from "../../../../scripts/kube/progress.ts";
 import { SHARED_CLUSTER } from "../../../../scripts/kube/shared-cluster.ts";
@@ -44,6 +50,11 @@ export function needsKubernetes(mode: ClusterMode = "node"): string | false {
 }
 
 let shared: Promise<KubeCluster> | undefined;
+const own: string[] = [];
+// Here, not where a cluster is made: a hook that is added within a test is that test's.
+after(async () => {
+  for (const name of own) await down(name);
+});
 
 /**
  * The cluster that all test files of a run share: a node, and the images of Lateen and of the samples.
@@ -54,21 +65,31 @@ export function kubeCluster(): Promise<KubeCluster> {
   return shared;
 }
 
+export interface OwnCluster {
+  readonly mode?: ClusterMode;
+  readonly proxyMode?: ProxyMode;
+  readonly dualStack?: boolean;
+  /** Tells several of one file apart. */
+  readonly suffix?: string;
+}
+
 /**
  * A cluster for this file alone, taken away after its last test: for tests that break things, and for
  * those that need no node (`control-plane`: up within five seconds, without root).
- * @param suffix tells several of one file apart
  */
-export async function ownKubeCluster(mode: ClusterMode, suffix = ""): Promise<KubeCluster> {
+export async function ownKubeCluster(options: OwnCluster = {}): Promise<KubeCluster> {
+  const { mode = "node", suffix = "", ...rest } = options;
   const name = `t${process.pid}${suffix}`;
-  after(() => down(name));
+  own.push(name);
   const images = mode === "node" ? { images: testImages } : {};
-  return new KubeCluster(await up({ name, mode, owned: true, progress: silent, ...images }));
+  return new KubeCluster(
+    await up({ ...rest, name, mode, owned: true, progress: silent, ...images }),
+  );
 }
 
 function findShared(): Promise<KubeCluster> {
   const name = process.env[SHARED_CLUSTER];
-  if (name === undefined) return ownKubeCluster("node", "-shared");
+  if (name === undefined) return ownKubeCluster({ suffix: "-shared" });
   const found = find(name);
   assert.ok(found, `${SHARED_CLUSTER} names ${name}, and there is no such cluster`);
   return Promise.resolve(new KubeCluster(found));
@@ -139,6 +160,11 @@ export class KubeCluster {
     return importImage(this.plan, archive);
   }
 
+  /** Nodes that are not there, for 110 pods each; what pods need to get there is in kwok.ts. */
+  addFakeNodes(count: number): Promise<void> {
+    return addFakeNodes(this.plan, this.#binaries, count);
+  }
+
   /** Runs a program of this machine in the node's network namespace. */
   inNode(command: readonly string[], options: RunOptions = {}): Promise<Ran> {
     const [program = "", ...args] = [...entering(this.plan, "network"), ...command];
@@ -153,10 +179,9 @@ export class KubeCluster {
   /** Starts it again; returns when the API server is ready. */
   async start(component: Component): Promise<void> {
     startComponent(this.plan, this.#binaries, component);
-    await this.until("the API server is ready", async () => {
-      const { status } = await this.api({ path: "/readyz" });
-      return status === 200 ? true : undefined;
-    });
+    await this.until("the API server is ready", async () =>
+      (await isApiReady(this.plan)) ? true : undefined,
+    );
   }
 
   /** The end of a daemon's log: `kubelet`, `containerd`, `kube-apiserver`, ... */
