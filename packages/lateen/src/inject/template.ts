@@ -47,12 +47,15 @@ interface Piece {
   readonly line: number;
 }
 
+/** No action holds the beginning of another, so that looking for ends stays linear. */
+const ACTION = /(\{\{(?:[^"`{}]|\{(?!\{)|"(?:[^"\\]|\\.)*"|`[^`]*`|\}(?!\}))*\}\})/;
+
 /** Text and actions in turn; `{{-` and `-}}` take the white space beside them along. */
 function cut(text: string): Piece[] {
   const pieces: Piece[] = [];
   let line = 1;
   let trimNext = false;
-  for (const part of text.split(/(\{\{(?:[^"`}]|"(?:[^"\\]|\\.)*"|`[^`]*`|\}(?!\}))*\}\})/)) {
+  for (const part of text.split(ACTION)) {
     const isAction = part.startsWith("{{") && part.endsWith("}}");
     if (isAction) {
       const inner = part.slice(2, -2);

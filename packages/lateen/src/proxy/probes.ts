@@ -128,7 +128,12 @@ function protocolOf(probe: AppProbe): JsonOutObject {
       return { health_checks: [healthCheck(probe, { tcp_health_check: {} })] };
     case "grpc": {
       const service = probe.check.service;
-      const check = { grpc_health_check: service === "" ? {} : { service_name: service } };
+      // The default, the cluster's name, is no authority that every server takes.
+      const health = {
+        authority: "localhost",
+        ...(service === "" ? {} : { service_name: service }),
+      };
+      const check = { grpc_health_check: health };
       return { health_checks: [healthCheck(probe, check)], ...http2() };
     }
   }
