@@ -55,7 +55,7 @@ describe("validation by the webhook", { skip, timeout: 600_000 }, () => {
   }
 
   test("it lets pass until it is seen to work, then refuses with the store's words", async () => {
-    const cluster = await ownKubeCluster("control-plane");
+    const cluster = await ownKubeCluster({ mode: "control-plane" });
     const items = allKinds.filter(isCustomResource).map(customResourceDefinition);
     await cluster.must(["create", "namespace", "istio-system"]);
     await cluster.apply(JSON.stringify({ apiVersion: "v1", kind: "List", items }), "--server-side");
