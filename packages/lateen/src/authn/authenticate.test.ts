@@ -153,6 +153,16 @@ test("each claim that differs is refused by name", () => {
   assert.match(replaced?.refused ?? "", /earlier pod/);
 });
 
+test("a certificate names no pod: its holder is no pod of another service account", () => {
+  const { podName, podUid, ...claims } = peer.claims;
+  const holder = { ...peer, claims };
+  const own = { ...pod, serviceAccount: "sleep" };
+  assert.equal(checkNodeClaims({ id, metadata }, holder, own), undefined);
+  const gateway = { ...pod, serviceAccount: "gateway" };
+  const refusal = checkNodeClaims({ id, metadata: {} }, holder, gateway);
+  assert.match(refusal?.refused ?? "", /service account of the pod: found "gateway"/);
+});
+
 test("a node id of another form is an invalid argument, on plaintext too", () => {
   const plaintext = { ...peer, transport: "plaintext", identity: undefined, claims: {} } as const;
   for (const bad of ["", "sidecar~a~b", "ztunnel~1.2.3.4~a.b~c", `${id}~x`])

@@ -28,7 +28,8 @@ export interface ClaimsRefusal {
 /**
  * Refuses a node that claims another pod, namespace, service account or address than its
  * credential. `pod` is the Pod's row if the store has it: a token of a pod that was replaced under
- * the same name is refused. A plaintext peer has no credential: only the form is checked.
+ * the same name is refused, and so is a certificate, which names no pod, where the pod runs as
+ * another service account. A plaintext peer has no credential: only the form is checked.
  */
 export function checkNodeClaims(
   node: ClaimingNode,
@@ -61,8 +62,9 @@ function checkPod(
   serviceAccount: string | undefined,
   pod: PodFacts | undefined,
 ): ClaimsRefusal | undefined {
-  if (pod === undefined || podUid === undefined) return undefined;
-  if (pod.uid !== podUid) return denied("the credential is of an earlier pod with the same name");
+  if (pod === undefined) return undefined;
+  if (podUid !== undefined && pod.uid !== podUid)
+    return denied("the credential is of an earlier pod with the same name");
   const account = differs("service account of the pod", pod.serviceAccount, serviceAccount);
   if (account !== undefined) return account;
   if (pod.ips.length === 0 || pod.ips.includes(ip)) return undefined;

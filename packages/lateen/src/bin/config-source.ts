@@ -16,6 +16,7 @@ import type {
   Resource,
   StreamEvent,
 } from "../discovery/types.ts";
+import type { Cell } from "../flow/types.ts";
 import { joinWatchSets } from "../flow/watch-joined.ts";
 import type { WatchSet } from "../flow/watch-types.ts";
 import { objectKey } from "../model/inputs.ts";
@@ -54,14 +55,6 @@ export class GraphConfigSource implements ConfigSource {
 
   constructor(options: GraphSourceOptions) {
     this.#options = options;
-    options.mesh.graph.onCommit(stats => {
-      if (stats.derived.has(options.mesh.model.pods.name)) {
-        for (const connection of this.#live.values()) connection.checkPod();
-      }
-      const classed = stats.derived.get(options.mesh.model.proxies.rows.name);
-      if (classed === undefined || classed.changed === 0) return;
-      for (const connection of this.#live.values()) connection.reclassify(stats.revision);
-    });
   }
 
   get ready(): boolean {
@@ -126,10 +119,12 @@ export class GraphConfigSource implements ConfigSource {
     if (pod === undefined) return undefined;
     const { podIP, podIPs } = pod.status ?? {};
     const ips = [...(podIPs ?? []).map(each => each.ip), podIP].filter(ip => ip !== undefined);
-    const { serviceAccountName, serviceAccount } = pod.spec;
-    const account = serviceAccountName ?? serviceAccount ?? "default";
-    return { uid: pod.metadata.uid, ips, serviceAccount: account };
+    return { uid: pod.metadata.uid, ips, serviceAccount: accountOf(pod) };
   }
+}
+
+function accountOf({ spec: { serviceAccountName, serviceAccount } }: Pod): string {
+  return serviceAccountName ?? serviceAccount ?? "default";
 }
 
 class GraphConnection implements Connection {
@@ -142,9 +137,13 @@ class GraphConnection implements Connection {
   readonly #forget: () => void;
   #listener: () => void = () => {};
   #onRevoked: (why: Refusal) => void = () => {};
-  /** The Pod's row when last looked at; undefined: it has never been there. */
-  #podRow: Pod | undefined;
+  readonly #classCell: Cell<ProxyClass | undefined>;
+  /** Held where the credential is bound to a pod. */
+  readonly #podCell: Cell<string | undefined> | undefined;
   #class: ProxyClass;
+  /** uid of the Pod when last looked at. */
+  #seenUid: string | undefined;
+  readonly #stops: readonly ((() => void) | undefined)[];
   #heldVersion: string | undefined;
   #releaseCertificate: (() => void) | undefined;
   #closed = false;
@@ -162,8 +161,17 @@ class GraphConnection implements Connection {
     this.#peer = peer;
     this.#options = options;
     this.#forget = forget;
-    this.#class = this.#currentClass();
-    this.#podRow = options.mesh.inputs.pods.get(this.pod);
+    const { classes, podUids } = options.mesh.model.connected;
+    this.#classCell = classes.acquire(id);
+    this.#podCell = peer.claims["podUid"] === undefined ? undefined : podUids.acquire(this.pod);
+    const current = this.#classCell.value();
+    assert(current !== undefined, `proxy ${id} has no class`);
+    this.#class = current;
+    this.#seenUid = this.#podCell?.value();
+    this.#stops = [
+      this.#classCell.onDirty(() => this.#reclassify()),
+      this.#podCell?.onDirty(() => this.#checkPod()),
+    ];
   }
 
   get proxyClass(): ProxyClass {
@@ -195,10 +203,14 @@ class GraphConnection implements Connection {
     return joinWatchSets([secrets(identity, allowed), secrets("", denied)]);
   }
 
-  /** What its Pod says: what a proxy says of itself opens no Secret. */
+  /**
+   * What its Pod says: what a proxy says of itself opens no Secret. The Pod may have come after the
+   * stream, and a certificate names none: it must run as the account that the credential is of.
+   */
   #isGateway(): boolean {
     const pod = this.#options.mesh.inputs.pods.get(this.pod);
-    return this.#class.type === "router" && pod !== undefined && isGatewayPod(pod);
+    if (this.#class.type !== "router" || pod === undefined) return false;
+    return accountOf(pod) === this.#peer.claims["serviceAccount"] && isGatewayPod(pod);
   }
 
   has(type: string, versions: ReadonlyMap<string, string>): void {
@@ -213,17 +225,6 @@ class GraphConnection implements Connection {
     this.#onRevoked = listener;
   }
 
-  /** A credential that is bound to a pod is good for as long as that pod is there. */
-  checkPod(): void {
-    const { podUid } = this.#peer.claims;
-    const now = this.#options.mesh.inputs.pods.get(this.pod);
-    if (podUid === undefined || now === this.#podRow) return;
-    this.#podRow = now;
-    if (now?.metadata.uid === podUid) return;
-    this.#options.onPodGone?.(podUid);
-    this.#onRevoked(POD_IS_GONE);
-  }
-
   report(event: StreamEvent): void {
     this.#options.connections.report(this.id, event);
     this.#options.metrics.observe(event);
@@ -234,6 +235,9 @@ class GraphConnection implements Connection {
     if (this.#closed) return;
     this.#closed = true;
     this.#forget();
+    for (const stop of this.#stops) stop?.();
+    this.#classCell.release();
+    this.#podCell?.release();
     this.#releaseCertificate?.();
     const { mesh, connections, rejections, now } = this.#options;
     connections.close(this.id);
@@ -242,14 +246,26 @@ class GraphConnection implements Connection {
     mesh.graph.commit(cause, writer => writer.delete(mesh.inputs.proxies, this.id));
   }
 
-  /** Tells the stream when the class is another one since this revision. */
-  reclassify(revision: number): void {
-    const { rows } = this.#options.mesh.model.proxies;
-    if (rows.changedAt(this.id) !== revision) return;
-    const next = rows.get(this.id)?.class;
+  /** Tells the stream when the class is another one. */
+  #reclassify(): void {
+    const next = this.#classCell.value();
     if (next === undefined || next.key === this.#class.key) return;
     this.#class = next;
     this.#listener();
+  }
+
+  /**
+   * A credential that is bound to a pod is good for as long as that pod is there. One that has not
+   * been seen yet may still come.
+   */
+  #checkPod(): void {
+    const { podUid } = this.#peer.claims;
+    const uid = this.#podCell?.value();
+    if (podUid === undefined || uid === this.#seenUid) return;
+    this.#seenUid = uid;
+    if (uid === podUid) return;
+    this.#options.onPodGone?.(podUid);
+    this.#onRevoked(POD_IS_GONE);
   }
 
   #holdCertificate(): void {
@@ -257,11 +273,5 @@ class GraphConnection implements Connection {
     const { certificates } = this.#options;
     if (this.#releaseCertificate !== undefined || identity === undefined) return;
     this.#releaseCertificate = certificates?.hold(identity, this.#heldVersion);
-  }
-
-  #currentClass(): ProxyClass {
-    const row = this.#options.mesh.model.proxies.rows.get(this.id);
-    assert(row !== undefined, `proxy ${this.id} has no row`);
-    return row.class;
   }
 }

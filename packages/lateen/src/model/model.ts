@@ -1,5 +1,6 @@
 /** The model: every derived collection of the mesh, over one set of inputs. */
 import type { CellFamily, Collection, Graph, Index, SelectableIndex } from "../flow/types.ts";
+import { type Connected, createConnected } from "./connected.ts";
 import { createDestinationRules, type DestinationRules } from "./destination-rules.ts";
 import { createServiceEndpoints } from "./endpoints.ts";
 import type { Findings } from "./finding.ts";
@@ -44,6 +45,7 @@ export interface Model {
   readonly scopes: CellFamily<Scope>;
   readonly imports: Imports;
   readonly proxies: Proxies;
+  readonly connected: Connected;
   readonly findings: Findings;
 }
 
@@ -106,6 +108,7 @@ export function createModel(graph: Graph, inputs: ModelInputs): Model {
     scopes,
     imports,
     proxies,
+    connected: createConnected(graph, proxies.rows, inputs.pods),
   };
   return { ...model, findings: createFindings(graph, model, podsByLabel) };
 }

@@ -1,0 +1,179 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { FakeClock } from "../../test/support/fake-clock.ts";
+import { pod } from "../../test/support/mesh-objects.ts";
+import { silentLog } from "../base/log.ts";
+import { Redacted } from "../base/redacted.ts";
+import { ConnectionTable } from "../debug/connections.ts";
+import { ControlPlaneMetrics } from "../debug/metrics.ts";
+import type { Connection, Node, Peer } from "../discovery/types.ts";
+import type { Credential, TrustBundle, WorkloadCertificate } from "../model/types.ts";
+import type { Rejection } from "../status/object-report.ts";
+import { Rejections } from "../status/rejections.ts";
+import { TypeUrl } from "../xds/resource.ts";
+import { createSecretCells } from "../xds/resources/secrets.ts";
+import { GraphConfigSource } from "./config-source.ts";
+import { debugViews } from "./debug-views.ts";
+import { defaultMesh } from "./mesh-config-input.ts";
+import { createMeshGraph } from "./mesh-graph.ts";
+import { createSubscriptions } from "./subscriptions.ts";
+
+const PODS = "pods of connected proxies";
+const CLASSES = "classes of connected proxies";
+const SECRET = "kubernetes://shop";
+
+function rig() {
+  const mesh = createMeshGraph();
+  const { graph, inputs } = mesh;
+  const identity = {
+    certificates: graph.input<WorkloadCertificate>("workload certificates"),
+    bundles: graph.input<TrustBundle>("trust bundles"),
+    credentials: inputs.credentials,
+  };
+  const rejections = graph.input<readonly Rejection[]>("rejections");
+  const secretCells = createSecretCells(graph, identity);
+  const credential: Credential = {
+    certificateChain: "chain",
+    privateKey: new Redacted("key"),
+    roots: "",
+    revocations: "",
+  };
+  graph.commit({ source: "test" }, writer => {
+    writer.set(inputs.mesh, "mesh", defaultMesh());
+    writer.set(inputs.credentials, "edge/shop", credential);
+  });
+  const connections = new ConnectionTable(() => 0);
+  const gone: string[] = [];
+  const source = new GraphConfigSource({
+    mesh,
+    subscriptions: createSubscriptions(mesh.resources, secretCells),
+    connections,
+    metrics: new ControlPlaneMetrics("test", {
+      ...debugViews(mesh).counts,
+      connected: () => connections.size,
+      revision: () => graph.revision,
+    }),
+    certificates: undefined,
+    rejections: new Rejections({
+      ...mesh,
+      rows: rejections,
+      clock: new FakeClock(),
+      log: silentLog,
+    }),
+    now: () => 0,
+    onPodGone: uid => gone.push(uid),
+  });
+  const commitPod = (
+    name: string,
+    uid: string,
+    more: { account?: string; labels?: Record<string, string>; gateway?: boolean } = {},
+  ) => {
+    const annotations = more.gateway ? { "inject.istio.io/templates": "gateway" } : {};
+    const made = pod(
+      { at: `edge/${name}`, labels: more.labels ?? {}, annotations },
+      { ip: "10.0.0.1", account: more.account ?? "app" },
+    );
+    const row = { ...made, metadata: { ...made.metadata, uid } };
+    return graph.commit({ source: "test" }, w => w.set(inputs.pods, `edge/${name}`, row));
+  };
+  const removePod = (name: string) =>
+    graph.commit({ source: "test" }, w => w.delete(inputs.pods, `edge/${name}`));
+  return { mesh, source, gone, commitPod, removePod };
+}
+
+function peerOf(serviceAccount: string, bound: Readonly<Record<string, string>> = {}): Peer {
+  return {
+    transport: "tls",
+    identity: `spiffe://cluster.local/ns/edge/sa/${serviceAccount}`,
+    claims: { namespace: "edge", serviceAccount, ...bound },
+    address: "10.0.0.1",
+  };
+}
+
+function nodeOf(pod: string, type = "sidecar"): Node {
+  const locality = { region: "", zone: "", subZone: "" };
+  const id = `${type}~10.0.0.1~${pod}.edge~edge.svc.cluster.local`;
+  return { id, cluster: "", userAgentName: "", userAgentVersion: "", metadata: {}, locality };
+}
+
+function connect(source: GraphConfigSource, node: Node, peer: Peer): Connection {
+  const connection = source.connect(node, peer, "delta");
+  assert.ok(!("refused" in connection), JSON.stringify(connection));
+  return connection;
+}
+
+function hasSecret(connection: Connection): boolean {
+  const set = connection.named(TypeUrl.secret, [SECRET]);
+  set.retain();
+  set.settle(() => false);
+  const has = set.cell(SECRET)?.value() !== undefined;
+  set.release();
+  return has;
+}
+
+test("a change of a pod or of a class asks the streams that it is about, and no others", () => {
+  const { mesh, source, commitPod } = rig();
+  const heard: string[] = [];
+  for (const name of ["a", "b", "c"]) {
+    commitPod(name, `uid-${name}`);
+    const peer = peerOf("app", { podName: name, podUid: `uid-${name}` });
+    const connection = connect(source, nodeOf(name), peer);
+    connection.onReclassified(() => heard.push(name));
+    connection.onRevoked?.(() => assert.fail(`${name} is still there`));
+  }
+  const sidecar = commitPod("b", "uid-b", { labels: { app: "b" } });
+  assert.equal(sidecar.dirtied.get(PODS), 1);
+  assert.equal(mesh.model.connected.classes.liveCount, 3);
+  const moved = commitPod("b", "uid-b", {
+    labels: { app: "b", "topology.istio.io/network": "n2" },
+  });
+  assert.equal(moved.dirtied.get(CLASSES), 1);
+  assert.deepEqual(heard, ["b"]);
+});
+
+test("every stream of a pod ends when it is gone or replaced, and holds nothing any more", () => {
+  const { mesh, source, gone, commitPod, removePod } = rig();
+  commitPod("a", "uid-1");
+  const bound = peerOf("app", { podName: "a", podUid: "uid-1" });
+  const ended: string[] = [];
+  const streams = ["first", "second"].map(name => {
+    const connection = connect(source, nodeOf("a"), bound);
+    connection.onRevoked?.(({ refused }) => ended.push(`${name}: ${refused}`));
+    return connection;
+  });
+  removePod("a");
+  assert.deepEqual(ended.sort(), ["first: the pod is gone", "second: the pod is gone"]);
+  assert.deepEqual(gone, ["uid-1", "uid-1"]);
+  commitPod("a", "uid-2");
+  assert.equal(ended.length, 4, "another one of its name is not it");
+  for (const stream of streams) stream.close();
+  const { classes, podUids } = mesh.model.connected;
+  assert.deepEqual([classes.liveCount, podUids.liveCount], [0, 0]);
+  removePod("a");
+  assert.equal(ended.length, 4);
+});
+
+test("a pod that is seen only after its stream may come, and may not be another", () => {
+  const { source, commitPod, removePod } = rig();
+  const ended: string[] = [];
+  const open = (podUid: string) =>
+    connect(source, nodeOf("a"), peerOf("app", { podName: "a", podUid })).onRevoked?.(() =>
+      ended.push(podUid),
+    );
+  open("uid-1");
+  open("uid-2");
+  commitPod("a", "uid-1");
+  assert.deepEqual(ended, ["uid-2"]);
+  removePod("a");
+  assert.ok(ended.includes("uid-1"));
+});
+
+test("a certificate opens no gateway's Secrets for a workload of another service account", () => {
+  const { source, commitPod } = rig();
+  const claimed = nodeOf("gw", "router");
+  const thief = connect(source, claimed, peerOf("app"));
+  commitPod("gw", "uid-gw", { account: "gateway", gateway: true });
+  assert.equal(hasSecret(thief), false, "the Pod came after the stream");
+  assert.ok("refused" in source.connect(claimed, peerOf("app"), "delta"));
+  assert.equal(hasSecret(connect(source, claimed, peerOf("gateway"))), true);
+});
