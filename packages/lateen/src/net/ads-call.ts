@@ -58,7 +58,6 @@ export class AdsCall implements Pusher {
 
   push(stop: () => boolean): "again" | "idle" | "blocked" {
     if (this.#closed || this.#transport.closed) return "idle";
-    if (this.#transport.blocked) return "blocked";
     try {
       const pulled = this.#machine.pull(stop);
       if (pulled.kind === "message")

@@ -22,7 +22,6 @@ export class GrpcStream {
   readonly #stream: ServerHttp2Stream;
   readonly #reader: GrpcFrameReader;
   #end: StreamEnd | undefined;
-  #blocked = false;
 
   constructor(stream: ServerHttp2Stream, messageBytesMax: number) {
     this.#stream = stream;
@@ -32,11 +31,6 @@ export class GrpcStream {
 
   get closed(): boolean {
     return this.#stream.destroyed || this.#stream.closed || this.#end !== undefined;
-  }
-
-  /** True while the transport has no room; `onDrain` follows. */
-  get blocked(): boolean {
-    return this.#blocked;
   }
 
   /** Sends the headers and begins to read. */
@@ -55,10 +49,7 @@ export class GrpcStream {
       // A client that does not end its side would keep the stream, and so the connection, open.
       setImmediate(() => stream.close(constants.NGHTTP2_NO_ERROR));
     });
-    stream.on("drain", () => {
-      this.#blocked = false;
-      events.onDrain();
-    });
+    stream.on("drain", events.onDrain);
     stream.once("close", events.onClose);
     stream.on("end", events.onHalfClose);
     stream.on("data", (chunk: Buffer) => this.#read(chunk, events.onMessage));
@@ -77,16 +68,13 @@ export class GrpcStream {
     const stream = this.#stream;
     if (message.bytes <= COPIED_MAX_BYTES) {
       const prefix = prefixed(new Uint8Array(), message.bytes);
-      const room = stream.write(Buffer.concat([prefix, ...message.parts]));
-      this.#blocked = !room;
-      return room;
+      return stream.write(Buffer.concat([prefix, ...message.parts]));
     }
     const [first, ...rest] = message.parts;
     stream.cork();
     let room = stream.write(prefixed(first ?? new Uint8Array(), message.bytes));
     for (const part of rest) room = stream.write(part);
     stream.uncork();
-    this.#blocked = !room;
     return room;
   }
 

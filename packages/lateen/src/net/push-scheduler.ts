@@ -28,8 +28,11 @@ export const defaultPushScheduling: PushSchedulerOptions = {
 export class PushScheduler {
   readonly #options: PushSchedulerOptions;
   readonly #queue = new Set<Pusher>();
-  /** Blocked pushers with the time they were written to; oldest first. */
+  /** Their transports are full: asking them again before they drain gives nothing. */
+  readonly #blocked = new Set<Pusher>();
+  /** Those of them that count, with the time they were written to; oldest first. */
   readonly #inFlight = new Map<Pusher, number>();
+  #lookAgain: NodeJS.Timeout | undefined;
   #scheduled = false;
   #closed = false;
 
@@ -38,13 +41,14 @@ export class PushScheduler {
   }
 
   schedule(pusher: Pusher): void {
-    if (this.#closed || this.#queue.has(pusher)) return;
+    if (this.#closed || this.#blocked.has(pusher) || this.#queue.has(pusher)) return;
     this.#queue.add(pusher);
     this.#arm();
   }
 
   /** The transport of a blocked pusher has room again. */
   drained(pusher: Pusher): void {
+    this.#blocked.delete(pusher);
     this.#inFlight.delete(pusher);
     this.schedule(pusher);
     this.#arm();
@@ -52,12 +56,15 @@ export class PushScheduler {
 
   forget(pusher: Pusher): void {
     this.#queue.delete(pusher);
+    this.#blocked.delete(pusher);
     if (this.#inFlight.delete(pusher)) this.#arm();
   }
 
   close(): void {
     this.#closed = true;
+    clearTimeout(this.#lookAgain);
     this.#queue.clear();
+    this.#blocked.clear();
     this.#inFlight.clear();
   }
 
@@ -79,9 +86,16 @@ export class PushScheduler {
       this.#queue.delete(pusher);
       const result = pusher.push(stop);
       if (result === "again") this.#queue.add(pusher);
-      if (result === "blocked") this.#inFlight.set(pusher, performance.now());
+      if (result === "blocked") this.#block(pusher);
     }
     this.#arm();
+  }
+
+  #block(pusher: Pusher): void {
+    // It may have asked for a turn while it wrote.
+    this.#queue.delete(pusher);
+    this.#blocked.add(pusher);
+    this.#inFlight.set(pusher, performance.now());
   }
 
   /** When full, the next slice comes with a drained transport or when one turns out to be slow. */
@@ -92,7 +106,10 @@ export class PushScheduler {
       this.#inFlight.delete(pusher);
     }
     if (this.#inFlight.size < this.#options.inFlightMax) return false;
-    setTimeout(() => this.#arm(), this.#options.slowAfterMs).unref();
+    this.#lookAgain ??= setTimeout(() => {
+      this.#lookAgain = undefined;
+      this.#arm();
+    }, this.#options.slowAfterMs).unref();
     return true;
   }
 }
