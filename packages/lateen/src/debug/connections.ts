@@ -46,6 +46,11 @@ const SHORT_NAMES: ReadonlyMap<string, string> = new Map([
   [`${PREFIX}envoy.config.core.v3.TypedExtensionConfig`, "ECDS"],
 ]);
 
+/** undefined: none of the types that are served, but whatever a client has asked for. */
+export function servedTypeName(type: string): string | undefined {
+  return SHORT_NAMES.get(type);
+}
+
 export function shortTypeName(type: string): string {
   const known = SHORT_NAMES.get(type);
   if (known !== undefined) return known;

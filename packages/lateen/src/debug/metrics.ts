@@ -1,7 +1,7 @@
 /** The control plane's own metrics under Istio's names, so that its dashboards work (features row 176). */
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from "prom-client";
 import type { StreamEvent } from "../discovery/types.ts";
-import { shortTypeName } from "./connections.ts";
+import { servedTypeName } from "./connections.ts";
 
 /** Sizes that only a scrape needs to know. */
 export interface MetricSources {
@@ -88,7 +88,8 @@ export class ControlPlaneMetrics {
   }
 
   observe(event: StreamEvent): void {
-    const type = shortTypeName(event.type).toLowerCase();
+    // Clients choose the type: each would be a time series for ever.
+    const type = servedTypeName(event.type)?.toLowerCase() ?? "other";
     if (event.kind === "sent") {
       this.#pushes.inc({ type });
       this.#pushBytes.inc({ type }, event.bytes);
