@@ -65,6 +65,17 @@ test("a burst is batched: the first at once, the rest together", () => {
   assert.deepEqual([graph.revision, portOf()], [2, 50]);
 });
 
+test("a clock that is set back puts no change off", () => {
+  const { sink, clock, portOf } = setUp();
+  sink.onSynced();
+  clock.advance(1000);
+  sink.onChanges([change(service(1))]);
+  clock.advance(-3_600_000);
+  sink.onChanges([change(service(2))]);
+  clock.advance(10);
+  assert.equal(portOf(), 2);
+});
+
 test("a bad object keeps its last good row and says why", () => {
   const { sink, clock, portOf, diagnostics } = setUp();
   sink.onChanges([change(service(80))]);

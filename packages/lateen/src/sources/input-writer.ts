@@ -148,7 +148,8 @@ export class InputWriter {
   #schedule(): void {
     const idle = this.#pending.size === 0 && this.#nextProblems === undefined;
     if (!this.#synced || this.#scheduled || idle) return;
-    const wait = this.#lastCommitAt + BATCH_MS - this.#options.clock.now();
+    // A clock that was set back must not put the next revision off.
+    const wait = Math.min(BATCH_MS, this.#lastCommitAt + BATCH_MS - this.#options.clock.now());
     if (wait <= 0) {
       this.#commit();
       return;
