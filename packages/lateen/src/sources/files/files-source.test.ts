@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { execFileSync } from "node:child_process";
 import { mkdirSync, mkdtempSync, renameSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -107,6 +108,30 @@ test("a broken file keeps what it gave, and its place is named", t => {
   writeFileSync(file, widgetText("a", 2));
   assert.deepEqual(rescan(), ["-b"]);
   assert.deepEqual(problems(), []);
+});
+
+test("a folder that can not be listed keeps what it gave, until it is back", t => {
+  const directory = folder(t);
+  const place = join(directory, "mesh");
+  mkdirSync(join(place, "sub"), { recursive: true });
+  writeFileSync(join(place, "sub/a.yaml"), widgetText("a", 1));
+  const { rescan, problems } = follow(t, place, new TestClock());
+  renameSync(place, join(directory, "away"));
+  assert.deepEqual(rescan(), []);
+  assert.match(problems().join(), /^\.: ENOENT/);
+  renameSync(join(directory, "away"), place);
+  rmSync(join(place, "sub/a.yaml"));
+  assert.deepEqual(rescan(), ["-a"]);
+  assert.deepEqual(problems(), []);
+});
+
+test("a pipe is not read: its writer may never come", t => {
+  const directory = folder(t);
+  execFileSync("mkfifo", [join(directory, "a.yaml")]);
+  writeFileSync(join(directory, "b.yaml"), widgetText("b", 1));
+  const { batches, problems } = follow(t, directory, new TestClock());
+  assert.deepEqual(batches, [['+b {"size":1} b.yaml:1']]);
+  assert.deepEqual(problems(), ["a.yaml: not a file"]);
 });
 
 test("what is no object of ours is named and left out", t => {

@@ -122,10 +122,10 @@ class FolderFollower {
       if (text !== undefined) results.set(path, this.#read(path, text, version, before));
       else if (before !== undefined) results.set(path, before);
     }
-    // A file that is there but can not be read keeps what it gave.
-    for (const path of folder.unreadable.keys()) {
-      const before = this.#results.get(path);
-      if (before !== undefined) results.set(path, before);
+    // A file that is there but can not be read keeps what it gave, and so do those of a folder.
+    for (const [path, before] of this.#results) {
+      const isHidden = folder.unlisted.some(each => each === "." || path.startsWith(`${each}/`));
+      if (isHidden || folder.unreadable.has(path)) results.set(path, before);
     }
     this.#results = results;
     this.#tell(folder.unreadable);

@@ -12,8 +12,10 @@ export interface FolderFile {
 }
 
 export interface FolderState {
-  /** Full paths of the folder itself and of those within. */
+  /** Full paths of the folder itself and of those within that could be listed. */
   readonly folders: readonly string[];
+  /** Folders that could not be: what is in them is not known. "." is the folder itself. */
+  readonly unlisted: readonly string[];
   /** By path, in order. */
   readonly files: ReadonlyMap<string, FolderFile>;
   /** Files and folders that can not be read, by path. */
@@ -39,24 +41,29 @@ export function readFolder(
     const file = attempt(unreadable, path, () => readOne(directory, path, knownVersion(path)));
     if (file !== undefined) files.set(path, file);
   }
-  return { files, folders: listed.folders, unreadable };
+  return { ...listed, files, unreadable };
 }
 
 interface Listed {
   readonly files: readonly string[];
   readonly folders: readonly string[];
+  readonly unlisted: readonly string[];
 }
 
 function listFiles(directory: string, unreadable: Map<string, string>): Listed {
   const found: string[] = [];
-  const folders = [directory];
-  for (const here of folders) {
+  const folders: string[] = [];
+  const unlisted: string[] = [];
+  const coming = [directory];
+  for (const here of coming) {
     const shown = relative(directory, here) || ".";
     const entries = attempt(unreadable, shown, () => readdirSync(here, { withFileTypes: true }));
+    if (entries === undefined) unlisted.push(shown);
+    else folders.push(here);
     for (const entry of entries ?? []) {
       if (entry.name.startsWith(".")) continue;
       const path = join(here, entry.name);
-      if (entry.isDirectory()) folders.push(path);
+      if (entry.isDirectory()) coming.push(path);
       else if (NAMES.test(entry.name)) found.push(relative(directory, path));
     }
     if (found.length > MAX_FILES) {
@@ -64,12 +71,15 @@ function listFiles(directory: string, unreadable: Map<string, string>): Listed {
       break;
     }
   }
-  return { files: found.sort().slice(0, MAX_FILES), folders };
+  return { files: found.sort().slice(0, MAX_FILES), folders, unlisted };
 }
 
 function readOne(directory: string, path: string, known: string | undefined): FolderFile {
   const full = join(directory, path);
-  const { mtimeNs, size, ino } = statSync(full, { bigint: true });
+  const stat = statSync(full, { bigint: true });
+  // Reading a pipe would wait for its writer, and everything else with it.
+  if (!stat.isFile()) throw new Error("not a file");
+  const { mtimeNs, size, ino } = stat;
   const version = `${mtimeNs} ${size} ${ino}`;
   if (known === version) return { path, version, text: undefined };
   if (size > MAX_FILE_BYTES) throw new Error(`larger than ${MAX_FILE_BYTES} bytes`);
