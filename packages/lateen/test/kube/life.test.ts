@@ -10,7 +10,7 @@ import { find, sweep } from "../../../../scripts/kube/cluster.ts";
 import { daemons } from "../../../../scripts/kube/daemons.ts";
 import { silent } from "../../../../scripts/kube/progress.ts";
 import { isAlive } from "../../src/local/proc.ts";
-import { needsKubernetes } from "../support/kube-cluster.ts";
+import { needsKubernetes, ownKubeCluster } from "../support/kube-cluster.ts";
 import { mountsIn } from "../support/leftovers.ts";
 
 const scripts = join(import.meta.dirname, "../../../../scripts");
@@ -57,6 +57,22 @@ describe("the life of a cluster", { skip, timeout: 900_000 }, () => {
     assert.match(await script("up", ...flags), /does not answer; it is removed/);
     assert.deepEqual(before.filter(isAlive), []);
     await script("down", "--name", name);
+  });
+
+  test("etcd and the API server end and come back, with all that they held", async () => {
+    const cluster = await ownKubeCluster({ mode: "control-plane" });
+    await cluster.must(["create", "namespace", "kept"]);
+    await cluster.stop("kube-apiserver");
+    assert.equal((await cluster.api({ path: "/readyz" })).status, 0);
+    await cluster.stop("etcd");
+    await cluster.start("etcd", "kube-apiserver");
+    assert.match(await cluster.must(["get", "namespace", "kept"]), /Active/);
+    await cluster.must(["create", "namespace", "later"]);
+    const account = "/api/v1/namespaces/later/serviceaccounts/default";
+    await cluster.until("controllers work again", async () => {
+      const { status } = await cluster.api({ path: account });
+      return status === 200 ? true : undefined;
+    });
   });
 
   test("what a killed run has left is found, and removed to the last", async () => {

@@ -176,9 +176,9 @@ export class KubeCluster {
     return stopComponent(this.plan, component, signal);
   }
 
-  /** Starts it again; returns when the API server is ready. */
-  async start(component: Component): Promise<void> {
-    startComponent(this.plan, this.#binaries, component);
+  /** Starts what was stopped, in this order; returns when the API server is ready. */
+  async start(...components: readonly Component[]): Promise<void> {
+    for (const component of components) startComponent(this.plan, this.#binaries, component);
     await this.until("the API server is ready", async () =>
       (await isApiReady(this.plan)) ? true : undefined,
     );

@@ -22,6 +22,11 @@ export class KubeNamespace {
     return this.#cluster.must(["-n", this.name, ...args]);
   }
 
+  /** See KubeCluster.until. */
+  until<T>(what: string, attempt: () => Promise<T | undefined>, timeoutMs?: number): Promise<T> {
+    return this.#cluster.until(what, attempt, timeoutMs);
+  }
+
   apply(yaml: string): Promise<string> {
     return this.#cluster.apply(yaml, "-n", this.name);
   }
