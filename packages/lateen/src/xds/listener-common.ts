@@ -6,6 +6,7 @@ import type {
 } from "@lateen/envoy-api/envoy/config/listener/v3/listener_components.js";
 import { HttpInspector } from "@lateen/envoy-api/envoy/extensions/filters/listener/http_inspector/v3/http_inspector.js";
 import { OriginalDst } from "@lateen/envoy-api/envoy/extensions/filters/listener/original_dst/v3/original_dst.js";
+import { OriginalSrc } from "@lateen/envoy-api/envoy/extensions/filters/listener/original_src/v3/original_src.js";
 import { TlsInspector } from "@lateen/envoy-api/envoy/extensions/filters/listener/tls_inspector/v3/tls_inspector.js";
 import type { Mesh, ObjectRef, Protocol } from "../model/types.ts";
 import { extension, filterMetadata, seconds } from "./message.ts";
@@ -44,6 +45,13 @@ export const ORIGINAL_DST: ListenerFilter = extension(
   "envoy.filters.listener.original_dst",
   OriginalDst,
   {},
+);
+
+/** Calls the application from the client's address; interception knows the packets by the mark. */
+export const ORIGINAL_SRC: ListenerFilter = extension(
+  "envoy.filters.listener.original_src",
+  OriginalSrc,
+  { mark: 1337 },
 );
 
 export const TLS_INSPECTOR: ListenerFilter = extension(

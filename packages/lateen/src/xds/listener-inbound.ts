@@ -13,7 +13,7 @@ import type { InboundPort, Mesh, MutualTlsMode, ObjectRef, Protocol } from "../m
 import { listenerLog } from "./access-log.ts";
 import { inboundConnectionManager } from "./http-connection-manager.ts";
 import { type ChainKind, chainKinds, inspectors } from "./inbound-chains.ts";
-import { ORIGINAL_DST, SNIFF_TIMEOUT } from "./listener-common.ts";
+import { ORIGINAL_DST, ORIGINAL_SRC, SNIFF_TIMEOUT } from "./listener-common.ts";
 import { filterMetadata, seconds, socketAddress } from "./message.ts";
 import {
   BLACK_HOLE_CLUSTER,
@@ -51,6 +51,8 @@ export interface InboundListenerInput {
   readonly ports: readonly InboundListenerPort[];
   /** Of the ports that are not among them. */
   readonly mtls: MutualTlsMode;
+  /** Interception mode TPROXY: connections keep both their addresses. */
+  readonly transparent?: boolean;
 }
 
 /** What the listeners of all workloads of a mesh have in common, given one mode. */
@@ -66,11 +68,14 @@ export function virtualInbound(
   common: readonly FilterChain[] = commonInboundChains(input),
 ): Listener {
   const ports = [...input.ports].sort((a, b) => a.targetPort - b.targetPort);
+  const inspecting = inspectors(ports.map(inspected), input.mtls);
+  const transparent = input.transparent === true;
   return {
     name: VIRTUAL_INBOUND,
     address: socketAddress("0.0.0.0", INBOUND_PORT),
     filterChains: [...common, ...ports.flatMap(port => chains(input, declared(port)))],
-    listenerFilters: [ORIGINAL_DST, ...inspectors(ports.map(inspected), input.mtls)],
+    ...(transparent ? { transparent } : {}),
+    listenerFilters: [ORIGINAL_DST, ...(transparent ? [ORIGINAL_SRC] : []), ...inspecting],
     listenerFiltersTimeout: SNIFF_TIMEOUT,
     continueOnListenerFiltersTimeout: true,
     trafficDirection: TrafficDirection.INBOUND,

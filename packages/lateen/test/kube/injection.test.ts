@@ -108,6 +108,28 @@ describe("injection into a real cluster", { skip, timeout: 900_000 }, () => {
       assert.equal(ready.stdout, "200");
     });
 
+  test("TPROXY: the application sees its client's own address", async t => {
+    const cluster = await kubeCluster();
+    const { workloads } = await kubeControlPlane(t, cluster);
+    const annotations = "annotations: {sidecar.istio.io/interceptionMode: TPROXY}";
+    await workloads.apply(APP.replace("version: v1}}", `version: v1}, ${annotations}}`));
+    const client = await workloads.client();
+    await workloads.readyPods("app=demoapp", 1);
+    const found = await onlyPod(cluster, workloads, `app=${client}`);
+    const address = stringAt(objectAt(found, "status"), "podIP");
+    const line = await workloads.curl(client, "demoapp:8080");
+    assert.match(line, new RegExp(`ClientIP: ${address},`));
+    const stats = await workloads.exec("deploy/demoapp", [
+      ...["curl", "-s", "localhost:15020/stats/prometheus"],
+    ]);
+    assert.match(
+      stats.stdout,
+      /istio_requests_total\{[^}]*connection_security_policy="mutual_tls"/,
+    );
+    const own = await workloads.exec("deploy/demoapp", ["curl", "-s", "demoapp:8080"]);
+    assert.match(own.stdout, /demoapp v1\.0/, "it reaches itself by its Service, too");
+  });
+
   test("who is injected: labels, annotations, selectors, templates, the host's network", async t => {
     const cluster = await kubeCluster();
     const config = [

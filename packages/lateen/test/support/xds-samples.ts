@@ -432,6 +432,14 @@ export const SAMPLES: Readonly<Record<string, () => readonly EncodedResource[]>>
   "listener-inbound-permissive": () => [inboundListener("PERMISSIVE")],
   "listener-inbound-strict": () => [inboundListener("STRICT")],
   "listener-inbound-disable": () => [inboundListener("DISABLE")],
+  "listener-inbound-tproxy": () => [
+    encodeListener(
+      virtualInbound({
+        ...{ mesh, trustDomains: ["cluster.local"], ports: [], mtls: "STRICT" },
+        transparent: true,
+      }),
+    ),
+  ],
   "listener-inbound-sidecar": () => [sidecarIngress()],
   "listeners-gateway": gatewayListeners,
   secrets,

@@ -18,6 +18,8 @@ type Encoded = EncodedResource | undefined;
 const OUTBOUND = "outbound|";
 const INBOUND = "inbound|";
 const GATEWAY = "gateway|";
+/** Before an inbound set: for proxies that intercept in this mode. */
+const TPROXY = "tproxy|";
 const MUTUAL_TLS_MODES: readonly MutualTlsMode[] = ["STRICT", "PERMISSIVE", "DISABLE"];
 
 export function createListenerResources(
@@ -57,10 +59,11 @@ export function createListenerResources(
 }
 
 function wildcardViews(proxy: ProxyClass): readonly string[] {
-  const { type, scope, inbound, gateway, ownAddress } = proxy;
+  const { type, scope, inbound, gateway, ownAddress, interceptionMode } = proxy;
   if (type === "router") return [`${GATEWAY}${gateway ?? ""}`];
   const own = ownAddress === "" ? "" : `\t${ownAddress}`;
-  return [`${OUTBOUND}${scope}${own}`, `${INBOUND}${inbound ?? ""}`];
+  const mode = interceptionMode === "TPROXY" ? TPROXY : "";
+  return [`${OUTBOUND}${scope}${own}`, `${INBOUND}${mode}${inbound ?? ""}`];
 }
 
 function namedView(proxy: ProxyClass, name: string): string {
@@ -68,7 +71,7 @@ function namedView(proxy: ProxyClass, name: string): string {
   return name === VIRTUAL_INBOUND ? (second ?? first) : first;
 }
 
-/** Key: an inbound set. */
+/** Key: an inbound set, or TPROXY and one. */
 function createInbound(graph: Graph, model: Model): CellFamily<Encoded> {
   const { inputs, proxies } = model;
   const common = createCommonInbound(graph, model);
@@ -77,7 +80,8 @@ function createInbound(graph: Graph, model: Model): CellFamily<Encoded> {
     { name: "inbound listeners", reads, equals: sameResource },
     (key, read) => {
       const mesh = read.get(inputs.mesh, MESH_KEY);
-      const set = read.get(proxies.inboundSets, key);
+      const transparent = key.startsWith(TPROXY);
+      const set = read.get(proxies.inboundSets, transparent ? key.slice(TPROXY.length) : key);
       if (mesh === undefined || set === undefined) return undefined;
       // The first service of a target port says how it is served; the others only share it.
       const ports = set.ports.filter(
@@ -90,6 +94,7 @@ function createInbound(graph: Graph, model: Model): CellFamily<Encoded> {
             trustDomains: [mesh.trustDomain],
             ports: ports.map(port => ({ ...port, mtls: set.mtls })),
             mtls: set.mtls,
+            transparent,
           },
           read.cell(common, set.mtls),
         ),
