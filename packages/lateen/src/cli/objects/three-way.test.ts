@@ -17,3 +17,25 @@ test("defaults inside list items do not count as a change", () => {
   const live = { spec: { ports: [{ port: 80, protocol: "TCP" }] } };
   assert.equal(threeWayPatch(undefined, wanted, live), undefined);
 });
+
+test("what the file no longer says inside a list item goes, too", () => {
+  const last = { spec: { http: [{ match: [{ port: 80 }], route: ["x"] }] } };
+  const wanted = { spec: { http: [{ route: ["x"] }] } };
+  assert.deepEqual(threeWayPatch(last, wanted, last), wanted);
+  const defaulted = { spec: { http: [{ route: ["x"], added: true }] } };
+  assert.equal(threeWayPatch(wanted, wanted, defaulted), undefined);
+});
+
+test("a value of another type is a change: the server has to say what it thinks of it", () => {
+  const live = { spec: { hosts: ["x"], port: 80 } };
+  for (const spec of [{ hosts: "x" }, { port: "80" }]) {
+    assert.deepEqual(threeWayPatch(live, { spec: { ...live.spec, ...spec } }, live), { spec });
+  }
+});
+
+test("a null in the file asks for nothing where there is nothing", () => {
+  assert.equal(threeWayPatch({}, { status: null }, {}), undefined);
+  assert.deepEqual(threeWayPatch({}, { spec: { a: null } }, { spec: { a: 1 } }), {
+    spec: { a: null },
+  });
+});
