@@ -49,7 +49,10 @@ function hostResolvers(): readonly string[] {
 function askUdp(resolver: string, query: Buffer): Promise<Buffer | undefined> {
   return new Promise(resolve => {
     const socket = createSocket("udp4");
+    let isOpen = true;
     const done = (found: Buffer | undefined): void => {
+      if (!isOpen) return;
+      isOpen = false;
       clearTimeout(timer);
       socket.close();
       resolve(found);
@@ -60,8 +63,10 @@ function askUdp(resolver: string, query: Buffer): Promise<Buffer | undefined> {
       // Only an answer to this very query: same id.
       if (message.length >= 12 && message.readUInt16BE(0) === query.readUInt16BE(0)) done(message);
     });
-    // Connected: the kernel takes answers from this resolver only.
-    socket.connect(53, resolver, () => socket.send(query));
+    // Connected: the kernel takes answers from this resolver only. Not by a callback, which is called
+    // also where there is no way to the resolver.
+    socket.once("connect", () => socket.send(query));
+    socket.connect(53, resolver);
   });
 }
 

@@ -32,6 +32,7 @@ export class DnsServer {
   readonly #connections = new Set<Socket>();
   #udp: UdpSocket | undefined;
   #tcp: Server | undefined;
+  #isClosed = false;
 
   constructor(options: DnsServerOptions) {
     this.#options = options;
@@ -43,7 +44,8 @@ export class DnsServer {
     tcp.maxConnections = MAX_CONNECTIONS;
     udp.on("message", (query, from) => {
       void this.#respond(query, "udp").then(response => {
-        if (response !== undefined) udp.send(response, from.port, from.address, () => {});
+        if (response === undefined || this.#isClosed) return;
+        udp.send(response, from.port, from.address, () => {});
       });
     });
     await Promise.all([
@@ -55,6 +57,7 @@ export class DnsServer {
   }
 
   async close(): Promise<void> {
+    this.#isClosed = true;
     this.#udp?.close();
     for (const socket of this.#connections) socket.destroy();
     const tcp = this.#tcp;
@@ -78,8 +81,19 @@ export class DnsServer {
     });
   }
 
-  /** undefined: what came is no query. */
+  /** Never rejects: what a pod sends ends nothing but its own query. */
   async #respond(bytes: Buffer, transport: "udp" | "tcp"): Promise<Buffer | undefined> {
+    try {
+      return await this.#responseTo(bytes, transport);
+    } catch (error) {
+      const text = error instanceof Error ? error.message : String(error);
+      this.#options.log.warn("a DNS query could not be answered", { error: text });
+      return undefined;
+    }
+  }
+
+  /** undefined: what came is no query. */
+  async #responseTo(bytes: Buffer, transport: "udp" | "tcp"): Promise<Buffer | undefined> {
     const query = parse(bytes);
     const question = query?.questions?.[0];
     if (query === undefined || question === undefined || query.type !== "query") return undefined;
