@@ -231,13 +231,14 @@ function anyAddress(): string {
   return existsSync("/proc/net/if_inet6") ? "::" : "0.0.0.0";
 }
 
-/** `host:port`, `[v6]:port` or `port` on loopback; nothing for an empty text. */
+/** `host:port`, `[v6]:port`, `:port` on all addresses, `port` on loopback; nothing for an empty text. */
 function endpoints(text: string | undefined): Endpoint[] {
   if (text === undefined || text === "") return [];
-  const match = /^(?:(?:\[([^\]]+)\]|([^:]+)):)?(\d+)$/.exec(text);
+  const match = /^(?:(?:\[([^\]]+)\]|([^:]*)):)?(\d+)$/.exec(text);
   const port = Number(match?.[3]);
   if (match === null || port > 65535) {
     throw new UserError(`"${text}" is not an address; expected host:port`);
   }
-  return [{ host: match[1] ?? match[2] ?? "127.0.0.1", port }];
+  const host = match[1] ?? match[2] ?? "127.0.0.1";
+  return [{ host: host === "" ? anyAddress() : host, port }];
 }

@@ -7,9 +7,15 @@ import type { CliContext, Output } from "../cli/context.ts";
 import { createRoot, runCli } from "../cli/main.ts";
 import { discoveryCommand } from "./discovery-command.ts";
 import { downCommand } from "./down-command.ts";
+import { installCommand, runInstall, upgradeCommand } from "./install-command.ts";
 import { kubeInjectCommand } from "./kube-inject-command.ts";
+import { manifestCommand } from "./manifest-command.ts";
 import { isMeshName } from "./mesh-home.ts";
+import { precheckCommand } from "./precheck-command.ts";
+import { profileCommand } from "./profile-command.ts";
+import { uninstallCommand } from "./uninstall-command.ts";
 import { upCommand } from "./up-command.ts";
+import { verifyInstallCommand } from "./verify-install-command.ts";
 
 const packageFile = join(import.meta.dirname, "../../package.json");
 const { version } = JSON.parse(readFileSync(packageFile, "utf8")) as { version: string };
@@ -89,7 +95,21 @@ async function readStdin(): Promise<string> {
   return Buffer.concat(chunks).toString("utf8");
 }
 
-const root = createRoot([upCommand, downCommand, discoveryCommand, kubeInjectCommand]);
+const root = createRoot(
+  [
+    upCommand,
+    downCommand,
+    discoveryCommand,
+    kubeInjectCommand,
+    installCommand,
+    upgradeCommand,
+    manifestCommand,
+    profileCommand,
+    uninstallCommand,
+    verifyInstallCommand,
+  ],
+  { experimental: [precheckCommand, uninstallCommand], install: runInstall },
+);
 process.stdout.on("error", (error: NodeJS.ErrnoException) => {
   // The reader of a pipe has seen enough.
   if (error.code === "EPIPE") process.exit(0);

@@ -40,6 +40,27 @@ export function openCluster(choice: ClusterChoice): DiscoverySource & { kind: "k
   }
 }
 
+/**
+ * For commands of a person: the cluster of `--kubeconfig`, `--context` or the current context; in a
+ * pod without a kubeconfig that pod's. Throws a `UserError` where the cluster can not be known.
+ */
+export function openApiClient(
+  kubeconfig: string | undefined,
+  context: string | undefined,
+): ApiClient {
+  const inPod =
+    process.env["KUBERNETES_SERVICE_HOST"] !== undefined && process.env["KUBECONFIG"] === undefined;
+  const asked = kubeconfig !== undefined || context !== undefined;
+  const choice = { kubeconfig, context, systemNamespace: undefined, revision: "default" };
+  const access = must(inPod && !asked ? fromPod() : fromKubeconfig(choice));
+  try {
+    const options = transportOptions(access, { clock: systemClock, environment: process.env });
+    return new ApiClient(httpTransport(options));
+  } catch (error) {
+    throw new UserError(error instanceof Error ? error.message : String(error));
+  }
+}
+
 /** Files named by `--kubeconfig`, `$KUBECONFIG` or habit, in kubectl's order. */
 export function kubeconfigFiles(given: string | undefined): readonly string[] {
   if (given !== undefined) return [given];

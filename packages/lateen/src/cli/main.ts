@@ -25,8 +25,15 @@ export const GLOBAL_FLAGS: readonly Flag[] = [
   { name: "mesh", kind: "string", description: "Name of the local mesh, where there are several" },
 ];
 
+export interface OutsideCommands {
+  /** Below `experimental`. */
+  readonly experimental?: readonly Command[];
+  /** What `apply` does with IstioOperator files. */
+  readonly install?: NonNullable<Command["run"]>;
+}
+
 /** The whole command tree. `processes` are the commands that start things: they come from outside. */
-export function createRoot(processes: readonly Command[]): Command {
+export function createRoot(processes: readonly Command[], more: OutsideCommands = {}): Command {
   return {
     name: "lateen",
     summary: "A service mesh that speaks Istio's API",
@@ -35,11 +42,11 @@ export function createRoot(processes: readonly Command[]): Command {
     examples: ["lateen up", "lateen apply -f samples/demoapp/", "lateen ps"],
     subcommands: [
       ...processes,
-      applyCommand,
+      applyCommand(more.install),
       completionCommand,
       deleteCommand,
       execCommand,
-      experimentalCommand(),
+      experimentalCommand(more.experimental),
       getCommand,
       labelCommand,
       logsCommand,

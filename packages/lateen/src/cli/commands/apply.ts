@@ -1,5 +1,13 @@
 /** `lateen apply -f`: kubectl's client-side apply, with the same words in its answers (row 40). */
-import { type Command, listFlag, stringFlag, UserError } from "../command.ts";
+import {
+  booleanFlag,
+  type Command,
+  type Flag,
+  type Invocation,
+  listFlag,
+  stringFlag,
+  UserError,
+} from "../command.ts";
 import type { ApiAnswer, CliContext, MeshAccess } from "../context.ts";
 import {
   apiError,
@@ -11,49 +19,77 @@ import {
 import { type Manifest, readManifests } from "../objects/manifests.ts";
 import { LAST_APPLIED, threeWayPatch } from "../objects/three-way.ts";
 
-export const applyCommand: Command = {
-  name: "apply",
-  summary: "Creates or changes objects from files",
-  flags: [
-    {
-      name: "filename",
-      short: "f",
-      kind: "list",
-      description: "Files with objects (YAML or JSON); - is standard input",
-    },
-    { name: "yes", short: "y", kind: "boolean", description: "Ask nothing", hidden: true },
-  ],
-  positionals: [],
-  examples: ["lateen apply -f samples/demoapp/", "cat gateway.yaml | lateen apply -f -"],
-  async run(ctx, call) {
-    const files = listFlag(call, "filename");
-    if (files.length === 0)
-      throw new UserError(
-        "apply needs files",
-        "lateen apply -f FILE, a folder, or - for standard input",
-      );
-    const manifests = await readManifests(ctx, files);
-    const mesh = await ctx.mesh();
-    const resources = new Resources(mesh);
-    let failures = 0;
-    for (const { manifest, origin } of manifests) {
-      try {
-        const namespace =
-          manifest.metadata.namespace ?? stringFlag(call, "namespace") ?? ctx.namespace;
-        await applyOne(ctx, mesh, resources, manifest, namespace);
-      } catch (error) {
-        // One broken object does not keep the others of the same file out.
-        if (!(error instanceof UserError)) throw error;
-        ctx.stderr.write(
-          `${origin}: ${manifest.kind} ${manifest.metadata.name}: ${error.message}\n`,
-        );
-        if (error.hint !== undefined) ctx.stderr.write(`${error.hint}\n`);
-        failures++;
-      }
-    }
-    return failures === 0 ? 0 : 1;
+/** @param install carries out IstioOperator files: for these `apply` is another word for install */
+export function applyCommand(install?: Command["run"]): Command {
+  return {
+    name: "apply",
+    summary: "Creates or changes objects from files",
+    description:
+      "Creates or changes objects from files. Files with an IstioOperator are installed into the\n" +
+      "Kubernetes cluster of the kubeconfig, as 'lateen install -f FILE' does.",
+    flags: APPLY_FLAGS,
+    positionals: [],
+    examples: ["lateen apply -f samples/demoapp/", "cat gateway.yaml | lateen apply -f -"],
+    run: (ctx, call) => runApply(ctx, call, install),
+  };
+}
+
+const APPLY_FLAGS: readonly Flag[] = [
+  {
+    name: "filename",
+    short: "f",
+    kind: "list",
+    description: "Files with objects (YAML or JSON); - is standard input",
   },
-};
+  { name: "yes", short: "y", kind: "boolean", description: "Ask nothing", hidden: true },
+  { name: "set", kind: "list", description: "PATH=VALUE for an IstioOperator", hidden: true },
+  { name: "revision", kind: "string", description: "Control-plane revision", hidden: true },
+  { name: "kubeconfig", kind: "string", description: "Kubeconfig of the cluster", hidden: true },
+  { name: "context", kind: "string", description: "Context of the kubeconfig", hidden: true },
+];
+
+async function runApply(
+  ctx: CliContext,
+  call: Invocation,
+  install: Command["run"],
+): Promise<number> {
+  const files = listFlag(call, "filename");
+  if (files.length === 0)
+    throw new UserError(
+      "apply needs files",
+      "lateen apply -f FILE, a folder, or - for standard input",
+    );
+  const stdin = files.includes("-") ? await ctx.readStdin() : "";
+  const read = { ...ctx, readStdin: () => Promise.resolve(stdin) };
+  const manifests = await readManifests(read, files);
+  const operators = manifests.filter(({ manifest }) => manifest.kind === "IstioOperator");
+  if (operators.length > 0 && install !== undefined) {
+    const other = manifests.find(({ manifest }) => manifest.kind !== "IstioOperator");
+    if (other !== undefined)
+      throw new UserError(
+        `${other.origin}: ${other.manifest.kind} stands beside an IstioOperator: apply them apart`,
+      );
+    const flags = { ...call.flags, "skip-confirmation": booleanFlag(call, "yes") };
+    return install(read, { ...call, flags });
+  }
+  const mesh = await ctx.mesh();
+  const resources = new Resources(mesh);
+  let failures = 0;
+  for (const { manifest, origin } of manifests) {
+    try {
+      const namespace =
+        manifest.metadata.namespace ?? stringFlag(call, "namespace") ?? ctx.namespace;
+      await applyOne(ctx, mesh, resources, manifest, namespace);
+    } catch (error) {
+      // One broken object does not keep the others of the same file out.
+      if (!(error instanceof UserError)) throw error;
+      ctx.stderr.write(`${origin}: ${manifest.kind} ${manifest.metadata.name}: ${error.message}\n`);
+      if (error.hint !== undefined) ctx.stderr.write(`${error.hint}\n`);
+      failures++;
+    }
+  }
+  return failures === 0 ? 0 : 1;
+}
 
 async function applyOne(
   ctx: CliContext,

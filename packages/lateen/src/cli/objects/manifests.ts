@@ -17,7 +17,7 @@ export interface Manifest {
 
 /** An object and where it is from. */
 export interface PlacedManifest {
-  readonly manifest: Manifest;
+  readonly manifest: JsonObject & Manifest;
   /** `file.yaml:12`. */
   readonly origin: string;
 }
@@ -65,6 +65,8 @@ function whatIsMissing(object: JsonObject): string {
 }
 
 function isManifest(object: JsonObject): object is JsonObject & Manifest {
+  // What `profile dump` prints has no metadata, as istioctl's: it is no object of a cluster.
+  if (stringAt(object, "kind") === "IstioOperator") return stringAt(object, "apiVersion") !== "";
   const metadata = objectAt(object, "metadata");
   const isNamed = stringAt(metadata, "name") !== "" || stringAt(metadata, "generateName") !== "";
   return isNamed && stringAt(object, "apiVersion") !== "" && stringAt(object, "kind") !== "";

@@ -1,0 +1,192 @@
+/** `lateen install` and `lateen upgrade`: a control plane and gateways into a Kubernetes cluster. */
+import { parseDurationMs } from "../api/duration.ts";
+import {
+  booleanFlag,
+  type Command,
+  type Flag,
+  type Invocation,
+  stringFlag,
+  UserError,
+} from "../cli/command.ts";
+import type { CliContext } from "../cli/context.ts";
+import { type InstallFailure, installObjects, TITLES } from "../install/install.ts";
+import type { PlannedObject } from "../install/objects.ts";
+import type { Installation } from "../install/operator.ts";
+import { render } from "../install/render.ts";
+import type { ApiClient } from "../sources/client/api-client.ts";
+import { commandClock } from "./command-clock.ts";
+import {
+  askedInstallation,
+  CLUSTER_FLAGS,
+  clusterClient,
+  clusterFeatures,
+  printWarnings,
+  problems,
+  SPEC_FLAGS,
+} from "./install-input.ts";
+import { renderParts } from "./install-parts.ts";
+import { terminalProgress } from "./install-progress.ts";
+import { confirmed } from "./prompt.ts";
+import { verifyInstallation } from "./verify-install-command.ts";
+
+const INSTALL_FLAGS: readonly Flag[] = [
+  ...SPEC_FLAGS,
+  ...CLUSTER_FLAGS,
+  { name: "skip-confirmation", short: "y", kind: "boolean", description: "Ask nothing" },
+  {
+    name: "dry-run",
+    kind: "boolean",
+    description: "Let the API server check everything, and change nothing",
+  },
+  {
+    name: "readiness-timeout",
+    kind: "string",
+    description: "How long to wait for each component to be ready",
+    default: "5m0s",
+  },
+  {
+    name: "force",
+    kind: "boolean",
+    description: "Take over fields of our objects that others have set",
+  },
+  { name: "verify", kind: "boolean", description: "Look at everything again when it is installed" },
+];
+
+export const installCommand: Command = {
+  name: "install",
+  summary: "Installs Lateen into a Kubernetes cluster, or changes what is installed",
+  description:
+    "Installs control plane and gateways into a Kubernetes cluster, under Istio's object names, or\n" +
+    "changes an installation: what the profile, the files and the settings no longer have is removed.\n" +
+    "Images come from --set hub=REGISTRY/PATH and --set tag=TAG.",
+  examples: [
+    "lateen install --set profile=demo -y",
+    "lateen install -f istio-demo.yaml --set hub=registry.example/mesh",
+    "lateen install --revision canary --set values.pilot.resources.requests.cpu=1",
+  ],
+  flags: INSTALL_FLAGS,
+  run: (ctx, call) => runInstall(ctx, call),
+};
+
+export const upgradeCommand: Command = {
+  name: "upgrade",
+  summary: "Brings what is installed to this version",
+  description:
+    "Applies this version over the one that is installed, as 'lateen install' with the same settings\n" +
+    "does; says from which version to which. Proxies get the new version when their pods restart.",
+  examples: ["lateen upgrade -f my-mesh.yaml"],
+  flags: INSTALL_FLAGS,
+  async run(ctx, call) {
+    const client = clusterClient(call);
+    const { installation } = await askedInstallation(ctx, call);
+    const { installedVersions } = await import("./verify-install-command.ts");
+    const versions = await installedVersions(client, installation.revision);
+    if (versions.length === 0)
+      throw new UserError(
+        `revision ${installation.revision} is not installed: there is nothing to upgrade`,
+        "lateen install",
+      );
+    ctx.stdout.write(`Upgrading from ${versions.join(", ")} to ${ctx.version}.\n`);
+    return runInstall(ctx, call);
+  },
+};
+
+export async function runInstall(ctx: CliContext, call: Invocation): Promise<number> {
+  const timeout = stringFlag(call, "readiness-timeout") ?? "5m0s";
+  const readinessTimeoutMs = parseDurationMs(timeout);
+  if (readinessTimeoutMs === undefined || readinessTimeoutMs < 0)
+    throw new UserError(`--readiness-timeout is "${timeout}"; expected a duration like 5m0s`);
+  const { installation, warnings } = await askedInstallation(ctx, call);
+  printWarnings(ctx, warnings);
+  const client = clusterClient(call);
+  const objects = await rendered(ctx, installation, client);
+  const dryRun = booleanFlag(call, "dry-run");
+  const asks = !booleanFlag(call, "skip-confirmation") && !dryRun;
+  if (asks && !(await confirmed(question(ctx, installation, objects), ctx.stdout))) {
+    ctx.stdout.write("Cancelled.\n");
+    return 1;
+  }
+  const failure = await installObjects(objects, {
+    client,
+    clock: commandClock,
+    revision: installation.revision,
+    readinessTimeoutMs,
+    dryRun,
+    force: booleanFlag(call, "force"),
+    progress: terminalProgress(ctx),
+  });
+  if (failure !== undefined) return failed(ctx, failure);
+  ctx.stdout.write(`✔ Installation complete${dryRun ? " (dry run: nothing was changed)" : ""}\n`);
+  if (dryRun) return 0;
+  if (makesDefault(objects))
+    ctx.stdout.write("Making this installation the default for injection and validation.\n");
+  if (booleanFlag(call, "verify")) {
+    const code = await verifyInstallation(ctx, client, objects);
+    if (code !== 0) return code;
+  }
+  await sayWhatIsAbsent(ctx, client);
+  const [major, minor] = ctx.version.split(".");
+  ctx.stdout.write(`\nThank you for installing Lateen ${major}.${minor}.\n`);
+  return 0;
+}
+
+async function rendered(
+  ctx: CliContext,
+  installation: Installation,
+  client: ApiClient,
+): Promise<readonly PlannedObject[]> {
+  const parts = renderParts(ctx.version, await clusterFeatures(client));
+  const makeDefault = installation.revision === "default" || !(await hasDefault(client));
+  const result = render(installation, parts, { makeDefault });
+  if (!result.ok) throw new UserError(problems(result.diagnostics));
+  printWarnings(ctx, result.diagnostics);
+  return result.value;
+}
+
+const MUTATING = "/apis/admissionregistration.k8s.io/v1/mutatingwebhookconfigurations";
+
+/** Whether anybody serves namespaces that name no revision: then a further revision does not. */
+async function hasDefault(client: ApiClient): Promise<boolean> {
+  for (const name of ["istio-revision-tag-default", "istio-sidecar-injector"])
+    if ((await client.send("GET", `${MUTATING}/${name}`)).ok) return true;
+  return false;
+}
+
+function makesDefault(objects: readonly PlannedObject[]): boolean {
+  const names = new Set(["istiod-default-validator", "istio-revision-tag-default"]);
+  return objects.some(({ object }) => {
+    const metadata = object["metadata"];
+    return typeof metadata === "object" && metadata !== null && "name" in metadata
+      ? names.has(String(metadata.name))
+      : false;
+  });
+}
+
+function question(
+  ctx: CliContext,
+  { profile }: Installation,
+  objects: readonly PlannedObject[],
+): string {
+  const present = new Set(objects.map(each => TITLES[each.component]));
+  const titles = [...present].map(title => `"${title}"`).join(" ");
+  return (
+    `This will install the Lateen ${ctx.version} ${profile} profile with [${titles}] components ` +
+    "into the cluster. Proceed? (y/N) "
+  );
+}
+
+function failed(ctx: CliContext, { component, messages, hint }: InstallFailure): number {
+  const [first = "", ...rest] = messages;
+  ctx.stderr.write(`✘ ${component} encountered an error: ${first}\n`);
+  for (const line of rest) ctx.stderr.write(`  ${line}\n`);
+  if (hint !== undefined) ctx.stderr.write(`${hint}\n`);
+  return 1;
+}
+
+async function sayWhatIsAbsent(ctx: CliContext, client: ApiClient): Promise<void> {
+  const answer = await client.send("GET", "/apis/gateway.networking.k8s.io");
+  if (answer.ok)
+    ctx.stdout.write(
+      "Kubernetes Gateway API: its objects are not carried out, so no GatewayClass was created.\n",
+    );
+}

@@ -1,0 +1,108 @@
+/** Flags that the commands of an installation share, and what they name. */
+import type { JsonObject } from "../api/kind.ts";
+import type { Diagnostic } from "../base/diagnostic.ts";
+import { type Flag, type Invocation, listFlag, stringFlag, UserError } from "../cli/command.ts";
+import type { CliContext } from "../cli/context.ts";
+import { readManifests } from "../cli/objects/manifests.ts";
+import { type ClusterFeatures, featuresOf } from "../inject/cluster-features.ts";
+import { type Installation, isOperator, resolveInstallation } from "../install/operator.ts";
+import type { ApiClient } from "../sources/client/api-client.ts";
+import { stringAt } from "../sources/json.ts";
+import { openApiClient } from "./open-cluster.ts";
+
+export const CLUSTER_FLAGS: readonly Flag[] = [
+  {
+    name: "kubeconfig",
+    short: "c",
+    kind: "string",
+    description: "Kubeconfig of the cluster (default: $KUBECONFIG, ~/.kube/config)",
+  },
+  { name: "context", kind: "string", description: "Context of the kubeconfig" },
+];
+
+export const SPEC_FLAGS: readonly Flag[] = [
+  {
+    name: "filename",
+    short: "f",
+    kind: "list",
+    description: "Files with IstioOperator objects; later ones go before earlier ones",
+  },
+  {
+    name: "set",
+    short: "s",
+    kind: "list",
+    description: "PATH=VALUE in the IstioOperator's spec, e.g. profile=demo; goes before files",
+  },
+  { name: "revision", short: "r", kind: "string", description: "Control-plane revision" },
+];
+
+export interface Asked {
+  readonly installation: Installation;
+  readonly warnings: readonly Diagnostic[];
+}
+
+/** Throws a `UserError` with every problem. */
+export async function askedInstallation(ctx: CliContext, call: Invocation): Promise<Asked> {
+  const operators = await readOperators(ctx, listFlag(call, "filename"));
+  const revision = stringFlag(call, "revision");
+  const resolved = resolveInstallation({
+    operators,
+    sets: joined(listFlag(call, "set")),
+    ...(revision === undefined ? {} : { revision }),
+    version: ctx.version,
+  });
+  if (!resolved.ok) throw new UserError(problems(resolved.diagnostics));
+  return { installation: resolved.value, warnings: resolved.diagnostics };
+}
+
+/** Lists are split at commas; what has no path belongs to the value before it. */
+export function joined(words: readonly string[]): readonly string[] {
+  const found: string[] = [];
+  for (const word of words) {
+    if (word.includes("=") || found.length === 0) found.push(word);
+    else found.push(`${found.pop()},${word}`);
+  }
+  return found;
+}
+
+async function readOperators(
+  ctx: CliContext,
+  files: readonly string[],
+): Promise<readonly JsonObject[]> {
+  if (files.length === 0) return [];
+  const found = await readManifests(ctx, files);
+  return found.map(({ manifest, origin }) => {
+    if (isOperator(manifest)) return manifest;
+    const { kind, apiVersion } = manifest;
+    throw new UserError(
+      `${origin}: found ${kind} ${apiVersion}; expected IstioOperator install.istio.io/v1alpha1`,
+    );
+  });
+}
+
+export function problems(diagnostics: readonly Diagnostic[]): string {
+  return diagnostics
+    .filter(({ severity }) => severity === "error")
+    .map(({ path, message }) => (path === "" ? message : `${path}: ${message}`))
+    .join("\n");
+}
+
+export function printWarnings(ctx: CliContext, diagnostics: readonly Diagnostic[]): void {
+  for (const { severity, path, message } of diagnostics)
+    if (severity === "warning") ctx.stderr.write(`Warning: ${path}: ${message}\n`);
+}
+
+/** The cluster that flags or environment name. */
+export function clusterClient(call: Invocation): ApiClient {
+  return openApiClient(stringFlag(call, "kubeconfig"), stringFlag(call, "context"));
+}
+
+/** What today's clusters can do, for what is printed and not applied. */
+export const TODAY: ClusterFeatures = featuresOf({ major: "1", minor: "33" });
+
+export async function clusterFeatures(client: ApiClient): Promise<ClusterFeatures> {
+  const answer = await client.send("GET", "/version");
+  if (!answer.ok) throw new UserError(`the cluster can not be reached: ${answer.status.message}`);
+  const { value } = answer;
+  return featuresOf({ major: stringAt(value, "major"), minor: stringAt(value, "minor") });
+}

@@ -1,0 +1,108 @@
+/** `lateen uninstall` (also `lateen x uninstall`): takes away what `lateen install` brought. */
+import {
+  booleanFlag,
+  type Command,
+  type Invocation,
+  stringFlag,
+  UserError,
+} from "../cli/command.ts";
+import type { CliContext } from "../cli/context.ts";
+import type { InstalledObject } from "../install/installed.ts";
+import { revisionsOf } from "../install/installed.ts";
+import { describeName, type ObjectName } from "../install/objects.ts";
+import { removeObjects } from "../install/remove.ts";
+import { removeRoots } from "../install/remove-roots.ts";
+import type { ApiClient } from "../sources/client/api-client.ts";
+import { commandClock } from "./command-clock.ts";
+import { CLUSTER_FLAGS, clusterClient } from "./install-input.ts";
+import { confirmed } from "./prompt.ts";
+import { installed } from "./verify-install-command.ts";
+
+export const uninstallCommand: Command = {
+  name: "uninstall",
+  summary: "Removes Lateen from the cluster",
+  description:
+    "Removes a control-plane revision and what belongs to it, or with --purge everything that Lateen\n" +
+    "installed: all revisions, cluster-wide objects, CRDs with the objects of their kinds, and the\n" +
+    "ConfigMaps with the mesh's root. Namespaces stay, and in that of the control plane the Secret with\n" +
+    "the root's key: 'kubectl delete namespace istio-system' removes both.",
+  examples: ["lateen uninstall --purge -y", "lateen uninstall --revision canary"],
+  flags: [
+    { name: "purge", kind: "boolean", description: "All revisions, and what they share" },
+    { name: "revision", short: "r", kind: "string", description: "Control-plane revision" },
+    { name: "skip-confirmation", short: "y", kind: "boolean", description: "Ask nothing" },
+    { name: "dry-run", kind: "boolean", description: "Only say what would be removed" },
+    ...CLUSTER_FLAGS,
+  ],
+  async run(ctx, call) {
+    const purge = booleanFlag(call, "purge");
+    const revision = stringFlag(call, "revision");
+    if (purge === (revision !== undefined))
+      throw new UserError(
+        "uninstall needs either --purge or --revision",
+        "lateen uninstall --purge removes everything; --revision NAME one control plane",
+      );
+    const client = clusterClient(call);
+    const all = await installed(client);
+    const chosen = purge ? all : all.filter(each => each.revision === revision);
+    if (chosen.length === 0) {
+      if (revision !== undefined) throw notThere(revision, all);
+      ctx.stdout.write("Nothing of Lateen is installed in this cluster.\n");
+      return 0;
+    }
+    if (booleanFlag(call, "dry-run")) {
+      for (const each of [...chosen].reverse())
+        ctx.stdout.write(`  Would remove ${describeName(each)}.\n`);
+      return 0;
+    }
+    if (!(await isConfirmed(ctx, call, purge, revision))) {
+      ctx.stdout.write("Cancelled.\n");
+      return 1;
+    }
+    return remove(ctx, client, [...chosen].reverse(), purge);
+  },
+};
+
+function notThere(revision: string, all: readonly InstalledObject[]): UserError {
+  const revisions = revisionsOf(all);
+  return new UserError(
+    `there is no control plane of revision ${revision}`,
+    revisions.length === 0 ? "none is installed" : `installed: ${revisions.join(", ")}`,
+  );
+}
+
+function isConfirmed(
+  ctx: CliContext,
+  call: Invocation,
+  purge: boolean,
+  revision: string | undefined,
+): Promise<boolean> | boolean {
+  if (booleanFlag(call, "skip-confirmation")) return true;
+  const what = purge
+    ? "All Istio resources will be pruned from the cluster"
+    : `All objects of revision ${revision} will be removed; proxies that use it get no configuration any more`;
+  return confirmed(`${what}\nProceed? (y/N) `, ctx.stdout);
+}
+
+async function remove(
+  ctx: CliContext,
+  client: ApiClient,
+  objects: readonly InstalledObject[],
+  purge: boolean,
+): Promise<number> {
+  const onRemoved = (name: ObjectName): void =>
+    ctx.stdout.write(`  Removed ${describeName(name)}.\n`);
+  const removal = { client, clock: commandClock, onRemoved };
+  // Webhooks first: while they lead nowhere, they would hold up what is being deleted.
+  const first = objects.filter(({ kind }) => kind.endsWith("WebhookConfiguration"));
+  const rest = objects.filter(({ kind }) => !kind.endsWith("WebhookConfiguration"));
+  const failures = [
+    ...(await removeObjects(first, removal)),
+    ...(await removeObjects(rest, removal)),
+    ...(purge ? await removeRoots(client, onRemoved) : []),
+  ];
+  for (const failure of failures) ctx.stderr.write(`✘ ${failure}\n`);
+  if (failures.length > 0) return 1;
+  ctx.stdout.write("✔ Uninstall complete\n");
+  return 0;
+}

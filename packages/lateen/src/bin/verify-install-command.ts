@@ -1,0 +1,113 @@
+/** `lateen verify-install`: whether everything that was to be installed is there and works. */
+import { type Command, listFlag, stringFlag, UserError } from "../cli/command.ts";
+import type { CliContext } from "../cli/context.ts";
+import { type InstalledObject, installedObjects } from "../install/installed.ts";
+import { nameOf, type PlannedObject } from "../install/objects.ts";
+import { problemOf } from "../install/readiness.ts";
+import { render } from "../install/render.ts";
+import type { ApiClient } from "../sources/client/api-client.ts";
+import { objectAt, stringAt } from "../sources/json.ts";
+import {
+  askedInstallation,
+  CLUSTER_FLAGS,
+  clusterClient,
+  clusterFeatures,
+  problems,
+  SPEC_FLAGS,
+} from "./install-input.ts";
+import { renderParts } from "./install-parts.ts";
+
+export const verifyInstallCommand: Command = {
+  name: "verify-install",
+  summary: "Checks an installation in the cluster",
+  description:
+    "Checks that every object of an installation is in the cluster, and ready: that of the files and\n" +
+    "settings given, or whatever is installed.",
+  examples: ["lateen verify-install", "lateen verify-install -f istio-demo.yaml"],
+  flags: [...SPEC_FLAGS, ...CLUSTER_FLAGS],
+  async run(ctx, call) {
+    const client = clusterClient(call);
+    const named = listFlag(call, "filename").length > 0 || listFlag(call, "set").length > 0;
+    if (named) {
+      const { installation } = await askedInstallation(ctx, call);
+      const parts = renderParts(ctx.version, await clusterFeatures(client));
+      const makeDefault = installation.revision === "default";
+      const result = render(installation, parts, { makeDefault });
+      if (!result.ok) throw new UserError(problems(result.diagnostics));
+      return verifyInstallation(ctx, client, result.value);
+    }
+    const found = await installed(client);
+    const revision = stringFlag(call, "revision");
+    const own = found.filter(
+      each => revision === undefined || each.revision === revision || each.revision === "",
+    );
+    if (!own.some(each => each.component === "Pilot" || each.component === "IstiodRemote"))
+      throw new UserError(
+        revision === undefined
+          ? "no installation of Lateen was found in this cluster"
+          : `no installation of revision ${revision} was found in this cluster`,
+        "lateen install",
+      );
+    return verify(ctx, client, own);
+  },
+};
+
+export function verifyInstallation(
+  ctx: CliContext,
+  client: ApiClient,
+  objects: readonly PlannedObject[],
+): Promise<number> {
+  return verify(
+    ctx,
+    client,
+    objects.map(({ object }) => nameOf(object)),
+  );
+}
+
+type Names = readonly {
+  readonly kind: string;
+  readonly namespace: string;
+  readonly name: string;
+}[];
+
+async function verify(ctx: CliContext, client: ApiClient, names: Names): Promise<number> {
+  let failures = 0;
+  for (const each of names) {
+    const problem = await problemOf(client, each);
+    const shown = `${each.kind}: ${each.name}${each.namespace === "" ? "" : `.${each.namespace}`}`;
+    if (problem === undefined) ctx.stdout.write(`✔ ${shown} checked successfully\n`);
+    else {
+      failures++;
+      ctx.stderr.write(`✘ ${shown}: ${problem}\n`);
+    }
+  }
+  const count = (kind: string): number => names.filter(each => each.kind === kind).length;
+  ctx.stdout.write(`Checked ${count("CustomResourceDefinition")} custom resource definitions\n`);
+  ctx.stdout.write(`Checked ${count("Deployment")} Istio Deployments\n`);
+  if (failures > 0) {
+    ctx.stderr.write(`✘ ${failures} of ${names.length} objects are missing or not ready\n`);
+    return 1;
+  }
+  ctx.stdout.write("✔ Istio is installed and verified successfully\n");
+  return 0;
+}
+
+export async function installed(client: ApiClient): Promise<readonly InstalledObject[]> {
+  const found = await installedObjects(client);
+  if (found.ok) return found.objects;
+  throw new UserError(`the cluster does not tell what is installed: ${found.status.message}`);
+}
+
+/** Versions of the control plane's Deployments of a revision. */
+export async function installedVersions(
+  client: ApiClient,
+  revision: string,
+): Promise<readonly string[]> {
+  const own = (await installed(client)).filter(
+    each => each.kind === "Deployment" && each.component === "Pilot" && each.revision === revision,
+  );
+  const versions = own.map(({ object }) =>
+    stringAt(objectAt(objectAt(object, "metadata"), "labels"), "operator.istio.io/version"),
+  );
+  return [...new Set(versions)];
+}

@@ -1,0 +1,96 @@
+/** Server-side apply of an installation's objects (kubernetes.io, "Server-Side Apply"). */
+import type { JsonObject } from "../api/kind.ts";
+import { type ApiClient, resourcePath, withQuery } from "../sources/client/api-client.ts";
+import { arrayAt, isObject, objectAt, stringAt } from "../sources/json.ts";
+import type { Status } from "../sources/status.ts";
+import { describeName, nameOf, resourceOf } from "./objects.ts";
+import { OWNER, OWNER_LABEL } from "./render.ts";
+
+export const FIELD_MANAGER = "lateen-install";
+
+export interface ApplyOptions {
+  readonly dryRun: boolean;
+  /** Takes over fields that somebody else has set. */
+  readonly force: boolean;
+}
+
+export type Applied =
+  | { readonly ok: true; readonly kept: boolean; readonly warnings: readonly string[] }
+  | { readonly ok: false; readonly message: string; readonly hint?: string };
+
+/** `kept`: the object is another installation's, and was left as it is. */
+export async function applyObject(
+  client: ApiClient,
+  object: JsonObject,
+  options: ApplyOptions,
+): Promise<Applied> {
+  const { kind, namespace, name } = nameOf(object);
+  const path = resourcePath(resourceOf(kind), namespace, name);
+  let wanted = object;
+  if (NEEDS_A_LOOK.has(kind)) {
+    const live = await client.send("GET", path);
+    if (live.ok && isSharedWithAnother(kind, live.value))
+      return { ok: true, kept: true, warnings: [] };
+    if (live.ok) wanted = withLivePolicies(object, live.value);
+  }
+  const query = {
+    fieldManager: FIELD_MANAGER,
+    force: options.force ? true : undefined,
+    dryRun: options.dryRun ? "All" : undefined,
+  };
+  const answer = await client.send("PATCH", withQuery(path, query), {
+    body: wanted,
+    contentType: "application/apply-patch+yaml",
+  });
+  if (answer.ok) return { ok: true, kept: false, warnings: answer.warnings };
+  // What is in a namespace that a dry run would only have made can not be tried.
+  const missing = answer.status.code === 404 && options.dryRun;
+  if (missing) return { ok: true, kept: false, warnings: [] };
+  return refusal(object, answer.status);
+}
+
+const NEEDS_A_LOOK: ReadonlySet<string> = new Set([
+  "CustomResourceDefinition",
+  "Namespace",
+  "ValidatingWebhookConfiguration",
+]);
+
+/** CRDs that another installation brought, and a namespace that is there, serve us as they are. */
+function isSharedWithAnother(kind: string, live: JsonObject): boolean {
+  const owner = objectAt(objectAt(live, "metadata"), "labels")[OWNER_LABEL];
+  return kind === "Namespace" || (kind === "CustomResourceDefinition" && owner !== OWNER);
+}
+
+/** The control plane closes the validator once it works; applying again must not open it. */
+function withLivePolicies(object: JsonObject, live: JsonObject): JsonObject {
+  if (object["kind"] !== "ValidatingWebhookConfiguration") return object;
+  const policies = new Map(
+    arrayAt(live, "webhooks")
+      .filter(isObject)
+      .map(each => [each["name"], each["failurePolicy"]]),
+  );
+  const webhooks = arrayAt(object, "webhooks").map(each => {
+    const policy = isObject(each) ? policies.get(each["name"]) : undefined;
+    return isObject(each) && policy !== undefined ? { ...each, failurePolicy: policy } : each;
+  });
+  return { ...object, webhooks };
+}
+
+function refusal(object: JsonObject, status: Status): Applied {
+  const name = describeName(nameOf(object));
+  if (status.reason !== "Conflict" && status.code !== 409)
+    return { ok: false, message: `${name}: ${status.message ?? `status ${status.code}`}` };
+  const causes = status.details?.causes ?? [];
+  const fields = causes.map(({ field, message }) => `${field} (${message})`);
+  const what = fields.length === 0 ? (status.message ?? "") : fields.join(", ");
+  return {
+    ok: false,
+    message: `${name}: somebody else has set fields that this installation sets differently: ${what}`,
+    hint: "say the same with --set or -f, or take them over with --force",
+  };
+}
+
+/** Whether a live object was installed by Lateen. */
+export function isOurs(object: JsonObject): boolean {
+  return stringAt(objectAt(objectAt(object, "metadata"), "labels"), OWNER_LABEL) === OWNER;
+}

@@ -1,0 +1,72 @@
+/** What of ours is in a cluster, found by its labels. */
+import type { JsonObject } from "../api/kind.ts";
+import type { ApiClient } from "../sources/client/api-client.ts";
+import { arrayAt, objectAt, stringAt } from "../sources/json.ts";
+import type { Status } from "../sources/status.ts";
+import { apiVersionOf, INSTALLED_KINDS, nameOf, type ObjectName, resourceOf } from "./objects.ts";
+import { COMPONENT_LABEL, OWNER, OWNER_LABEL, REVISION_LABEL } from "./render.ts";
+
+export interface InstalledObject extends ObjectName {
+  readonly component: string;
+  /** "" for what all revisions share. */
+  readonly revision: string;
+  readonly object: JsonObject;
+}
+
+export type Found =
+  | { readonly ok: true; readonly objects: readonly InstalledObject[] }
+  | { readonly ok: false; readonly status: Status };
+
+const PAGE = 500;
+
+/** All of it, of all revisions, in the order in which it was applied. */
+export async function installedObjects(client: ApiClient): Promise<Found> {
+  const objects: InstalledObject[] = [];
+  for (const kind of INSTALLED_KINDS) {
+    const resource = resourceOf(kind);
+    let next = "";
+    do {
+      const request = { labelSelector: `${OWNER_LABEL}=${OWNER},${COMPONENT_LABEL}`, limit: PAGE };
+      const page = await client.list(resource, { ...request, continue: next });
+      if (!page.ok) return { ok: false, status: page.status };
+      objects.push(...page.value.items.filter(isOwn).map(item => describe(kind, item)));
+      next = page.value.continue;
+    } while (next !== "");
+  }
+  return { ok: true, objects };
+}
+
+/** Controllers give what they make for an object of ours its labels: EndpointSlices of a Service. */
+function isOwn(item: JsonObject): boolean {
+  return arrayAt(objectAt(item, "metadata"), "ownerReferences").length === 0;
+}
+
+function describe(kind: string, item: JsonObject): InstalledObject {
+  const object = { ...item, apiVersion: apiVersionOf(kind), kind };
+  const labels = objectAt(objectAt(item, "metadata"), "labels");
+  return {
+    ...nameOf(object),
+    component: stringAt(labels, COMPONENT_LABEL),
+    revision: stringAt(labels, REVISION_LABEL),
+    object,
+  };
+}
+
+/** Names of the revisions whose control plane is there. */
+export function revisionsOf(objects: readonly InstalledObject[]): readonly string[] {
+  const found = objects.map(each => each.revision).filter(each => each !== "");
+  return [...new Set(found)].sort();
+}
+
+/** Of `before` what `wanted` has no more, last things first. */
+export function leftOver(
+  before: readonly InstalledObject[],
+  wanted: readonly ObjectName[],
+): readonly InstalledObject[] {
+  const kept = new Set(wanted.map(keyOf));
+  return before.filter(each => !kept.has(keyOf(each))).reverse();
+}
+
+function keyOf({ kind, namespace, name }: ObjectName): string {
+  return `${kind}/${namespace}/${name}`;
+}

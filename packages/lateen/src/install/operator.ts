@@ -1,0 +1,180 @@
+/** From profile, IstioOperator files and `--set` to one installation. */
+import type { Json, JsonObject } from "../api/kind.ts";
+import { decodeMeshConfig } from "../api/mesh-config/decode.ts";
+import type { Diagnostic, Result } from "../base/diagnostic.ts";
+import { nearest } from "../base/nearest.ts";
+import { arrayAt, isObject, objectAt, stringAt, valueAt } from "../sources/json.ts";
+import { checkPaths } from "./known-paths.ts";
+import { mergeObjects, parsePath, parseSetValue, setAt } from "./path.ts";
+import { DEFAULT_PROFILE, PROFILES, profileSpec } from "./profiles.ts";
+
+export const OPERATOR_API = "install.istio.io/v1alpha1";
+export const OPERATOR_KIND = "IstioOperator";
+export const DEFAULT_HUB = "localhost/lateen";
+export const SYSTEM_NAMESPACE = "istio-system";
+
+export interface InstallInput {
+  /** IstioOperator objects in the order of `-f`. */
+  readonly operators: readonly JsonObject[];
+  /** `path=value`, in their order; they go before files. */
+  readonly sets: readonly string[];
+  /** `--revision`. */
+  readonly revision?: string;
+  /** Of this program: the tag of the images where nothing names one. */
+  readonly version: string;
+}
+
+/** What is to be installed, all defaults filled in. */
+export interface Installation {
+  readonly profile: string;
+  /** `default` for the control plane without a name. */
+  readonly revision: string;
+  readonly namespace: string;
+  readonly version: string;
+  readonly hub: string;
+  readonly tag: string;
+  readonly meshConfig: JsonObject;
+  readonly components: JsonObject;
+  readonly values: JsonObject;
+  /** The whole spec, as `profile dump` shows it. */
+  readonly spec: JsonObject;
+}
+
+/** Diagnostics name the path in the merged spec, or the `--set`. */
+export function resolveInstallation(input: InstallInput): Result<Installation> {
+  const diagnostics: Diagnostic[] = [];
+  const wrong = (path: string, message: string): Result<never> => ({
+    ok: false,
+    diagnostics: [{ severity: "error", path, message, reason: "Invalid" }],
+  });
+  const sets: { readonly text: string; readonly path: string; readonly value: Json }[] = [];
+  for (const text of input.sets) {
+    const equals = text.indexOf("=");
+    const path = equals < 0 ? text : text.slice(0, equals);
+    if (equals <= 0 || parsePath(path) === undefined)
+      return wrong(
+        "--set",
+        `found "${text}"; expected PATH=VALUE, for example hub=registry.example/mesh`,
+      );
+    sets.push({ text, path, value: parseSetValue(text.slice(equals + 1)) });
+  }
+  const name = profileName(input, sets);
+  const base = profileSpec(name);
+  if (base === undefined) return wrong("profile", unknownProfile(name));
+  let spec: JsonObject = base;
+  for (const operator of input.operators) spec = mergeObjects(spec, objectAt(operator, "spec"));
+  for (const { path, value } of sets) {
+    const parts = parsePath(path) ?? [];
+    spec = setAt(spec, parts, value === null ? undefined : value);
+  }
+  spec = { ...spec, profile: name };
+  diagnostics.push(...checkPaths(spec));
+  if (diagnostics.some(({ severity }) => severity === "error")) return { ok: false, diagnostics };
+  return finish(spec, input, diagnostics);
+}
+
+function profileName(
+  { operators }: InstallInput,
+  sets: readonly { readonly path: string; readonly value: Json }[],
+): string {
+  const set = sets.findLast(({ path }) => path === "profile");
+  if (set !== undefined) return String(set.value);
+  const named = operators.map(each => stringAt(objectAt(each, "spec"), "profile"));
+  return named.findLast(each => each !== "") ?? DEFAULT_PROFILE;
+}
+
+export function unknownProfile(name: string): string {
+  const near = nearest(name, PROFILES);
+  const hint =
+    near === undefined ? `expected one of ${PROFILES.join(", ")}` : `did you mean ${near}?`;
+  return `there is no profile "${name}": ${hint}`;
+}
+
+const REVISION = /^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$/;
+
+function finish(
+  spec: JsonObject,
+  input: InstallInput,
+  diagnostics: Diagnostic[],
+): Result<Installation> {
+  const values = objectAt(spec, "values");
+  const global = objectAt(values, "global");
+  const revision =
+    input.revision || stringAt(spec, "revision") || stringAt(values, "revision") || "default";
+  const meshConfig = mergeObjects(objectAt(values, "meshConfig"), objectAt(spec, "meshConfig"));
+  const mesh = decodeMeshConfig(meshConfig);
+  const problems = mesh.diagnostics.map(each => ({
+    ...each,
+    path: `spec.meshConfig.${each.path}`,
+  }));
+  diagnostics.push(...problems, ...notCarriedOut(spec));
+  if (!REVISION.test(revision))
+    diagnostics.push({
+      severity: "error",
+      path: "spec.revision",
+      message: `found "${revision}"; expected a name of up to 63 of a-z, 0-9 and -`,
+      reason: "Invalid",
+    });
+  if (diagnostics.some(({ severity }) => severity === "error")) return { ok: false, diagnostics };
+  const value: Installation = {
+    profile: stringAt(spec, "profile"),
+    revision,
+    namespace:
+      stringAt(global, "istioNamespace") || stringAt(spec, "namespace") || SYSTEM_NAMESPACE,
+    version: input.version,
+    hub: textAt(spec, "hub") || textAt(global, "hub") || DEFAULT_HUB,
+    tag: textAt(spec, "tag") || textAt(global, "tag") || input.version,
+    meshConfig,
+    components: objectAt(spec, "components"),
+    values,
+    spec,
+  };
+  return { ok: true, value, diagnostics };
+}
+
+/** Tags may look like numbers. */
+export function textAt(object: JsonObject, key: string): string {
+  const value = object[key];
+  return typeof value === "string" || typeof value === "number" ? String(value) : "";
+}
+
+function notCarriedOut(spec: JsonObject): Diagnostic[] {
+  const found: Diagnostic[] = [];
+  for (const name of ["cni", "ztunnel"]) {
+    if (valueAt(spec, `components.${name}.enabled`) !== true) continue;
+    const message = `component ${name} is not carried out: nothing is installed for it`;
+    const path = `spec.components.${name}`;
+    found.push({ severity: "warning", path, message, reason: "NotCarriedOut" });
+  }
+  return found;
+}
+
+export function isEnabled(installation: Installation, component: string): boolean {
+  return objectAt(installation.components, component)["enabled"] === true;
+}
+
+/** The enabled gateways of a kind, in their order. */
+export function gatewaysOf(
+  installation: Installation,
+  kind: "ingressGateways" | "egressGateways",
+): readonly JsonObject[] {
+  const all = arrayAt(installation.components, kind).filter(isObject);
+  return all.filter(each => each["enabled"] === true && stringAt(each, "name") !== "");
+}
+
+/** `-REVISION` behind the names of what each revision has for itself. */
+export function revisionSuffix({ revision }: Installation): string {
+  return revision === "default" ? "" : `-${revision}`;
+}
+
+/** An IstioOperator of a spec, as `profile dump` prints it. */
+export function operatorOf(spec: JsonObject): JsonObject {
+  return { apiVersion: OPERATOR_API, kind: OPERATOR_KIND, spec };
+}
+
+export function isOperator(object: JsonObject): boolean {
+  return (
+    stringAt(object, "kind") === OPERATOR_KIND &&
+    stringAt(object, "apiVersion").startsWith("install.istio.io/")
+  );
+}

@@ -1,0 +1,100 @@
+/** What would keep an installation from working, found before anything is changed. */
+import type { ApiClient } from "../sources/client/api-client.ts";
+import { arrayAt, isObject, objectAt, stringAt } from "../sources/json.ts";
+import { installedObjects, revisionsOf } from "./installed.ts";
+import { INSTALLED_KINDS, resourceOf } from "./objects.ts";
+import { OWNER, OWNER_LABEL } from "./render.ts";
+
+export interface Finding {
+  readonly severity: "error" | "warning";
+  readonly message: string;
+}
+
+/** Native sidecars are on by default from here; before, the older form of injection serves. */
+const MINOR_MIN = 28;
+const NATIVE_SIDECARS_MINOR = 29;
+const VERBS = ["create", "get", "list", "patch", "delete"];
+
+export async function precheck(client: ApiClient, namespace: string): Promise<readonly Finding[]> {
+  return [
+    ...(await checkVersion(client)),
+    ...(await checkPermissions(client, namespace)),
+    ...(await checkOthers(client, namespace)),
+  ];
+}
+
+async function checkVersion(client: ApiClient): Promise<Finding[]> {
+  const answer = await client.send("GET", "/version");
+  if (!answer.ok) return [error(`the cluster can not be reached: ${answer.status.message}`)];
+  const version = stringAt(answer.value, "gitVersion");
+  const minor = Number.parseInt(stringAt(answer.value, "minor"), 10) || 0;
+  if (minor < MINOR_MIN)
+    return [error(`found Kubernetes ${version}; expected 1.${MINOR_MIN} or later`)];
+  if (minor < NATIVE_SIDECARS_MINOR)
+    return [
+      warning(`Kubernetes ${version} has no native sidecars: pods may start before their proxy`),
+    ];
+  return [];
+}
+
+async function checkPermissions(client: ApiClient, namespace: string): Promise<Finding[]> {
+  const found: Finding[] = [];
+  for (const kind of INSTALLED_KINDS) {
+    const { group, plural, namespaced } = resourceOf(kind);
+    const denied: string[] = [];
+    for (const verb of VERBS) {
+      const attributes = { group, resource: plural, verb, ...(namespaced ? { namespace } : {}) };
+      const answer = await client.send(
+        "POST",
+        "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews",
+        {
+          body: {
+            apiVersion: "authorization.k8s.io/v1",
+            kind: "SelfSubjectAccessReview",
+            spec: { resourceAttributes: attributes },
+          },
+        },
+      );
+      if (!answer.ok) return [error(`permissions can not be checked: ${answer.status.message}`)];
+      if (objectAt(answer.value, "status")["allowed"] !== true) denied.push(verb);
+    }
+    if (denied.length > 0) found.push(error(`you may not ${denied.join(", ")} ${plural}`));
+  }
+  return found;
+}
+
+/** Another installation under the same names, and what it would be in each other's way. */
+async function checkOthers(client: ApiClient, namespace: string): Promise<Finding[]> {
+  const found: Finding[] = [];
+  const list = await client.list(resourceOf("Deployment"), { labelSelector: "app=istiod" });
+  for (const item of list.ok ? list.value.items : []) {
+    const metadata = objectAt(item, "metadata");
+    if (stringAt(objectAt(metadata, "labels"), OWNER_LABEL) === OWNER) continue;
+    const name = `${stringAt(metadata, "namespace")}/${stringAt(metadata, "name")}`;
+    const same = name === `${namespace}/istiod` ? ": install with --revision beside it" : "";
+    found.push(warning(`Deployment ${name} is a control plane of another installation${same}`));
+  }
+  const installed = await installedObjects(client);
+  if (!installed.ok)
+    return [...found, error(`what is installed can not be listed: ${installed.status.message}`)];
+  for (const revision of revisionsOf(installed.objects)) {
+    const [plane] = installed.objects.filter(
+      each =>
+        each.kind === "Deployment" && each.component === "Pilot" && each.revision === revision,
+    );
+    if (plane === undefined) continue;
+    const conditions = arrayAt(objectAt(plane.object, "status"), "conditions").filter(isObject);
+    const available = conditions.find(each => each["type"] === "Available");
+    if (available?.["status"] !== "True")
+      found.push(warning(`the control plane of revision ${revision} is not available`));
+  }
+  return found;
+}
+
+function error(message: string): Finding {
+  return { severity: "error", message };
+}
+
+function warning(message: string): Finding {
+  return { severity: "warning", message };
+}

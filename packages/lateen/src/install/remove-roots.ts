@@ -1,0 +1,43 @@
+/** The mesh's root in every namespace, and the Lease of its leader: made by the control plane itself. */
+import type { ApiClient } from "../sources/client/api-client.ts";
+import { objectAt, stringAt } from "../sources/json.ts";
+import { type ObjectName, resourceOf } from "./objects.ts";
+
+const ROOT_CONFIG_MAP = "istio-ca-root-cert";
+const DEPLOYMENTS = resourceOf("Deployment");
+const PAGE = 500;
+
+/**
+ * Only where no control plane is left: Istio's, beside ours, keeps the same ConfigMaps. Resolves to
+ * what could not be removed.
+ */
+export async function removeRoots(
+  client: ApiClient,
+  onRemoved: (name: ObjectName) => void,
+): Promise<readonly string[]> {
+  const others = await client.list(DEPLOYMENTS, { labelSelector: "app=istiod", limit: 1 });
+  if (!others.ok) return [others.status.message ?? "can not list Deployments"];
+  if (others.value.items.length > 0) return [];
+  const resource = resourceOf("ConfigMap");
+  const failures: string[] = [];
+  let next = "";
+  do {
+    const page = await client.list(resource, {
+      labelSelector: "istio.io/config=true",
+      fieldSelector: `metadata.name=${ROOT_CONFIG_MAP}`,
+      limit: PAGE,
+      continue: next,
+    });
+    if (!page.ok) return [page.status.message ?? "can not list ConfigMaps"];
+    for (const item of page.value.items) {
+      const namespace = stringAt(objectAt(item, "metadata"), "namespace");
+      const answer = await client.delete(resource, namespace, ROOT_CONFIG_MAP);
+      const name = { kind: "ConfigMap", namespace, name: ROOT_CONFIG_MAP };
+      if (answer.ok) onRemoved(name);
+      else if (answer.status.code !== 404)
+        failures.push(answer.status.message ?? `ConfigMap ${namespace}/${ROOT_CONFIG_MAP}`);
+    }
+    next = page.value.continue;
+  } while (next !== "");
+  return failures;
+}
