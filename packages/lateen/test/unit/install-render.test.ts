@@ -1,0 +1,192 @@
+/** What an installation of each profile consists of, and what settings change in it. */
+import assert from "node:assert/strict";
+import { readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { test } from "node:test";
+import { stringify } from "yaml";
+import type { Json, JsonObject } from "../../src/api/kind.ts";
+import { TODAY } from "../../src/bin/install-input.ts";
+import { renderParts } from "../../src/bin/install-parts.ts";
+import { nameOf, type PlannedObject } from "../../src/install/objects.ts";
+import { type InstallInput, resolveInstallation } from "../../src/install/operator.ts";
+import { getAt, parsePath } from "../../src/install/path.ts";
+import { PROFILES } from "../../src/install/profiles.ts";
+import { render } from "../../src/install/render.ts";
+import { isArray, isObject } from "../../src/sources/json.ts";
+
+/** `UPDATE_GOLDEN=1` writes the files anew; look at the difference before you commit it. */
+const UPDATE = process.env["UPDATE_GOLDEN"] === "1";
+const testdata = join(import.meta.dirname, "../../src/install/testdata");
+
+function rendered(
+  sets: readonly string[],
+  more: Partial<InstallInput> = {},
+): readonly PlannedObject[] {
+  const input = { operators: [], version: "1.2.3", ...more, sets };
+  const resolved = resolveInstallation(input);
+  assert.ok(resolved.ok, JSON.stringify(resolved.diagnostics));
+  const makeDefault = resolved.value.revision === "default";
+  const result = render(resolved.value, renderParts("1.2.3", TODAY), { makeDefault });
+  assert.ok(result.ok, JSON.stringify(result.diagnostics));
+  return result.value;
+}
+
+function problemsOf(sets: readonly string[], operators: readonly JsonObject[] = []): string[] {
+  const resolved = resolveInstallation({ operators, sets, version: "1.2.3" });
+  const render1 = (): readonly { path: string; message: string }[] => {
+    if (!resolved.ok) return resolved.diagnostics;
+    const result = render(resolved.value, renderParts("1.2.3", TODAY), { makeDefault: true });
+    return [...resolved.diagnostics, ...result.diagnostics];
+  };
+  return render1().map(({ path, message }) => `${path}: ${message}`);
+}
+
+function find(objects: readonly PlannedObject[], kind: string, name: string): JsonObject {
+  const found = objects.find(({ object }) => {
+    const own = nameOf(object);
+    return own.kind === kind && own.name === name;
+  });
+  assert.ok(found, `${kind} ${name}`);
+  return found.object;
+}
+
+function at(object: JsonObject, path: string): Json | undefined {
+  return getAt(object, parsePath(path) ?? []);
+}
+
+/** CRDs have goldens of their own, and so has the proxy that injection writes. */
+function compact(object: JsonObject): JsonObject {
+  if (object["kind"] === "CustomResourceDefinition") return { crd: nameOf(object).name };
+  const short = (value: Json): Json => {
+    if (isArray(value)) return value.map(short);
+    if (isObject(value))
+      return Object.fromEntries(Object.entries(value).map(([key, each]) => [key, short(each)]));
+    const isLong = typeof value === "string" && value.length > 200 && value.startsWith('{"');
+    return isLong ? `(${Object.keys(JSON.parse(value)).join(", ")})` : value;
+  };
+  const result = short(object);
+  return isObject(result) ? result : {};
+}
+
+/** In full where they differ in more than what is there. */
+const IN_FULL = new Set(["default", "demo", "remote"]);
+
+for (const profile of PROFILES)
+  test(`the objects of profile ${profile}`, () => {
+    const objects = rendered([`profile=${profile}`]);
+    const style = { indentSeq: false, sortMapEntries: true, lineWidth: 0 };
+    const now = IN_FULL.has(profile)
+      ? objects
+          .map(({ object }) =>
+            stringify(compact(object), { ...style, aliasDuplicateObjects: false }),
+          )
+          .join("---\n")
+      : objects.map(({ object }) => `- ${Object.values(nameOf(object)).join(":")}\n`).join("");
+    const path = join(testdata, `${profile}.golden.yaml`);
+    if (UPDATE) writeFileSync(path, now);
+    assert.equal(now, readFileSync(path, "utf8"));
+  });
+
+test("settings reach what they are about", () => {
+  const objects = rendered([
+    "profile=demo",
+    "hub=registry.example/mesh",
+    "tag=7",
+    "meshConfig.accessLogEncoding=JSON",
+    "values.pilot.env.EXTRA=1",
+    "values.global.imagePullSecrets={one,two}",
+    "components.pilot.k8s.replicaCount=3",
+    "components.ingressGateways[0].k8s.service.type=NodePort",
+    "components.egressGateways[name:istio-egressgateway].enabled=false",
+    "values.pilot.podAnnotations.example\\.com/a=b",
+  ]);
+  const istiod = find(objects, "Deployment", "istiod");
+  assert.equal(at(istiod, "spec.replicas"), 3);
+  const container = "spec.template.spec.containers[name:discovery]";
+  assert.equal(at(istiod, `${container}.image`), "registry.example/mesh/pilot:7");
+  assert.equal(at(istiod, `${container}.env[name:EXTRA].value`), "1");
+  assert.equal(at(istiod, "spec.template.metadata.annotations.example\\.com/a"), "b");
+  assert.deepEqual(at(istiod, "spec.template.spec.imagePullSecrets"), [
+    { name: "one" },
+    { name: "two" },
+  ]);
+  assert.equal(at(find(objects, "Service", "istio-ingressgateway"), "spec.type"), "NodePort");
+  assert.equal(
+    at(
+      find(objects, "Deployment", "istio-ingressgateway"),
+      "spec.template.spec.containers[name:istio-proxy].image",
+    ),
+    "registry.example/mesh/proxyv2:7",
+  );
+  assert.match(String(at(find(objects, "ConfigMap", "istio"), "data.mesh")), /Encoding: JSON/);
+  assert.ok(!objects.some(({ object }) => nameOf(object).name === "istio-egressgateway"));
+});
+
+test("a revision has its own objects, and shares those of the cluster", () => {
+  const canary = rendered(["profile=minimal"], { revision: "canary" });
+  const plain = rendered(["profile=minimal"]);
+  const key = ({ object }: PlannedObject): string => Object.values(nameOf(object)).join("/");
+  const shared = canary.map(key).filter(each => plain.map(key).includes(each));
+  const own = shared.filter(each => !each.startsWith("CustomResourceDefinition/"));
+  assert.deepEqual(own, [
+    "Namespace//istio-system",
+    "ServiceAccount/istio-system/istio-reader-service-account",
+    "ClusterRole//istio-reader-clusterrole-istio-system",
+    "ClusterRoleBinding//istio-reader-clusterrole-istio-system",
+  ]);
+  const args = at(
+    find(canary, "Deployment", "istiod-canary"),
+    "spec.template.spec.containers[0].args",
+  );
+  assert.deepEqual(args, ["discovery", "--https-addr", ":15017", "--revision", "canary"]);
+  const mesh = String(at(find(canary, "ConfigMap", "istio-canary"), "data.mesh"));
+  assert.match(mesh, /discoveryAddress: istiod-canary\.istio-system\.svc:15012/);
+});
+
+test("files are laid over one another, settings over files, overlays over objects", () => {
+  const operator = (spec: JsonObject): JsonObject => ({ kind: "IstioOperator", spec });
+  const overlays = [
+    {
+      kind: "Deployment",
+      name: "istiod",
+      patches: [
+        { path: "spec.template.spec.containers.[name:discovery].args.[1]", value: "--patched" },
+        { path: "spec.strategy" },
+      ],
+    },
+  ];
+  const pilot = { k8s: { overlays } };
+  const operators = [
+    operator({ profile: "minimal", hub: "one", tag: "one" }),
+    operator({ hub: "two", components: { pilot } }),
+  ];
+  const objects = rendered(["tag=three"], { operators });
+  const istiod = find(objects, "Deployment", "istiod");
+  assert.equal(at(istiod, "spec.template.spec.containers[0].image"), "two/pilot:three");
+  assert.equal(at(istiod, "spec.template.spec.containers[0].args[1]"), "--patched");
+  assert.equal(at(istiod, "spec.strategy"), undefined);
+});
+
+test("what is wrong is named, with what is near", () => {
+  assert.deepEqual(problemsOf(["profile=dmo"]), [
+    'profile: there is no profile "dmo": did you mean demo?',
+  ]);
+  assert.deepEqual(problemsOf(["values.pilot.autoscaleMim=1"]), [
+    'spec.values.pilot.autoscaleMim: unknown field "autoscaleMim": did you mean autoscaleMin?',
+  ]);
+  assert.match(problemsOf(["hub"]).join(), /--set: found "hub"; expected PATH=VALUE/);
+  assert.match(problemsOf(["components=3"]).join(), /spec.components: found 3; expected an object/);
+  assert.match(problemsOf(["revision=A_b"]).join(), /spec.revision: found "A_b"/);
+  assert.match(problemsOf(["meshConfig.trustDomain={a}"]).join(), /spec.meshConfig.trustDomain: /);
+  assert.match(problemsOf(["components.cni.enabled=true"]).join(), /cni is not carried out/);
+  assert.match(problemsOf(["values.global.sts.x=1"]).join(), /not carried out: it has no effect/);
+  const overlays = [{ kind: "Deployment", name: "pilot", patches: [] }];
+  const operator = { spec: { components: { pilot: { k8s: { overlays } } } } };
+  const missing = problemsOf([], [operator]).join();
+  assert.match(missing, /overlays\[0\]: there is no Deployment pilot; expected one of .*istiod/);
+});
+
+test("paths that would reach beyond the object are none", () => {
+  for (const path of ["__proto__.x", "a.__proto__.b", "", ".", "a..b", "a[b", "[0]", "a[-1]"])
+    assert.equal(parsePath(path), undefined, path);
+});
