@@ -57,6 +57,28 @@ export function interceptionRules(
   ].join("\n");
 }
 
+/**
+ * For a family that Envoy does not listen on: what it would take is refused, or policies could be
+ * gone around by the pod's other address.
+ */
+export function refusalRules(rules: Interception, statusPort: number): string {
+  const included = rules.includeInboundPorts;
+  const refuse = "-j REJECT --reject-with tcp-reset";
+  return [
+    "*filter",
+    ":ISTIO_INBOUND -",
+    ...(takesInbound(rules) ? ["-A INPUT -p tcp -j ISTIO_INBOUND"] : []),
+    `${IN} -i lo -j RETURN`,
+    `${IN} -m conntrack --ctstate RELATED,ESTABLISHED -j RETURN`,
+    ...inboundReturns(rules, { statusPort }),
+    ...(included === "*"
+      ? [`${IN} -p tcp ${refuse}`]
+      : included.map(port => `${IN} -p tcp --dport ${port} ${refuse}`)),
+    "COMMIT",
+    "",
+  ].join("\n");
+}
+
 function takesInbound({ includeInboundPorts }: Interception): boolean {
   return includeInboundPorts === "*" || includeInboundPorts.length > 0;
 }
@@ -64,7 +86,10 @@ function takesInbound({ includeInboundPorts }: Interception): boolean {
 const IN = "-A ISTIO_INBOUND";
 
 /** Ports that never go through Envoy, and interfaces. */
-function inboundReturns(rules: Interception, { statusPort }: RuleOptions): string[] {
+function inboundReturns(
+  rules: Interception,
+  { statusPort }: Pick<RuleOptions, "statusPort">,
+): string[] {
   const status = statusPort === 0 ? [] : [statusPort];
   const never = [ProxyPort.hbone, ProxyPort.prometheus, ProxyPort.health, ...status];
   return [

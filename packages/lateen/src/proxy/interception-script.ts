@@ -1,6 +1,11 @@
 import type { IpFamily } from "./bootstrap-listeners.ts";
 import type { Interception } from "./interception.ts";
-import { interceptionRules, TPROXY_MARK, TPROXY_TABLE } from "./interception-rules.ts";
+import {
+  interceptionRules,
+  refusalRules,
+  TPROXY_MARK,
+  TPROXY_TABLE,
+} from "./interception-rules.ts";
 import { INBOUND_PASSTHROUGH_ADDRESS_V6 } from "./ports.ts";
 
 export interface ScriptOptions {
@@ -23,17 +28,26 @@ export function interceptionScript(rules: Interception, options: ScriptOptions):
     PICK,
     CLEAR,
     ...(families.includes("IPv4") ? [part(4)] : []),
-    ...(families.includes("IPv6")
-      ? [
-          HAS_IPV6,
-          "if has_ipv6; then",
-          `ip -6 address replace ${INBOUND_PASSTHROUGH_ADDRESS_V6}/128 dev lo`,
-          part(6),
-          "else echo 'the pod has no IPv6 address: IPv6 is not intercepted'; fi",
-        ]
-      : []),
+    HAS_IPV6,
+    "if has_ipv6; then",
+    families.includes("IPv6") ? ipv6Part(part(6)) : refuseIpv6(rules, statusPort),
+    "fi",
     `echo 'TCP is intercepted (${mode}, ${families.join(" and ")})'`,
     "",
+  ].join("\n");
+}
+
+function ipv6Part(load: string): string {
+  return `ip -6 address replace ${INBOUND_PASSTHROUGH_ADDRESS_V6}/128 dev lo\n${load}`;
+}
+
+function refuseIpv6(rules: Interception, statusPort: number): string {
+  return [
+    "tables=$(pick ip6tables)",
+    'clear_jump "$tables" filter INPUT ISTIO_INBOUND',
+    `"$tables-restore" --noflush <<'RULES'`,
+    `${refusalRules(rules, statusPort)}RULES`,
+    "echo 'the mesh is IPv4 only: what comes in over IPv6 is refused'",
   ].join("\n");
 }
 
