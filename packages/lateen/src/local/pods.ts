@@ -24,7 +24,6 @@ export class Pods {
   readonly #queue: WorkQueue;
   readonly #running = new Map<string, RunningPod>();
   readonly #written = new Map<string, JsonObject>();
-  #stopping = false;
 
   constructor(options: PodsOptions) {
     this.#options = options;
@@ -49,7 +48,6 @@ export class Pods {
 
   /** Ends all pods; their objects stay. */
   async stop(graceMs: number): Promise<void> {
-    this.#stopping = true;
     await this.#queue.stop();
     await Promise.all([...this.#running.values()].map(pod => pod.terminate(graceMs, false)));
   }
@@ -99,11 +97,20 @@ export class Pods {
   /** In the background: other pods need not wait for its grace period. */
   #end(running: RunningPod, graceMs: number): void {
     if (running.ending) return;
-    void running.terminate(graceMs).then(async () => {
-      this.#running.delete(running.uid);
-      this.#written.delete(running.uid);
-      if (!this.#stopping) await this.#remove(running.pod);
-    });
+    const { log } = this.#options.context;
+    const failed = (error: unknown): void => {
+      const text = error instanceof Error ? error.message : String(error);
+      log.error("a pod did not end in order", { pod: running.key, error: text });
+    };
+    void running
+      .terminate(graceMs)
+      .catch(failed)
+      .then(() => {
+        this.#running.delete(running.uid);
+        this.#written.delete(running.uid);
+        // Its object goes in its turn, again and again until the store has taken that.
+        this.#queue.add(running.key);
+      });
   }
 
   /** A pod whose object was removed at once, or replaced under its name. */

@@ -19,18 +19,28 @@ type CheckOf = Pick<Probe, "exec" | "httpGet" | "tcpSocket" | "grpc" | "timeoutS
 
 /** undefined: the probe names no check. */
 export function probeCheck(probe: CheckOf, target: ProbeTarget): ProbeCheck | undefined {
+  const check = checkOf(probe, target);
+  if (check === undefined) return undefined;
+  // What a user wrote may be nothing that can be asked, such as a header with a line's end.
+  return () =>
+    check().catch(
+      (error: unknown) => `probe failed: ${error instanceof Error ? error.message : error}`,
+    );
+}
+
+function checkOf(probe: CheckOf, target: ProbeTarget): ProbeCheck | undefined {
   const timeoutMs = probe.timeoutSeconds * 1000;
   if (probe.httpGet !== undefined) {
     const { httpGet } = probe;
-    return () => checkHttp(httpGet, target, timeoutMs);
+    return async () => await checkHttp(httpGet, target, timeoutMs);
   }
   if (probe.tcpSocket !== undefined) {
     const { host, port } = probe.tcpSocket;
-    return () => checkTcp(host ?? target.podIp, target.port(port), timeoutMs);
+    return async () => await checkTcp(host ?? target.podIp, target.port(port), timeoutMs);
   }
   if (probe.grpc !== undefined) {
     const { port, service } = probe.grpc;
-    return () => checkGrpc(target.podIp, port, service, timeoutMs);
+    return async () => await checkGrpc(target.podIp, port, service, timeoutMs);
   }
   const command = probe.exec?.command;
   if (command === undefined) return undefined;
@@ -50,7 +60,7 @@ function checkHttp(
   const options = {
     host: get.host ?? target.podIp,
     port,
-    path: get.path,
+    path: escapedPath(get.path),
     headers: {
       "user-agent": "kube-probe/lateen",
       ...Object.fromEntries((get.httpHeaders ?? []).map(({ name, value }) => [name, value])),
@@ -72,6 +82,12 @@ function checkHttp(
     request.on("error", error => resolve(`HTTP probe failed: ${error.message}`));
     request.end();
   });
+}
+
+/** As the kubelet does: what no URL may hold is sent escaped. */
+function escapedPath(path: string): string {
+  const url = URL.parse(`http://pod${path.startsWith("/") ? "" : "/"}${path}`);
+  return url === null ? path : `${url.pathname}${url.search}`;
 }
 
 function checkTcp(
