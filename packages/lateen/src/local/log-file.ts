@@ -38,17 +38,29 @@ export class LogFile {
     return this.#fd;
   }
 
-  /** To be called now and then. Appending programs go on at the new end. */
+  /**
+   * To be called now and then. Appending programs go on at the new end. Where there is no room for
+   * what was before, it is lost: a full disk must not end the mesh, and this frees some of it.
+   */
   rotate(): void {
     if (this.#fd === undefined || this.#path === undefined) return;
     if (fstatSync(this.#fd).size <= MAX_LOG_BYTES) return;
-    copyFileSync(this.#path, `${this.#path}.1`);
+    keepFormer(this.#path);
     ftruncateSync(this.#fd, 0);
   }
 
   close(): void {
     if (this.#fd !== undefined) closeSync(this.#fd);
     this.#fd = undefined;
+  }
+}
+
+function keepFormer(path: string): void {
+  const former = `${path}.1`;
+  try {
+    copyFileSync(path, former);
+  } catch {
+    rmSync(former, { recursive: true, force: true });
   }
 }
 
