@@ -54,7 +54,13 @@ export function injection(options: InjectionOptions): Admission {
       revision: "default",
       enableByDefault: false,
     });
-    if (injected.ok) return succeeded(injected.value);
+    if (injected.ok) {
+      const warnings = injected.diagnostics.filter(({ severity }) => severity === "warning");
+      return succeeded(
+        injected.value,
+        warnings.map(({ path, message }) => `${path}: ${message}`),
+      );
+    }
     return badRequest(injected.diagnostics.map(each => `${each.path}: ${each.message}`).join("; "));
   };
 }

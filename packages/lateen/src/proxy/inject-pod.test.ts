@@ -197,3 +197,12 @@ test("workloads are named by their owners", () => {
   assert.equal(named({ ownerReferences: [owner("StatefulSet", "db")] }), "db");
   assert.equal(named({}), "web-1");
 });
+
+test("on one machine TPROXY becomes REDIRECT, with a warning", () => {
+  const annotations = { "sidecar.istio.io/interceptionMode": "TPROXY" };
+  const result = injectPod(pod({ containers: [app] }, { annotations }), options);
+  assert.ok(result.ok);
+  assert.match(JSON.stringify(result.value), /"sidecar\.istio\.io\/interceptionMode":"REDIRECT"/);
+  assert.match(JSON.stringify(result.value), /\\"INTERCEPTION_MODE\\":\\"REDIRECT\\"/);
+  assert.match(result.diagnostics[0]?.message ?? "", /TPROXY is not carried out on one machine/);
+});

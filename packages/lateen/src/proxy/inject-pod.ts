@@ -45,7 +45,11 @@ export const STATUS_ANNOTATION = "sidecar.istio.io/status";
  * overwritten. A pod with `inject.istio.io/templates: gateway` becomes a gateway: its container
  * `istio-proxy` is filled in, nothing is intercepted. Fails where an annotation can not be read.
  */
-export function injectPod(json: JsonObject, options: InjectOptions): Result<JsonObject> {
+export function injectPod(
+  json: JsonObject,
+  options: InjectOptions,
+  warnings: readonly Diagnostic[] = [],
+): Result<JsonObject> {
   const decoded = podKind.decode(json);
   if (!decoded.ok) return { ok: true, value: json, diagnostics: [] };
   const pod = decoded.value;
@@ -66,6 +70,9 @@ export function injectPod(json: JsonObject, options: InjectOptions): Result<Json
   const gateway = templatesOf(pod.metadata.annotations).includes("gateway");
   const planned = planProxy(pod, workloadOf(pod), { ...options, gateway });
   if (!planned.ok) return planned;
+  const asked = planned.value.proxy.interceptionMode;
+  if (asked === "TPROXY")
+    return injectPod(withAnnotation(json, MODE, "REDIRECT"), options, NO_TPROXY);
   const plan = planned.value;
   const spec = objectOf(json["spec"]);
   const value = podKind.applyDefaults({
@@ -78,7 +85,24 @@ export function injectPod(json: JsonObject, options: InjectOptions): Result<Json
     spec: { ...spec, containers: withProxy(listOf(spec["containers"]), plan) },
   });
   // With its defaults, as the API server would store it: a later update may not seem to add them.
-  return { ok: true, value, diagnostics: planned.diagnostics };
+  return { ok: true, value, diagnostics: [...planned.diagnostics, ...warnings] };
+}
+
+const MODE = "sidecar.istio.io/interceptionMode";
+/** Envoy is no root on the machine that runs the pods, and needs to be for this. */
+const NO_TPROXY: readonly Diagnostic[] = [
+  {
+    severity: "warning",
+    path: `metadata.annotations[${MODE}]`,
+    message: "TPROXY is not carried out on one machine: REDIRECT is used",
+    reason: "NotCarriedOut",
+  },
+];
+
+function withAnnotation(json: JsonObject, name: string, value: string): JsonObject {
+  const metadata = objectOf(json["metadata"]);
+  const annotations = { ...objectOf(metadata["annotations"]), [name]: value };
+  return { ...json, metadata: { ...metadata, annotations } };
 }
 
 /** What the pod's proxy is to be. Fails where an annotation can not be read. */
@@ -176,9 +200,7 @@ function localAnnotations(pod: Pod, revision: string, plan: ProxyPlan): JsonObje
   const status = { initContainers: [], containers: [PROXY_CONTAINER], volumes: [], revision };
   return {
     ...meshAnnotations(annotations, names, revision, plan),
-    ...(plan.type === "router"
-      ? {}
-      : { "sidecar.istio.io/interceptionMode": plan.proxy.interceptionMode }),
+    ...(plan.type === "router" ? {} : { [MODE]: plan.proxy.interceptionMode }),
     ...(appMetrics === undefined
       ? {}
       : { "lateen.dev/app-metrics": `${appMetrics.port}${appMetrics.path}` }),
