@@ -22,7 +22,7 @@ export function exitOnZeroCommand(config: ProxyConfig): string[] {
     `  curl -s -m 2 '${ADMIN}/stats?usedonly&filter=${CONNECTIONS}' |`,
     `    awk -F': ' '$1 !~ /${OWN}/ {n += $2} END {print n + 0}'`,
     "}",
-    `curl -s -m 2 -X POST '${ADMIN}/drain_listeners?inboundonly&graceful&skip_exit' || exit 0`,
+    `curl -s -m 2 -X POST '${ADMIN}/drain_listeners?inboundonly&graceful&skip_exit' >/dev/null || exit 0`,
     `sleep ${seconds}`,
     'while [ "$(active)" -gt 0 ]; do sleep 1; done',
   ].join("\n");

@@ -6,6 +6,7 @@ import { join } from "node:path";
 import { test } from "node:test";
 import { parseAllDocuments } from "yaml";
 import type { JsonObject } from "../../src/api/kind.ts";
+import { exitOnZeroCommand } from "../../src/inject/drain.ts";
 import { configOf, injectionCases, textOf } from "../../src/inject/testdata/cases.ts";
 import { podPlaces } from "../../src/inject/workload-object.ts";
 import { injectYaml } from "../../src/inject/yaml-injection.ts";
@@ -13,6 +14,7 @@ import { runCommand } from "../../src/local/command.ts";
 import { expandReferences } from "../../src/proxy/expansion.ts";
 import { interceptEverything } from "../../src/proxy/interception.ts";
 import { interceptionScript } from "../../src/proxy/interception-script.ts";
+import { standardDefaults } from "../../src/proxy/proxy-options.ts";
 import { arrayAt, isObject, objectAt, stringAt } from "../../src/sources/json.ts";
 import { needsRoot } from "../support/pod-mesh.ts";
 import { issueTestCertificate } from "../support/test-certificate.ts";
@@ -136,4 +138,37 @@ test("a family that Envoy does not listen on is refused", { skip: needsRoot() },
     ].join("\n"),
   );
   assert.match(rules, /^open\n[\s\S]*refused\n[\s\S]*closed\n$/);
+});
+
+/** Stands in for Envoy's admin: the first count is of an open connection, later ones are 0. */
+const ADMIN = `
+let asked = 0;
+require("http").createServer((request, answer) => {
+  if (request.method === "POST") return answer.end("OK");
+  const open = asked++ === 0 ? 2 : 0;
+  answer.end(
+    "listener.0.0.0.0_15006.downstream_cx_active: " + open +
+    "\\nlistener.0.0.0.0_15021.downstream_cx_active: 3\\nlistener.admin.downstream_cx_active: 1\\n");
+  console.log("asked", asked, request.url.includes("downstream_cx_active"));
+}).listen(15000, "127.0.0.1");`;
+
+test("EXIT_ON_ZERO_ACTIVE_CONNECTIONS waits until no connection is left", {
+  skip: needsRoot(),
+}, async () => {
+  const config = {
+    ...standardDefaults.mesh.defaultConfig,
+    proxyMetadata: { MINIMUM_DRAIN_DURATION: "0s" },
+  };
+  const [shell = "", ...args] = exitOnZeroCommand(config);
+  const command = [shell, ...args].map(each => `'${each.replaceAll("'", "'\\''")}'`).join(" ");
+  const printed = await inNamespace(
+    [
+      `${process.execPath} -e '${ADMIN}' &`,
+      "server=$!",
+      "until curl -s -X POST -o /dev/null 127.0.0.1:15000/; do sleep 0.1; done",
+      command,
+      "kill $server",
+    ].join("\n"),
+  );
+  assert.equal(printed, "asked 1 true\nasked 2 true\n");
 });
