@@ -1,0 +1,202 @@
+/** An installation from its first command to its last, on a cluster of its own. */
+import assert from "node:assert/strict";
+import { execFile } from "node:child_process";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { after, describe, test } from "node:test";
+import {
+  type KubeCluster,
+  needsKubernetes,
+  ownKubeCluster,
+  type Ran,
+} from "../support/kube-cluster.ts";
+
+const skip = needsKubernetes();
+const main = join(import.meta.dirname, "../../src/bin/main.ts");
+const TIMEOUT_MS = 300_000;
+const TICKS = `✔ Istio core installed
+✔ Istiod installed
+✔ Egress gateways installed
+✔ Ingress gateways installed
+✔ Installation complete
+Making this installation the default for injection and validation.
+
+Thank you for installing Lateen 0.1.
+`;
+
+function lateen(cluster: KubeCluster, ...args: readonly string[]): Promise<Ran> {
+  return new Promise(done => {
+    const settings = { timeout: TIMEOUT_MS, maxBuffer: 16 << 20 };
+    const all = [main, ...args, "--kubeconfig", cluster.kubeconfig];
+    const child = execFile(process.execPath, all, settings, (error, stdout, stderr) => {
+      const code = typeof error?.code === "number" ? error.code : error === null ? 0 : -1;
+      done({ code, stdout, stderr });
+    });
+    child.stdin?.end();
+  });
+}
+
+/** Everything that an installation could leave, but for Kubernetes' own. */
+async function leftovers(cluster: KubeCluster): Promise<string[]> {
+  const kinds =
+    "crd,clusterrole,clusterrolebinding,mutatingwebhookconfiguration,validatingwebhookconfiguration," +
+    "serviceaccount,role,rolebinding,configmap,service,deployment,pod,pdb,hpa,endpointslice";
+  const list = await cluster.must(["get", kinds, "-A", "-o", "name"]);
+  return list.split("\n").filter(line => line.includes("istio"));
+}
+
+describe("an installation", { skip, timeout: 900_000 }, () => {
+  let cluster: KubeCluster;
+  const folder = mkdtempSync(join(tmpdir(), "lateen-install-"));
+  after(() => rmSync(folder, { recursive: true, force: true }));
+
+  test("before it there is nothing, and the cluster is fit for it", async () => {
+    cluster = await ownKubeCluster({ suffix: "-install" });
+    const checked = await lateen(cluster, "x", "precheck");
+    assert.equal(checked.stderr, "");
+    assert.match(checked.stdout, /^✔ No issues found/);
+    const verified = await lateen(cluster, "verify-install");
+    assert.equal(verified.code, 1);
+    assert.match(verified.stderr, /no installation of Lateen was found/);
+  });
+
+  test("a dry run changes nothing; without -y nothing happens that nobody said yes to", async () => {
+    const tried = await lateen(cluster, "install", "--set", "profile=demo", "--dry-run");
+    assert.equal(tried.code, 0, tried.stderr);
+    assert.match(tried.stdout, /Installation complete \(dry run: nothing was changed\)/);
+    const unasked = await lateen(cluster, "install", "--set", "profile=demo");
+    assert.equal(unasked.code, 1);
+    assert.match(unasked.stdout, /Lateen 0\.1\.0 demo profile with .*Proceed\? \(y\/N\) Cancelled/);
+    assert.deepEqual(await leftovers(cluster), []);
+  });
+
+  test("profile demo: the ticks, and every pod is ready", async () => {
+    const installed = await lateen(cluster, "install", "--set", "profile=demo", "-y");
+    assert.equal(installed.code, 0, installed.stderr);
+    assert.equal(installed.stdout, TICKS);
+    const pods = await cluster.must(["get", "pods", "-n", "istio-system", "--no-headers"]);
+    const rows = pods.trimEnd().split("\n");
+    assert.equal(rows.length, 3);
+    for (const row of rows)
+      assert.match(row, /^(istiod|istio-(in|e)gressgateway)-\S+ +1\/1 +Running/);
+    const service = await cluster.must([
+      "get",
+      "svc",
+      "-n",
+      "istio-system",
+      "istio-ingressgateway",
+    ]);
+    assert.match(
+      service,
+      /LoadBalancer .* 15021:\d+\/TCP,80:\d+\/TCP,443:\d+\/TCP,31400:\d+\/TCP,15443/,
+    );
+  });
+
+  test("the dumped profile, applied and verified, is what is there already", async () => {
+    const file = join(folder, "istio-demo.yaml");
+    const { stdout } = await lateenAlone("profile", "dump", "demo");
+    writeFileSync(file, stdout);
+    const applied = await lateen(cluster, "apply", "-f", file, "-y");
+    assert.equal(applied.stdout, TICKS);
+    assert.equal(applied.stderr, "");
+    const verified = await lateen(cluster, "verify-install", "-f", file);
+    assert.equal(verified.code, 0, verified.stderr);
+    assert.match(verified.stdout, /\n✔ Istio is installed and verified successfully\n$/);
+    assert.match(verified.stdout, /✔ Deployment: istiod\.istio-system checked successfully/);
+    assert.match(verified.stdout, /Checked 15 custom resource definitions\nChecked 3 Istio Deploy/);
+  });
+
+  test("pods of a labelled namespace are injected, and reached through their sidecars", async t => {
+    const namespace = await cluster.namespace(t, { "istio-injection": "enabled" });
+    const image = "--image=ikubernetes/demoapp:v1.0";
+    await namespace.kubectl("create", "deployment", "demoapp", image, "--replicas=3");
+    await namespace.kubectl("create", "service", "clusterip", "demoapp", "--tcp=8080:80");
+    await namespace.readyPods("app=demoapp", 3);
+    const pods = await namespace.kubectl("get", "pods", "--no-headers");
+    for (const row of pods.trimEnd().split("\n")) assert.match(row, / 2\/2 +Running /);
+    const client = await namespace.client();
+    assert.match(await namespace.curl(client, "demoapp:8080"), /ClientIP: 127\.0\.0\.6, /);
+    const wrong = await cluster.kubectl(["apply", "-f", "-"], { input: HTTPS_WITHOUT_TLS });
+    assert.notEqual(wrong.code, 0);
+    assert.match(wrong.stderr, /spec\.servers\[0\]\.tls: is required for protocol HTTPS/);
+  });
+
+  test("what a person changed is not overwritten but on purpose", async () => {
+    const patch = JSON.stringify({ spec: { type: "NodePort" } });
+    const system = ["-n", "istio-system"];
+    await cluster.must([
+      ...["patch", "svc", "istio-ingressgateway", ...system, "-p", patch],
+      ...["--field-manager", "kubectl-edit"],
+    ]);
+    const refused = await lateen(cluster, "install", "--set", "profile=demo", "-y");
+    assert.equal(refused.code, 1);
+    assert.match(refused.stderr, /Service:istio-system:istio-ingressgateway: somebody else/);
+    assert.match(refused.stderr, /\.spec\.type \(.*kubectl-edit.*--force/s);
+    const forced = await lateen(cluster, "install", "--set", "profile=demo", "-y", "--force");
+    assert.equal(forced.code, 0, forced.stderr);
+  });
+
+  test("what the new settings no longer have is pruned", async () => {
+    const minimal = await lateen(cluster, "install", "--set", "profile=minimal", "-y");
+    assert.equal(minimal.code, 0, minimal.stderr);
+    assert.match(minimal.stderr, /Pruned object Deployment:istio-system:istio-ingressgateway\./);
+    const deployments = await cluster.must(["get", "deploy", "-n", "istio-system", "-o", "name"]);
+    assert.equal(deployments, "deployment.apps/istiod\n");
+  });
+
+  test("a canary beside it comes, serves its own namespaces, and goes", async t => {
+    const flags = ["--set", "profile=minimal", "--revision", "canary", "-y"];
+    const canary = await lateen(cluster, "install", ...flags);
+    assert.equal(canary.code, 0, canary.stderr);
+    assert.doesNotMatch(canary.stdout, /the default for injection/);
+    const namespace = await cluster.namespace(t, { "istio.io/rev": "canary" });
+    await namespace.client();
+    const path = "jsonpath={.metadata.annotations.istio\\.io/rev}";
+    assert.equal(await namespace.kubectl("get", "pod", "client", "-o", path), "canary");
+    const gone = await lateen(cluster, "uninstall", "--revision", "canary", "-y");
+    assert.equal(gone.code, 0, gone.stderr);
+    const verified = await lateen(cluster, "verify-install");
+    assert.equal(verified.code, 0, verified.stderr);
+    assert.ok((await leftovers(cluster)).every(name => !name.includes("canary")));
+  });
+
+  test("what never becomes ready is said with its reason", async () => {
+    const flags = ["--set", "profile=minimal", "--set", "tag=none", "--readiness-timeout", "4s"];
+    const failed = await lateen(cluster, "install", ...flags, "-y");
+    assert.equal(failed.code, 1);
+    assert.match(failed.stderr, /✘ Istiod encountered an error: not ready after 4 s/);
+    assert.match(failed.stderr, /container discovery: (ErrImagePull|ImagePullBackOff)/);
+  });
+
+  test("after it nothing is left", async () => {
+    const unsaid = await lateen(cluster, "uninstall");
+    assert.match(unsaid.stderr, /either --purge or --revision/);
+    const removed = await lateen(cluster, "x", "uninstall", "-y", "--purge");
+    assert.equal(removed.code, 0, removed.stderr);
+    assert.match(removed.stdout, / {2}Removed Deployment:istio-system:istiod\.\n/);
+    assert.match(removed.stdout, /✔ Uninstall complete\n$/);
+    await cluster.must(["delete", "namespace", "istio-system"], { timeoutMs: TIMEOUT_MS });
+    assert.deepEqual(await leftovers(cluster), []);
+  });
+});
+
+/** Without a cluster. */
+function lateenAlone(...args: readonly string[]): Promise<Ran> {
+  return new Promise(done => {
+    execFile(process.execPath, [main, ...args], (error, stdout, stderr) => {
+      done({ code: error === null ? 0 : 1, stdout, stderr });
+    });
+  });
+}
+
+const HTTPS_WITHOUT_TLS = `
+apiVersion: networking.istio.io/v1
+kind: Gateway
+metadata: {name: wrong, namespace: default}
+spec:
+  selector: {app: none}
+  servers:
+  - port: {number: 443, name: https, protocol: HTTPS}
+    hosts: ["*"]
+`;
