@@ -1,6 +1,6 @@
 /** The demo's own mesh: brought up in this process, and taken away with all that it kept. */
 import { spawn } from "node:child_process";
-import { existsSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { endAtOnce } from "../../packages/lateen/src/bin/end-at-once.ts";
 import { openLocalMesh } from "../../packages/lateen/src/bin/local-mesh.ts";
@@ -20,7 +20,8 @@ import type { Screen } from "./screen.ts";
 
 export const root: string = join(import.meta.dirname, "../..");
 export const program: string = join(root, "bin/lateen");
-const VERSION = "demo";
+const packageFile = join(root, "packages/lateen/package.json");
+const { version } = JSON.parse(readFileSync(packageFile, "utf8")) as { version: string };
 
 /** Thrown where the demo goes no further because somebody pressed Ctrl-C. */
 export class Interrupted extends Error {}
@@ -71,7 +72,7 @@ export class DemoMesh {
     await this.#takeHome();
     const mesh = await startMesh({
       home: this.#home,
-      version: VERSION,
+      version,
       envoy,
       apiPort: 0,
       installPackages: true,

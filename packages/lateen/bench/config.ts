@@ -45,7 +45,8 @@ async function openStoreConfig(size: LoadSize, directory: string): Promise<Confi
   const patch = async (path: string, body: JsonObject): Promise<void> => {
     const response = await fetch(`${url}${path}`, {
       method: "PATCH",
-      headers: { "content-type": "application/merge-patch+json" },
+      // Between two changes the server may close an idle connection just as it is used again.
+      headers: { "content-type": "application/merge-patch+json", connection: "close" },
       body: JSON.stringify(body),
     });
     const text = await response.text();

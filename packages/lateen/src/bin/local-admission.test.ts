@@ -117,9 +117,26 @@ test("what a Deployment asks for in vain is named, when applied and in its statu
   assert.equal(condition(store, deploymentKind), undefined);
 });
 
+test("a container that names no program is named: images are not run here", () => {
+  const containers = [
+    { name: "web", image: "nginx" },
+    { name: "istio-proxy", image: "auto" },
+  ];
+  const template = { metadata: { labels: { app: "a" } }, spec: { containers } };
+  const spec = { selector: { matchLabels: { app: "a" } }, template };
+  const [warning = "", ...others] = create(localStore(), deploymentKind, spec);
+  assert.match(
+    warning,
+    /^spec\.template\.spec\.containers\[0\]\.command: is required in a local mesh/,
+  );
+  assert.deepEqual(others, []);
+});
+
 test("a pod is looked at when it is created by a person, not when its Deployment did", () => {
   const store = localStore();
-  const [warning = ""] = create(store, podKind, { containers: [{ name: "c", tty: true }] });
+  const [warning = ""] = create(store, podKind, {
+    containers: [{ name: "c", command: ["x"], tty: true }],
+  });
   assert.match(warning, /^spec\.containers\[0\]\.tty: tty is accepted but not carried out/);
   assert.equal(condition(store, podKind), warning);
   const patched = store.modify(

@@ -119,7 +119,7 @@ class LocalMesh implements MeshAccess {
 
   async exec(pod: PodRef, io: Parameters<MeshAccess["exec"]>[1]): Promise<number> {
     const { file, args, env } = must(
-      await execCommand(this.#home.runtimeDir, pod, io.container, io.command),
+      await execCommand(this.#home.runtimeDir, pod, io.container, io.command, io.tty),
     );
     // Ctrl-C is for the program: this process ends with it, not before.
     process.on("SIGINT", () => {});
@@ -140,25 +140,30 @@ class LocalMesh implements MeshAccess {
     const chosen = found.findLast(each => each.container === wanted);
     if (chosen === undefined) {
       if (names.length === 0) {
-        throw new UserError(
-          `nothing has run in pod ${pod.name} yet`,
-          `its status says why: lateen get pod ${pod.name} -n ${pod.namespace} -o yaml`,
-        );
+        throw new UserError(`nothing has run in pod ${pod.name} yet`, whyNot(pod));
       }
       throw new UserError(
         `pod ${pod.name} has no container ${wanted ?? ""}`,
         `containers: ${names.join(", ")}`,
       );
     }
-    const lines = must(
-      readLogs(chosen.directory, {
-        follow: options.follow,
-        previous: options.previous,
-        ...(options.tail === undefined ? {} : { tail: options.tail }),
-      }),
-    );
-    for await (const chunk of lines) out.write(chunk.toString("utf8"));
+    const lines = readLogs(chosen.directory, {
+      follow: options.follow,
+      previous: options.previous,
+      ...(options.tail === undefined ? {} : { tail: options.tail }),
+    });
+    if (!lines.ok && options.previous !== true) {
+      throw new UserError(
+        `container ${chosen.container} of pod ${pod.name} has not run yet`,
+        whyNot(pod),
+      );
+    }
+    for await (const chunk of must(lines)) out.write(chunk.toString("utf8"));
   }
+}
+
+function whyNot({ name, namespace }: PodRef): string {
+  return `its status says why: lateen get pod ${name} -n ${namespace} -o yaml`;
 }
 
 function must<T>(result: Result<T>): T {

@@ -32,6 +32,7 @@ function usage(path: readonly Command[]): string {
     words.push(positional.required ? `<${name}>` : `[${name}]`);
   }
   words.push("[flags]");
+  if (command?.passThrough === true) words.push("-- COMMAND [args...]");
   return words.join(" ");
 }
 

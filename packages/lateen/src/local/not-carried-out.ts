@@ -18,6 +18,14 @@ export interface LocalRule {
   readonly effect?: string;
 }
 
+const PROXY = "istio-proxy";
+
+/** Where pods' containers are, by kind. */
+const CONTAINERS: Readonly<Record<string, readonly string[]>> = {
+  Pod: ["spec.containers[]", "spec.initContainers[]"],
+  Deployment: ["spec.template.spec.containers[]", "spec.template.spec.initContainers[]"],
+};
+
 const SCHEDULING = "it has no effect; nodeSelector chooses the node";
 
 /** What has no effect in each container; of an init container the same. */
@@ -140,6 +148,24 @@ export const LOCAL_RULES: Readonly<Record<string, readonly LocalRule[]>> = {
 
 /** One warning a rule, about the first place where it applies. */
 export function notCarriedOut(kind: string, object: JsonObject): Diagnostic[] {
+  return [...withoutProgram(kind, object), ...fieldsInVain(kind, object)];
+}
+
+/** A container that Kubernetes would run by its image alone. What the injector completes is none. */
+function withoutProgram(kind: string, object: JsonObject): Diagnostic[] {
+  return (CONTAINERS[kind] ?? []).flatMap(path =>
+    find(object, path.split("."), "").flatMap(([place, container]) => {
+      if (!isObject(container) || asks(container["command"])) return [];
+      if (container["name"] === PROXY) return [];
+      const message =
+        "is required in a local mesh, where images are not run: name the program, e.g. [sleep, infinity]; " +
+        "the container does not start";
+      return [{ severity: "warning", path: `${place}.command`, message, reason: "NotCarriedOut" }];
+    }),
+  );
+}
+
+function fieldsInVain(kind: string, object: JsonObject): Diagnostic[] {
   return (LOCAL_RULES[kind] ?? []).flatMap(rule => {
     const [first, ...more] = placesOf(rule, object);
     if (first === undefined) return [];

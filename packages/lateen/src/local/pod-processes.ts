@@ -5,6 +5,7 @@ import { userOf } from "./container-user.ts";
 import { pause } from "./pause.ts";
 import { childOf, isAlive, pidInside } from "./proc.ts";
 import { type RecordedProcess, readRecord, recordPath } from "./process-record.ts";
+import { quote } from "./quote.ts";
 
 /** What a shell would need to run something in a container. */
 export interface ExecCommand {
@@ -19,14 +20,16 @@ const START_MS = 1000;
 
 /**
  * The command that runs `argv` in a container of a pod of the mesh with this state folder, with the
- * container's environment, user and working directory. Any process of root may start it; with its own
- * terminal as standard input and output the program has that terminal.
+ * container's environment, user and working directory. Any process of root may start it. With `tty`,
+ * and a terminal as standard input, the program has a terminal of the pod's own: shells know the
+ * process groups of none but their own PID namespace.
  */
 export async function execCommand(
   stateDir: string,
   pod: { readonly namespace: string; readonly name: string },
   container: string | undefined,
   argv: readonly string[],
+  tty = false,
 ): Promise<Result<ExecCommand>> {
   const found = findContainer(stateDir, pod, container);
   if (!found.ok) return found;
@@ -35,14 +38,22 @@ export async function execCommand(
   const enter = 'cd -P "/proc/$1/cwd" 2>/dev/null; unset OLDPWD; shift; exec "$@"';
   const run = ["sh", "-c", enter, "exec"];
   const command = {
-    argv: [...run, String(pidInside(pid)), ...argv],
-    env,
+    argv: [...run, String(pidInside(pid)), ...(tty ? onTerminal(argv) : argv)],
+    env: tty ? { TERM: "xterm", ...env } : env,
     workingDir: "/",
     user: userOf(pid),
   };
   const entering = enterCommand(pid, command, "attached");
   const [file = "", ...args] = entering.argv;
   return { ok: true, value: { file, args, env: entering.env }, diagnostics: [] };
+}
+
+/** util-linux' script(1) opens the terminal, passes bytes and window sizes on, and the exit code back. */
+function onTerminal(argv: readonly string[]): string[] {
+  const open =
+    'if [ -t 0 ] && command -v script >/dev/null; then SHELL=/bin/sh exec script -qec "$1" /dev/null; fi; ' +
+    'shift; exec "$@"';
+  return ["sh", "-c", open, "exec", `exec ${argv.map(quote).join(" ")}`, ...argv];
 }
 
 /** On record is the shell that waits for the program. A pod that has just started has none yet. */

@@ -79,7 +79,9 @@ export class WorkQueue {
       this.#failures.set(key, failures);
       const text = error instanceof Error ? error.message : String(error);
       const { name, log } = this.#options;
-      log.warn("will be tried again", { controller: name, key, failures, error: text });
+      // Once is everyday: somebody else was faster. What stays wrong comes here again.
+      const level = failures === 1 ? "debug" : "warn";
+      log[level]("will be tried again", { controller: name, key, failures, error: text });
       this.addLater(key, Math.min(MAX_RETRY_MS, FIRST_RETRY_MS * 2 ** Math.min(failures - 1, 10)));
     }
   }

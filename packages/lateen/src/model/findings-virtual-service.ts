@@ -88,10 +88,17 @@ function hostFindings(
       const message = `${older.namespace}/${older.name} is older and has the routes of ${host}`;
       return [warning(path, "ConflictingMeshGatewayVirtualServiceHosts", message)];
     }
-    if (served === undefined || served.some(each => hostsOverlap(each, host))) return [];
+    if (served === undefined || isServed(served, host)) return [];
+    // Beside the mesh, one host of the gateway's is enough: the others are for the sidecars.
+    const forMesh = row.gateways.includes(MESH_GATEWAY);
+    if (forMesh && row.hosts.some(other => isServed(served, other))) return [];
     const message = `no server of its gateways takes ${host}`;
     return [warning(path, "VirtualServiceHostNotFoundInGateway", message)];
   });
+}
+
+function isServed(served: readonly string[], host: string): boolean {
+  return served.some(each => hostsOverlap(each, host));
 }
 
 function olderOwner(

@@ -96,6 +96,14 @@ test("a host that no server of the gateway takes", () => {
   assert.deepEqual(found(made, "VirtualService/shop/v"), [
     "spec.hosts[1] VirtualServiceHostNotFoundInGateway: no server of its gateways takes a.other",
   ]);
+  const both = (hosts: readonly string[]) =>
+    virtualService({ at: "shop/v" }, { hosts, gateways: ["g", "mesh"], http });
+  made.set(made.inputs.virtualServices, both(["a.example", "x"]));
+  assert.deepEqual(found(made, "VirtualService/shop/v"), []);
+  made.set(made.inputs.virtualServices, both(["x"]));
+  assert.deepEqual(found(made, "VirtualService/shop/v"), [
+    "spec.hosts[0] VirtualServiceHostNotFoundInGateway: no server of its gateways takes x.shop.svc.cluster.local",
+  ]);
 });
 
 test("a DestinationRule for a host that nobody has", () => {

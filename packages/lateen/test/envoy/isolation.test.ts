@@ -10,6 +10,7 @@ import { podKind } from "../../src/api/pod/kind.ts";
 import { runCommand } from "../../src/local/command.ts";
 import { RunningPod } from "../../src/local/pod.ts";
 import { execCommand } from "../../src/local/pod-processes.ts";
+import { quote } from "../../src/local/quote.ts";
 import { eventually } from "../support/envoy-process.ts";
 import { needsRoot, type PodMesh, startPodMesh } from "../support/pod-mesh.ts";
 
@@ -70,6 +71,21 @@ describe("root in a container", { skip }, () => {
       "cat /proc/[0-9]*/root/run/secrets/tokens/istio-token 2>/dev/null | sort -u | wc -l";
     assert.match(await shell("reader", tokens), /^1\nexit 0$/, "only its own");
     assert.equal(pod.ending, false);
+  });
+
+  test("exec -t gives a shell a terminal of the pod's, with jobs and its exit code", async () => {
+    await run("terminal", sleeper);
+    const pod = { namespace: "default", name: "terminal" };
+    const argv = ["sh", "-i", "-c", "test -t 0 && tty && set -m && (exit 7)"];
+    const found = await execCommand(mesh.context.stateDir, pod, undefined, argv, true);
+    assert.ok(found.ok, JSON.stringify(found.diagnostics));
+    const { file, args, env } = found.value;
+    // The terminal from which it is called.
+    const line = [file, ...args].map(quote).join(" ");
+    const { stdout, code } = await runCommand("script", ["-qec", line, "/dev/null"], { env });
+    assert.match(stdout, /\/dev\/pts\/0/);
+    assert.doesNotMatch(stdout, /tty process group|job control/);
+    assert.equal(code, 7, stdout);
   });
 
   test("a volume over a folder above uncovers nothing", async () => {

@@ -8,7 +8,7 @@ _lateen() {
   local IFS=$'\\n'
   COMPREPLY=($(compgen -W "$(lateen __complete "\${COMP_WORDS[@]:1:COMP_CWORD}" 2>/dev/null)" -- "\${COMP_WORDS[COMP_CWORD]}"))
 }
-complete -F _lateen lateen
+complete -o default -F _lateen lateen
 `;
 
 const ZSH = `#compdef lateen
