@@ -11,13 +11,13 @@ import { namespaceKind } from "../../api/namespace/kind.ts";
 import { secretKind } from "../../api/secret/kind.ts";
 import type { Clock } from "../../base/clock.ts";
 import type { Log } from "../../base/log.ts";
-import type { ApiClient, Resource } from "../client/api-client.ts";
+import type { ApiClient } from "../client/api-client.ts";
 import { Informer, type InformerOptions, type ObjectChange } from "../client/informer.ts";
 import { isObject, objectAt, stringAt } from "../json.ts";
 import type { ObjectSource, SourceChange, SourceSink } from "../source.ts";
 import { NamespaceView } from "./namespace-view.ts";
 import { trimObject } from "./trim.ts";
-import { UnreadKinds } from "./unread-kinds.ts";
+import { crdResource, UnreadKinds } from "./unread-kinds.ts";
 
 export interface KubeSourceOptions {
   readonly name: string;
@@ -40,12 +40,6 @@ const MESH_GROUPS: ReadonlySet<string> = new Set([
   "gateway.networking.k8s.io",
 ]);
 
-const CRDS: Resource = {
-  group: "apiextensions.k8s.io",
-  versions: ["v1"],
-  plural: "customresourcedefinitions",
-  namespaced: false,
-};
 /**
  * Only those that could hold a certificate for a gateway; what is in others never gets here. A
  * control plane without the right to list Secrets runs, without them.
@@ -97,7 +91,7 @@ export class KubeSource implements ObjectSource {
       onChanges: changes => this.#onNamespaces(changes),
     });
     this.#crds = this.#informer({
-      resource: CRDS,
+      resource: crdResource,
       form: "metadata",
       onChanges: changes => this.#onCrds(changes),
     });

@@ -2,11 +2,13 @@
  * Objects of the mesh's API groups that we have no schema for: they are not read, but counted, so
  * that nobody has to wonder whether they have an effect.
  */
+
+import type { JsonObject } from "../../api/kind.ts";
 import type { Clock } from "../../base/clock.ts";
 import type { Log } from "../../base/log.ts";
-import type { ApiClient } from "../client/api-client.ts";
+import type { ApiClient, Resource } from "../client/api-client.ts";
 import { Informer } from "../client/informer.ts";
-import { objectAt, stringAt } from "../json.ts";
+import { arrayAt, isObject, objectAt, stringAt } from "../json.ts";
 
 export interface UnreadKindsOptions {
   readonly client: ApiClient;
@@ -15,6 +17,13 @@ export interface UnreadKindsOptions {
   readonly random: () => number;
   readonly log: Log;
 }
+
+export const crdResource: Resource = {
+  group: "apiextensions.k8s.io",
+  versions: ["v1"],
+  plural: "customresourcedefinitions",
+  namespaced: false,
+};
 
 const RETRY_MS = 5_000;
 /** The API server's groups grow with what anybody installs. */
@@ -60,17 +69,16 @@ export class UnreadKinds {
     const { client, clock } = this.#options;
     const dot = name.indexOf(".");
     const [plural, group] = [name.slice(0, dot), name.slice(dot + 1)];
-    const answer = await client.send("GET", `/apis/${encodeURIComponent(group)}`);
+    const answer = await client.get(crdResource, "", name);
     if (this.#stopped || !this.#informers.has(name)) return;
-    const version = answer.ok
-      ? stringAt(objectAt(answer.value, "preferredVersion"), "version")
-      : "";
+    const version = answer.ok ? servedVersion(answer.value) : "";
     if (version === "") {
       clock.after(RETRY_MS, () => {
         if (!this.#stopped && this.#informers.get(name) === undefined) void this.#begin(name);
       });
       return;
     }
+    if (this.#informers.get(name) !== undefined) return;
     const informer = new Informer({
       ...this.#options,
       resource: { group, versions: [version], plural, namespaced: true },
@@ -81,4 +89,10 @@ export class UnreadKinds {
     this.#informers.set(name, informer);
     informer.start();
   }
+}
+
+/** Any version will do: only names are counted. */
+function servedVersion(crd: JsonObject): string {
+  const versions = arrayAt(objectAt(crd, "spec"), "versions").filter(isObject);
+  return stringAt(versions.find(each => each["served"] === true) ?? {}, "name");
 }
