@@ -30,7 +30,7 @@ export interface TokenReviewOptions {
 }
 
 const CACHE_MAX = 20_000;
-/** Streams live longer than this; a new one of a revoked token is refused at the latest by then. */
+/** Streams live longer than this; a new one of a revoked token is refused by then at the latest. */
 const GOOD_MS = 5 * 60_000;
 /** A client that tries again and again with a bad token costs the API server one question. */
 const BAD_MS = 10_000;

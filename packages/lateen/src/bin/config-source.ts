@@ -44,17 +44,27 @@ export interface GraphSourceOptions {
 
 /** gRPC's PERMISSION_DENIED. */
 const PERMISSION_DENIED = 7;
+/** The API server takes a deleted pod's token for good for some seconds yet (its own cache). */
+const GONE_MS = 60_000;
 const POD_IS_GONE: Refusal = { refused: "the pod is gone", code: PERMISSION_DENIED };
 
 export class GraphConfigSource implements ConfigSource {
   readonly #options: GraphSourceOptions;
   readonly #live = new Map<string, GraphConnection>();
   readonly #waiting: (() => void)[] = [];
+  /** Uids of pods that went a moment ago, with the time until which they are remembered. */
+  readonly #gonePods = new Map<string, number>();
   #ready = false;
   #count = 0;
 
   constructor(options: GraphSourceOptions) {
-    this.#options = options;
+    this.#options = {
+      ...options,
+      onPodGone: podUid => {
+        this.#rememberGone(podUid);
+        options.onPodGone?.(podUid);
+      },
+    };
   }
 
   get ready(): boolean {
@@ -89,7 +99,7 @@ export class GraphConfigSource implements ConfigSource {
   connect(node: Node, peer: Peer, form: "delta" | "sotw"): Connection | Refusal {
     const { mesh, connections } = this.#options;
     const row = proxyRow(node, { flavour: "upstream", vhds: form === "delta" });
-    const refusal = checkNodeClaims(node, peer, this.#podFacts(row));
+    const refusal = this.#gonePod(peer) ?? checkNodeClaims(node, peer, this.#podFacts(row));
     if (refusal !== undefined) return refusal;
     this.#count++;
     const id = `${node.id}#${this.#count}`;
@@ -112,6 +122,20 @@ export class GraphConfigSource implements ConfigSource {
       form,
     });
     return connection;
+  }
+
+  #rememberGone(podUid: string): void {
+    const now = this.#options.now();
+    for (const [uid, until] of this.#gonePods) {
+      if (until > now) break;
+      this.#gonePods.delete(uid);
+    }
+    this.#gonePods.set(podUid, now + GONE_MS);
+  }
+
+  #gonePod({ claims }: Peer): Refusal | undefined {
+    const until = this.#gonePods.get(claims["podUid"] ?? "");
+    return until !== undefined && until > this.#options.now() ? POD_IS_GONE : undefined;
   }
 
   #podFacts(row: ConnectedProxy): PodFacts | undefined {

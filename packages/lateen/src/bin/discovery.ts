@@ -2,14 +2,9 @@
 import { join } from "node:path";
 import type { Kind } from "../api/kind.ts";
 import { authenticate } from "../authn/authenticate.ts";
-import { createTokenVerifier, type TokenVerifier } from "../authn/token.ts";
-import { loadOrCreateTokenKey } from "../authn/token-key.ts";
-import { createTokenReviewer } from "../authn/token-review.ts";
 import type { Clock } from "../base/clock.ts";
 import type { Log } from "../base/log.ts";
-import type { SecretPort } from "../base/secret-port.ts";
 import type { Authority } from "../ca/authority.ts";
-import { loadOrCreateRoot } from "../ca/root.ts";
 import {
   createServerCertificate,
   type ServerCertificate,
@@ -37,7 +32,7 @@ import { createObjectStatus } from "../status/object-status.ts";
 import { createSecretCells } from "../xds/resources/secrets.ts";
 import { GraphConfigSource } from "./config-source.ts";
 import { type DebugViews, debugViews } from "./debug-views.ts";
-import { reviewToken, startLeaderWork, untilAnswered } from "./kube-cluster.ts";
+import { startLeaderWork, untilAnswered } from "./kube-cluster.ts";
 import { debugFromLoopback } from "./local-only.ts";
 import {
   defaultMesh,
@@ -49,8 +44,8 @@ import {
 } from "./mesh-config-input.ts";
 import { createMeshGraph, inputBindings, type MeshGraph } from "./mesh-graph.ts";
 import { releaseMemory } from "./release-memory.ts";
-import { secretPort } from "./secret-port.ts";
 import { createSubscriptions } from "./subscriptions.ts";
+import { noTokens, openTrust } from "./trust.ts";
 import { startWebhooks } from "./webhooks.ts";
 
 export interface Endpoint {
@@ -151,12 +146,18 @@ export async function startDiscovery(options: DiscoveryOptions): Promise<Running
     graph.commit({ source: "ca" }, writer => writer.set(identity.bundles, trustDomain, bundle));
   }
 
+  const meshBase = { base, trustDomain: trust && trustDomain, place };
+  const bindings = [...inputBindings(inputs), meshConfigBinding(inputs.mesh, meshBase)];
+  const kinds = bindings.map(binding => binding.kind);
+  const objects = objectSource(options, client, kinds, place);
+
   const connections = new ConnectionTable(() => clock.now());
   const views: DebugViews = debugViews(mesh);
   const metrics = new ControlPlaneMetrics(options.version, {
     ...views.counts,
     connected: () => connections.size,
     revision: () => graph.revision,
+    ...(objects instanceof KubeSource ? { unread: () => objects.unread() } : {}),
   });
   graph.onCommit(() => metrics.observeCommit());
   const source = new GraphConfigSource({
@@ -169,10 +170,6 @@ export async function startDiscovery(options: DiscoveryOptions): Promise<Running
     now: () => clock.now(),
     onPodGone: podUid => trust?.tokens.forgetPod?.(podUid),
   });
-  const meshBase = { base, trustDomain: trust && trustDomain, place };
-  const bindings = [...inputBindings(inputs), meshConfigBinding(inputs.mesh, meshBase)];
-  const kinds = bindings.map(binding => binding.kind);
-  const objects = objectSource(options, client, kinds, place);
   if (cluster !== undefined) status.setLeader(false);
   const writer = new InputWriter({
     graph,
@@ -323,11 +320,6 @@ function lastGood(options: DiscoveryOptions): { lastGood?: LastGood } {
   return { lastGood: new StoredLastGood(database.value, options.log.scope("store")) };
 }
 
-interface Trust {
-  readonly authority: Authority;
-  readonly tokens: TokenVerifier;
-}
-
 /** What holds until the source has told of the mesh configuration. */
 function firstMesh(
   { source, clock, log }: DiscoveryOptions,
@@ -342,43 +334,6 @@ function firstMesh(
     startingMesh(client, base, kept, place),
   );
 }
-
-async function openTrust(
-  options: DiscoveryOptions,
-  client: ApiClient,
-  trustDomain: string,
-): Promise<Trust> {
-  const { clock, log, source } = options;
-  if (source.kind !== "kube") {
-    const port = secretPort(client, SYSTEM_NAMESPACE);
-    const authority = await openAuthority(port, trustDomain, clock);
-    const key = await loadOrCreateTokenKey(port);
-    if (!key.ok) throw new Error(`token key: ${key.diagnostics.map(d => d.message).join("; ")}`);
-    return { authority, tokens: createTokenVerifier(key.value, clock) };
-  }
-  const port = secretPort(client, source.systemNamespace);
-  const authority = await untilAnswered("CA", clock, log, () =>
-    openAuthority(port, trustDomain, clock),
-  );
-  const review = (token: string, audiences: readonly string[]) =>
-    reviewToken(client, token, audiences);
-  return { authority, tokens: createTokenReviewer({ review, clock }) };
-}
-
-async function openAuthority(
-  port: SecretPort,
-  trustDomain: string,
-  clock: Clock,
-): Promise<Authority> {
-  const authority = await loadOrCreateRoot(port, { trustDomain, now: clock.now() });
-  if (!authority.ok) throw new Error(`CA: ${authority.diagnostics.map(d => d.message).join("; ")}`);
-  return authority.value;
-}
-
-/** Files alone have no CA: whoever dials has no identity and gets no secrets. */
-const noTokens: TokenVerifier = {
-  verify: () => Promise.resolve({ ok: false, reason: "this control plane takes no tokens" }),
-};
 
 interface Listening {
   readonly plaintext: number | undefined;

@@ -10,6 +10,8 @@ export interface MetricSources {
   readonly virtualServices: () => number;
   readonly endpoints: () => number;
   readonly revision: () => number;
+  /** Objects of the mesh's API groups that nothing reads, by `plural.group`. */
+  readonly unread?: () => ReadonlyMap<string, number>;
 }
 
 export class ControlPlaneMetrics {
@@ -78,6 +80,8 @@ export class ControlPlaneMetrics {
     gauge("pilot_virt_services", "VirtualServices known", sources.virtualServices);
     gauge("lateen_endpoints", "Endpoints known", sources.endpoints);
     gauge("lateen_graph_revision", "Revision of the configuration graph", sources.revision);
+    const { unread } = sources;
+    if (unread !== undefined) unreadGauge(unread, registers);
     const info = new Gauge({
       name: "pilot_info",
       help: "Version of the control plane",
@@ -113,4 +117,17 @@ export class ControlPlaneMetrics {
   render(): Promise<string> {
     return this.#registry.metrics();
   }
+}
+
+function unreadGauge(unread: () => ReadonlyMap<string, number>, registers: Registry[]): void {
+  new Gauge({
+    name: "lateen_unread_objects",
+    help: "Objects of kinds that are not carried out, by the name of their CRD",
+    labelNames: ["crd"],
+    registers,
+    collect() {
+      this.reset();
+      for (const [crd, count] of unread()) this.set({ crd }, count);
+    },
+  });
 }

@@ -147,6 +147,7 @@ export function connectProxy(options: ProxyOptions): DeltaClient {
     // Whether the server is who it says is Envoy's matter, and tested with Envoy.
     rejectUnauthorized: false,
   });
+  void client.status.then(() => client.close());
   const id = `sidecar~${address}~${pod}.${namespace}~${namespace}.svc.cluster.local`;
   client.send({
     node: { id, metadata: { NAMESPACE: namespace, NAME: pod } },
