@@ -164,7 +164,7 @@ const REFUSED: readonly (readonly [string, string, string, RegExp])[] = [
 ];
 
 test("CRDs", { skip, timeout: 300_000 }, async t => {
-  const cluster = await ownKubeCluster("control-plane");
+  const cluster = await ownKubeCluster({ mode: "control-plane" });
   const items = customResourceDefinitions();
   const list = JSON.stringify({ apiVersion: "v1", kind: "List", items });
   await cluster.must(["apply", "--server-side", "-f", "-"], { input: list });

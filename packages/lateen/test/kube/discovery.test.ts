@@ -42,7 +42,7 @@ async function holder(cluster: KubeCluster): Promise<string> {
 }
 
 test("the control plane of a cluster", { skip, timeout: 300_000 }, async t => {
-  const cluster = await ownKubeCluster("control-plane");
+  const cluster = await ownKubeCluster({ mode: "control-plane" });
   await cluster.must(["create", "namespace", "istio-system"]);
   const items = customResourceDefinitions();
   const list = JSON.stringify({ apiVersion: "v1", kind: "List", items });

@@ -97,7 +97,7 @@ function isEqual(a: readonly string[], b: readonly string[]): boolean {
 }
 
 test("a cluster as a source", { skip, timeout: 600_000 }, async t => {
-  const cluster = await ownKubeCluster("control-plane");
+  const cluster = await ownKubeCluster({ mode: "control-plane" });
   const told = new Told(t, cluster);
   await told.synced();
 
