@@ -60,9 +60,11 @@ export class ControlPlaneProcess {
     });
     closeSync(output);
     this.#child = child;
-    child.on("error", error =>
-      log.error("the control plane did not start", { error: error.message }),
-    );
+    child.on("error", error => {
+      log.error("the control plane did not start", { error: error.message });
+      // What never ran does not end either.
+      if (child.pid === undefined) this.#onExit(null, null, startedAt);
+    });
     child.on("exit", (code, signal) => this.#onExit(code, signal, startedAt));
   }
 
