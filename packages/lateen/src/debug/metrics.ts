@@ -20,7 +20,6 @@ export class ControlPlaneMetrics {
   readonly #pushBytes: Counter<"type">;
   readonly #rejects: Counter<"type">;
   readonly #pushSize: Histogram<"type">;
-  readonly #convergence: Histogram;
   readonly #commits: Counter;
 
   constructor(version: string, sources: MetricSources) {
@@ -49,12 +48,6 @@ export class ControlPlaneMetrics {
       help: "Size of responses, by type",
       labelNames: ["type"],
       buckets: [1, 10_000, 1_000_000, 4_000_000, 10_000_000, 40_000_000],
-      registers,
-    });
-    this.#convergence = new Histogram({
-      name: "pilot_proxy_convergence_time",
-      help: "Seconds between a change and the acknowledgement of it by a proxy",
-      buckets: [0.01, 0.05, 0.1, 0.5, 1, 3, 5, 10, 20, 30],
       registers,
     });
     this.#commits = new Counter({
@@ -101,11 +94,6 @@ export class ControlPlaneMetrics {
     } else if (event.kind === "nacked") {
       this.#rejects.inc({ type });
     }
-  }
-
-  /** `seconds` since the change that a proxy has just acknowledged. */
-  observeConvergence(seconds: number): void {
-    this.#convergence.observe(seconds);
   }
 
   observeCommit(): void {
