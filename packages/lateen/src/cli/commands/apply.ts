@@ -115,7 +115,9 @@ async function applyOne(
     return;
   }
   if (live.status !== 200) throw apiError(live.body, live.status);
-  const patch = threeWayPatch(lastApplied(live.body), wanted, live.body);
+  const patch = threeWayPatch(lastApplied(live.body), wanted, live.body, {
+    defaulted: isBuiltIn(resource),
+  });
   if (patch === undefined) {
     ctx.stdout.write(`${displayName(resource, name)} unchanged\n`);
     return;
@@ -127,6 +129,10 @@ async function applyOne(
     contentType: "application/merge-patch+json",
   });
   report(ctx, answer, `${displayName(resource, name)} configured`);
+}
+
+function isBuiltIn({ group }: Resource): boolean {
+  return !group.includes(".") || group.endsWith(".k8s.io");
 }
 
 function report(ctx: CliContext, answer: ApiAnswer, text: string): void {

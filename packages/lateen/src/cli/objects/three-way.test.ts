@@ -1,6 +1,9 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { threeWayPatch } from "./three-way.ts";
+import { threeWayPatch as patchOf } from "./three-way.ts";
+
+const threeWayPatch = (last: unknown, wanted: unknown, live: unknown) =>
+  patchOf(last, wanted, live, { defaulted: true });
 
 test("what the file says is set, what only the last file said is removed, the rest stays", () => {
   const last = { spec: { a: 1, gone: true, keep: { x: 1 } } };
@@ -24,6 +27,13 @@ test("what the file no longer says inside a list item goes, too", () => {
   assert.deepEqual(threeWayPatch(last, wanted, last), wanted);
   const defaulted = { spec: { http: [{ route: ["x"], added: true }] } };
   assert.equal(threeWayPatch(wanted, wanted, defaulted), undefined);
+});
+
+test("what somebody added inside a list of an Istio object is taken away again", () => {
+  const wanted = { spec: { http: [{ route: ["x"] }] } };
+  const live = { spec: { http: [{ route: ["x"], timeout: "5s" }] } };
+  assert.deepEqual(patchOf(wanted, wanted, live, { defaulted: false }), wanted);
+  assert.equal(patchOf(wanted, wanted, wanted, { defaulted: false }), undefined);
 });
 
 test("a value of another type is a change: the server has to say what it thinks of it", () => {

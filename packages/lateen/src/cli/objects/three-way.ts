@@ -8,26 +8,40 @@ export const LAST_APPLIED = "kubectl.kubernetes.io/last-applied-configuration";
 
 type Value = unknown;
 type Fields = Readonly<Record<string, Value>>;
+type Says = (wanted: Value, live: Value) => boolean;
 
-/** undefined: nothing to change. */
-export function threeWayPatch(last: Value, wanted: Value, live: Value): Fields | undefined {
+/**
+ * undefined: nothing to change. `defaulted`: the server may have added defaults to the items of lists,
+ * as it does for Kubernetes' own kinds; else what somebody added there is taken away again.
+ */
+export function threeWayPatch(
+  last: Value,
+  wanted: Value,
+  live: Value,
+  { defaulted }: { readonly defaulted: boolean },
+): Fields | undefined {
   const patch = diff(
     isFields(last) ? last : {},
     isFields(wanted) ? wanted : {},
     isFields(live) ? live : {},
+    defaulted ? contains : isDeepStrictEqual,
   );
   return Object.keys(patch).length === 0 ? undefined : patch;
 }
 
-function diff(last: Fields, wanted: Fields, live: Fields): Fields {
+function diff(last: Fields, wanted: Fields, live: Fields, listSays: Says): Fields {
   const patch: Record<string, Value> = {};
   for (const [key, value] of Object.entries(wanted)) {
     const present = live[key];
     const before = last[key];
     if (isFields(value) && isFields(present)) {
-      const inner = diff(isFields(before) ? before : {}, value, present);
+      const inner = diff(isFields(before) ? before : {}, value, present, listSays);
       if (Object.keys(inner).length > 0) patch[key] = inner;
-    } else if (!contains(value, present) || !isWhatItWas(before, value)) {
+    } else if (Array.isArray(value)) {
+      // A merge patch replaces whole lists: what the file no longer says inside one goes only so.
+      const asBefore = before === undefined || isDeepStrictEqual(before, value);
+      if (!asBefore || !listSays(value, present)) patch[key] = value;
+    } else if (!contains(value, present)) {
       patch[key] = value;
     }
   }
@@ -55,11 +69,6 @@ function contains(wanted: Value, live: Value): boolean {
     );
   }
   return Object.is(wanted, live) || (wanted === null && live === undefined);
-}
-
-/** A merge patch replaces whole lists: what the file no longer says inside one goes only so. */
-function isWhatItWas(before: Value, wanted: Value): boolean {
-  return !Array.isArray(wanted) || before === undefined || isDeepStrictEqual(before, wanted);
 }
 
 function isFields(value: Value): value is Fields {
