@@ -220,9 +220,7 @@ export class ProtocolClient {
   #decodeSotw(bytes: Uint8Array): Received {
     const response = DiscoveryResponse.decode(bytes);
     const type = response.typeUrl ?? "";
-    const resources = (response.resources ?? []).map(any =>
-      Buffer.from(any.value ?? []).toString(),
-    );
+    const resources = (response.resources ?? []).map(any => textOf(any.value));
     const names = new Set(resources.map(resource => resource.split("@")[0] ?? ""));
     const had = isWholeType(type) ? [...this.#state(type).have.keys()] : [];
     const removed = had.filter(name => !names.has(name));
@@ -238,11 +236,22 @@ function decodeDelta(bytes: Uint8Array): Received {
     nonce: response.nonce ?? "",
     version: response.systemVersionInfo ?? "",
     resources: (response.resources ?? []).map(({ name, version, resource }) => {
-      const body = Buffer.from(resource?.value ?? []).toString();
-      if (resource !== undefined && !body.startsWith(`${name}@${version}`))
-        throw new Error(`${name}@${version} has ${body}`);
+      const body = resource?.value ?? new Uint8Array();
+      if (!isMessage(body) && !textOf(body).startsWith(`${name}@${version}`))
+        throw new Error(`${name}@${version} has ${textOf(body)}`);
       return `${name}@${version}`;
     }),
     removed: [...(response.removedResources ?? [])],
   };
+}
+
+/** Real messages begin with the tag of a low field; what a fake source sends is text. */
+function isMessage(body: Uint8Array): boolean {
+  return (body[0] ?? 0) < 0x20;
+}
+
+/** What a fake source's body says, or the name of a resource that has it as its first field. */
+function textOf(body: Uint8Array = new Uint8Array()): string {
+  const from = isMessage(body) ? body.subarray(2, 2 + (body[1] ?? 0)) : body;
+  return Buffer.from(from).toString();
 }
