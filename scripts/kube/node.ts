@@ -82,7 +82,7 @@ function ctr(plan: ClusterPlan, args: readonly string[], timeoutMs = 20_000) {
 }
 
 /** Whether an object's status has a condition Ready that is true. */
-function isReady(object: JsonObject): boolean {
+export function isReady(object: JsonObject): boolean {
   const conditions = arrayAt(objectAt(object, "status"), "conditions").filter(isObject);
   return conditions.some(each => each["type"] === "Ready" && each["status"] === "True");
 }
