@@ -4,7 +4,7 @@ import { podKind } from "../api/pod/kind.ts";
 import type { Diagnostic, Result } from "../base/diagnostic.ts";
 import { templatesOf } from "../proxy/inject-pod.ts";
 import { PROXY_CONTAINER, type Workload } from "../proxy/sidecar-container.ts";
-import { arrayAt, isObject, objectAt, stringAt, withKey } from "../sources/json.ts";
+import { arrayAt, isObject, objectAt, stringAt, withKey, withoutKey } from "../sources/json.ts";
 import { strategicPatch } from "../sources/kube-api/strategic-patch.ts";
 import { readYamlValue } from "../sources/yaml.ts";
 import { BUILT_IN_TEMPLATES, type InjectorConfig } from "./config.ts";
@@ -94,7 +94,8 @@ export function applyOwnContainers(pod: JsonObject, before: JsonObject): Result<
         message: `command and args of ${name} are not used: the proxy is Envoy with its own`,
         reason: "Ignored",
       });
-    const overlay = image === undefined || image === "auto" ? rest : { ...rest, image };
+    const overlay =
+      image === undefined || image === "auto" ? withoutDefaultPull(rest) : { ...rest, image };
     const field = arrayAt(spec, "initContainers").some(item => nameOf(item) === name)
       ? "initContainers"
       : "containers";
@@ -105,6 +106,12 @@ export function applyOwnContainers(pod: JsonObject, before: JsonObject): Result<
     spec = objectAt(patched.value, "spec");
   }
   return { ok: true, value: withKey(pod, "spec", spec), diagnostics };
+}
+
+/** The API server has taken `auto` for an image without a tag, which is always to be pulled. */
+function withoutDefaultPull(container: JsonObject): JsonObject {
+  if (container["imagePullPolicy"] !== "Always") return container;
+  return withoutKey(container, "imagePullPolicy");
 }
 
 function nameOf(item: Json): string {

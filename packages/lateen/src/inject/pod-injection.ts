@@ -117,11 +117,19 @@ function inject(request: PodInjection, pod: Pod, reason: string): InjectedPod {
   const assembled = assemble(request, pod, plan, interception.value);
   const overlaid = applyTemplates(assembled.pod, templates.value, request, workload);
   if (!overlaid.ok) return overlaid;
+  const patched =
+    overlaid.value === assembled.pod ? undefined : decodePod({ ...request, pod: overlaid.value });
+  if (patched?.ok === false)
+    return { ok: false, diagnostics: patched.diagnostics.map(ofTemplates) };
   const own = applyOwnContainers(overlaid.value, request.pod);
   if (!own.ok) return own;
   const value = withStatus(own.value, request.pod, config.revision);
   const warnings = [...planned.diagnostics, ...assembled.warnings, ...own.diagnostics];
   return { ok: true, injected: true, pod: value, reason, warnings };
+}
+
+function ofTemplates(found: Diagnostic): Diagnostic {
+  return { ...found, path: `the pod with its custom templates: ${found.path}` };
 }
 
 function assemble(

@@ -130,6 +130,36 @@ describe("injection into a real cluster", { skip, timeout: 900_000 }, () => {
     assert.match(own.stdout, /demoapp v1\.0/, "it reaches itself by its Service, too");
   });
 
+  test("a gateway's container is filled in; a custom bootstrap is merged", async t => {
+    const cluster = await kubeCluster();
+    const { workloads } = await kubeControlPlane(t, cluster);
+    const bootstrap = {
+      static_resources: {
+        clusters: [{ name: "of-our-own", type: "STATIC", connect_timeout: "1s" }],
+      },
+    };
+    await workloads.apply(
+      JSON.stringify({
+        ...{ apiVersion: "v1", kind: "ConfigMap", metadata: { name: "extra" } },
+        data: { "custom_bootstrap.json": JSON.stringify(bootstrap) },
+      }),
+    );
+    await workloads.apply(
+      pod("custom", IDLE, ", annotations: {sidecar.istio.io/bootstrapOverride: extra}") +
+        pod("edge", "", ", annotations: {inject.istio.io/templates: gateway}")
+          .replace("name: app", "name: istio-proxy")
+          .replace("image: curlimages/curl:8.16.0", "image: auto"),
+    );
+    await workloads.readyPods("app=edge", 1);
+    const edge = await onlyPod(cluster, workloads, "app=edge");
+    assert.deepEqual(names(edge, "containers"), ["istio-proxy"]);
+    assert.deepEqual(names(edge, "initContainers"), []);
+    await workloads.readyPods("app=custom", 1);
+    const clusters = await workloads.exec("custom", ["curl", "-s", "localhost:15000/clusters"]);
+    assert.match(clusters.stdout, /^of-our-own::/m);
+    assert.match(clusters.stdout, /^xds-grpc::/m);
+  });
+
   test("who is injected: labels, annotations, selectors, templates, the host's network", async t => {
     const cluster = await kubeCluster();
     const config = [

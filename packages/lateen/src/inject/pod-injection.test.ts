@@ -1,0 +1,212 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import type { JsonObject } from "../api/kind.ts";
+import { arrayAt, isObject, objectAt, stringAt } from "../sources/json.ts";
+import { type InjectedPod, injectKubePod } from "./pod-injection.ts";
+import { configOf, modern, older } from "./testdata/cases.ts";
+
+const app: JsonObject = { name: "app", image: "app:1" };
+
+interface Asked {
+  readonly spec?: JsonObject;
+  readonly metadata?: JsonObject;
+  readonly values?: object;
+  readonly config?: string;
+  readonly mesh?: string;
+  readonly native?: boolean;
+  readonly namespace?: string;
+}
+
+function inject(asked: Asked): InjectedPod {
+  const { spec, metadata, values = {}, config = "", mesh = "", namespace = "web" } = asked;
+  return injectKubePod({
+    pod: { metadata: { name: "p", ...metadata }, spec: { containers: [app], ...spec } },
+    namespace,
+    config: configOf({ config, values: JSON.stringify(values), mesh }),
+    features: asked.native === false ? older : modern,
+    version: "1.0",
+  });
+}
+
+function injected(asked: Asked): { readonly spec: JsonObject; readonly warnings: string[] } {
+  const result = inject(asked);
+  assert.ok(result.ok, JSON.stringify(result));
+  assert.ok(result.injected, result.reason);
+  const warnings = result.warnings.map(({ reason }) => reason);
+  return { spec: objectAt(result.pod, "spec"), warnings };
+}
+
+function proxyOf(spec: JsonObject): JsonObject {
+  const all = [...arrayAt(spec, "initContainers"), ...arrayAt(spec, "containers")].filter(isObject);
+  const found = all.find(container => container["name"] === "istio-proxy");
+  assert.ok(found !== undefined);
+  return found;
+}
+
+function names(spec: JsonObject, field: string): string[] {
+  return arrayAt(spec, field)
+    .filter(isObject)
+    .map(item => stringAt(item, "name"));
+}
+
+/** Labels, annotations, and what else decides; whether it is injected. */
+const decisions: readonly (readonly [string, Asked, boolean])[] = [
+  ["nothing is said", {}, true],
+  ["label false", { metadata: { labels: { "sidecar.istio.io/inject": "false" } } }, false],
+  ["annotation no", { metadata: { annotations: { "sidecar.istio.io/inject": "no" } } }, false],
+  [
+    "the label wins",
+    {
+      metadata: {
+        labels: { "sidecar.istio.io/inject": "true" },
+        annotations: { "sidecar.istio.io/inject": "false" },
+      },
+    },
+    true,
+  ],
+  [
+    "a strange value counts as nothing",
+    { metadata: { labels: { "sidecar.istio.io/inject": "x" } } },
+    true,
+  ],
+  ["policy disabled", { config: "policy: disabled" }, false],
+  [
+    "policy disabled, the pod asks",
+    { config: "policy: disabled", metadata: { labels: { "sidecar.istio.io/inject": "true" } } },
+    true,
+  ],
+  [
+    "neverInjectSelector",
+    { config: "neverInjectSelector: [{matchLabels: {a: b}}]", metadata: { labels: { a: "b" } } },
+    false,
+  ],
+  [
+    "the pod asks in spite of neverInjectSelector",
+    {
+      config: "neverInjectSelector: [{matchLabels: {a: b}}]",
+      metadata: { labels: { a: "b", "sidecar.istio.io/inject": "true" } },
+    },
+    true,
+  ],
+  [
+    "alwaysInjectSelector",
+    {
+      config:
+        "policy: disabled\nalwaysInjectSelector: [{matchExpressions: [{key: a, operator: Exists}]}]",
+      metadata: { labels: { a: "b" } },
+    },
+    true,
+  ],
+  [
+    "never before always",
+    {
+      config:
+        "neverInjectSelector: [{matchLabels: {a: b}}]\nalwaysInjectSelector: [{matchLabels: {a: b}}]",
+      metadata: { labels: { a: "b" } },
+    },
+    false,
+  ],
+  ["an empty selector is none", { config: "neverInjectSelector: [{}]" }, true],
+  ["the host's network", { spec: { hostNetwork: true } }, false],
+  ["kube-system", { namespace: "kube-system" }, false],
+];
+
+for (const [name, asked, expected] of decisions)
+  test(`decision: ${name}`, () => {
+    const result = inject(asked);
+    assert.ok(result.ok);
+    assert.equal(result.injected, expected, result.reason);
+    assert.notEqual(result.reason, "");
+  });
+
+test("an own istio-proxy changes ours; auto, and what the API server made of it, do not", () => {
+  const own = {
+    name: "istio-proxy",
+    image: "auto",
+    imagePullPolicy: "Always",
+    command: ["other"],
+    env: [{ name: "OWN", value: "1" }],
+    resources: { limits: { cpu: "3" } },
+  };
+  const { spec, warnings } = injected({ spec: { containers: [app, own] } });
+  const proxy = proxyOf(spec);
+  assert.equal(proxy["image"], "localhost/lateen/proxyv2:1.0");
+  assert.equal(proxy["imagePullPolicy"], undefined);
+  assert.deepEqual(proxy["command"], ["/usr/local/bin/envoy"]);
+  assert.match(JSON.stringify(proxy["env"]), /"name":"OWN"/);
+  assert.deepEqual(objectAt(proxy, "resources"), { limits: { cpu: "3" } });
+  assert.deepEqual(warnings, ["Ignored"]);
+  const other = { ...own, image: "mine:2", imagePullPolicy: "Always" };
+  const kept = proxyOf(injected({ spec: { containers: [app, other] } }).spec);
+  assert.deepEqual([kept["image"], kept["imagePullPolicy"]], ["mine:2", "Always"]);
+});
+
+test("where a CNI plugin programs the rules there is no init container", () => {
+  for (const values of [{ istio_cni: { enabled: true } }, { pilot: { cni: { enabled: true } } }])
+    assert.deepEqual(names(injected({ values, native: false }).spec, "initContainers"), []);
+  const annotations = { "sidecar.istio.io/interceptionMode": "NONE" };
+  const { spec } = injected({ metadata: { annotations }, native: false });
+  assert.deepEqual(names(spec, "initContainers"), []);
+});
+
+test("order: before the pod's own init containers where native, after them in the older form", () => {
+  const spec = { initContainers: [{ name: "own", image: "x" }] };
+  const mesh = "defaultConfig: {holdApplicationUntilProxyStarts: true}";
+  assert.deepEqual(names(injected({ spec, mesh }).spec, "initContainers"), [
+    ...["istio-init", "istio-proxy", "own"],
+  ]);
+  const old = injected({ spec, mesh, native: false });
+  assert.deepEqual(names(old.spec, "initContainers"), ["own", "istio-init"]);
+  assert.deepEqual(names(old.spec, "containers"), ["istio-proxy", "app"]);
+  assert.deepEqual(old.warnings, ["NotHeld"]);
+});
+
+test("draining never takes longer than the pod may live", () => {
+  const sleep = (spec: JsonObject, mesh = ""): unknown =>
+    proxyOf(injected({ spec, mesh }).spec)["lifecycle"];
+  assert.deepEqual(sleep({}), { preStop: { sleep: { seconds: 5 } } });
+  assert.deepEqual(sleep({ terminationGracePeriodSeconds: 4 }), {
+    preStop: { sleep: { seconds: 3 } },
+  });
+  assert.equal(sleep({ terminationGracePeriodSeconds: 0 }), undefined);
+  assert.equal(sleep({}, "defaultConfig: {terminationDrainDuration: 0s}"), undefined);
+  const old = proxyOf(injected({ native: false }).spec);
+  assert.deepEqual(old["lifecycle"], { preStop: { exec: { command: ["sleep", "5"] } } });
+  const mesh = "defaultConfig: {terminationDrainDuration: 60s}";
+  assert.deepEqual(injected({ mesh }).warnings, ["DrainTooLong"]);
+});
+
+test("pull secrets and search domains of the installation are added to the pod's", () => {
+  const values = { global: { imagePullSecrets: ["a", "b"], podDNSSearchNamespaces: ["global"] } };
+  const spec = { imagePullSecrets: [{ name: "a" }], dnsConfig: { searches: ["mine"] } };
+  const result = injected({ spec, values }).spec;
+  assert.deepEqual(result["imagePullSecrets"], [{ name: "a" }, { name: "b" }]);
+  assert.deepEqual(result["dnsConfig"], { searches: ["mine", "global"] });
+});
+
+test("aliases and default templates; an unknown name is refused with those that there are", () => {
+  const config =
+    "templates: {note: 'metadata: {annotations: {note: x}}'}\naliases: {both: [sidecar, note]}";
+  const annotations = { "inject.istio.io/templates": "both" };
+  const result = inject({ config, metadata: { annotations } });
+  assert.ok(result.ok && result.injected);
+  assert.equal(objectAt(objectAt(result.pod, "metadata"), "annotations")["note"], "x");
+  const wrong = inject({
+    config,
+    metadata: { annotations: { "inject.istio.io/templates": "nope" } },
+  });
+  assert.ok(!wrong.ok);
+  assert.match(
+    wrong.diagnostics[0]?.message ?? "",
+    /found "nope"; expected one of sidecar, gateway, note/,
+  );
+  const broken = inject({
+    config: "templates: {note: 'spec: {containers: 7}'}\ndefaultTemplates: [sidecar, note]",
+  });
+  assert.ok(!broken.ok);
+  assert.match(broken.diagnostics[0]?.path ?? "", /custom templates: spec\.containers/);
+});
+
+test("the same pod gives the same bytes", () => {
+  assert.equal(JSON.stringify(inject({})), JSON.stringify(inject({})));
+});
