@@ -32,6 +32,7 @@ import { createObjectStatus } from "../status/object-status.ts";
 import { createSecretCells } from "../xds/resources/secrets.ts";
 import { GraphConfigSource } from "./config-source.ts";
 import { type DebugViews, debugViews } from "./debug-views.ts";
+import { logFailures } from "./graph-failures.ts";
 import { startLeaderWork, untilAnswered } from "./kube-cluster.ts";
 import { debugFromLoopback } from "./local-only.ts";
 import {
@@ -105,6 +106,7 @@ export interface RunningDiscovery {
 export async function startDiscovery(options: DiscoveryOptions): Promise<RunningDiscovery> {
   const { clock, log, random } = options;
   const mesh = createMeshGraph();
+  logFailures(mesh.graph, log.scope("graph"));
   const { graph, inputs } = mesh;
   const identity = declareIdentityInputs(mesh);
   const diagnostics = graph.input<ObjectDiagnostics>("diagnostics");

@@ -39,6 +39,8 @@ export class Engine {
   misuse: MisuseError | undefined;
   /** What listeners threw in this commit; the first one is thrown at its end. */
   readonly listenerErrors: unknown[] = [];
+  /** Who hears of each failure at once. */
+  readonly failureListeners: ((failure: Failure) => void)[] = [];
   readonly #failures = new Map<string, Failure>();
   #runs = 0;
   #activeRuns = 0;
@@ -88,7 +90,9 @@ export class Engine {
   /** Records why a row is not what its inputs say. */
   fail(collection: string, key: string, error: unknown): void {
     if (error instanceof MisuseError) this.misuse ??= error;
-    this.#failures.set(failureId(collection, key), { collection, key, error });
+    const failure = { collection, key, error };
+    this.#failures.set(failureId(collection, key), failure);
+    for (const listener of this.failureListeners) this.notify(() => listener(failure));
   }
 
   clearFailure(collection: string, key: string): void {

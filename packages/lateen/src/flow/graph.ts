@@ -154,6 +154,10 @@ class EngineGraph implements Graph {
     return this.#engine.failures();
   }
 
+  onFailure(listener: (failure: Failure) => void): void {
+    this.#engine.failureListeners.push(listener);
+  }
+
   explain(name: string, key: string): Explanation | undefined {
     const table = [...this.#inputs, ...this.#derived].find(other => other.name === name);
     if (table !== undefined) return explainRow(table, key);

@@ -258,6 +258,11 @@ export interface Graph {
 
   /** Functions whose last run threw, oldest first. */
   failures(): readonly Failure[];
+  /**
+   * Called for each failure as it happens, also when a cell is computed and when the same one happens
+   * again. The graph is in the middle of its work: it must not be touched.
+   */
+  onFailure(listener: (failure: Failure) => void): void;
   /** Why a row of a collection or a live cell is what it is, by the name of its collection or family. */
   explain(name: string, key: string): Explanation | undefined;
   /** Walks all bookkeeping: for tests and debugging. */
