@@ -237,6 +237,7 @@ export async function startDiscovery(options: DiscoveryOptions): Promise<Running
           clock,
           random,
           log,
+          onReview: outcome => metrics.observeReview(outcome),
         })
       : undefined;
   const listeners = await serveDebug(

@@ -7,7 +7,7 @@ import type { ServerCertificate } from "../ca/server-cert.ts";
 import { type ClusterFeatures, featuresOf } from "../inject/cluster-features.ts";
 import { type InjectorConfig, readInjectorConfig } from "../inject/config.ts";
 import { WebhookBundles } from "../inject/webhook-bundles.ts";
-import { serveWebhooks } from "../inject/webhook-server.ts";
+import { serveWebhooks, type WebhookServerOptions } from "../inject/webhook-server.ts";
 import type { ApiClient } from "../sources/client/api-client.ts";
 import { Informer } from "../sources/client/informer.ts";
 import { objectAt, stringAt } from "../sources/json.ts";
@@ -25,6 +25,7 @@ export interface WebhooksOptions {
   readonly clock: Clock;
   readonly random: () => number;
   readonly log: Log;
+  readonly onReview: NonNullable<WebhookServerOptions["onReview"]>;
 }
 
 export interface RunningWebhooks {
@@ -48,6 +49,7 @@ export async function startWebhooks(options: WebhooksOptions): Promise<RunningWe
     tls: { cert, key },
     log: log.scope("webhook"),
     injector,
+    onReview: options.onReview,
   });
   const unlisten = certificate.onRenewed(renewed =>
     server.setTls({ cert: renewed.certificatePem, key: renewed.privateKeyPem }),

@@ -2,6 +2,7 @@
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from "prom-client";
 import type { StreamEvent } from "../discovery/types.ts";
 import { servedTypeName } from "./connections.ts";
+import { type ReviewOutcome, reviewMetrics } from "./review-metrics.ts";
 
 /** Sizes that only a scrape needs to know. */
 export interface MetricSources {
@@ -21,6 +22,8 @@ export class ControlPlaneMetrics {
   readonly #rejects: Counter<"type">;
   readonly #pushSize: Histogram<"type">;
   readonly #commits: Counter;
+  /** One review of the webhooks. */
+  readonly observeReview: (outcome: ReviewOutcome) => void;
 
   constructor(version: string, sources: MetricSources) {
     const registers = [this.#registry];
@@ -55,6 +58,7 @@ export class ControlPlaneMetrics {
       help: "Revisions of the configuration graph that changed something",
       registers,
     });
+    this.observeReview = reviewMetrics(registers);
     this.#gauges(version, sources, registers);
   }
 

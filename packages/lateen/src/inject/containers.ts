@@ -158,7 +158,7 @@ export function initContainer(
   return [container];
 }
 
-export function usesCni({ values }: InjectorConfig): boolean {
+function usesCni({ values }: InjectorConfig): boolean {
   return values.istio_cni.enabled || values.pilot.cni.enabled;
 }
 

@@ -15,6 +15,7 @@ import { serveWebhooks } from "./webhook-server.ts";
 const authority = new TestAuthority();
 let texts: InjectorTexts = { config: "", values: "", mesh: "" };
 let server: HttpListener;
+const outcomes: string[] = [];
 
 before(async () => {
   const { certificateChain: cert, privateKey: key } = authority.server();
@@ -23,6 +24,7 @@ before(async () => {
     port: 0,
     tls: { cert, key },
     log: silentLog,
+    onReview: ({ path, allowed, patched }) => void outcomes.push(`${path} ${allowed} ${patched}`),
     injector: () => ({ config: readInjectorConfig(texts), features: modern, version: "1.0" }),
   });
 });
@@ -196,4 +198,14 @@ test("kinds that are not ours are never held back", async () => {
 
 test("the configuration that tests begin with is the one that is read", () => {
   assert.equal(configOf(texts).revision, "default");
+});
+
+test("every review is told of, for the metrics", () => {
+  for (const outcome of [
+    "inject true true",
+    "inject true false",
+    "inject false false",
+    "validate false false",
+  ])
+    assert.ok(outcomes.includes(outcome), outcome);
 });

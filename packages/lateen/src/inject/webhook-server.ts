@@ -27,7 +27,11 @@ export interface WebhookServerOptions {
   readonly log: Log;
   /** Asked for each review: configuration may change at any time. */
   readonly injector: () => Injector;
-  readonly onReview?: (path: "inject" | "validate", allowed: boolean, patched: boolean) => void;
+  readonly onReview?: (outcome: {
+    readonly path: "inject" | "validate";
+    readonly allowed: boolean;
+    readonly patched: boolean;
+  }) => void;
 }
 
 /** A review holds two objects of at most 3 MiB. */
@@ -74,7 +78,7 @@ function review(
   const { request, apiVersion } = found;
   const result = answer(request);
   const patched = result.allowed && (result.patch?.length ?? 0) > 0;
-  options.onReview?.(path, result.allowed, patched);
+  options.onReview?.({ path, allowed: result.allowed, patched });
   const about = { path, namespace: request.namespace, name: request.name };
   if (!result.allowed) options.log.warn("review refused", { ...about, why: result.message });
   else options.log.debug("review", { ...about, patched });

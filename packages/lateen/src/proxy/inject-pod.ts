@@ -218,7 +218,7 @@ function withProxy(containers: readonly Json[], plan: ProxyPlan): Json[] {
 }
 
 /** What a pod's own `istio-proxy` says stays: resources, further env and ports. */
-export function mergedProxy(own: JsonObject, proxy: JsonObject): JsonObject {
+function mergedProxy(own: JsonObject, proxy: JsonObject): JsonObject {
   const names = new Set(listOf(proxy["env"]).map(item => objectOf(item)["name"]));
   const env = listOf(own["env"]).filter(item => !names.has(objectOf(item)["name"]));
   const declared = new Set(listOf(own["ports"]).map(item => objectOf(item)["containerPort"]));

@@ -20,7 +20,7 @@ export interface HookSelectors {
 }
 
 export type LabelSelector = Parameters<typeof selects>[0];
-export type Requirement = LabelSelector["matchExpressions"][number];
+type Requirement = LabelSelector["matchExpressions"][number];
 
 const CONFIGURATIONS = "/apis/admissionregistration.k8s.io/v1/mutatingwebhookconfigurations";
 const OPERATORS: readonly Requirement["operator"][] = ["In", "NotIn", "Exists", "DoesNotExist"];
