@@ -206,3 +206,17 @@ test("on one machine TPROXY becomes REDIRECT, with a warning", () => {
   assert.match(JSON.stringify(result.value), /\\"INTERCEPTION_MODE\\":\\"REDIRECT\\"/);
   assert.match(result.diagnostics[0]?.message ?? "", /TPROXY is not carried out on one machine/);
 });
+
+test("a pod that says more than an argument can hold is refused, and the most it may say fits", () => {
+  const annotated = (count: number): JsonObject => {
+    const prefixes = Array.from({ length: count }, (_, i) => `$${"ü".repeat(299)}${i}`).join(",");
+    return { annotations: { "sidecar.istio.io/statsInclusionPrefixes": prefixes } };
+  };
+  const most = inject(pod({ containers: [app] }, annotated(128)));
+  const args = most.spec.containers.find(({ name }) => name === "istio-proxy")?.args ?? [];
+  for (const argument of args) assert.ok(Buffer.byteLength(argument) < 131_072);
+  const big = { "sidecar.istio.io/statsInclusionPrefixes": "x".repeat(50_000) };
+  const refused = injectPod(pod({ containers: [app] }, { annotations: big }), options);
+  assert.ok(!refused.ok);
+  assert.match(refused.diagnostics[0]?.message ?? "", /characters in all; expected at most 40000/);
+});

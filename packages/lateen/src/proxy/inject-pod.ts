@@ -12,6 +12,7 @@ import { type RewrittenProbe, rewrittenProbes, withProbes } from "./rewritten-pr
 import {
   PROXY_CONTAINER,
   type ProxySettings,
+  podPorts,
   proxyContainer,
   type Workload,
 } from "./sidecar-container.ts";
@@ -122,6 +123,9 @@ export function planProxy(
   const probes = rewrites ? rewrittenProbes(pod) : [];
   const appMetrics = type === "sidecar" && proxy.mergeMetrics ? appMetricsOf(pod) : undefined;
   const labels = { ...meshLabels(workload, type), ...pod.metadata.labels };
+  const own = [labels, proxy.stats, probes, proxy.config.proxyMetadata, podPorts(pod)];
+  const size = JSON.stringify(own).length;
+  if (size > MAX_POD_CHARS) return tooLarge(size);
   const container = proxyContainer({
     pod,
     labels,
@@ -135,6 +139,16 @@ export function planProxy(
   const value = { type, proxy, workload, labels, probes, appMetrics, container };
   const diagnostics: readonly Diagnostic[] = read.diagnostics;
   return { ok: true, value, diagnostics };
+}
+
+/** A third of what one argument of a process holds: `$` is doubled in it, and UTF-8 takes more. */
+const MAX_POD_CHARS = 40_000;
+
+function tooLarge(size: number): Result<never> {
+  const message =
+    `labels, ports, probes, statistics and proxyMetadata have ${size} characters in all; ` +
+    `expected at most ${MAX_POD_CHARS}, as they are an argument of the proxy`;
+  return { ok: false, diagnostics: [{ severity: "error", path: "", message, reason: "TooLarge" }] };
 }
 
 /** Names in `inject.istio.io/templates`; none: the installation's default. */

@@ -205,7 +205,7 @@ function extraMetadata(proxyMetadata: Readonly<Record<string, string>>): JsonObj
   );
 }
 
-function podPorts(pod: Pod): JsonObject[] {
+export function podPorts(pod: Pod): JsonObject[] {
   return pod.spec.containers
     .flatMap(container => container.ports ?? [])
     .map(({ name, containerPort, protocol }) => ({
