@@ -121,6 +121,11 @@ function applyTo(document: Document, { keys, operation }: Operation): void {
     document.deleteIn(keys);
     return;
   }
+  // A sidecar on one line, between braces, could not be read.
+  for (let depth = 0; depth < keys.length; depth++) {
+    const above: unknown = document.getIn(keys.slice(0, depth), true);
+    if (isCollection(above)) above.flow = false;
+  }
   const parent: unknown = document.getIn(keys.slice(0, -1), true);
   const key = keys.at(-1);
   const node = document.createNode(operation.value, { aliasDuplicateObjects: false });
