@@ -1,8 +1,10 @@
 /** `npm run images`: container images as files, and a bill of materials for each. */
+
 import { join } from "node:path";
 import { parseArgs } from "node:util";
+import { DEFAULT_HUB } from "../packages/lateen/src/install/operator.ts";
 import { buildImages, OWN_ARCHITECTURE, VERSION } from "./images/build.ts";
-import { CATALOGUE, DEFAULT_HUB } from "./images/catalogue.ts";
+import { CATALOGUE } from "./images/catalogue.ts";
 import type { Architecture } from "./images/oci.ts";
 import { timedProgress } from "./kube/progress.ts";
 

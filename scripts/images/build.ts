@@ -2,9 +2,10 @@ import { createHash } from "node:crypto";
 import { existsSync, readFileSync } from "node:fs";
 import { mkdir, readdir, rename, rm, stat, utimes, writeFile } from "node:fs/promises";
 import { join } from "node:path";
+import { DEFAULT_HUB } from "../../packages/lateen/src/install/operator.ts";
 import { cacheDir } from "../../packages/lateen/src/local/envoy-binary.ts";
 import { type Progress, silent } from "../kube/progress.ts";
-import { CATALOGUE, DEFAULT_HUB, type ImageDefinition } from "./catalogue.ts";
+import { CATALOGUE, type ImageDefinition } from "./catalogue.ts";
 import type { BuildContext } from "./layer-sources.ts";
 import { type LayerSource, makeLayer } from "./layers.ts";
 import { type Architecture, type Image, type Layer, writeArchive } from "./oci.ts";
@@ -31,7 +32,7 @@ export interface BuiltImage {
 export const OWN_ARCHITECTURE: Architecture = process.arch === "arm64" ? "arm64" : "amd64";
 /** They are made again from layers within seconds, and somebody may be reading one at this moment. */
 const ARCHIVE_UNUSED_MS = 600_000;
-const LAYER_UNUSED_MS = 14 * 86_400_000;
+const LAYER_UNUSED_MS = 2 * 86_400_000;
 const EPOCH = "1970-01-01T00:00:00Z";
 const cache = join(cacheDir(process.env), "images");
 

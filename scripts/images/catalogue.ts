@@ -15,12 +15,6 @@ export interface ImageDefinition {
   readonly layers: (context: BuildContext) => Promise<LayerSource[]>;
 }
 
-/**
- * On a machine of its own, `localhost` is nobody else's: a cluster that does not have the image can
- * not fetch a stranger's by the same name.
- */
-export const DEFAULT_HUB = "localhost/lateen";
-
 const samples = join(import.meta.dirname, "../../samples");
 
 const pilot: ImageDefinition = {

@@ -10,6 +10,7 @@ import { DEFAULT_PROFILE, PROFILES, profileSpec } from "./profiles.ts";
 
 export const OPERATOR_API = "install.istio.io/v1alpha1";
 export const OPERATOR_KIND = "IstioOperator";
+/** Nobody's registry: a cluster without the image can not get a stranger's by the same name. */
 export const DEFAULT_HUB = "localhost/lateen";
 export const SYSTEM_NAMESPACE = "istio-system";
 

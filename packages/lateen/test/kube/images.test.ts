@@ -1,8 +1,9 @@
 /** The images as pods: their programs start, with the libraries that they were given. */
+
 import assert from "node:assert/strict";
 import test, { describe } from "node:test";
 import { VERSION } from "../../../../scripts/images/build.ts";
-import { DEFAULT_HUB } from "../../../../scripts/images/catalogue.ts";
+import { DEFAULT_HUB } from "../../src/install/operator.ts";
 import { ENVOY_VERSION } from "../../src/local/envoy-binary.ts";
 import { kubeCluster, needsKubernetes } from "../support/kube-cluster.ts";
 import type { KubeNamespace } from "../support/kube-namespace.ts";
