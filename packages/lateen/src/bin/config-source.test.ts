@@ -177,3 +177,14 @@ test("a certificate opens no gateway's Secrets for a workload of another service
   assert.ok("refused" in source.connect(claimed, peerOf("app"), "delta"));
   assert.equal(hasSecret(connect(source, claimed, peerOf("gateway"))), true);
 });
+
+test("who stopped waiting for readiness is not called, and not held", () => {
+  const { source } = rig();
+  const called: string[] = [];
+  const forget = source.onReady(() => called.push("left"));
+  source.onReady(() => called.push("stayed"));
+  forget();
+  assert.equal(source.waiting, 1);
+  source.markReady();
+  assert.deepEqual([called, source.waiting], [["stayed"], 0]);
+});

@@ -51,7 +51,7 @@ const POD_IS_GONE: Refusal = { refused: "the pod is gone", code: PERMISSION_DENI
 export class GraphConfigSource implements ConfigSource {
   readonly #options: GraphSourceOptions;
   readonly #live = new Map<string, GraphConnection>();
-  readonly #waiting: (() => void)[] = [];
+  readonly #waiting = new Set<() => void>();
   /** Uids of pods that went a moment ago, with the time until which they are remembered. */
   readonly #gonePods = new Map<string, number>();
   #ready = false;
@@ -71,16 +71,27 @@ export class GraphConfigSource implements ConfigSource {
     return this.#ready;
   }
 
-  onReady(listener: () => void): void {
-    if (this.#ready) listener();
-    else this.#waiting.push(listener);
+  onReady(listener: () => void): () => void {
+    if (this.#ready) {
+      listener();
+      return () => {};
+    }
+    this.#waiting.add(listener);
+    return () => void this.#waiting.delete(listener);
   }
 
   /** Every configuration source has synced once: streams may be answered. */
   markReady(): void {
     if (this.#ready) return;
     this.#ready = true;
-    for (const listener of this.#waiting.splice(0)) listener();
+    const waiting = [...this.#waiting];
+    this.#waiting.clear();
+    for (const listener of waiting) listener();
+  }
+
+  /** Streams that wait for `markReady`. */
+  get waiting(): number {
+    return this.#waiting.size;
   }
 
   /** Node ids of all that are connected, for `missing` proxies. */

@@ -87,7 +87,7 @@ function as(source: ConfigSource, i: number): ConfigSource {
   const metadata = { NAMESPACE: namespace, NAME: `proxy-${i}`, INSTANCE_IPS: ip };
   return {
     ready: true,
-    onReady: listener => listener(),
+    onReady: listener => source.onReady(listener),
     connect: (node: Node, peer, form) => source.connect({ ...node, id, metadata }, peer, form),
   };
 }

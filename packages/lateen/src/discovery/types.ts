@@ -42,7 +42,8 @@ export interface ConfigSource {
   connect(node: Node, peer: Peer, form: "delta" | "sotw"): Connection | Refusal;
   /** False until every configuration source has synced once. */
   readonly ready: boolean;
-  onReady(listener: () => void): void;
+  /** Calls the listener once, at once where it is ready already. Returns how to stop waiting. */
+  onReady(listener: () => void): () => void;
 }
 
 export interface Refusal {

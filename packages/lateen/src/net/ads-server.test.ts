@@ -13,7 +13,8 @@ import { eventually } from "../../test/support/envoy-process.ts";
 import { FakeClock } from "../../test/support/fake-clock.ts";
 import { FakeConfigSource } from "../../test/support/fake-config-source.ts";
 import { clusterType, endpointType, secretType } from "../discovery/type-order.ts";
-import type { AdsServer, AdsServerOptions } from "./ads-server.ts";
+import type { Refusal } from "../discovery/types.ts";
+import type { AdsServer, AdsServerOptions, Authenticate } from "./ads-server.ts";
 
 const cleanups: (() => unknown)[] = [];
 after(async () => {
@@ -99,6 +100,36 @@ describe("calls", () => {
     assert.equal(source.connections.length, 0);
     source.becomeReady();
     await client.response(1);
+  });
+
+  test("who goes before the sources are ready is not waited for", async () => {
+    const source = mesh();
+    source.ready = false;
+    const { url } = await serve(source);
+    const client = tracked(new DeltaClient(url));
+    client.send({ node, typeUrl: clusterType });
+    await eventually("it waits", () => source.waiting.size === 1);
+    client.close();
+    await eventually("nothing holds it", () => source.waiting.size === 0);
+  });
+
+  test("who ends its call while it is authenticated gets no answer, and nobody is hurt", async () => {
+    for (const answer of [undefined, { refused: "no", code: 16 }]) {
+      const gate = slowly(answer);
+      const source = mesh();
+      const { url, server } = await serve(source, { authenticate: gate.authenticate });
+      const client = tracked(new DeltaClient(url));
+      client.send({ node, typeUrl: clusterType });
+      await gate.asked;
+      client.stream.close(constants.NGHTTP2_NO_ERROR);
+      await serverHasSeenAll(client);
+      gate.open();
+      const next = tracked(new DeltaClient(url));
+      next.send({ node, typeUrl: clusterType });
+      if (answer === undefined) await next.response(1);
+      else assert.equal((await next.status).code, 16);
+      assert.equal(server.streams, answer === undefined ? 1 : 0);
+    }
   });
 });
 
@@ -392,7 +423,41 @@ describe("time", () => {
     assert.ok(goaway);
     await assert.rejects(fetch(url));
   });
+
+  test("a stream that is still being authenticated when the server closes becomes no call", async () => {
+    const gate = slowly();
+    const source = mesh();
+    const { url, server } = await serve(source, { authenticate: gate.authenticate });
+    const client = tracked(new DeltaClient(url));
+    client.send({ node, typeUrl: clusterType });
+    await gate.asked;
+    const closed = server.close(2000);
+    gate.open();
+    const status = await client.status;
+    assert.deepEqual(status, { code: 14, message: "shutting down" });
+    await closed;
+    assert.equal(server.streams + source.connections.length, 0);
+  });
 });
+
+/** An authenticator that takes its time until it is let go. */
+function slowly(answer?: Refusal) {
+  const asked = Promise.withResolvers<void>();
+  const opened = Promise.withResolvers<void>();
+  const authenticate: Authenticate = async credentials => {
+    asked.resolve();
+    await opened.promise;
+    return answer ?? anybody(credentials);
+  };
+  return { authenticate, asked: asked.promise, open: () => opened.resolve() };
+}
+
+/** Resolves when the server has seen everything that the client has sent. */
+async function serverHasSeenAll(client: DeltaClient): Promise<void> {
+  await new Promise<void>((done, fail) =>
+    client.session.ping(error => (error === null ? done() : fail(error))),
+  );
+}
 
 /** A client's preface, empty settings, one delta call with one request; then silence. */
 function helloHttp2(): Buffer {

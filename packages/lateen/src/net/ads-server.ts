@@ -81,6 +81,8 @@ const TICK_MS = 1000;
 /** While streams wait in line, they are let in this often. */
 const PACE_MS = 20;
 
+const SHUTTING_DOWN: Refusal = { refused: "shutting down", code: GrpcStatus.unavailable };
+
 interface Session {
   readonly session: ServerHttp2Session;
   readonly openedAtMs: number;
@@ -285,13 +287,17 @@ export class AdsServer {
       return;
     }
     if (this.#closing) {
-      refuse(stream, { code: GrpcStatus.unavailable, message: "shutting down" });
+      refuse(stream, { code: SHUTTING_DOWN.code, message: SHUTTING_DOWN.refused });
       return;
     }
-    const leave = this.#pacer.enter(
-      this.#options.clock.now(),
-      () => void this.#admit(transport, form, stream, headers),
-    );
+    const leave = this.#pacer.enter(this.#options.clock.now(), () => {
+      this.#admit(transport, form, stream, headers).catch((error: unknown) => {
+        // A bug of ours ends this stream and no other.
+        const reason = error instanceof Error ? (error.stack ?? error.message) : String(error);
+        this.#options.log.error("xDS stream could not be opened", { error: reason });
+        if (!stream.destroyed) stream.destroy();
+      });
+    });
     if (leave === undefined) {
       const message = `${this.#pacer.waiting} new streams are waiting already; try again later`;
       refuse(stream, { code: GrpcStatus.resourceExhausted, message });
@@ -307,8 +313,10 @@ export class AdsServer {
     stream: ServerHttp2Stream,
     headers: IncomingHttpHeaders,
   ): Promise<void> {
-    const refusal = await this.#authenticateAndWait(transport, stream, headers);
-    if (stream.destroyed) return;
+    const answer = await this.#authenticateAndWait(transport, stream, headers);
+    // Closed comes before destroyed: from then on nothing can be answered.
+    if (stream.destroyed || stream.closed) return;
+    const refusal = this.#closing ? SHUTTING_DOWN : answer;
     if ("refused" in refusal) {
       this.#options.log.warn("xDS stream refused", {
         peer: stream.session?.socket.remoteAddress,
@@ -336,7 +344,7 @@ export class AdsServer {
       new GrpcStream(stream, this.#limits.messageBytesMax),
       clock.now(),
     );
-    if (!stream.destroyed) this.#calls.add(call);
+    if (!stream.destroyed && !stream.closed) this.#calls.add(call);
   }
 
   async #authenticateAndWait(
@@ -364,8 +372,11 @@ export class AdsServer {
     const { source } = this.#options;
     if (source.ready) return;
     await new Promise<void>(done => {
-      stream.once("close", done);
-      source.onReady(done);
+      const forget = source.onReady(done);
+      stream.once("close", () => {
+        forget();
+        done();
+      });
     });
   }
 

@@ -36,7 +36,7 @@ export class GrpcStream {
   /** Sends the headers and begins to read. */
   open(events: GrpcStreamEvents): void {
     const stream = this.#stream;
-    if (stream.destroyed) {
+    if (stream.destroyed || stream.closed) {
       events.onClose();
       return;
     }
@@ -114,7 +114,7 @@ const finished: StreamEnd = { code: GrpcStatus.ok, message: "" };
 
 /** A call that ends before it begins: headers and trailers in one. */
 export function refuse(stream: ServerHttp2Stream, end: StreamEnd): void {
-  if (stream.destroyed || stream.headersSent) return;
+  if (stream.destroyed || stream.closed || stream.headersSent) return;
   const head = { ":status": 200, "content-type": "application/grpc", ...trailersOf(end) };
   stream.respond(head, { endStream: true });
   stream.resume();

@@ -61,7 +61,8 @@ export class FakeConfigSource implements ConfigSource {
   readonly #graph: Graph = createGraph();
   readonly #rows: InputCollection<Row>;
   readonly sets: WatchSets<Resource | undefined>;
-  readonly #readyListeners: (() => void)[] = [];
+  /** Streams that wait for it to become ready. */
+  readonly waiting = new Set<() => void>();
 
   constructor() {
     const rows = this.#graph.input<Row>("rows");
@@ -93,13 +94,15 @@ export class FakeConfigSource implements ConfigSource {
     return connection;
   }
 
-  onReady(listener: () => void): void {
-    this.#readyListeners.push(listener);
+  onReady(listener: () => void): () => void {
+    this.waiting.add(listener);
+    return () => void this.waiting.delete(listener);
   }
 
   becomeReady(): void {
     this.ready = true;
-    for (const listener of this.#readyListeners.splice(0)) listener();
+    for (const listener of this.waiting) listener();
+    this.waiting.clear();
   }
 
   commit(edit: (edit: FakeEdit) => void): void {

@@ -157,7 +157,9 @@ class IdentitySource implements ConfigSource {
     this.#certificates = certificates;
   }
 
-  onReady(): void {}
+  onReady(): () => void {
+    return () => {};
+  }
 
   /** Secrets that were sent over all streams. */
   get secretsSent(): number {

@@ -55,7 +55,7 @@ function controlPlane(authority: Authority, clock: FakeClock): ConfigSource {
   });
   return {
     ready: true,
-    onReady: () => {},
+    onReady: () => () => {},
     connect(): Connection {
       let held: string | undefined;
       let release: (() => void) | undefined;
