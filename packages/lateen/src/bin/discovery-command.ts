@@ -23,7 +23,8 @@ export const discoveryCommand: Command = {
     "Runs the control plane: xDS for proxies, certificates, debug and metrics. Configuration comes\n" +
     "from the Kubernetes cluster whose pod it runs in, or that --kubeconfig or --context name, from a\n" +
     "folder of Kubernetes YAML (--files), or from the API server of a local mesh (--api-server).\n" +
-    "For a cluster it listens on Istio's ports 15010, 15012, 15014 and 8080 of all addresses.",
+    "It listens on Istio's ports 15010, 15012 (for a cluster), 15014 and 8080: in a pod of all\n" +
+    "addresses, elsewhere of loopback.",
   flags: [
     {
       name: "files",
@@ -59,13 +60,13 @@ export const discoveryCommand: Command = {
       name: "grpc-addr",
       kind: "string",
       description:
-        "Plaintext xDS, without secrets; empty for none (default 127.0.0.1:15010; [::]:15010 for a cluster)",
+        "Plaintext xDS, without secrets; empty for none (default 127.0.0.1:15010; in a pod [::]:15010)",
     },
     {
       name: "tls-addr",
       kind: "list",
       description:
-        "xDS over TLS; with a CA, so not with --files (default for a cluster [::]:15012)",
+        "xDS over TLS; with a CA, so not with --files (default for a cluster: port 15012)",
     },
     {
       name: "http-addr",
@@ -117,7 +118,7 @@ export const discoveryCommand: Command = {
     const running = await startDiscovery({
       source,
       mesh: await meshConfig(ctx, call),
-      ...listenAt(call, source.kind === "kube"),
+      ...listenAt(call, source.kind === "kube", isInPod(call)),
       webhooks: endpoints(stringFlag(call, "https-addr"))[0],
       stateDir: stringFlag(call, "state-dir"),
       instance: stringFlag(call, "instance") ?? process.env["POD_NAME"] ?? `istiod-${hostname()}`,
@@ -205,12 +206,18 @@ async function meshConfig(ctx: CliContext, call: Invocation): Promise<Mesh | und
   }
 }
 
+/** Reached by its service account, and not by a kubeconfig of somebody's. */
+function isInPod(call: Invocation): boolean {
+  return ["kubeconfig", "context"].every(name => stringFlag(call, name) === undefined);
+}
+
 /** Istio's ports; a control plane in a cluster is there for all of it, others for their machine. */
 function listenAt(
   call: Invocation,
   forCluster: boolean,
+  inPod: boolean,
 ): Pick<DiscoveryOptions, "plaintext" | "tls" | "http"> {
-  const host = forCluster ? anyAddress() : "127.0.0.1";
+  const host = forCluster && inPod ? anyAddress() : "127.0.0.1";
   const plaintext = call.flags["grpc-addr"];
   const tls = listFlag(call, "tls-addr").flatMap(endpoints);
   const http = listFlag(call, "http-addr").flatMap(endpoints);

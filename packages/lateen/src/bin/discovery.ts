@@ -33,7 +33,7 @@ import { createSecretCells } from "../xds/resources/secrets.ts";
 import { GraphConfigSource } from "./config-source.ts";
 import { type DebugViews, debugViews } from "./debug-views.ts";
 import { logFailures } from "./graph-failures.ts";
-import { startLeaderWork, untilAnswered } from "./kube-cluster.ts";
+import { type LeaderWork, startLeaderWork, untilAnswered } from "./kube-cluster.ts";
 import { debugFromLoopback } from "./local-only.ts";
 import {
   defaultMesh,
@@ -151,7 +151,8 @@ export async function startDiscovery(options: DiscoveryOptions): Promise<Running
   const meshBase = { base, trustDomain: trust && trustDomain, place };
   const bindings = [...inputBindings(inputs), meshConfigBinding(inputs.mesh, meshBase)];
   const kinds = bindings.map(binding => binding.kind);
-  const objects = objectSource(options, client, kinds, place);
+  let leader: LeaderWork | undefined;
+  const objects = objectSource(options, client, kinds, place, () => leader?.refresh());
 
   const connections = new ConnectionTable(() => clock.now());
   const views: DebugViews = debugViews(mesh);
@@ -192,7 +193,7 @@ export async function startDiscovery(options: DiscoveryOptions): Promise<Running
     ...kept,
   });
   writer.start();
-  const leader =
+  leader =
     cluster &&
     startLeaderWork({
       client: cluster.client,
@@ -302,11 +303,12 @@ function objectSource(
   client: ApiClient | undefined,
   kinds: readonly Kind[],
   place: MeshConfigPlace | undefined,
+  onViewChanged: () => void,
 ): ObjectSource {
   const { clock, log, random, source } = options;
   if (source.kind === "kube" && place !== undefined) {
     const common = { kinds, clock, random, log: log.scope("watch"), client: source.client };
-    return new KubeSource({ name: "Kubernetes", meshConfig: place, ...common });
+    return new KubeSource({ name: "Kubernetes", meshConfig: place, onViewChanged, ...common });
   }
   if (source.kind === "files" || client === undefined) {
     const directory = source.kind === "files" ? source.directory : "";

@@ -64,8 +64,14 @@ export interface LeaderWorkOptions {
   readonly onLeader: (leads: boolean) => void;
 }
 
+export interface LeaderWork {
+  /** `accepts` says something else than before. */
+  refresh(): void;
+  stop(): Promise<void>;
+}
+
 /** What one replica does for all: the roots in every namespace, and statuses. */
-export function startLeaderWork(options: LeaderWorkOptions): { stop(): Promise<void> } {
+export function startLeaderWork(options: LeaderWorkOptions): LeaderWork {
   const { client, namespace, identity, clock, random, log, onLeader, roots, accepts } = options;
   const configMaps = new RootConfigMaps({
     client,
@@ -93,5 +99,5 @@ export function startLeaderWork(options: LeaderWorkOptions): { stop(): Promise<v
     },
   });
   election.start();
-  return { stop: () => election.stop() };
+  return { stop: () => election.stop(), refresh: () => configMaps.refresh() };
 }

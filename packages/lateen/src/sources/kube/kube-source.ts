@@ -29,6 +29,8 @@ export interface KubeSourceOptions {
   /** 0 to 1. */
   readonly random: () => number;
   readonly log: Log;
+  /** Namespaces came into view or left it: `accepts` says something else of them. */
+  readonly onViewChanged?: () => void;
 }
 
 /** Groups of which a kind without a schema is worth counting. */
@@ -181,6 +183,7 @@ export class KubeSource implements ObjectSource {
   }
 
   #refresh(namespaces: readonly string[]): void {
+    if (namespaces.length > 0) this.#options.onViewChanged?.();
     for (const namespace of namespaces) {
       for (const informer of this.#informers.values()) informer.namespaceChanged(namespace);
     }
