@@ -17,7 +17,6 @@ import type { ApiClient } from "../sources/client/api-client.ts";
 import { commandClock } from "./command-clock.ts";
 import {
   askedInstallation,
-  CLUSTER_FLAGS,
   clusterClient,
   clusterFeatures,
   printWarnings,
@@ -31,7 +30,6 @@ import { verifyInstallation } from "./verify-install-command.ts";
 
 const INSTALL_FLAGS: readonly Flag[] = [
   ...SPEC_FLAGS,
-  ...CLUSTER_FLAGS,
   { name: "skip-confirmation", short: "y", kind: "boolean", description: "Ask nothing" },
   {
     name: "dry-run",

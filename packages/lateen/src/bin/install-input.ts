@@ -6,19 +6,10 @@ import type { CliContext } from "../cli/context.ts";
 import { readManifests } from "../cli/objects/manifests.ts";
 import { type ClusterFeatures, featuresOf } from "../inject/cluster-features.ts";
 import { type Installation, isOperator, resolveInstallation } from "../install/operator.ts";
-import type { ApiClient } from "../sources/client/api-client.ts";
+import { ApiClient } from "../sources/client/api-client.ts";
+import { httpTransport } from "../sources/client/http-transport.ts";
 import { stringAt } from "../sources/json.ts";
-import { openApiClient } from "./open-cluster.ts";
-
-export const CLUSTER_FLAGS: readonly Flag[] = [
-  {
-    name: "kubeconfig",
-    short: "c",
-    kind: "string",
-    description: "Kubeconfig of the cluster (default: $KUBECONFIG, ~/.kube/config)",
-  },
-  { name: "context", kind: "string", description: "Context of the kubeconfig" },
-];
+import { clusterOptions } from "./open-cluster.ts";
 
 export const SPEC_FLAGS: readonly Flag[] = [
   {
@@ -94,7 +85,8 @@ export function printWarnings(ctx: CliContext, diagnostics: readonly Diagnostic[
 
 /** The cluster that flags or environment name. */
 export function clusterClient(call: Invocation): ApiClient {
-  return openApiClient(stringFlag(call, "kubeconfig"), stringFlag(call, "context"));
+  const options = clusterOptions(stringFlag(call, "kubeconfig"), stringFlag(call, "context"));
+  return new ApiClient(httpTransport(options));
 }
 
 /** What today's clusters can do, for what is printed and not applied. */

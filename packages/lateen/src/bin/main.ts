@@ -37,8 +37,14 @@ function createContext(flags: FlagValues): CliContext {
     now: () => Date.now(),
     mesh: async () => {
       // Loaded only here, as everything that not every command needs: people wait for each of them.
-      const { openLocalMesh } = await import("./local-mesh.ts");
-      return openLocalMesh(process.env["LATEEN_HOME"], meshName);
+      const { openMesh } = await import("./open-mesh.ts");
+      return openMesh({
+        home: process.env["LATEEN_HOME"],
+        meshName,
+        kubeconfig: text("kubeconfig"),
+        context: text("context"),
+        systemNamespace: text("istioNamespace") ?? "istio-system",
+      });
     },
     meshName,
     home: process.env["LATEEN_HOME"],

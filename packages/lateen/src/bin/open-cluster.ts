@@ -7,7 +7,7 @@ import { UserError } from "../cli/command.ts";
 import { systemClock } from "../net/clock.ts";
 import { ApiClient } from "../sources/client/api-client.ts";
 import { transportOptions } from "../sources/client/credentials.ts";
-import { httpTransport } from "../sources/client/http-transport.ts";
+import { type HttpTransportOptions, httpTransport } from "../sources/client/http-transport.ts";
 import {
   type ClusterAccess,
   inClusterAccess,
@@ -44,18 +44,17 @@ export function openCluster(choice: ClusterChoice): DiscoverySource & { kind: "k
  * For commands of a person: the cluster of `--kubeconfig`, `--context` or the current context; in a
  * pod without a kubeconfig that pod's. Throws a `UserError` where the cluster can not be known.
  */
-export function openApiClient(
+export function clusterOptions(
   kubeconfig: string | undefined,
   context: string | undefined,
-): ApiClient {
+): HttpTransportOptions {
   const inPod =
     process.env["KUBERNETES_SERVICE_HOST"] !== undefined && process.env["KUBECONFIG"] === undefined;
   const asked = kubeconfig !== undefined || context !== undefined;
   const choice = { kubeconfig, context, systemNamespace: undefined, revision: "default" };
   const access = must(inPod && !asked ? fromPod() : fromKubeconfig(choice));
   try {
-    const options = transportOptions(access, { clock: systemClock, environment: process.env });
-    return new ApiClient(httpTransport(options));
+    return transportOptions(access, { clock: systemClock, environment: process.env });
   } catch (error) {
     throw new UserError(error instanceof Error ? error.message : String(error));
   }

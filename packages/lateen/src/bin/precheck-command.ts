@@ -2,7 +2,7 @@
 import { type Command, stringFlag } from "../cli/command.ts";
 import { SYSTEM_NAMESPACE } from "../install/operator.ts";
 import { precheck } from "../install/precheck.ts";
-import { CLUSTER_FLAGS, clusterClient } from "./install-input.ts";
+import { clusterClient } from "./install-input.ts";
 
 export const precheckCommand: Command = {
   name: "precheck",
@@ -11,16 +11,6 @@ export const precheckCommand: Command = {
     "Looks at the cluster's version, at what you may do in it, and at other control planes in it.\n" +
     "Changes nothing. Fails where an installation would.",
   examples: ["lateen x precheck"],
-  flags: [
-    ...CLUSTER_FLAGS,
-    {
-      name: "istioNamespace",
-      short: "i",
-      kind: "string",
-      description: "Namespace of the control plane",
-      default: SYSTEM_NAMESPACE,
-    },
-  ],
   async run(ctx, call) {
     const namespace = stringFlag(call, "istioNamespace") ?? SYSTEM_NAMESPACE;
     const findings = await precheck(clusterClient(call), namespace);

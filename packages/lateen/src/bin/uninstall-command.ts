@@ -14,7 +14,7 @@ import { removeObjects } from "../install/remove.ts";
 import { removeRoots } from "../install/remove-roots.ts";
 import type { ApiClient } from "../sources/client/api-client.ts";
 import { commandClock } from "./command-clock.ts";
-import { CLUSTER_FLAGS, clusterClient } from "./install-input.ts";
+import { clusterClient } from "./install-input.ts";
 import { confirmed } from "./prompt.ts";
 import { installed } from "./verify-install-command.ts";
 
@@ -32,7 +32,6 @@ export const uninstallCommand: Command = {
     { name: "revision", short: "r", kind: "string", description: "Control-plane revision" },
     { name: "skip-confirmation", short: "y", kind: "boolean", description: "Ask nothing" },
     { name: "dry-run", kind: "boolean", description: "Only say what would be removed" },
-    ...CLUSTER_FLAGS,
   ],
   async run(ctx, call) {
     const purge = booleanFlag(call, "purge");

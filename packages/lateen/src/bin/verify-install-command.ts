@@ -9,7 +9,6 @@ import type { ApiClient } from "../sources/client/api-client.ts";
 import { objectAt, stringAt } from "../sources/json.ts";
 import {
   askedInstallation,
-  CLUSTER_FLAGS,
   clusterClient,
   clusterFeatures,
   problems,
@@ -24,7 +23,7 @@ export const verifyInstallCommand: Command = {
     "Checks that every object of an installation is in the cluster, and ready: that of the files and\n" +
     "settings given, or whatever is installed.",
   examples: ["lateen verify-install", "lateen verify-install -f istio-demo.yaml"],
-  flags: [...SPEC_FLAGS, ...CLUSTER_FLAGS],
+  flags: SPEC_FLAGS,
   async run(ctx, call) {
     const client = clusterClient(call);
     const named = listFlag(call, "filename").length > 0 || listFlag(call, "set").length > 0;

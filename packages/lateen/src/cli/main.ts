@@ -23,6 +23,20 @@ export const GLOBAL_FLAGS: readonly Flag[] = [
     values: ["1.12", "1.14"],
   },
   { name: "mesh", kind: "string", description: "Name of the local mesh, where there are several" },
+  {
+    name: "kubeconfig",
+    short: "c",
+    kind: "string",
+    description: "Kubeconfig of a Kubernetes cluster (default: $KUBECONFIG, ~/.kube/config)",
+  },
+  { name: "context", kind: "string", description: "Context of the kubeconfig" },
+  {
+    name: "istioNamespace",
+    short: "i",
+    kind: "string",
+    description: "Namespace of the control plane in a Kubernetes cluster",
+    default: "istio-system",
+  },
 ];
 
 export interface OutsideCommands {

@@ -95,7 +95,8 @@ function readFlag(state: State, global: readonly Flag[], word: string): void {
     state.help = true;
     return;
   }
-  const known = [...global, ...state.path.flatMap(c => c.flags ?? [])];
+  // A command's own flags first: -c and -i of exec are kubectl's.
+  const known = [...state.path.flatMap(c => c.flags ?? []), ...global];
   if (word.startsWith("--")) readLongFlag(state, known, word.slice(2));
   else readShortFlags(state, known, word.slice(1));
 }

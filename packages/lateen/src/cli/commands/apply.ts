@@ -44,8 +44,6 @@ const APPLY_FLAGS: readonly Flag[] = [
   { name: "yes", short: "y", kind: "boolean", description: "Ask nothing", hidden: true },
   { name: "set", kind: "list", description: "PATH=VALUE for an IstioOperator", hidden: true },
   { name: "revision", kind: "string", description: "Control-plane revision", hidden: true },
-  { name: "kubeconfig", kind: "string", description: "Kubeconfig of the cluster", hidden: true },
-  { name: "context", kind: "string", description: "Context of the kubeconfig", hidden: true },
 ];
 
 async function runApply(

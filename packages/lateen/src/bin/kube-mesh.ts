@@ -1,0 +1,158 @@
+/** The way of commands into a mesh on Kubernetes: the API server, and through it ports of pods. */
+import { request } from "node:http";
+import { UserError } from "../cli/command.ts";
+import type { ApiAnswer, ApiCall, MeshAccess, PodRef } from "../cli/context.ts";
+import { ApiClient } from "../sources/client/api-client.ts";
+import { type HttpTransportOptions, httpTransport } from "../sources/client/http-transport.ts";
+import { portForward } from "../sources/client/port-forward.ts";
+import type { Transport } from "../sources/client/transport.ts";
+import { objectAt, stringAt } from "../sources/json.ts";
+import { clusterOptions } from "./open-cluster.ts";
+
+export interface KubeMeshChoice {
+  readonly kubeconfig: string | undefined;
+  readonly context: string | undefined;
+  readonly systemNamespace: string;
+}
+
+const ADMIN_PORT = 15000;
+const DEBUG_PORT = 8080;
+const TIMEOUT_MS = 20_000;
+const MAX_ANSWER = 256 << 20;
+const PODS = { group: "", versions: ["v1"], plural: "pods", namespaced: true };
+
+/** Throws a `UserError` where the cluster can not be known. */
+export function openKubeMesh(choice: KubeMeshChoice): MeshAccess {
+  return new KubeMesh(clusterOptions(choice.kubeconfig, choice.context), choice.systemNamespace);
+}
+
+class KubeMesh implements MeshAccess {
+  readonly #options: HttpTransportOptions;
+  readonly #transport: Transport;
+  readonly #client: ApiClient;
+  readonly #systemNamespace: string;
+
+  constructor(options: HttpTransportOptions, systemNamespace: string) {
+    this.#options = options;
+    this.#transport = httpTransport(options);
+    this.#client = new ApiClient(this.#transport);
+    this.#systemNamespace = systemNamespace;
+  }
+
+  async api(call: ApiCall): Promise<ApiAnswer> {
+    const answer = await this.#transport.request({
+      method: call.method,
+      target: call.path,
+      headers: {
+        accept: call.accept ?? "application/json",
+        ...(call.contentType === undefined ? {} : { "content-type": call.contentType }),
+      },
+      ...(call.body === undefined ? {} : { body: JSON.stringify(call.body) }),
+    });
+    if (answer.status === 0) throw new UserError(answer.body);
+    return { status: answer.status, body: parseJson(answer.body), warnings: [] };
+  }
+
+  async envoyAdmin(pod: PodRef, method: "GET" | "POST", path: string): Promise<string> {
+    return this.#ask(pod, ADMIN_PORT, method, `/${path}`).catch((error: unknown) => {
+      throw new UserError(
+        `the Envoy of pod ${pod.name} in namespace ${pod.namespace} does not answer: ${reasonOf(error)}`,
+        "does the pod have a sidecar? 'lateen x check-inject' says why not",
+      );
+    });
+  }
+
+  async discoveryDebug(path: string): Promise<ReadonlyMap<string, string>> {
+    const answers = new Map<string, string>();
+    const pods = await this.#controlPlanes();
+    for (const pod of pods) answers.set(pod.name, await this.#askControlPlane(pod, path));
+    return answers;
+  }
+
+  exec(pod: PodRef): Promise<number> {
+    return Promise.reject(inAnotherWay(pod, "exec"));
+  }
+
+  logs(pod: PodRef): Promise<void> {
+    return Promise.reject(inAnotherWay(pod, "logs"));
+  }
+
+  /** Every replica of every revision that runs. */
+  async #controlPlanes(): Promise<PodRef[]> {
+    const namespace = this.#systemNamespace;
+    const list = await this.#client.list(PODS, {
+      namespace,
+      labelSelector: "app=istiod",
+      fieldSelector: "status.phase=Running",
+    });
+    if (!list.ok) throw new UserError(`the cluster does not tell its pods: ${list.status.message}`);
+    const pods = list.value.items.map(item => objectAt(item, "metadata"));
+    const staying = pods.filter(metadata => metadata["deletionTimestamp"] === undefined);
+    if (staying.length === 0)
+      throw new UserError(`no running Istio pods in "${namespace}"`, "lateen install");
+    return staying.map(metadata => ({ namespace, name: stringAt(metadata, "name") }));
+  }
+
+  #askControlPlane(pod: PodRef, path: string): Promise<string> {
+    return this.#ask(pod, DEBUG_PORT, "GET", path).catch((error: unknown) => {
+      throw new UserError(
+        `the control plane in pod ${pod.name} does not answer: ${reasonOf(error)}`,
+      );
+    });
+  }
+
+  /** Rejects unless the answer is 200. */
+  async #ask(pod: PodRef, port: number, method: "GET" | "POST", path: string): Promise<string> {
+    const to = { namespace: pod.namespace, pod: pod.name, port };
+    const connection = await portForward(this.#options, to);
+    try {
+      return await new Promise<string>((done, fail) => {
+        const outgoing = request({
+          method,
+          path,
+          headers: { host: `localhost:${port}`, connection: "close", "content-length": "0" },
+          signal: AbortSignal.timeout(TIMEOUT_MS),
+          createConnection: () => connection,
+        });
+        outgoing.on("error", fail);
+        outgoing.on("response", response => {
+          const chunks: Buffer[] = [];
+          let size = 0;
+          response.on("data", (chunk: Buffer) => {
+            size += chunk.length;
+            if (size > MAX_ANSWER) response.destroy(new Error("the answer is too long"));
+            else chunks.push(chunk);
+          });
+          response.on("error", fail);
+          response.on("end", () => {
+            const text = Buffer.concat(chunks).toString("utf8");
+            if (response.statusCode === 200) done(text);
+            else fail(new Error(`status ${response.statusCode} to ${path}: ${text.trim()}`));
+          });
+        });
+        outgoing.end();
+      });
+    } finally {
+      connection.destroy();
+    }
+  }
+}
+
+function inAnotherWay({ namespace, name }: PodRef, verb: string): UserError {
+  return new UserError(
+    `lateen ${verb} is for meshes on this machine`,
+    `kubectl ${verb} -n ${namespace} ${name}`,
+  );
+}
+
+function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return { message: text };
+  }
+}
+
+function reasonOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}

@@ -1,0 +1,33 @@
+/** Which mesh a command is about: one of this machine, or one in a Kubernetes cluster. */
+import { existsSync } from "node:fs";
+import type { MeshAccess } from "../cli/context.ts";
+import { openLocalMesh } from "./local-mesh.ts";
+import { runningMeshes } from "./mesh-home.ts";
+import { kubeconfigFiles } from "./open-cluster.ts";
+
+export interface MeshChoice {
+  readonly home: string | undefined;
+  /** Of a local mesh. */
+  readonly meshName: string | undefined;
+  readonly kubeconfig: string | undefined;
+  readonly context: string | undefined;
+  readonly systemNamespace: string;
+}
+
+/**
+ * What a flag names; else a mesh that runs on this machine; else the cluster of the kubeconfig, if
+ * there is one.
+ */
+export async function openMesh(choice: MeshChoice): Promise<MeshAccess> {
+  const { home, meshName, kubeconfig, context } = choice;
+  const asked = kubeconfig !== undefined || context !== undefined;
+  if (!asked && (meshName !== undefined || runningMeshes(home).length > 0 || !hasKubeconfig()))
+    return openLocalMesh(home, meshName);
+  const { openKubeMesh } = await import("./kube-mesh.ts");
+  return openKubeMesh(choice);
+}
+
+function hasKubeconfig(): boolean {
+  const inPod = process.env["KUBERNETES_SERVICE_HOST"] !== undefined;
+  return inPod || kubeconfigFiles(undefined).some(file => existsSync(file));
+}
