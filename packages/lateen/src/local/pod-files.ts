@@ -1,17 +1,10 @@
-import {
-  chmodSync,
-  chownSync,
-  existsSync,
-  mkdirSync,
-  realpathSync,
-  renameSync,
-  writeFileSync,
-} from "node:fs";
-import { dirname, join } from "node:path";
+import { existsSync, realpathSync } from "node:fs";
+import { join } from "node:path";
 import type { Pod } from "../api/pod/schema.ts";
 import { PROXY_UID } from "../proxy/ports.ts";
 import { type DiscoveryTls, discoverySdsFiles } from "../proxy/xds-cluster.ts";
 import type { NetworkPlan } from "./network-plan.ts";
+import { makeDirectoryInside, writeInside } from "./write-inside.ts";
 
 /** Paths inside a pod. /run is the pod's own memory file system. */
 export const PodPath = {
@@ -53,18 +46,14 @@ export class PodFiles {
     this.#root = `/proc/${sandboxPid}/root`;
   }
 
-  /** Replaces a file in one step, so that no reader sees a half and watchers see a rename. */
+  /** Replaces a file in one step. Throws where the pod has put something in the way. */
   write(path: string, content: string, owner: "everyone" | "proxy" = "everyone"): void {
-    const target = join(this.#root, path);
-    mkdirSync(dirname(target), { recursive: true, mode: 0o755 });
-    writeFileSync(`${target}.new`, content, { mode: owner === "everyone" ? 0o644 : 0o640 });
-    if (owner === "proxy") chownSync(`${target}.new`, 0, PROXY_UID);
-    renameSync(`${target}.new`, target);
+    const access = owner === "everyone" ? { mode: 0o644 } : { mode: 0o640, gid: PROXY_UID };
+    writeInside(this.#root, path, content, access);
   }
 
   makeDirectory(path: string): void {
-    mkdirSync(join(this.#root, path), { recursive: true, mode: 0o777 });
-    chmodSync(join(this.#root, path), 0o777);
+    makeDirectoryInside(this.#root, path);
   }
 
   /** The files that never change, and what is to be mounted over the host's: target -> source. */

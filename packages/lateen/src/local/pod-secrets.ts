@@ -28,7 +28,7 @@ export class PodSecrets {
   async start(): Promise<void> {
     const { rootCert } = this.#context;
     this.#writeRoot();
-    this.#stops.push(rootCert.onChange(() => this.#writeRoot()));
+    this.#stops.push(rootCert.onChange(() => this.#later(0, async () => this.#writeRoot())));
     await this.#renew();
   }
 
@@ -64,7 +64,7 @@ export class PodSecrets {
       if (this.#stopped) return;
       task().catch((error: unknown) => {
         const text = error instanceof Error ? error.message : String(error);
-        this.#context.log.warn("a token could not be renewed", {
+        this.#context.log.warn("what the proxy proves itself with could not be renewed", {
           pod: `${this.#pod.metadata.namespace}/${this.#pod.metadata.name}`,
           error: text,
         });
