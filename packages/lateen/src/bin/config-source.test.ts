@@ -188,3 +188,35 @@ test("who stopped waiting for readiness is not called, and not held", () => {
   source.markReady();
   assert.deepEqual([called, source.waiting], [["stayed"], 0]);
 });
+
+test("a gateway whose Pod is seen only after it asked for Secrets gets them, until it is none", () => {
+  const { mesh, source, commitPod } = rig();
+  const gateway = connect(source, nodeOf("gw", "router"), peerOf("gateway"));
+  let set = gateway.named(TypeUrl.secret, [SECRET]);
+  set.retain();
+  const has = (): boolean => {
+    set.settle(() => false);
+    return set.cell(SECRET)?.value() !== undefined;
+  };
+  let asked = 0;
+  gateway.onReclassified(() => {
+    asked++;
+    const next = gateway.named(TypeUrl.secret, [SECRET]);
+    next.retain();
+    set.release();
+    set = next;
+  });
+  assert.equal(has(), false);
+  const classOf = () => mesh.model.proxies.rows.get(gateway.id)?.class.key;
+  const classBefore = classOf();
+  commitPod("gw", "uid-gw", { account: "gateway", gateway: true });
+  assert.equal(classOf(), classBefore);
+  assert.deepEqual([asked, has()], [1, true]);
+  commitPod("gw", "uid-gw", { account: "gateway", gateway: true });
+  assert.equal(asked, 1, "nothing that counts has changed");
+  commitPod("gw", "uid-gw", { account: "gateway" });
+  assert.deepEqual([asked, has()], [2, false]);
+  set.release();
+  gateway.close();
+  assert.equal(mesh.gatewayAccounts.liveCount, 0);
+});

@@ -1,6 +1,5 @@
 /** Binds streams to the graph: who connects becomes a row, what it asks for becomes watch sets. */
 
-import type { Pod } from "../api/pod/schema.ts";
 import { checkNodeClaims, type PodFacts } from "../authn/node-claims.ts";
 import { maySubscribeSecret, OWN_CERTIFICATE_SECRET } from "../authn/secret-access.ts";
 import { assert } from "../base/assert.ts";
@@ -22,9 +21,9 @@ import type { WatchSet } from "../flow/watch-types.ts";
 import { objectKey } from "../model/inputs.ts";
 import type { ProxyClass } from "../model/proxies.ts";
 import type { ConnectedProxy } from "../model/types.ts";
-import { isGatewayPod } from "../proxy/gateway-pod.ts";
 import type { Rejections } from "../status/rejections.ts";
 import { TypeUrl } from "../xds/resource.ts";
+import { accountOf } from "./gateway-accounts.ts";
 import type { MeshGraph } from "./mesh-graph.ts";
 import { proxyRow } from "./proxy-row.ts";
 import type { Subscriptions } from "./subscriptions.ts";
@@ -158,10 +157,6 @@ export class GraphConfigSource implements ConfigSource {
   }
 }
 
-function accountOf({ spec: { serviceAccountName, serviceAccount } }: Pod): string {
-  return serviceAccountName ?? serviceAccount ?? "default";
-}
-
 class GraphConnection implements Connection {
   readonly id: string;
   readonly shownName: string;
@@ -175,7 +170,11 @@ class GraphConnection implements Connection {
   readonly #classCell: Cell<ProxyClass | undefined>;
   /** Held where the credential is bound to a pod. */
   readonly #podCell: Cell<string | undefined> | undefined;
+  /** Held where the proxy says that it is a gateway. */
+  readonly #gatewayCell: Cell<string | undefined> | undefined;
   #class: ProxyClass;
+  /** Whether its Pod was a gateway's when last looked at. */
+  #mayReadSecrets: boolean;
   /** uid of the Pod when last looked at. */
   #seenUid: string | undefined;
   readonly #stops: readonly ((() => void) | undefined)[];
@@ -196,9 +195,12 @@ class GraphConnection implements Connection {
     this.#peer = peer;
     this.#options = options;
     this.#forget = forget;
-    const { classes, podUids } = options.mesh.model.connected;
+    const { model, gatewayAccounts } = options.mesh;
+    const { classes, podUids } = model.connected;
     this.#classCell = classes.acquire(id);
     this.#podCell = peer.claims["podUid"] === undefined ? undefined : podUids.acquire(this.pod);
+    this.#gatewayCell = row.type === "router" ? gatewayAccounts.acquire(this.pod) : undefined;
+    this.#mayReadSecrets = this.#isGateway();
     const current = this.#classCell.value();
     assert(current !== undefined, `proxy ${id} has no class`);
     this.#class = current;
@@ -206,6 +208,7 @@ class GraphConnection implements Connection {
     this.#stops = [
       this.#classCell.onDirty(() => this.#reclassify()),
       this.#podCell?.onDirty(() => this.#checkPod()),
+      this.#gatewayCell?.onDirty(() => this.#checkGateway()),
     ];
   }
 
@@ -228,7 +231,7 @@ class GraphConnection implements Connection {
   #secrets(names: readonly string[]): WatchSet<Resource | undefined> {
     const { secrets } = this.#options.subscriptions;
     const identity = this.#peer.identity ?? "";
-    const isGateway = this.#isGateway();
+    const isGateway = this.#mayReadSecrets;
     const may = (name: string) => maySubscribeSecret(this.#peer.identity, name, isGateway);
     const allowed = names.filter(may);
     const denied = names.filter(name => !may(name));
@@ -243,9 +246,8 @@ class GraphConnection implements Connection {
    * stream, and a certificate names none: it must run as the account that the credential is of.
    */
   #isGateway(): boolean {
-    const pod = this.#options.mesh.inputs.pods.get(this.pod);
-    if (this.#class.type !== "router" || pod === undefined) return false;
-    return accountOf(pod) === this.#peer.claims["serviceAccount"] && isGatewayPod(pod);
+    const account = this.#gatewayCell?.value();
+    return account !== undefined && account === this.#peer.claims["serviceAccount"];
   }
 
   has(type: string, versions: ReadonlyMap<string, string>): void {
@@ -273,6 +275,7 @@ class GraphConnection implements Connection {
     for (const stop of this.#stops) stop?.();
     this.#classCell.release();
     this.#podCell?.release();
+    this.#gatewayCell?.release();
     this.#releaseCertificate?.();
     const { mesh, connections, rejections, now } = this.#options;
     connections.close(this.id);
@@ -301,6 +304,14 @@ class GraphConnection implements Connection {
     if (uid === podUid) return;
     this.#options.onPodGone?.(podUid);
     this.#onRevoked(POD_IS_GONE);
+  }
+
+  /** The same names of Secrets are others when the Pod is known to be a gateway's, or to be none. */
+  #checkGateway(): void {
+    const may = this.#isGateway();
+    if (may === this.#mayReadSecrets) return;
+    this.#mayReadSecrets = may;
+    this.#listener();
   }
 
   #holdCertificate(): void {

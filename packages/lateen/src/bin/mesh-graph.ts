@@ -19,19 +19,22 @@ import { createModel, type Model } from "../model/model.ts";
 import { bindInput, type InputBinding } from "../sources/input-writer.ts";
 import { createResources } from "../xds/resources/resources.ts";
 import { credentialBinding } from "./credential-input.ts";
+import { createGatewayAccounts, type GatewayAccounts } from "./gateway-accounts.ts";
 
 export interface MeshGraph {
   readonly graph: Graph;
   readonly inputs: ModelInputs;
   readonly model: Model;
   readonly resources: ReturnType<typeof createResources>;
+  readonly gatewayAccounts: GatewayAccounts;
 }
 
 export function createMeshGraph(): MeshGraph {
   const graph = createGraph();
   const inputs = createInputs(graph);
   const model = createModel(graph, inputs);
-  return { graph, inputs, model, resources: createResources(graph, model) };
+  const resources = createResources(graph, model);
+  return { graph, inputs, model, resources, gatewayAccounts: createGatewayAccounts(graph, inputs) };
 }
 
 /** All kinds that configuration is made from. */

@@ -1,4 +1,5 @@
 /** A model with its resources, edited and looked at as tests need it. */
+import { createGatewayAccounts, type GatewayAccounts } from "../../src/bin/gateway-accounts.ts";
 import { createGraph } from "../../src/flow/graph.ts";
 import type {
   Cell,
@@ -25,6 +26,7 @@ export class TestMesh {
   readonly inputs: ModelInputs;
   readonly model: Model;
   readonly resources: Resources;
+  readonly gatewayAccounts: GatewayAccounts;
 
   /** Cells are held from the first look on, as streams do, so that later looks are incremental. */
   readonly #held = new Map<string, Cell<unknown>>();
@@ -34,6 +36,7 @@ export class TestMesh {
     this.inputs = createInputs(this.graph);
     this.model = createModel(this.graph, this.inputs);
     this.resources = createResources(this.graph, this.model);
+    this.gatewayAccounts = createGatewayAccounts(this.graph, this.inputs);
     this.graph.commit({ source: "test" }, w => w.set(this.inputs.mesh, MESH_KEY, mesh));
   }
 
