@@ -1,14 +1,15 @@
 /** How findings are made and kept: rows by object. */
 import type { ObjectMeta } from "../api/kind.ts";
 import type { Diagnostic } from "../base/diagnostic.ts";
+import { objectName } from "../base/object-name.ts";
 import type { Collection, Graph, Reader } from "../flow/types.ts";
-import { objectKey } from "./inputs.ts";
 
 /** Key: `findingsKey`. */
 export type Findings = Collection<readonly Diagnostic[]>;
 
+/** `objectName` of an object of Istio's networking API. */
 export function findingsKey(kind: string, meta: Pick<ObjectMeta, "namespace" | "name">): string {
-  return `${kind}/${objectKey(meta)}`;
+  return objectName({ group: "networking.istio.io", kind }, meta.namespace, meta.name);
 }
 
 interface Finder<T> {

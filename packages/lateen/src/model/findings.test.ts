@@ -59,7 +59,7 @@ test("missing gateway, host, port and subset, each by its path", () => {
     ),
   );
   const reason = "ReferencedResourceNotFound";
-  assert.deepEqual(found(made, "VirtualService/shop/v"), [
+  assert.deepEqual(found(made, "VirtualService.networking.istio.io/shop/v"), [
     `spec.gateways[1] ${reason}: found no Gateway shop/g`,
     `spec.http[0].route[0].destination.host ${reason}: found no service for host nobody.shop.svc.cluster.local`,
     `spec.http[1].route[0].destination.port.number ${reason}: x.shop.svc.cluster.local has no port 81, only 80`,
@@ -69,7 +69,7 @@ test("missing gateway, host, port and subset, each by its path", () => {
     made.inputs.destinationRules,
     destinationRule({ at: "shop/x" }, { host: "x", subsets: [{ name: "v1", labels: {} }] }),
   );
-  assert.equal(found(made, "VirtualService/shop/v").length, 3);
+  assert.equal(found(made, "VirtualService.networking.istio.io/shop/v").length, 3);
 });
 
 test("a host that an older VirtualService has", () => {
@@ -80,10 +80,10 @@ test("a host that an older VirtualService has", () => {
     virtualService({ at: "shop/new", age: 2 }, spec),
     virtualService({ at: "shop/old", age: 1 }, spec),
   );
-  assert.deepEqual(found(made, "VirtualService/shop/new"), [
+  assert.deepEqual(found(made, "VirtualService.networking.istio.io/shop/new"), [
     "spec.hosts[0] ConflictingMeshGatewayVirtualServiceHosts: shop/old is older and has the routes of x.shop.svc.cluster.local",
   ]);
-  assert.deepEqual(found(made, "VirtualService/shop/old"), []);
+  assert.deepEqual(found(made, "VirtualService.networking.istio.io/shop/old"), []);
 });
 
 test("a host that no server of the gateway takes", () => {
@@ -93,15 +93,15 @@ test("a host that no server of the gateway takes", () => {
   const http = [route({ host: "x" })];
   const spec = { hosts: ["a.example", "a.other"], gateways: ["g"], http };
   made.set(made.inputs.virtualServices, virtualService({ at: "shop/v" }, spec));
-  assert.deepEqual(found(made, "VirtualService/shop/v"), [
+  assert.deepEqual(found(made, "VirtualService.networking.istio.io/shop/v"), [
     "spec.hosts[1] VirtualServiceHostNotFoundInGateway: no server of its gateways takes a.other",
   ]);
   const both = (hosts: readonly string[]) =>
     virtualService({ at: "shop/v" }, { hosts, gateways: ["g", "mesh"], http });
   made.set(made.inputs.virtualServices, both(["a.example", "x"]));
-  assert.deepEqual(found(made, "VirtualService/shop/v"), []);
+  assert.deepEqual(found(made, "VirtualService.networking.istio.io/shop/v"), []);
   made.set(made.inputs.virtualServices, both(["x"]));
-  assert.deepEqual(found(made, "VirtualService/shop/v"), [
+  assert.deepEqual(found(made, "VirtualService.networking.istio.io/shop/v"), [
     "spec.hosts[0] VirtualServiceHostNotFoundInGateway: no server of its gateways takes x.shop.svc.cluster.local",
   ]);
 });
@@ -115,7 +115,7 @@ test("a DestinationRule for a host that nobody has", () => {
     destinationRule({ at: "shop/c" }, { host: "*.shop.svc.cluster.local" }),
     destinationRule({ at: "shop/d" }, { host: "*.example" }),
   );
-  assert.deepEqual(made.model.findings.keys(), ["DestinationRule/shop/a"]);
+  assert.deepEqual(made.model.findings.keys(), ["DestinationRule.networking.istio.io/shop/a"]);
 });
 
 test("a DestinationRule of which an older one has the policy and a subset", () => {
@@ -128,9 +128,9 @@ test("a DestinationRule of which an older one has the policy and a subset", () =
     destinationRule({ at: "shop/old", age: 1 }, { ...rule, subsets: [subset("v1")] }),
     destinationRule({ at: "shop/own", age: 3 }, { host: "x", exportTo: ["."], subsets: [] }),
   );
-  assert.deepEqual(made.model.findings.keys(), ["DestinationRule/shop/new"]);
+  assert.deepEqual(made.model.findings.keys(), ["DestinationRule.networking.istio.io/shop/new"]);
   const host = "x.shop.svc.cluster.local";
-  assert.deepEqual(found(made, "DestinationRule/shop/new"), [
+  assert.deepEqual(found(made, "DestinationRule.networking.istio.io/shop/new"), [
     `spec.trafficPolicy ConflictingDestinationRules: has no effect: DestinationRule old, which is older, has one for ${host}`,
     "spec.subsets[0].name ConflictingDestinationRules: has no effect: DestinationRule old, which is older, defines v1 too",
   ]);
@@ -149,8 +149,8 @@ test("a Gateway's server that an older Gateway shuts out", () => {
     gateway({ at: "shop/new", age: 2 }, spec("TCP")),
     gateway({ at: "shop/old", age: 1 }, spec("HTTP")),
   );
-  assert.deepEqual(made.model.findings.keys(), ["Gateway/shop/new"]);
-  assert.deepEqual(found(made, "Gateway/shop/new"), [
+  assert.deepEqual(made.model.findings.keys(), ["Gateway.networking.istio.io/shop/new"]);
+  assert.deepEqual(found(made, "Gateway.networking.istio.io/shop/new"), [
     "spec.servers[0] ConflictingGateways: has no effect: port 80 is taken by shop/old for HTTP",
   ]);
 });
@@ -171,9 +171,9 @@ test("selectors that select nothing, until they do", () => {
   const spec = { hosts: ["e.example"], ports, resolution: "STATIC", workloadSelector: { labels } };
   made.set(made.inputs.serviceEntries, serviceEntry({ at: "shop/e" }, spec));
   const message = "NoMatchingWorkloadsFound: found no pod with app=gw";
-  assert.deepEqual(found(made, "Gateway/shop/g"), [`spec.selector ${message}`]);
-  assert.equal(found(made, "Sidecar/shop/s").length, 1);
-  assert.equal(found(made, "ServiceEntry/shop/e").length, 1);
+  assert.deepEqual(found(made, "Gateway.networking.istio.io/shop/g"), [`spec.selector ${message}`]);
+  assert.equal(found(made, "Sidecar.networking.istio.io/shop/s").length, 1);
+  assert.equal(found(made, "ServiceEntry.networking.istio.io/shop/e").length, 1);
   made.set(made.inputs.pods, pod({ at: "shop/p", labels }, { ip: "10.0.0.1" }));
   assert.deepEqual(made.model.findings.keys(), []);
 });
@@ -189,10 +189,10 @@ test("a second Sidecar for a whole namespace, and a host that a Service has", ()
   const host = "x.shop.svc.cluster.local";
   const spec = { hosts: [host], ports, resolution: "NONE" };
   made.set(made.inputs.serviceEntries, serviceEntry({ at: "shop/e" }, spec));
-  assert.deepEqual(found(made, "Sidecar/shop/a"), [
+  assert.deepEqual(found(made, "Sidecar.networking.istio.io/shop/a"), [
     " MultipleSidecarsWithoutWorkloadSelectors: Sidecar shop/b is older and holds for the namespace",
   ]);
-  assert.deepEqual(found(made, "ServiceEntry/shop/e"), [
+  assert.deepEqual(found(made, "ServiceEntry.networking.istio.io/shop/e"), [
     `spec.hosts[0] HostTaken: ${host} is described by Service shop/x`,
   ]);
 });
@@ -221,7 +221,7 @@ test("a credential that is not where the gateway's pods are", () => {
     'ReferencedResourceNotFound: found "shop", want a Secret with a certificate in the namespace of the gateway\'s pods: edge';
   const missing = [`spec.servers[0].tls.credentialName ${message}`];
   set("shop/shop");
-  assert.deepEqual(found(made, "Gateway/shop/g"), missing);
+  assert.deepEqual(found(made, "Gateway.networking.istio.io/shop/g"), missing);
   set("edge/shop");
-  assert.deepEqual(found(made, "Gateway/shop/g"), []);
+  assert.deepEqual(found(made, "Gateway.networking.istio.io/shop/g"), []);
 });

@@ -123,3 +123,38 @@ test("problems of the source itself are rows that go when they are solved", () =
   sink.onProblems([]);
   assert.equal(diagnostics.size, 0);
 });
+
+test("objects of one name and kind, but of different API groups, are two", () => {
+  const graph = createGraph();
+  const diagnostics = graph.input<ObjectDiagnostics>("diagnostics");
+  const twinKind = { ...serviceKind, group: "twin.example.com" };
+  const rows = [graph.input<Service>("Service"), graph.input<Service>("twin")];
+  const clock = new TestClock();
+  let sink: SourceSink | undefined;
+  const start = (started: SourceSink): void => {
+    sink = started;
+  };
+  const writer = new InputWriter({
+    graph,
+    source: { name: "test", start, stop: () => {} },
+    bindings: [serviceKind, twinKind].map((kind, i) => bindInput(kind, rows[i] ?? assert.fail())),
+    diagnostics,
+    clock,
+    log: silentLog,
+  });
+  writer.start();
+  const good = change(service(80));
+  sink?.onChanges([good, { ...good, kind: twinKind }]);
+  sink?.onSynced();
+  assert.deepEqual(
+    rows.map(each => each.get("shop/web")?.spec.ports[0]?.port),
+    [80, 80],
+  );
+  clock.advance(1000);
+  const bad = change(service("wrong"));
+  sink?.onChanges([bad, { ...bad, kind: twinKind }]);
+  assert.deepEqual([...diagnostics.keys()].sort(), [
+    "Service.twin.example.com/shop/web",
+    "Service/shop/web",
+  ]);
+});

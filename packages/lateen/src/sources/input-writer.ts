@@ -7,13 +7,14 @@ import { assert } from "../base/assert.ts";
 import type { Clock } from "../base/clock.ts";
 import type { Diagnostic } from "../base/diagnostic.ts";
 import type { Log } from "../base/log.ts";
+import { objectName } from "../base/object-name.ts";
 import type { Graph, InputCollection, Writer } from "../flow/types.ts";
 import { objectAt } from "./json.ts";
 import type { ObjectSource, SourceChange, SourceProblem } from "./source.ts";
 
 /**
  * What is to be said about one object, or one file (kind `File`, its place as the name), under
- * `KIND/NAMESPACE/NAME` (see `diagnosticsKey`).
+ * `objectName`.
  */
 export interface ObjectDiagnostics {
   readonly group: string;
@@ -27,10 +28,6 @@ export interface ObjectDiagnostics {
   readonly diagnostics: readonly Diagnostic[];
   /** `FILE:LINE` for objects from files. */
   readonly origin?: string;
-}
-
-export function diagnosticsKey(kind: Pick<Kind, "kind">, namespace: string, name: string): string {
-  return `${kind.kind}/${namespace}/${name}`;
 }
 
 /** Last good objects that outlive the process; `kind` is `GROUP/KIND`. */
@@ -139,7 +136,7 @@ export class InputWriter {
   #take(changes: readonly SourceChange[]): void {
     for (const change of changes) {
       if (!this.#bindings.has(change.kind)) continue;
-      const about = diagnosticsKey(change.kind, change.namespace, change.name);
+      const about = objectName(change.kind, change.namespace, change.name);
       this.#pending.set(about, this.#prepare(change, about, this.#pending.get(about)));
     }
     this.#schedule();

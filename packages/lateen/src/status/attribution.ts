@@ -1,5 +1,9 @@
 /** From a resource that Envoy rejected back to the objects that it was made from. */
+import { gatewayKind } from "../api/gateway/kind.ts";
 import type { Json } from "../api/kind.ts";
+import { serviceKind } from "../api/service/kind.ts";
+import { serviceEntryKind } from "../api/service-entry/kind.ts";
+import { kindWithGroup, objectName } from "../base/object-name.ts";
 import type { Model } from "../model/model.ts";
 import type { ProxyClass } from "../model/proxies.ts";
 import { isArray, isObject, objectAt, stringAt } from "../sources/json.ts";
@@ -20,7 +24,7 @@ export interface RejectedResource {
 const MAX_OBJECTS = 8;
 
 /**
- * Keys `KIND/namespace/name`; empty where nobody can be named. Routes and clusters say which object
+ * Keys `objectName`; empty where nobody can be named. Routes and clusters say which object
  * they are from (`filter_metadata.istio.config`); of several in one resource, those count that hold
  * something that the message names.
  */
@@ -61,11 +65,11 @@ function suspectsIn(json: Json, around = ""): Suspect[] {
 
 /** `/apis/networking.istio.io/v1/namespaces/default/virtual-service/reviews`. */
 function keyOfConfig(path: string): string | undefined {
-  const match = /^\/apis\/[^/]+\/[^/]+\/namespaces\/([^/]*)\/([a-z-]+)\/([^/]+)$/.exec(path);
+  const match = /^\/apis\/([^/]+)\/[^/]+\/namespaces\/([^/]*)\/([a-z-]+)\/([^/]+)$/.exec(path);
   if (match === null) return undefined;
-  const [, namespace, dashed = "", name] = match;
+  const [, group = "", namespace = "", dashed = "", name = ""] = match;
   const kind = dashed.replace(/(?:^|-)([a-z])/g, (_all, letter: string) => letter.toUpperCase());
-  return `${kind}/${namespace}/${name}`;
+  return objectName({ group, kind }, namespace, name);
 }
 
 function narrow(suspects: readonly Suspect[], message: string): readonly string[] {
@@ -97,7 +101,9 @@ function servicesOf(model: Model, names: readonly string[]): readonly string[] {
   return [...hosts].flatMap(host =>
     model.shapesByHostname.keysOf(host).flatMap(service => {
       const source = model.services.get(service)?.source;
-      return source === undefined ? [] : [`${source.kind}/${source.namespace}/${source.name}`];
+      if (source === undefined) return [];
+      const kind = source.kind === serviceKind.kind ? serviceKind : serviceEntryKind;
+      return [objectName(kind, source.namespace, source.name)];
     }),
   );
 }
@@ -112,6 +118,6 @@ function gatewaysOnPort(model: Model, set: string, listener: string): readonly s
       const { number } = server.port;
       return (row?.targetPorts[number] ?? number) === port;
     });
-    return serves ? [`Gateway/${key}`] : [];
+    return serves ? [`${kindWithGroup(gatewayKind)}/${key}`] : [];
   });
 }

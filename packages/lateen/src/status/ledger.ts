@@ -4,7 +4,7 @@
  * no configuration.
  */
 import type { JsonObject, Kind } from "../api/kind.ts";
-import { diagnosticsKey } from "../sources/input-writer.ts";
+import { objectName } from "../base/object-name.ts";
 import { objectAt, stringAt, withKey, withoutKey } from "../sources/json.ts";
 import type { ObjectSource, SourceChange } from "../sources/source.ts";
 
@@ -38,7 +38,7 @@ export class StatusLedger {
     this.#options = options;
   }
 
-  /** By `KIND/namespace/name`. */
+  /** By `objectName`. */
   get(key: string): KnownObject | undefined {
     return this.#objects.get(key);
   }
@@ -76,7 +76,7 @@ export class StatusLedger {
     const { kind, namespace, name, object, origin } = change;
     const { keeps, hidesStatus } = this.#options;
     if (!keeps(kind)) return change;
-    const key = diagnosticsKey(kind, namespace, name);
+    const key = objectName(kind, namespace, name);
     if (object === undefined) this.#objects.delete(key);
     else this.#objects.set(key, { kind, namespace, name, origin, ...factsOf(object) });
     this.#listener(key);

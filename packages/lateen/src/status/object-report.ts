@@ -22,7 +22,7 @@ export interface ObjectReport {
   readonly rejections: readonly Rejection[];
 }
 
-/** All three by `KIND/namespace/name`. */
+/** All three by `objectName`. */
 export interface ReportSources {
   readonly diagnostics: Collection<ObjectDiagnostics>;
   readonly findings: Findings;
@@ -61,16 +61,19 @@ export function createReports(graph: Graph, sources: ReportSources): Reports {
   return { cells, names };
 }
 
-/** The parts of `KIND/namespace/name`; a name (of a file) may hold slashes itself. */
+/** The parts of an `objectName`; a name (of a file) may hold slashes itself. */
 export function splitReportKey(key: string): {
+  readonly group: string;
   readonly kind: string;
   readonly namespace: string;
   readonly name: string;
 } {
   const first = key.indexOf("/");
   const second = key.indexOf("/", first + 1);
+  const [kind = "", ...group] = key.slice(0, first).split(".");
   return {
-    kind: key.slice(0, first),
+    group: group.join("."),
+    kind,
     namespace: key.slice(first + 1, second),
     name: key.slice(second + 1),
   };

@@ -5,6 +5,7 @@
 import { allKinds } from "../api/registry.ts";
 import type { Clock } from "../base/clock.ts";
 import type { Log } from "../base/log.ts";
+import { kindWithGroup } from "../base/object-name.ts";
 import type { Graph, InputCollection } from "../flow/types.ts";
 import type { Model } from "../model/model.ts";
 import type { ApiClient } from "../sources/client/api-client.ts";
@@ -50,7 +51,7 @@ const DELAY_MS = 200;
 const FILES: LedgerOptions = { keeps: () => true, hidesStatus: () => false };
 const API: LedgerOptions = { keeps: mayHaveStatus, hidesStatus: mayHaveStatus };
 const STATUS_KINDS: ReadonlySet<string> = new Set(
-  allKinds.filter(mayHaveStatus).map(({ kind }) => kind),
+  allKinds.filter(mayHaveStatus).map(kindWithGroup),
 );
 
 /** Declares collections: to be called before the graph's first commit. */
@@ -93,5 +94,6 @@ export function createObjectStatus(options: ObjectStatusOptions): ObjectStatus {
 
 /** Objects for which the log is the only place. */
 function withoutStatus(changes: ReportChanges): ReportChanges {
-  return new Map([...changes].filter(([key]) => !STATUS_KINDS.has(splitReportKey(key).kind)));
+  const hasStatus = (key: string): boolean => STATUS_KINDS.has(kindWithGroup(splitReportKey(key)));
+  return new Map([...changes].filter(([key]) => !hasStatus(key)));
 }

@@ -18,7 +18,7 @@ export interface RejectionsOptions {
   readonly graph: Graph;
   readonly model: Model;
   readonly resources: Readonly<Partial<Record<string, TypeResources>>>;
-  /** By `KIND/namespace/name`. */
+  /** By `objectName`. */
   readonly rows: InputCollection<readonly Rejection[]>;
   readonly clock: Clock;
   readonly log: Log;

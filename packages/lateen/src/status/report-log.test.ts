@@ -27,7 +27,7 @@ function setUp() {
 
 test("one line an object when what there is to say changes", () => {
   const { lines, log } = setUp();
-  const key = "Gateway/default/edge";
+  const key = "Gateway.networking.istio.io/default/edge";
   log.take(new Map([[key, report("odd")]]));
   log.take(new Map([[key, report("odd")]]));
   log.take(new Map([[key, report("worse", false)]]));

@@ -73,7 +73,7 @@ function setUp(options: { readonly echo?: boolean } = {}) {
 }
 
 function reports(...names: readonly string[]): Map<string, ObjectReport> {
-  return new Map(names.map(name => [`VirtualService/default/${name}`, REPORT]));
+  return new Map(names.map(name => [`VirtualService.networking.istio.io/default/${name}`, REPORT]));
 }
 
 async function settle(writer: StatusWriter): Promise<void> {
@@ -111,7 +111,7 @@ test("writes once, and nothing again after a restart", async () => {
   again.writer.start();
   await settle(again.writer);
   assert.deepEqual(again.writes, []);
-  again.writer.take(new Map([["VirtualService/default/a", undefined]]));
+  again.writer.take(new Map([["VirtualService.networking.istio.io/default/a", undefined]]));
   await settle(again.writer);
   assert.deepEqual(again.writes, ["a"], "mended");
 });
@@ -204,10 +204,10 @@ test("the end of a rejection that we have heard of ourselves is told at once", a
   writer.start();
   const rejection = { type: "RDS", resource: "80", message: "no", proxies: 1 };
   const rejected: ObjectReport = { accepted: true, diagnostics: [], rejections: [rejection] };
-  writer.take(new Map([["VirtualService/default/a", rejected]]));
+  writer.take(new Map([["VirtualService.networking.istio.io/default/a", rejected]]));
   await settle(writer);
   assert.match(JSON.stringify(server.get("a")), /RejectedByEnvoy/);
-  writer.take(new Map([["VirtualService/default/a", undefined]]));
+  writer.take(new Map([["VirtualService.networking.istio.io/default/a", undefined]]));
   await settle(writer);
   assert.deepEqual(writes, ["a", "a"]);
   assert.doesNotMatch(JSON.stringify(server.get("a")), /RejectedByEnvoy/);

@@ -90,11 +90,17 @@ test("a route is put down to the VirtualService that has what Envoy names", () =
   hold(sidecar, TypeUrl.route, "80");
   const message = "regex '/[^x]{1000}' RE2 program size of 99999 > max program size of 32768";
   rejections.report("a", sidecar, nack(TypeUrl.route, message, "80"));
-  assert.deepEqual(shown(), [`VirtualService/default/two RDS 80 1: ${message}`]);
+  assert.deepEqual(shown(), [
+    `VirtualService.networking.istio.io/default/two RDS 80 1: ${message}`,
+  ]);
   rejections.report("b", sidecar, nack(TypeUrl.route, message, "80"));
-  assert.deepEqual(shown(), [`VirtualService/default/two RDS 80 2: ${message}`]);
+  assert.deepEqual(shown(), [
+    `VirtualService.networking.istio.io/default/two RDS 80 2: ${message}`,
+  ]);
   rejections.report("a", sidecar, ack(TypeUrl.route, "80"));
-  assert.deepEqual(shown(), [`VirtualService/default/two RDS 80 1: ${message}`]);
+  assert.deepEqual(shown(), [
+    `VirtualService.networking.istio.io/default/two RDS 80 1: ${message}`,
+  ]);
   rejections.report("b", sidecar, ack(TypeUrl.cluster, WEB));
   assert.equal(shown().length, 1, "another type says nothing");
   rejections.closed("b");
@@ -105,7 +111,9 @@ test("clusters: the DestinationRule, or else the Service", () => {
   const { rejections, sidecar, hold, shown } = setUp();
   for (const name of [WEB, RAW]) hold(sidecar, TypeUrl.cluster, name);
   rejections.report("a", sidecar, nack(TypeUrl.cluster, `${WEB}: odd`, WEB, RAW));
-  assert.deepEqual(shown(), [`DestinationRule/default/web CDS ${WEB} 1: ${WEB}: odd`]);
+  assert.deepEqual(shown(), [
+    `DestinationRule.networking.istio.io/default/web CDS ${WEB} 1: ${WEB}: odd`,
+  ]);
   rejections.report("a", sidecar, ack(TypeUrl.cluster, WEB));
   rejections.report("a", sidecar, nack(TypeUrl.cluster, "odd", RAW));
   assert.deepEqual(shown(), [`Service/default/raw CDS ${RAW} 1: odd`]);
@@ -115,7 +123,7 @@ test("a gateway's listener: the Gateways on its port", () => {
   const { rejections, gateway, hold, shown } = setUp();
   hold(gateway, TypeUrl.listener, "0.0.0.0_81");
   rejections.report("a", gateway, nack(TypeUrl.listener, "no", "0.0.0.0_81"));
-  assert.deepEqual(shown(), ["Gateway/default/other LDS 0.0.0.0_81 1: no"]);
+  assert.deepEqual(shown(), ["Gateway.networking.istio.io/default/other LDS 0.0.0.0_81 1: no"]);
 });
 
 test("who is one of many suspects is left alone until they are fewer", () => {
@@ -127,7 +135,7 @@ test("who is one of many suspects is left alone until they are fewer", () => {
   rejections.report("a", sidecar, nack(TypeUrl.cluster, "odd", WEB, RAW));
   assert.equal(shown().length, 2);
   rejections.report("a", sidecar, ack(TypeUrl.cluster, RAW));
-  assert.deepEqual(shown(), [`DestinationRule/default/web CDS ${WEB} 1: odd`]);
+  assert.deepEqual(shown(), [`DestinationRule.networking.istio.io/default/web CDS ${WEB} 1: odd`]);
 });
 
 test("what is gone is rejected no more", () => {
