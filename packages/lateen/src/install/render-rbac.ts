@@ -43,6 +43,7 @@ function controlPlaneRules(): Json[] {
     ),
     // Conditions of objects, the roots in every namespace, reasons why pods are not ready.
     rule(MESH_GROUPS, statusOf(MESH_KINDS), ["get", "patch", "update"]),
+    rule([""], ["services/status"], ["get", "patch"]),
     rule([""], ["configmaps"], ["create", "patch", "update"]),
     rule([""], ["events"], ["create", "patch"]),
   ];

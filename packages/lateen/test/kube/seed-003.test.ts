@@ -301,6 +301,11 @@ describe("seed 003 on Kubernetes", { skip, timeout: 900_000 }, () => {
     );
   });
 
+  test("the control plane may do what it does", async () => {
+    const log = await cluster.must(["logs", ...SYSTEM, "deploy/istiod"]);
+    assert.doesNotMatch(log, /forbidden|cannot (get|list|watch|create|patch|update)/i);
+  });
+
   test("the end: uninstalled, the label and the namespace gone, nothing is left", async () => {
     assert.match(await lateen("x uninstall -y --purge"), /✔ Uninstall complete\n$/);
     await cluster.must(["label", "namespace", "default", "istio-injection-"]);
