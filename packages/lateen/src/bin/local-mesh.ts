@@ -2,9 +2,10 @@
 import { spawn } from "node:child_process";
 import type { Result } from "../base/diagnostic.ts";
 import { UserError } from "../cli/command.ts";
-import type { ApiAnswer, ApiCall, MeshAccess, Output, PodRef } from "../cli/context.ts";
+import type { ApiAnswer, ApiCall, Forward, MeshAccess, Output, PodRef } from "../cli/context.ts";
 import { requestInside } from "../local/dial-inside.ts";
 import { execCommand, findSandbox } from "../local/pod-processes.ts";
+import { forwardPort } from "../local/port-forward.ts";
 import { logDirectories, readLogs } from "../local/read-logs.ts";
 import type { Transport } from "../sources/client/transport.ts";
 import { httpGet } from "./http-get.ts";
@@ -20,6 +21,11 @@ import {
 const ADMIN_PORT = 15000;
 const ADMIN_TIMEOUT_MS = 20_000;
 const PROXY_CONTAINER = "istio-proxy";
+const LISTEN_PROBLEMS: Readonly<Record<string, string>> = {
+  EADDRINUSE: "address already in use",
+  EADDRNOTAVAIL: "this machine does not have the address",
+  EACCES: "permission denied",
+};
 
 /** `named`: by flag or environment; without it the only one that runs is meant. */
 export function openLocalMesh(home: string | undefined, named: string | undefined): MeshAccess {
@@ -114,6 +120,20 @@ class LocalMesh implements MeshAccess {
         "'lateen up' starts it again by itself; until then proxies work with what they have, and " +
           `those that start are not ready (log: ${this.#home.logFile})`,
       );
+    }
+  }
+
+  async forward(pod: PodRef, options: Forward): ReturnType<MeshAccess["forward"]> {
+    const sandboxPid = (): number | undefined => {
+      const found = findSandbox(this.#home.runtimeDir, pod);
+      return found.ok ? found.value.pid : undefined;
+    };
+    must(findSandbox(this.#home.runtimeDir, pod));
+    try {
+      return await forwardPort({ ...options, sandboxPid });
+    } catch (error) {
+      const code = (error as NodeJS.ErrnoException).code ?? "";
+      throw new UserError(LISTEN_PROBLEMS[code] ?? reasonOf(error));
     }
   }
 

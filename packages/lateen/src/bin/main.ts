@@ -51,6 +51,7 @@ function createContext(flags: FlagValues): CliContext {
     readFile: file => readFile(file, "utf8").catch(error => unreadable(file, error)),
     objectFiles,
     readStdin,
+    interrupted,
     namespace: text("namespace") ?? "default",
     compat: compat === "1.12" || compat === "1.14" ? compat : undefined,
   };
@@ -93,6 +94,13 @@ function systemProblem(error: NodeJS.ErrnoException): number {
   stderr.write(`${[error.syscall, error.path].filter(Boolean).join(" ")}: ${problem}\n`);
   if (process.getuid?.() !== 0) stderr.write("local meshes are root's: run it with sudo\n");
   return 1;
+}
+
+/** A second Ctrl-C ends the process as it does any other. */
+function interrupted(): Promise<void> {
+  return new Promise(done => {
+    for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"]) process.once(signal, () => done());
+  });
 }
 
 async function readStdin(): Promise<string> {

@@ -1,17 +1,27 @@
 /** Commands against a mesh that answers as told. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import type { FlagValues } from "./command.ts";
+import { type FlagValues, UserError } from "./command.ts";
 import type { CliContext, MeshAccess } from "./context.ts";
 import { createRoot, runCli } from "./main.ts";
 
 type Answers = Readonly<Record<string, unknown>>;
 
-const POD = { metadata: { name: "sleep-1", namespace: "default" } };
+const POD = {
+  metadata: { name: "sleep-1", namespace: "default" },
+  spec: { containers: [{ ports: [{ name: "web", containerPort: 8080 }] }] },
+};
+const SERVICE = {
+  selector: { app: "sleep" },
+  ports: [
+    { name: "http", port: 8000, targetPort: "web" },
+    { name: "other", port: 81, targetPort: 8081 },
+  ],
+};
 const API: Answers = {
   "/api/v1/namespaces/default/pods/sleep-1": POD,
   "/api/v1/pods": { items: [POD] },
-  "/api/v1/namespaces/default/services/sleep": { spec: { selector: { app: "sleep" } } },
+  "/api/v1/namespaces/default/services/sleep": { spec: SERVICE },
   "/api/v1/namespaces/default/pods?labelSelector=app%3Dsleep": { items: [POD] },
   "/apis": { groups: [] },
   "/api/v1": {
@@ -25,6 +35,7 @@ const LOGGERS = "active loggers:\n  http: warning\n  wasm: warning\n  envoy_bug:
 
 interface Told {
   readonly admin: string[];
+  readonly forwarded: string[];
   readonly stdout: string;
   readonly stderr: string;
   readonly code: number;
@@ -37,6 +48,7 @@ async function run(
 ): Promise<Told> {
   const printed = { stdout: "", stderr: "" };
   const admin: string[] = [];
+  const forwarded: string[] = [];
   const mesh: MeshAccess = {
     api: ({ method, path }) => {
       const body = method === "GET" ? API[path] : undefined;
@@ -54,6 +66,16 @@ async function run(
     },
     exec: () => Promise.resolve(0),
     logs: () => Promise.resolve(),
+    forward: (pod, { address, localPort, podPort, onConnection, onRefused }) => {
+      forwarded.push(`${pod.name} ${address}:${localPort}->${podPort}`);
+      if (localPort === 80 || address === "::1") throw new UserError("address already in use");
+      onConnection();
+      if (podPort === 9) onRefused();
+      return Promise.resolve({
+        localPort: localPort || 40_000,
+        close: () => forwarded.push("end"),
+      });
+    },
   };
   const createContext = (flags: FlagValues): CliContext => ({
     stdout: {
@@ -74,6 +96,7 @@ async function run(
     readFile: path => Promise.resolve(files[path] ?? ""),
     objectFiles: path => Promise.resolve([path]),
     readStdin: () => Promise.resolve(""),
+    interrupted: () => Promise.resolve(),
     namespace: typeof flags["namespace"] === "string" ? flags["namespace"] : "default",
     compat: undefined,
   });
@@ -84,7 +107,7 @@ async function run(
     stderr,
     createContext,
   });
-  return { admin, code, ...printed };
+  return { admin, forwarded, code, ...printed };
 }
 
 test("pc log: a logger that Envoy does not have is named, with those near it", async () => {
@@ -182,4 +205,46 @@ test("the name of a group of commands alone is a question, not a mistake", async
   const { stdout, code } = await run("pc");
   assert.equal(code, 0);
   assert.match(stdout, /Available Commands:\n {2}all/);
+});
+
+test("port-forward: pods and Services, numbers and names, kubectl's words", async () => {
+  const first = await run("port-forward sleep-1 8080 :15000");
+  assert.equal(first.code, 0, first.stderr);
+  assert.deepEqual(first.forwarded, [
+    "sleep-1 127.0.0.1:8080->8080",
+    "sleep-1 ::1:8080->8080",
+    "sleep-1 127.0.0.1:0->15000",
+    "sleep-1 ::1:40000->15000",
+    "end",
+    "end",
+  ]);
+  assert.match(first.stdout, /^Forwarding from 127\.0\.0\.1:8080 -> 8080$/m);
+  assert.match(first.stdout, /^Forwarding from 127\.0\.0\.1:40000 -> 15000$/m);
+  assert.match(first.stdout, /^Handling connection for 8080$/m);
+  const service = await run("port-forward svc/sleep 8000 9000:other --address 127.0.0.1");
+  assert.deepEqual(service.forwarded.slice(0, 2), [
+    "sleep-1 127.0.0.1:8000->8080",
+    "sleep-1 127.0.0.1:9000->8081",
+  ]);
+  const named = await run("port-forward pod/sleep-1 web --address 127.0.0.2");
+  assert.equal(named.forwarded[0], "sleep-1 127.0.0.2:8080->8080");
+});
+
+test("port-forward: what can not be forwarded is said", async () => {
+  const taken = await run("port-forward sleep-1 80 8080");
+  assert.equal(taken.code, 0);
+  assert.match(taken.stderr, /^Unable to listen on port 80: 127\.0\.0\.1: address already in use/m);
+  const none = await run("port-forward sleep-1 80");
+  assert.equal(none.code, 1);
+  assert.match(none.stderr, /unable to listen on any of the requested ports\n.*LOCAL:REMOTE/);
+  const refused = await run("port-forward sleep-1 1009:9");
+  assert.match(refused.stderr, /an error occurred forwarding 1009 -> 9: connection refused/);
+  const missing = await run("port-forward svc/sleep 82");
+  assert.match(missing.stderr, /service sleep does not have a port 82\nit has 8000 \(http\), 81/);
+  assert.match((await run("port-forward sleep-1 70000")).stderr, /"70000" is no port/);
+  assert.match(
+    (await run("port-forward sleep-1 80 --address nowhere")).stderr,
+    /"nowhere" is neither/,
+  );
+  assert.equal((await run("port-forward sleep-1")).code, 1);
 });

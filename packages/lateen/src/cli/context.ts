@@ -40,6 +40,19 @@ export interface LogOptions {
   readonly previous: boolean;
 }
 
+export interface Forward {
+  /** An address of this machine. */
+  readonly address: string;
+  /** 0: any free one. */
+  readonly localPort: number;
+  readonly podPort: number;
+  readonly onConnection: () => void;
+  /** Nothing listens on that port in the pod. */
+  readonly onRefused: () => void;
+  /** A connection came after the pod had gone. */
+  readonly onLost: () => void;
+}
+
 /**
  * A way into a running mesh. The local one talks to the machine's store and runtime; one on
  * Kubernetes to the API server.
@@ -53,6 +66,11 @@ export interface MeshAccess {
   /** Streams between the terminal and a command in the pod; resolves to its exit code. */
   exec(pod: PodRef, io: ExecIo): Promise<number>;
   logs(pod: PodRef, options: LogOptions, out: Output): Promise<void>;
+  /** Listens here for a port of the pod's loopback; throws UserError where it can not listen. */
+  forward(
+    pod: PodRef,
+    options: Forward,
+  ): Promise<{ readonly localPort: number; readonly close: () => void }>;
 }
 
 export interface CliContext {
@@ -72,6 +90,8 @@ export interface CliContext {
   objectFiles(path: string): Promise<readonly string[]>;
   /** Standard input, for `-f -`. */
   readStdin(): Promise<string>;
+  /** Resolves at Ctrl-C, for commands that go on until then. */
+  interrupted(): Promise<void>;
   /** Namespace of `-n` or of the current context. */
   readonly namespace: string;
   /** istioctl's older layouts: undefined is today's. */

@@ -6,6 +6,7 @@ import { execCommand, logsCommand } from "./commands/exec.ts";
 import { experimentalCommand } from "./commands/experimental.ts";
 import { getCommand } from "./commands/get.ts";
 import { labelCommand } from "./commands/label.ts";
+import { portForwardCommand } from "./commands/port-forward.ts";
 import { proxyConfigCommand } from "./commands/proxy-config.ts";
 import { proxyStatusCommand } from "./commands/proxy-status.ts";
 import { versionCommand } from "./commands/version.ts";
@@ -64,6 +65,7 @@ export function createRoot(processes: readonly Command[], more: OutsideCommands 
       getCommand,
       labelCommand,
       logsCommand,
+      portForwardCommand,
       proxyConfigCommand,
       proxyStatusCommand,
       versionCommand,

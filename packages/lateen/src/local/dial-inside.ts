@@ -6,14 +6,27 @@ import { inside } from "./sandbox.ts";
 
 /** Beside this file, and compiled as it is. */
 const HELPER = join(import.meta.dirname, `netns-helper${extname(import.meta.filename)}`);
+/** Exit code of the helper. */
+const NOT_CONNECTED = 2;
 const MAX_ANSWER = 64 << 20;
 
-/** A TCP connection to `host:port` as seen from inside a pod, e.g. to what listens on its loopback. */
-export function dialInside(sandboxPid: number, host: string, port: number): Duplex {
+/**
+ * A TCP connection to `host:port` as seen from inside a pod, e.g. to what listens on its loopback.
+ * `onRefused` is told where nothing takes it.
+ */
+export function dialInside(
+  sandboxPid: number,
+  host: string,
+  port: number,
+  onRefused: () => void = () => {},
+): Duplex {
   const command = [process.execPath, HELPER, host, String(port)];
   const [file = "", ...args] = inside(sandboxPid, "network", command);
   const child = spawn(file, args, { stdio: ["pipe", "pipe", "ignore"] });
   const stream = Duplex.from({ readable: child.stdout, writable: child.stdin });
+  child.on("exit", code => {
+    if (code === NOT_CONNECTED) onRefused();
+  });
   child.on("error", error => stream.destroy(error));
   stream.on("error", () => {});
   stream.on("close", () => child.kill("SIGKILL"));

@@ -155,10 +155,26 @@ describe("the demo application on this machine", { skip }, () => {
     assert.equal(String(Buffer.concat(text)), "demoapp v1.0 listens on 0.0.0.0:8080\n");
     assert.equal(readLogs(directory, { previous: true }).ok, false);
     const running = mesh.runtime.pod("default", name);
-    const forward = await forwardPort(running?.sandboxPid ?? 0, 0, 15000);
+    const told: string[] = [];
+    const forwarded = (podPort: number) =>
+      forwardPort({
+        address: "127.0.0.1",
+        localPort: 0,
+        podPort,
+        sandboxPid: () => running?.sandboxPid,
+        onConnection: () => told.push(`to ${podPort}`),
+        onRefused: () => told.push(`refused by ${podPort}`),
+        onLost: () => told.push("lost"),
+      });
+    const forward = await forwarded(15000);
     const server = await (await fetch(`http://127.0.0.1:${forward.localPort}/server_info`)).text();
     forward.close();
     assert.match(server, /"state": "LIVE"/);
+    const closed = await forwarded(9);
+    await assert.rejects(fetch(`http://127.0.0.1:${closed.localPort}/`));
+    await eventually("the refusal is told", () => Promise.resolve(told.length === 3));
+    closed.close();
+    assert.deepEqual(told, ["to 15000", "to 9", "refused by 9"]);
     assert.equal(
       await exec(mesh, "sleep", "sh", "-c", "echo $POD_X; hostname").then(s => s.length > 6),
       true,

@@ -72,6 +72,7 @@ async function run(line: string): Promise<string> {
     discoveryDebug: () => Promise.resolve(new Map()),
     exec: () => Promise.resolve(0),
     logs: () => Promise.resolve(),
+    forward: () => Promise.resolve({ localPort: 0, close: () => {} }),
   };
   const createContext = (flags: FlagValues): CliContext => ({
     stdout: output,
@@ -84,6 +85,7 @@ async function run(line: string): Promise<string> {
     readFile: () => Promise.resolve(""),
     objectFiles: () => Promise.resolve([]),
     readStdin: () => Promise.resolve(""),
+    interrupted: () => Promise.resolve(),
     namespace: typeof flags["namespace"] === "string" ? flags["namespace"] : "default",
     compat: undefined,
   });

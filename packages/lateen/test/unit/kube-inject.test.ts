@@ -41,6 +41,7 @@ async function run(line: string): Promise<{ out: string; err: string; code: numb
     discoveryDebug: () => Promise.resolve(new Map()),
     exec: () => Promise.resolve(0),
     logs: () => Promise.resolve(),
+    forward: () => Promise.resolve({ localPort: 0, close: () => {} }),
   };
   const output = (key: "out" | "err") => ({
     write: (text: string): void => {
@@ -58,6 +59,7 @@ async function run(line: string): Promise<{ out: string; err: string; code: numb
     readFile: path => Promise.resolve(FILES[path] ?? ""),
     objectFiles: () => Promise.resolve([]),
     readStdin: () => Promise.resolve(POD),
+    interrupted: () => Promise.resolve(),
     namespace: "default",
     compat: undefined,
   });
