@@ -77,6 +77,10 @@ class KubeMesh implements MeshAccess {
     return Promise.reject(inAnotherWay(pod, "logs"));
   }
 
+  forward(pod: PodRef): ReturnType<MeshAccess["forward"]> {
+    return Promise.reject(inAnotherWay(pod, "port-forward"));
+  }
+
   /** Every replica of every revision that runs. */
   async #controlPlanes(): Promise<PodRef[]> {
     const namespace = this.#systemNamespace;

@@ -133,7 +133,7 @@ class LocalMesh implements MeshAccess {
       return await forwardPort({ ...options, sandboxPid });
     } catch (error) {
       const code = (error as NodeJS.ErrnoException).code ?? "";
-      throw new UserError(LISTEN_PROBLEMS[code] ?? reasonOf(error));
+      return { problem: LISTEN_PROBLEMS[code] ?? reasonOf(error) };
     }
   }
 

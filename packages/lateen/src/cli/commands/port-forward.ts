@@ -1,7 +1,7 @@
 /** `lateen port-forward`, in kubectl's words. */
 import { isIP } from "node:net";
 import { type Command, type Invocation, listFlag, UserError } from "../command.ts";
-import type { CliContext, MeshAccess, PodRef } from "../context.ts";
+import type { CliContext, Forward, MeshAccess, PodRef } from "../context.ts";
 import { resolvePod } from "./resolve-pod.ts";
 
 interface Ports {
@@ -81,42 +81,53 @@ async function listen(
   mesh: MeshAccess,
   pod: PodRef,
   groups: readonly (readonly string[])[],
-  { localPort, podPort }: Ports,
+  ports: Ports,
   ended: Ending,
 ): Promise<(() => void)[]> {
   const closes: (() => void)[] = [];
-  let port = localPort;
+  let localPort = ports.localPort;
   const wrong: string[] = [];
   for (const hosts of groups) {
     const before = closes.length;
     const refused: string[] = [];
     for (const address of hosts) {
-      try {
-        const forward = await mesh.forward(pod, {
-          address,
-          localPort: port,
-          podPort,
-          onConnection: () => ctx.stdout.write(`Handling connection for ${port}\n`),
-          onRefused: () =>
-            ctx.stderr.write(
-              `an error occurred forwarding ${port} -> ${podPort}: connection refused: nothing ` +
-                `listens on port ${podPort} of the loopback of pod ${pod.name}\n`,
-            ),
-          onLost: () => ended.lose(),
-        });
-        port = forward.localPort;
-        closes.push(forward.close);
-        const shown = isIP(address) === 6 ? `[${address}]` : address;
-        ctx.stdout.write(`Forwarding from ${shown}:${port} -> ${podPort}\n`);
-      } catch (error) {
-        if (!(error instanceof UserError)) throw error;
-        refused.push(`${address}: ${error.message}`);
+      const told = { localPort };
+      const options = { ...ports, localPort, address, ...tell(ctx, pod, ports, told, ended) };
+      const answer = await mesh.forward(pod, options);
+      if ("problem" in answer) {
+        refused.push(`${address}: ${answer.problem}`);
+        continue;
       }
+      localPort = answer.localPort;
+      told.localPort = localPort;
+      closes.push(answer.close);
+      const shown = isIP(address) === 6 ? `[${address}]` : address;
+      ctx.stdout.write(`Forwarding from ${shown}:${localPort} -> ${ports.podPort}\n`);
     }
     if (closes.length === before) wrong.push(...refused);
   }
-  if (wrong.length > 0) ctx.stderr.write(`Unable to listen on port ${port}: ${wrong.join("; ")}\n`);
+  if (wrong.length > 0)
+    ctx.stderr.write(`Unable to listen on port ${localPort}: ${wrong.join("; ")}\n`);
   return closes;
+}
+
+/** @param shown the local port, which may be known only when it listens */
+function tell(
+  ctx: CliContext,
+  pod: PodRef,
+  { podPort }: Ports,
+  shown: { readonly localPort: number },
+  ended: Ending,
+): Pick<Forward, "onConnection" | "onRefused" | "onLost"> {
+  return {
+    onConnection: () => ctx.stdout.write(`Handling connection for ${shown.localPort}\n`),
+    onRefused: () =>
+      ctx.stderr.write(
+        `an error occurred forwarding ${shown.localPort} -> ${podPort}: connection refused: ` +
+          `nothing listens on port ${podPort} of the loopback of pod ${pod.name}\n`,
+      ),
+    onLost: () => ended.lose(),
+  };
 }
 
 function hostsOf(address: string): readonly string[] {
