@@ -27,15 +27,25 @@ export const labelCommand: Command = {
     const body = live.body as { metadata?: { labels?: Record<string, string> } };
     const present = body.metadata?.labels ?? {};
     const labels = parseChanges(changes, present, booleanFlag(call, "overwrite"));
+    const differing = Object.entries(labels).filter(
+      ([key, value]) => (present[key] ?? null) !== value,
+    );
+    for (const [key, value] of Object.entries(labels)) {
+      if (value === null && present[key] === undefined)
+        ctx.stdout.write(`label "${key}" not found.\n`);
+    }
+    if (differing.length === 0) {
+      ctx.stdout.write(`${displayName(resource, name)} not labeled\n`);
+      return 0;
+    }
     const answer = await mesh.api({
       method: "PATCH",
       path,
       contentType: "application/merge-patch+json",
-      body: { metadata: { labels } },
+      body: { metadata: { labels: Object.fromEntries(differing) } },
     });
     if (answer.status !== 200) throw apiError(answer.body, answer.status);
-    const values = Object.values(labels);
-    const verb = values.every(value => value === null) ? "unlabeled" : "labeled";
+    const verb = differing.every(([, value]) => value === null) ? "unlabeled" : "labeled";
     ctx.stdout.write(`${displayName(resource, name)} ${verb}\n`);
     return 0;
   },
