@@ -59,10 +59,10 @@ function createContext(flags: FlagValues): CliContext {
 
 const OBJECT_FILE = /\.(ya?ml|json)$/;
 
-async function objectFiles(path: string): Promise<readonly string[]> {
+async function objectFiles(path: string, recursive: boolean): Promise<readonly string[]> {
   const found = await stat(path).catch(error => unreadable(path, error));
   if (!found.isDirectory()) return [path];
-  const names = await readdir(path).catch(error => unreadable(path, error));
+  const names = await readdir(path, { recursive }).catch(error => unreadable(path, error));
   return names
     .filter(name => OBJECT_FILE.test(name))
     .sort()

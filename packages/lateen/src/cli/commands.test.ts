@@ -1,14 +1,14 @@
 /** Commands against a mesh that answers as told. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { type FlagValues, UserError } from "./command.ts";
+import type { FlagValues } from "./command.ts";
 import type { CliContext, MeshAccess } from "./context.ts";
 import { createRoot, runCli } from "./main.ts";
 
 type Answers = Readonly<Record<string, unknown>>;
 
 const POD = {
-  metadata: { name: "sleep-1", namespace: "default" },
+  metadata: { name: "sleep-1", namespace: "default", labels: { app: "sleep" } },
   spec: { containers: [{ ports: [{ name: "web", containerPort: 8080 }] }] },
 };
 const SERVICE = {
@@ -68,7 +68,8 @@ async function run(
     logs: () => Promise.resolve(),
     forward: (pod, { address, localPort, podPort, onConnection, onRefused }) => {
       forwarded.push(`${pod.name} ${address}:${localPort}->${podPort}`);
-      if (localPort === 80 || address === "::1") throw new UserError("address already in use");
+      if (localPort === 80 || address === "::1")
+        return Promise.resolve({ problem: "address already in use" });
       onConnection();
       if (podPort === 9) onRefused();
       return Promise.resolve({
@@ -188,7 +189,14 @@ test("apply and delete name file, line and object, and go on with the others", a
     assert.match(stderr, /^a\.yaml:5: .*no kind "Confgmap" in "v1" is served here/m);
     assert.match(stderr, /Error from server \(NotFound\): .*configmaps/);
   }
-  const { stderr } = await run("apply -f bad.yaml", files);
+  for (const verb of ["apply", "delete"]) {
+    const { stderr, code } = await run(`${verb} -f bad.yaml -f a.yaml`, files);
+    assert.equal(code, 1);
+    assert.match(stderr, /^bad\.yaml:2:1: Flow sequence/m);
+    assert.match(stderr, /configmaps/, "the objects of the other file are sent");
+  }
+  const { stderr, code } = await run("apply -f bad.yaml", files);
+  assert.equal(code, 1);
   assert.match(stderr, /^bad\.yaml:2:1: Flow sequence/m);
   assert.match(stderr, /^bad\.yaml:4: X has no apiVersion$/m);
   assert.match(stderr, /^bad\.yaml:6: Y has no metadata\.name$/m);
@@ -247,4 +255,14 @@ test("port-forward: what can not be forwarded is said", async () => {
     /"nowhere" is neither/,
   );
   assert.equal((await run("port-forward sleep-1")).code, 1);
+});
+
+test("label: what is so already is not labeled", async () => {
+  const missing = await run("label pod sleep-1 foo-");
+  assert.equal(missing.stdout, 'label "foo" not found.\npod/sleep-1 not labeled\n');
+  assert.equal(missing.code, 0);
+  const equal = await run("label pod sleep-1 app=sleep");
+  assert.equal(equal.stdout, "pod/sleep-1 not labeled\n");
+  const taken = await run("label pod sleep-1 app=other");
+  assert.match(taken.stderr, /label "app" is "sleep" already\n.*--overwrite/);
 });

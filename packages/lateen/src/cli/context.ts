@@ -53,6 +53,11 @@ export interface Forward {
   readonly onLost: () => void;
 }
 
+export interface Forwarding {
+  readonly localPort: number;
+  readonly close: () => void;
+}
+
 /**
  * A way into a running mesh. The local one talks to the machine's store and runtime; one on
  * Kubernetes to the API server.
@@ -66,11 +71,8 @@ export interface MeshAccess {
   /** Streams between the terminal and a command in the pod; resolves to its exit code. */
   exec(pod: PodRef, io: ExecIo): Promise<number>;
   logs(pod: PodRef, options: LogOptions, out: Output): Promise<void>;
-  /** Listens here for a port of the pod's loopback; throws UserError where it can not listen. */
-  forward(
-    pod: PodRef,
-    options: Forward,
-  ): Promise<{ readonly localPort: number; readonly close: () => void }>;
+  /** Listens here for a port of the pod's loopback; `problem`: why it can not listen. */
+  forward(pod: PodRef, options: Forward): Promise<Forwarding | { readonly problem: string }>;
 }
 
 export interface CliContext {
@@ -86,8 +88,11 @@ export interface CliContext {
   /** Opens the mesh named by the flags and environment; throws UserError when there is none. */
   mesh(): Promise<MeshAccess>;
   readFile(path: string): Promise<string>;
-  /** The file itself, or what a folder holds of YAML and JSON, in the order of names. */
-  objectFiles(path: string): Promise<readonly string[]>;
+  /**
+   * The file itself, or what a folder holds of YAML and JSON, in the order of names; `recursive`:
+   * with the folders within.
+   */
+  objectFiles(path: string, recursive: boolean): Promise<readonly string[]>;
   /** Standard input, for `-f -`. */
   readStdin(): Promise<string>;
   /** Resolves at Ctrl-C, for commands that go on until then. */

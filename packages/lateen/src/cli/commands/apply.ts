@@ -16,7 +16,7 @@ import {
   Resources,
   resourcePath,
 } from "../objects/discover.ts";
-import { type Manifest, readManifests } from "../objects/manifests.ts";
+import { type Manifest, RECURSIVE_FLAG, readEachFile } from "../objects/manifests.ts";
 import { LAST_APPLIED, threeWayPatch } from "../objects/three-way.ts";
 
 /** @param install carries out IstioOperator files: for these `apply` is another word for install */
@@ -41,6 +41,7 @@ const APPLY_FLAGS: readonly Flag[] = [
     kind: "list",
     description: "Files with objects (YAML or JSON); - is standard input",
   },
+  RECURSIVE_FLAG,
   { name: "yes", short: "y", kind: "boolean", description: "Ask nothing", hidden: true },
   { name: "set", kind: "list", description: "PATH=VALUE for an IstioOperator", hidden: true },
   { name: "revision", kind: "string", description: "Control-plane revision", hidden: true },
@@ -59,9 +60,10 @@ async function runApply(
     );
   const stdin = files.includes("-") ? await ctx.readStdin() : "";
   const read = { ...ctx, readStdin: () => Promise.resolve(stdin) };
-  const manifests = await readManifests(read, files);
+  const { manifests, problems } = await readEachFile(read, files, booleanFlag(call, "recursive"));
   const operators = manifests.filter(({ manifest }) => manifest.kind === "IstioOperator");
   if (operators.length > 0 && install !== undefined) {
+    if (problems.length > 0) throw new UserError(problems.join("\n"));
     const other = manifests.find(({ manifest }) => manifest.kind !== "IstioOperator");
     if (other !== undefined)
       throw new UserError(
@@ -70,9 +72,11 @@ async function runApply(
     const flags = { ...call.flags, "skip-confirmation": booleanFlag(call, "yes") };
     return install(read, { ...call, flags });
   }
+  for (const problem of problems) ctx.stderr.write(`${problem}\n`);
+  if (manifests.length === 0) return 1;
   const mesh = await ctx.mesh();
   const resources = new Resources(mesh);
-  let failures = 0;
+  let failures = problems.length;
   for (const { manifest, origin } of manifests) {
     try {
       const namespace =

@@ -2,7 +2,7 @@
 import { booleanFlag, type Command, listFlag, UserError } from "../command.ts";
 import type { CliContext, MeshAccess } from "../context.ts";
 import { apiError, type Resource, Resources, resourcePath } from "../objects/discover.ts";
-import { readManifests } from "../objects/manifests.ts";
+import { RECURSIVE_FLAG, readEachFile } from "../objects/manifests.ts";
 
 interface Target {
   readonly resource: Resource;
@@ -19,6 +19,7 @@ export const deleteCommand: Command = {
   ],
   flags: [
     { name: "filename", short: "f", kind: "list", description: "Files that name the objects" },
+    RECURSIVE_FLAG,
     { name: "ignore-not-found", kind: "boolean", description: "It is fine if it is gone already" },
   ],
   examples: ["lateen delete vs demoapp", "lateen delete -f gateway.yaml"],
@@ -27,7 +28,7 @@ export const deleteCommand: Command = {
     const files = listFlag(call, "filename");
     const found =
       files.length > 0
-        ? await fromFiles(ctx, mesh, files)
+        ? await fromFiles(ctx, mesh, files, booleanFlag(call, "recursive"))
         : { targets: await fromWords(ctx, mesh, call.args), failures: 0 };
     let { failures } = found;
     for (const target of found.targets) {
@@ -53,11 +54,14 @@ async function fromFiles(
   ctx: CliContext,
   mesh: MeshAccess,
   files: readonly string[],
+  recursive: boolean,
 ): Promise<{ readonly targets: readonly Target[]; readonly failures: number }> {
   const resources = new Resources(mesh);
   const targets: Target[] = [];
-  let failures = 0;
-  for (const { manifest, origin } of await readManifests(ctx, files)) {
+  const { manifests, problems } = await readEachFile(ctx, files, recursive);
+  for (const problem of problems) ctx.stderr.write(`${problem}\n`);
+  let failures = problems.length;
+  for (const { manifest, origin } of manifests) {
     try {
       targets.push({
         resource: await resources.byKind(manifest.apiVersion, manifest.kind),

@@ -1,6 +1,7 @@
-/** Reads objects from `-f` arguments: files, folders (not those within), `-` is standard input. */
+/** Reads objects from `-f` arguments: files, folders (with -R those within), `-` is standard input. */
 import type { JsonObject } from "../../api/kind.ts";
 import { objectAt, stringAt } from "../../sources/json.ts";
+import type { Flag } from "../command.ts";
 import { UserError } from "../command.ts";
 import type { CliContext } from "../context.ts";
 
@@ -22,20 +23,56 @@ export interface PlacedManifest {
   readonly origin: string;
 }
 
+export const RECURSIVE_FLAG: Flag = {
+  name: "recursive",
+  short: "R",
+  kind: "boolean",
+  description: "With the folders within those of -f",
+};
+
+export interface ReadManifests {
+  readonly manifests: readonly PlacedManifest[];
+  /** One or more lines for each file that is left out, with place and reason. */
+  readonly problems: readonly string[];
+}
+
+/** All or nothing: throws UserError where a file can not be read or parsed. */
 export async function readManifests(
   ctx: CliContext,
   files: readonly string[],
-): Promise<PlacedManifest[]> {
-  const found: PlacedManifest[] = [];
+): Promise<readonly PlacedManifest[]> {
+  const { manifests, problems } = await readEachFile(ctx, files, false);
+  if (problems.length > 0) throw new UserError(problems.join("\n"));
+  return manifests;
+}
+
+/** One broken file does not keep the others out. Throws UserError where there is no object at all. */
+export async function readEachFile(
+  ctx: CliContext,
+  files: readonly string[],
+  recursive: boolean,
+): Promise<ReadManifests> {
+  const manifests: PlacedManifest[] = [];
+  const problems: string[] = [];
+  const read = async (source: string, text: () => Promise<string>): Promise<void> => {
+    try {
+      manifests.push(...(await parseManifests(await text(), source)));
+    } catch (error) {
+      if (!(error instanceof UserError)) throw error;
+      problems.push(error.message);
+    }
+  };
   for (const name of files) {
-    if (name === "-")
-      found.push(...(await parseManifests(await ctx.readStdin(), "standard input")));
-    for (const file of name === "-" ? [] : await ctx.objectFiles(name)) {
-      found.push(...(await parseManifests(await ctx.readFile(file), file)));
+    if (name === "-") await read("standard input", () => ctx.readStdin());
+    for (const file of name === "-" ? [] : await ctx.objectFiles(name, recursive)) {
+      await read(file, () => ctx.readFile(file));
     }
   }
-  if (found.length === 0) throw new UserError(`no objects found in ${files.join(", ")}`);
-  return found;
+  if (manifests.length === 0 && problems.length === 0) {
+    const hint = recursive ? undefined : "-R looks into the folders within";
+    throw new UserError(`no objects found in ${files.join(", ")}`, hint);
+  }
+  return { manifests, problems };
 }
 
 /** Every problem of a source is told, not only its first; nothing of it is applied then. */
