@@ -11,9 +11,11 @@ import type { Transport } from "../sources/client/transport.ts";
 import { httpGet } from "./http-get.ts";
 import {
   chosenMesh,
+  DEFAULT_MESH,
   type MeshHome,
   type MeshState,
   meshHome,
+  recordedState,
   runningMeshes,
   runningState,
 } from "./mesh-home.ts";
@@ -31,7 +33,7 @@ const LISTEN_PROBLEMS: Readonly<Record<string, string>> = {
 export function openLocalMesh(home: string | undefined, named: string | undefined): MeshAccess {
   const place = meshHome(home, meshNameOf(home, named));
   const state = runningState(place);
-  if (state === undefined) throw noMesh(home, place.name);
+  if (state === undefined) throw noMesh(home, place, named !== undefined);
   return new LocalMesh(place, state);
 }
 
@@ -45,12 +47,23 @@ export function meshNameOf(home: string | undefined, named: string | undefined):
   );
 }
 
-function noMesh(home: string | undefined, name: string): UserError {
+function noMesh(home: string | undefined, place: MeshHome, named: boolean): UserError {
+  const { name } = place;
+  const flag = name === DEFAULT_MESH ? "" : ` --mesh ${name}`;
+  const crashed = recordedState(place);
+  if (crashed !== undefined) {
+    return new UserError(
+      `mesh "${name}" is not running: its process ${crashed.supervisor.pid} has died`,
+      `bring it back with 'lateen up${flag}', or clean up what it has left with 'lateen down${flag}'`,
+    );
+  }
   const others = runningMeshes(home);
-  if (others.length > 0) {
+  if (named || others.length > 0) {
     return new UserError(
       `no mesh "${name}" is running on this machine`,
-      `running: ${others.join(", ")}; choose one with --mesh`,
+      others.length > 0
+        ? `running: ${others.join(", ")}; choose one with --mesh`
+        : `start it with 'lateen up${flag}'`,
     );
   }
   return new UserError("no mesh is running on this machine", "start one with 'lateen up'");

@@ -69,13 +69,17 @@ describe("a mesh that crashes", { skip }, () => {
     await callsWeb(mesh);
   });
 
-  test("after a crash the other commands say that none is running", async () => {
+  test("after a crash the other commands say what has died and what to do", async () => {
     const before = footprint(mesh);
     await mesh.crash();
     assert.notDeepEqual(leftOf(before), [], "pods outlive their supervisor");
     const get = await mesh.lateen("get pods");
     assert.equal(get.code, 1);
-    assert.match(get.stderr, /no mesh is running on this machine\n.*start one with 'lateen up'/);
+    const died = new RegExp(
+      `mesh "${mesh.name}" is not running: its process \\d+ has died\n` +
+        `.*'lateen up --mesh ${mesh.name}'.*'lateen down --mesh ${mesh.name}'`,
+    );
+    assert.match(get.stderr, died);
   });
 
   test("`up` cleans up what the crash has left and brings everything back", async () => {
