@@ -34,6 +34,7 @@ export function runPods(
     },
     log: options.log,
     clock: systemClock,
+    version: options.version,
     home: join(import.meta.dirname, "../../../.."),
     hidden: hiddenFromPods(options.home),
     services: [controlPlaneService(network)],

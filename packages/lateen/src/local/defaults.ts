@@ -37,6 +37,8 @@ export interface SystemService {
 }
 
 export interface DefaultsOptions {
+  /** Of Lateen. */
+  readonly version: string;
   readonly client: ApiClient;
   readonly plan: NetworkPlan;
   readonly nodes: readonly LocalNode[];
@@ -52,14 +54,14 @@ const KINDS: Readonly<Record<string, Kind>> = {
 
 /** Makes what every mesh has. What is there already stays as its owner has made it. */
 export async function ensureDefaults(options: DefaultsOptions): Promise<void> {
-  const { client, plan, nodes, gateways } = options;
+  const { client, plan, nodes, gateways, version } = options;
   for (const name of ["default", "istio-system", "kube-system"])
     await ensure(client, namespaceKind, {
       apiVersion: "v1",
       kind: "Namespace",
       metadata: { name },
     });
-  for (const node of nodes) await ensureNode(client, nodeObject(node, plan));
+  for (const node of nodes) await ensureNode(client, nodeObject(node, plan, version));
   for (const service of [dnsService(plan), ...options.services])
     await ensureSystemService(client, service);
   for (const gateway of gateways)
@@ -83,7 +85,7 @@ function dnsService(plan: NetworkPlan): SystemService {
   };
 }
 
-function nodeObject(node: LocalNode, plan: NetworkPlan): JsonObject {
+function nodeObject(node: LocalNode, plan: NetworkPlan, version: string): JsonObject {
   return {
     apiVersion: "v1",
     kind: "Node",
@@ -99,6 +101,8 @@ function nodeObject(node: LocalNode, plan: NetworkPlan): JsonObject {
     status: {
       addresses: [{ type: "InternalIP", address: plan.gateway }],
       conditions: [{ type: "Ready", status: "True", reason: "LateenReady" }],
+      // Lateen is what runs the pods of its nodes.
+      nodeInfo: { kubeletVersion: version },
     },
   };
 }

@@ -52,6 +52,8 @@ export interface RuntimeOptions {
   issueToken(request: TokenRequest): Promise<IssuedToken>;
   readonly log: Log;
   readonly clock: Clock;
+  /** Of Lateen, which stands in for the kubelet. */
+  readonly version: string;
   /** The folder of Lateen itself: `$(LATEEN_ROOT)` in containers. */
   readonly home: string;
   /** Folders of the machine that pods see empty: what the mesh keeps, `stateDir` at least. */
@@ -88,6 +90,7 @@ export async function startRuntime(options: RuntimeOptions): Promise<Runtime> {
   await ensureDefaults({
     client: options.client,
     plan: options.network.node.plan,
+    version: options.version,
     nodes,
     services: options.services ?? [],
     gateways: options.gateways ?? [],

@@ -8,6 +8,7 @@ import { deploymentKind } from "../../src/api/deployment/kind.ts";
 import { endpointSliceKind } from "../../src/api/endpoint-slice/kind.ts";
 import type { JsonObject } from "../../src/api/kind.ts";
 import { namespaceKind } from "../../src/api/namespace/kind.ts";
+import { nodeKind } from "../../src/api/node/kind.ts";
 import { podKind } from "../../src/api/pod/kind.ts";
 import { kindOfObject } from "../../src/api/registry.ts";
 import { serviceKind } from "../../src/api/service/kind.ts";
@@ -139,6 +140,11 @@ describe("the demo application on this machine", { skip }, () => {
     assert.match(nameOf(pod ?? {}), /^istio-ingressgateway-/);
     const ids = mesh.controlPlane.source.connections.map(connection => connection.node.id);
     assert.ok(ids.some(id => id.startsWith("router~") && id.includes("istio-egressgateway")));
+  });
+
+  test("a node tells Lateen's version as its kubelet's", async () => {
+    const node = ok(await mesh.client.get(nodeKind, "", "node-1"));
+    assert.equal(valueAt(node, "status.nodeInfo.kubeletVersion"), "0.0.0-test");
   });
 
   test("logs, exec and port-forward", async () => {

@@ -57,6 +57,7 @@ export async function startLocalMesh(more: Partial<RuntimeOptions> = {}): Promis
     domain: "cluster.local",
     rootCert: controlPlane.rootCert,
     issueToken: request => controlPlane.issueToken(request),
+    version: "0.0.0-test",
     log: silentLog,
     clock: systemClock,
     home: root,
