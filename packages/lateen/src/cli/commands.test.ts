@@ -1,12 +1,16 @@
 /** Commands against a mesh that answers as told. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import type { FlagValues } from "./command.ts";
+import { type FlagValues, UserError } from "./command.ts";
 import type { CliContext, MeshAccess } from "./context.ts";
 import { createRoot, runCli } from "./main.ts";
 
 type Answers = Readonly<Record<string, unknown>>;
 
+const tableOf = (name: string) => ({
+  columnDefinitions: [{ name: "Name" }],
+  rows: [{ cells: [name], object: { metadata: { name } } }],
+});
 const POD = {
   metadata: { name: "sleep-1", namespace: "default", labels: { app: "sleep" } },
   spec: { containers: [{ ports: [{ name: "web", containerPort: 8080 }] }] },
@@ -23,10 +27,13 @@ const API: Answers = {
   "/api/v1/pods": { items: [POD] },
   "/api/v1/namespaces/default/services/sleep": { spec: SERVICE },
   "/api/v1/namespaces/default/pods?labelSelector=app%3Dsleep": { items: [POD] },
+  "/api/v1/namespaces/default/pods": tableOf("sleep-1"),
+  "/api/v1/namespaces/default/services": tableOf("sleep"),
   "/apis": { groups: [] },
   "/api/v1": {
     resources: [
       { name: "pods", singularName: "pod", kind: "Pod", namespaced: true },
+      { name: "services", singularName: "service", kind: "Service", namespaced: true },
       { name: "configmaps", singularName: "configmap", kind: "ConfigMap", namespaced: true },
     ],
   },
@@ -93,7 +100,10 @@ async function run(
     now: () => 0,
     meshName: undefined,
     home: undefined,
-    mesh: () => Promise.resolve(mesh),
+    mesh: () =>
+      flags["mesh"] === "gone"
+        ? Promise.reject(new UserError("it does not answer", "ask again"))
+        : Promise.resolve(mesh),
     readFile: path => Promise.resolve(files[path] ?? ""),
     objectFiles: path => Promise.resolve([path]),
     readStdin: () => Promise.resolve(""),
@@ -265,4 +275,32 @@ test("label: what is so already is not labeled", async () => {
   assert.equal(equal.stdout, "pod/sleep-1 not labeled\n");
   const taken = await run("label pod sleep-1 app=other");
   assert.match(taken.stderr, /label "app" is "sleep" already\n.*--overwrite/);
+});
+
+test("version: without an answer the reason, then the bare version; JSON stays JSON", async () => {
+  const plain = await run("version --mesh gone");
+  assert.equal(plain.stdout, "it does not answer\n1\n");
+  const json = await run("version --mesh gone -o json");
+  assert.deepEqual(JSON.parse(json.stdout), { clientVersion: { version: "1" } });
+  assert.equal(json.stderr, "it does not answer\nask again\n");
+});
+
+test("help COMMAND is COMMAND --help", async () => {
+  for (const command of ["get", "pc cluster"]) {
+    const { stdout, code } = await run(`help ${command}`);
+    assert.equal(code, 0);
+    assert.equal(stdout, (await run(`${command} --help`)).stdout);
+  }
+  assert.match(
+    (await run("help")).stdout,
+    /Available Commands:[\s\S]* {2}help +Help about a command/,
+  );
+  assert.equal((await run("help nothing")).code, 1);
+});
+
+test("get all: pods, Services, Deployments, as far as they are served", async () => {
+  const { stdout, code } = await run("get all -o name");
+  assert.equal(code, 0);
+  assert.equal(stdout, "pod/sleep-1\nservice/sleep\n");
+  assert.match((await run("get all sleep")).stderr, /"all" takes no names: found sleep/);
 });

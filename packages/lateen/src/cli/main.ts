@@ -47,6 +47,13 @@ export interface OutsideCommands {
   readonly install?: NonNullable<Command["run"]>;
 }
 
+/** Only its name: `help COMMAND` is read as `COMMAND --help`. */
+const HELP_COMMAND: Command = {
+  name: "help",
+  summary: "Help about a command",
+  positionals: [{ name: "command", required: false, rest: true }],
+};
+
 /** The whole command tree. `processes` are the commands that start things: they come from outside. */
 export function createRoot(processes: readonly Command[], more: OutsideCommands = {}): Command {
   return {
@@ -63,6 +70,7 @@ export function createRoot(processes: readonly Command[], more: OutsideCommands 
       execCommand,
       experimentalCommand(more.experimental),
       getCommand,
+      HELP_COMMAND,
       labelCommand,
       logsCommand,
       portForwardCommand,
@@ -89,7 +97,8 @@ export async function runCli(words: readonly string[], host: CliHost): Promise<n
     return 0;
   }
   try {
-    const { path, command, call, help } = parseCommandLine(host.root, GLOBAL_FLAGS, words);
+    const asked = words[0] === "help" ? [...words.slice(1), "--help"] : words;
+    const { path, command, call, help } = parseCommandLine(host.root, GLOBAL_FLAGS, asked);
     if (help || command.run === undefined) return showHelp(path, call, help, host);
     return await command.run(host.createContext(call.flags), call);
   } catch (error) {

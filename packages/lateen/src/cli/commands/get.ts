@@ -52,7 +52,12 @@ export const getCommand: Command = {
     { name: "show-labels", kind: "boolean", description: "A column with the labels" },
     { name: "no-headers", kind: "boolean", description: "Without the header line" },
   ],
-  examples: ["lateen get pods", "lateen get gw,vs,dr -A", "lateen get vs demoapp -o yaml"],
+  examples: [
+    "lateen get pods",
+    "lateen get all",
+    "lateen get gw,vs,dr -A",
+    "lateen get vs demoapp -o yaml",
+  ],
   async run(ctx, call) {
     const mesh = await ctx.mesh();
     const wanted = await parseWanted(new Resources(mesh), call.args);
@@ -78,9 +83,14 @@ async function parseWanted(resources: Resources, args: readonly string[]): Promi
       }),
     );
   }
-  return Promise.all(
-    types.split(",").map(async type => ({ resource: await resources.byWord(type), names })),
+  const found = await Promise.all(
+    types.split(",").map(async type => {
+      if (type === "all" && names.length > 0)
+        throw new UserError(`"all" takes no names: found ${names.join(" ")}`);
+      return type === "all" ? resources.all() : [await resources.byWord(type)];
+    }),
   );
+  return found.flat().map(resource => ({ resource, names }));
 }
 
 function listPath(
@@ -148,7 +158,7 @@ async function printTables(
     const namespaced = wanted.some(w => w.resource.namespaced);
     ctx.stderr.write(`No resources found${namespaced ? where : ""}\n`);
   }
-  ctx.stdout.write(blocks.join("\n"));
+  ctx.stdout.write(blocks.join(stringFlag(call, "output") === "name" ? "" : "\n"));
   return 0;
 }
 

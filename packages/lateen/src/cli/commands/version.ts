@@ -1,6 +1,7 @@
 /** `lateen version`: features rows 1 and 2. */
 import type { SyncStatus } from "../../base/sync-status.ts";
 import { booleanFlag, type Command, stringFlag, UserError } from "../command.ts";
+import type { CliContext } from "../context.ts";
 import { renderObject } from "../printers/object.ts";
 
 interface Versions {
@@ -26,8 +27,9 @@ export const versionCommand: Command = {
   ],
   examples: ["lateen version", "lateen version --remote=false", "lateen version -o json"],
   async run(ctx, call) {
-    const versions = booleanFlag(call, "remote") ? await askMesh(ctx) : undefined;
     const format = stringFlag(call, "output");
+    const asked = booleanFlag(call, "remote");
+    const versions = asked ? await askMesh(ctx, format !== undefined) : undefined;
     if (format !== undefined) {
       const value = {
         clientVersion: { version: ctx.version },
@@ -58,9 +60,7 @@ export const versionCommand: Command = {
   },
 };
 
-async function askMesh(
-  ctx: Parameters<NonNullable<Command["run"]>>[0],
-): Promise<Versions | undefined> {
+async function askMesh(ctx: CliContext, asDocument: boolean): Promise<Versions | undefined> {
   try {
     const mesh = await ctx.mesh();
     const info = await mesh.discoveryDebug("/version");
@@ -77,7 +77,10 @@ async function askMesh(
     return { client: ctx.version, controlPlane, dataPlane };
   } catch (error) {
     if (!(error instanceof UserError)) throw error;
-    ctx.stdout.write(`${error.message}\n`);
+    // As istioctl: the reason, then the bare version. A document on standard output stays one.
+    const out = asDocument ? ctx.stderr : ctx.stdout;
+    out.write(`${error.message}\n`);
+    if (error.hint !== undefined) ctx.stderr.write(`${error.hint}\n`);
     return undefined;
   }
 }

@@ -35,12 +35,35 @@ function groupsOf(all: readonly Resource[]): string[] {
   return [...new Set(all.map(r => (r.group === "" ? "core (apiVersion v1)" : r.group)))];
 }
 
+/** Kubernetes' category `all`: group and plural. */
+const IN_ALL: readonly (readonly [string, string])[] = [
+  ["", "pods"],
+  ["", "replicationcontrollers"],
+  ["", "services"],
+  ["apps", "daemonsets"],
+  ["apps", "deployments"],
+  ["apps", "replicasets"],
+  ["apps", "statefulsets"],
+  ["autoscaling", "horizontalpodautoscalers"],
+  ["batch", "cronjobs"],
+  ["batch", "jobs"],
+];
+
 export class Resources {
   readonly #mesh: MeshAccess;
   #all: Promise<readonly Resource[]> | undefined;
 
   constructor(mesh: MeshAccess) {
     this.#mesh = mesh;
+  }
+
+  /** What `all` stands for, as far as it is served here, in kubectl's order. */
+  async all(): Promise<readonly Resource[]> {
+    const served = await this.#load();
+    return IN_ALL.flatMap(([group, plural]) => {
+      const found = served.find(each => each.plural === plural && each.group === group);
+      return found === undefined ? [] : [found];
+    });
   }
 
   /** A word of the command line: kind, plural, singular or short name, with or without a group. */
