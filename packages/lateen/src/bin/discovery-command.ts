@@ -13,7 +13,7 @@ import type { CliContext } from "../cli/context.ts";
 import type { Mesh } from "../model/types.ts";
 import { systemClock } from "../net/clock.ts";
 import { createLog, type LogLevel, logLevels } from "../net/log.ts";
-import type { DiscoveryOptions, DiscoverySource, Endpoint } from "./discovery.ts";
+import type { DiscoveryOptions, DiscoverySource, Endpoint } from "./discovery-options.ts";
 import { untilSignal } from "./until-signal.ts";
 
 export const discoveryCommand: Command = {

@@ -13,7 +13,7 @@ import {
   inClusterAccess,
   loadKubeconfig,
 } from "../sources/client/kubeconfig.ts";
-import type { DiscoverySource } from "./discovery.ts";
+import type { DiscoverySource } from "./discovery-options.ts";
 
 export interface ClusterChoice {
   readonly kubeconfig: string | undefined;

@@ -11,7 +11,7 @@ import { serveWebhooks, type WebhookServerOptions } from "../inject/webhook-serv
 import type { ApiClient } from "../sources/client/api-client.ts";
 import { Informer } from "../sources/client/informer.ts";
 import { objectAt, stringAt } from "../sources/json.ts";
-import type { Endpoint } from "./discovery.ts";
+import type { Endpoint } from "./discovery-options.ts";
 
 export interface WebhooksOptions {
   readonly endpoint: Endpoint;

@@ -13,11 +13,8 @@ import { namespaceKind } from "../../src/api/namespace/kind.ts";
 import { allKinds, kindOfObject } from "../../src/api/registry.ts";
 import { secretKind } from "../../src/api/secret/kind.ts";
 import { type Log, type LogFields, silentLog } from "../../src/base/log.ts";
-import {
-  type DiscoverySource,
-  type RunningDiscovery,
-  startDiscovery,
-} from "../../src/bin/discovery.ts";
+import { type RunningDiscovery, startDiscovery } from "../../src/bin/discovery.ts";
+import type { DiscoverySource } from "../../src/bin/discovery-options.ts";
 import { asJson, isObject } from "../../src/debug/compare/json.ts";
 import { systemClock } from "../../src/net/clock.ts";
 import { ApiClient } from "../../src/sources/client/api-client.ts";

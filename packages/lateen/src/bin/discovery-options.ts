@@ -1,0 +1,49 @@
+/** What a control plane is started with. */
+import type { Clock } from "../base/clock.ts";
+import type { Log } from "../base/log.ts";
+import type { Mesh } from "../model/types.ts";
+import type { ApiClient } from "../sources/client/api-client.ts";
+
+export interface Endpoint {
+  readonly host: string;
+  readonly port: number;
+}
+
+export type DiscoverySource =
+  | { readonly kind: "files"; readonly directory: string }
+  | {
+      readonly kind: "api";
+      readonly server: string;
+      readonly token: () => string;
+      /** PEM; undefined: what the system trusts. */
+      readonly ca: string | undefined;
+    }
+  | {
+      /** A Kubernetes cluster, whose API server vouches for tokens. */
+      readonly kind: "kube";
+      readonly client: ApiClient;
+      readonly systemNamespace: string;
+      /** Control-plane revision; `default` for the one without a name. */
+      readonly revision: string;
+    };
+
+export interface DiscoveryOptions {
+  readonly source: DiscoverySource;
+  /** Where there is no ConfigMap `istio`; undefined: MeshConfig's defaults. */
+  readonly mesh?: Mesh | undefined;
+  readonly plaintext: Endpoint | undefined;
+  readonly tls: readonly Endpoint[];
+  /** Debug, metrics and readiness; Istio's 8080 and 15014. */
+  readonly http: readonly Endpoint[];
+  /** Webhooks of a Kubernetes cluster; Istio's 15017. */
+  readonly webhooks?: Endpoint | undefined;
+  /** For what must outlive the process: last good rows. */
+  readonly stateDir: string | undefined;
+  /** Shown by `ps` as the instance. */
+  readonly instance: string;
+  readonly version: string;
+  readonly certificateLifetimeMs: number | undefined;
+  readonly clock: Clock;
+  readonly random: () => number;
+  readonly log: Log;
+}

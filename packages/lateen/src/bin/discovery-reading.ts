@@ -1,0 +1,104 @@
+/** Reads objects into the graph, and does what one replica of a cluster's does for all. */
+import type { Mesh } from "../model/types.ts";
+import { InputWriter, type LastGood } from "../sources/input-writer.ts";
+import { KubeSource } from "../sources/kube/kube-source.ts";
+import type { ObjectSource } from "../sources/source.ts";
+import type { Declared, Identity } from "./discovery.ts";
+import type { DiscoveryOptions } from "./discovery-options.ts";
+import { objectSource } from "./discovery-source.ts";
+import { type LeaderWork, startLeaderWork } from "./kube-cluster.ts";
+import { meshConfigBinding, meshConfigPlace } from "./mesh-config-input.ts";
+import { inputBindings } from "./mesh-graph.ts";
+import { releaseMemory } from "./release-memory.ts";
+
+export interface Reading {
+  /** Objects of our API groups that nothing reads, by kind; undefined where that is not counted. */
+  readonly unread: KubeSource["unread"] | undefined;
+  /** `onRead`: everything that was there at the start is in the graph. */
+  start(kept: { lastGood?: LastGood }, onRead: () => void): void;
+  stopReading(): void;
+  stopLeading(): Promise<void>;
+}
+
+/** `base`: where there is no ConfigMap `istio`. */
+export function prepareReading(
+  options: DiscoveryOptions,
+  declared: Declared,
+  { trust, trustDomain }: Identity,
+  base: Mesh,
+): Reading {
+  const { source } = options;
+  const { inputs } = declared.mesh;
+  const place =
+    source.kind === "kube" ? meshConfigPlace(source.systemNamespace, source.revision) : undefined;
+  const meshBase = { base, trustDomain: trust && trustDomain, place };
+  const bindings = [...inputBindings(inputs), meshConfigBinding(inputs.mesh, meshBase)];
+  const kinds = bindings.map(binding => binding.kind);
+  let leader: LeaderWork | undefined;
+  let writer: InputWriter | undefined;
+  const onViewChanged = (): void => leader?.refresh();
+  const objects = objectSource(options, declared.client, kinds, place, onViewChanged);
+  return {
+    unread: objects instanceof KubeSource ? () => objects.unread() : undefined,
+    start(kept, onRead) {
+      if (source.kind === "kube") declared.status.setLeader(false);
+      writer = inputWriter(options, declared, { objects, bindings, onRead, ...kept });
+      writer.start();
+      leader = startLeading(options, declared, trust?.authority.roots ?? [], objects);
+    },
+    stopReading: () => writer?.stop(),
+    stopLeading: async () => leader?.stop(),
+  };
+}
+
+interface Read {
+  readonly objects: ObjectSource;
+  readonly bindings: ConstructorParameters<typeof InputWriter>[0]["bindings"];
+  readonly onRead: () => void;
+  readonly lastGood?: LastGood;
+}
+
+function inputWriter(
+  { clock, log }: DiscoveryOptions,
+  { mesh: { graph }, diagnostics, status }: Declared,
+  { objects, bindings, onRead, ...kept }: Read,
+): InputWriter {
+  return new InputWriter({
+    graph,
+    source: status.watch(objects),
+    bindings,
+    diagnostics,
+    clock,
+    log: log.scope("source"),
+    onSynced: () => {
+      log.info("configuration read", { revision: graph.revision });
+      // Later, as whoever calls this still holds all that was read.
+      setImmediate(() => {
+        releaseMemory();
+        onRead();
+      });
+      status.start();
+    },
+    ...kept,
+  });
+}
+
+function startLeading(
+  { source, instance, clock, random, log }: DiscoveryOptions,
+  { status }: Declared,
+  roots: readonly string[],
+  objects: ObjectSource,
+): LeaderWork | undefined {
+  if (source.kind !== "kube") return undefined;
+  return startLeaderWork({
+    client: source.client,
+    namespace: source.systemNamespace,
+    identity: instance,
+    roots,
+    accepts: namespace => !(objects instanceof KubeSource) || objects.accepts(namespace),
+    clock,
+    random,
+    log,
+    onLeader: leads => status.setLeader(leads),
+  });
+}

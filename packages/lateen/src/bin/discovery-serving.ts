@@ -1,0 +1,210 @@
+/** What a control plane answers: streams, webhooks, and questions about itself. */
+import { authenticate } from "../authn/authenticate.ts";
+import type { Authority } from "../ca/authority.ts";
+import {
+  createServerCertificate,
+  type ServerCertificate,
+  type ServerCertificateOptions,
+} from "../ca/server-cert.ts";
+import { ConnectionTable } from "../debug/connections.ts";
+import { ControlPlaneMetrics } from "../debug/metrics.ts";
+import { debugRoutes } from "../debug/routes.ts";
+import { AdsServer } from "../net/ads-server.ts";
+import { type HttpListener, serveHttp } from "../net/http-server.ts";
+import { GraphConfigSource } from "./config-source.ts";
+import { debugViews } from "./debug-views.ts";
+import type { Declared, Identity } from "./discovery.ts";
+import type { DiscoveryOptions } from "./discovery-options.ts";
+import type { Reading } from "./discovery-reading.ts";
+import { debugFromLoopback } from "./local-only.ts";
+import { SYSTEM_NAMESPACE } from "./mesh-config-input.ts";
+import { createSubscriptions } from "./subscriptions.ts";
+import { noTokens } from "./trust.ts";
+import { type RunningWebhooks, startWebhooks } from "./webhooks.ts";
+
+/** Istio's `--keepaliveMaxServerConnectionAge`: a proxy shows its credential again after this. */
+const CLUSTER_STREAM_AGE_MS = 30 * 60_000;
+
+export interface Front {
+  readonly source: GraphConfigSource;
+  readonly metrics: ControlPlaneMetrics;
+  readonly routes: ReturnType<typeof debugRoutes>;
+}
+
+/** Everything that answers, before anything listens. */
+export function createFront(
+  { clock, version, instance }: DiscoveryOptions,
+  { mesh, secretCells, status }: Declared,
+  { trust, certificates }: Identity,
+  unread: Reading["unread"],
+): Front {
+  const { graph } = mesh;
+  const connections = new ConnectionTable(() => clock.now());
+  const views = debugViews(mesh);
+  const metrics = new ControlPlaneMetrics(version, {
+    ...views.counts,
+    connected: () => connections.size,
+    revision: () => graph.revision,
+    ...(unread === undefined ? {} : { unread }),
+  });
+  graph.onCommit(() => metrics.observeCommit());
+  const source = new GraphConfigSource({
+    mesh,
+    subscriptions: createSubscriptions(mesh.resources, secretCells),
+    connections,
+    metrics,
+    certificates,
+    rejections: status.rejections,
+    now: () => clock.now(),
+    onPodGone: podUid => trust?.tokens.forgetPod?.(podUid),
+  });
+  const routes = debugRoutes({
+    version,
+    instance,
+    connections,
+    metrics,
+    graph,
+    ready: () => source.ready,
+    missing: () => views.missing(source.connectedPods()),
+    configObjects: views.configObjects,
+    endpoints: views.endpoints,
+    configDump: proxy => views.configDump(source.classOf(proxy)),
+  });
+  return { source, metrics, routes };
+}
+
+export interface Serving {
+  readonly ports: Listening;
+  readonly httpPorts: readonly number[];
+  readonly webhookPort: number | undefined;
+  stopWebhooks(): Promise<void>;
+  /** Streams, and what is told about them. */
+  stop(): Promise<void>;
+}
+
+/** Rejects where a port can not be had. */
+export async function startServing(
+  options: DiscoveryOptions,
+  front: Front,
+  { trust, trustDomain }: Identity,
+): Promise<Serving> {
+  const ads = adsServer(options, front, { trust, trustDomain });
+  const certificate = trust && serverCertificate(options, trust.authority);
+  const ports = await listen(options, ads, trust?.authority, certificate);
+  const webhooks = await webhooksOf(options, front, trust?.authority, certificate);
+  const listeners = await serveDebug(options, front.routes);
+  return {
+    ports,
+    httpPorts: listeners.map(listener => listener.port),
+    webhookPort: webhooks?.port,
+    stopWebhooks: async () => webhooks?.stop(),
+    async stop() {
+      certificate?.dispose();
+      await Promise.all([ads.close(500), ...listeners.map(listener => listener.close(500))]);
+    },
+  };
+}
+
+function adsServer(
+  { source: from, clock, log, instance, version }: DiscoveryOptions,
+  { source }: Front,
+  { trust, trustDomain }: Pick<Identity, "trust" | "trustDomain">,
+): AdsServer {
+  return new AdsServer({
+    source,
+    authenticate: credentials =>
+      authenticate(credentials, { tokens: trust?.tokens ?? noTokens, trustDomain }),
+    clock,
+    log: log.scope("ads"),
+    ...(from.kind === "kube" ? { serverLimits: { streamAgeMaxMs: CLUSTER_STREAM_AGE_MS } } : {}),
+    controlPlane: JSON.stringify({ Component: "istiod", ID: instance, Info: { version } }),
+  });
+}
+
+async function webhooksOf(
+  { webhooks: endpoint, source, version, clock, random, log }: DiscoveryOptions,
+  { metrics }: Front,
+  authority: Authority | undefined,
+  certificate: ServerCertificate | undefined,
+): Promise<RunningWebhooks | undefined> {
+  if (endpoint === undefined || source.kind !== "kube" || certificate === undefined)
+    return undefined;
+  return startWebhooks({
+    endpoint,
+    client: source.client,
+    namespace: source.systemNamespace,
+    revision: source.revision,
+    version,
+    certificate,
+    roots: authority?.roots ?? [],
+    clock,
+    random,
+    log,
+    onReview: outcome => metrics.observeReview(outcome),
+  });
+}
+
+interface Listening {
+  readonly plaintext: number | undefined;
+  readonly tls: readonly number[];
+}
+
+async function listen(
+  options: DiscoveryOptions,
+  ads: AdsServer,
+  authority: Authority | undefined,
+  certificate: ServerCertificate | undefined,
+): Promise<Listening> {
+  const plaintext = options.plaintext && (await ads.listenPlaintext(options.plaintext));
+  if (options.tls.length === 0 || authority === undefined || certificate === undefined)
+    return { plaintext, tls: [] };
+  const use = (current: ReturnType<typeof certificate.current>): void =>
+    ads.setTls({
+      certificateChain: current.certificatePem,
+      privateKey: current.privateKeyPem,
+      clientRoots: authority.roots,
+    });
+  use(certificate.current());
+  certificate.onRenewed(use);
+  const tls: number[] = [];
+  for (const endpoint of options.tls) tls.push(await ads.listenTls(endpoint));
+  return { plaintext, tls };
+}
+
+/** One for proxies and webhooks. */
+function serverCertificate(options: DiscoveryOptions, authority: Authority): ServerCertificate {
+  return createServerCertificate({
+    authority,
+    clock: options.clock,
+    log: options.log.scope("ca"),
+    ...serverNames(options),
+  });
+}
+
+/** In a cluster proxies dial the Service; elsewhere the addresses. */
+function serverNames({
+  source,
+  tls,
+}: DiscoveryOptions): Pick<ServerCertificateOptions, "namespace" | "names"> {
+  if (source.kind !== "kube")
+    return { namespace: SYSTEM_NAMESPACE, names: { ipAddresses: tls.map(each => each.host) } };
+  const { systemNamespace: namespace, revision } = source;
+  const services = revision === "default" ? [] : [`istiod-${revision}`];
+  return {
+    namespace,
+    names: { dnsNames: services.flatMap(name => serviceDnsNames(name, namespace)) },
+  };
+}
+
+function serviceDnsNames(service: string, namespace: string): string[] {
+  return [`${service}.${namespace}.svc`, `${service}.${namespace}.svc.cluster.local`];
+}
+
+function serveDebug(
+  options: DiscoveryOptions,
+  routes: ReturnType<typeof debugRoutes>,
+): Promise<HttpListener[]> {
+  const log = options.log.scope("http");
+  const served = options.source.kind === "kube" ? debugFromLoopback(routes) : routes;
+  return Promise.all(options.http.map(endpoint => serveHttp({ routes: served, log }, endpoint)));
+}
