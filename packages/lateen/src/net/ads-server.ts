@@ -394,7 +394,10 @@ export class AdsServer {
     this.#cancelTick = this.#options.clock.after(TICK_MS, () => {
       const nowMs = this.#options.clock.now();
       for (const call of [...this.#calls]) call.tick(nowMs);
-      for (const session of this.#sessions) this.#checkSession(session, nowMs);
+      // After what has come is read: when this process stood still, an answer to a ping may wait.
+      setImmediate(() => {
+        for (const session of this.#sessions) this.#checkSession(session, nowMs);
+      });
       this.#armTick();
     });
   }

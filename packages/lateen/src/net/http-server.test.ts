@@ -1,5 +1,7 @@
 import assert from "node:assert/strict";
+import { once } from "node:events";
 import { get as httpGet } from "node:http";
+import { connect } from "node:net";
 import { after, before, test } from "node:test";
 import { silentLog } from "../base/log.ts";
 import { type HttpListener, serveHttp } from "./http-server.ts";
@@ -113,4 +115,43 @@ test("on loopback, only addresses and localhost are answered: a stranger's name 
     assert.equal(await ask(host), 200, host);
   for (const host of ["rebound.example.com", "127.0.0.1.example.com:80", "localhost.example", "[x"])
     assert.equal(await ask(host), 403, host);
+});
+
+/** Node closes an idle connection this much later than it was told to. */
+const IDLE_BUFFER_MS = 1000;
+
+test("an idle connection is closed, but not one whose request came while the process stood still", async () => {
+  const idleMs = 50;
+  const server = await serveHttp(
+    {
+      log: silentLog,
+      idleMs,
+      routes: [
+        {
+          method: "GET",
+          pattern: "/:name",
+          handle: r => ({ status: 200, body: `<${r.params["name"]}>`, contentType: "text/plain" }),
+        },
+      ],
+    },
+    { host: "127.0.0.1", port: 0 },
+  );
+  try {
+    const client = connect(server.port, "127.0.0.1");
+    const closed = once(client, "close");
+    const answered = async (name: string): Promise<void> => {
+      let text = "";
+      client.write(`GET /${name} HTTP/1.1\r\nhost: localhost\r\n\r\n`);
+      if (name === "second") {
+        Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 2 * (idleMs + IDLE_BUFFER_MS));
+      }
+      while (!text.includes(`<${name}>`)) text += String((await once(client, "data"))[0]);
+    };
+    await once(client, "connect");
+    await answered("first");
+    await answered("second");
+    await closed;
+  } finally {
+    await server.close();
+  }
 });

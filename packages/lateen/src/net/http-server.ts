@@ -4,7 +4,7 @@
  */
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import { createServer as createSecureServer } from "node:https";
-import { type AddressInfo, isIP } from "node:net";
+import { type AddressInfo, isIP, type Socket } from "node:net";
 import { assert } from "../base/assert.ts";
 import type { Log } from "../base/log.ts";
 
@@ -61,6 +61,8 @@ export interface HttpServerOptions {
   readonly bodyLimitBytes?: number;
   /** Open connections; more are closed at once. Default 1024. */
   readonly connectionsMax?: number;
+  /** A connection without a request is closed after about this. Default 5 s. */
+  readonly idleMs?: number;
   /** The JSON of an error answer, so that an API can keep its own form (Kubernetes' Status). */
   readonly errorBody?: (status: number, message: string) => unknown;
   /** HTTPS with this certificate and key (PEM); otherwise HTTP. */
@@ -84,6 +86,7 @@ export interface HttpListener {
 
 const BODY_LIMIT_BYTES = 4 * 1024 * 1024;
 const CONNECTIONS_MAX = 1024;
+const IDLE_MS = 5000;
 
 /** Listens on `host:port` (port 0: any free one). Rejects when the address can not be had. */
 export async function serveHttp(
@@ -91,7 +94,11 @@ export async function serveHttp(
   at: { readonly host: string; readonly port: number },
 ): Promise<HttpListener> {
   const routes = options.routes.map(compileRoute);
-  const timeouts = { requestTimeout: 60_000, headersTimeout: 10_000 };
+  const timeouts = {
+    requestTimeout: 60_000,
+    headersTimeout: 10_000,
+    keepAliveTimeout: options.idleMs ?? IDLE_MS,
+  };
   const server =
     options.tls === undefined
       ? createServer(timeouts)
@@ -100,6 +107,7 @@ export async function serveHttp(
   server.on("clientError", (_error, socket) => {
     if (socket.writable) socket.end("HTTP/1.1 400 Bad Request\r\nconnection: close\r\n\r\n");
   });
+  server.on("timeout", closeIfIdle);
   await new Promise<void>((done, fail) => {
     server.once("error", fail);
     server.listen({ host: at.host, port: at.port }, () => {
@@ -121,6 +129,17 @@ export async function serveHttp(
     },
     close: graceMs => closeServer(server, graceMs ?? 0),
   };
+}
+
+/**
+ * When this process stood still (a large configuration, a starved CPU), timers fire before what came
+ * meanwhile is read: to close then would reset a connection whose request waits to be read.
+ */
+function closeIfIdle(socket: Socket): void {
+  const { bytesRead } = socket;
+  setImmediate(() => {
+    if (socket.bytesRead === bytesRead) socket.destroy();
+  });
 }
 
 async function closeServer(server: Server, graceMs: number): Promise<void> {
