@@ -51,19 +51,32 @@ async function bench(): Promise<number> {
   if (values.source !== "store" && values.source !== "files") {
     return refuse(`no source "${values.source}"`);
   }
-  const results: ScenarioResult[] = [];
+  const results: (ScenarioResult | Failed)[] = [];
   const [cpu] = cpus();
   console.log(`Node ${process.version}, ${cpus().length} x ${cpu?.model ?? "unknown CPU"}`);
   for (const name of names) {
-    const result = await run(name, values.source);
+    const result = await run(name, values.source).catch((error: unknown): Failed => {
+      return { name, failure: error instanceof Error ? error.message : String(error) };
+    });
     results.push(result);
-    for (const line of reportLines(result)) console.log(line);
+    const lines = "size" in result ? reportLines(result) : [`${name}: FAILED: ${result.failure}`];
+    for (const line of lines) console.log(line);
+    writeJson(results);
   }
-  if (values.json !== undefined) {
-    const file = resolve(process.env["INIT_CWD"] ?? ".", values.json);
-    writeFileSync(file, `${JSON.stringify(results, undefined, 2)}\n`);
-  }
-  return 0;
+  return results.some(each => each.failure !== undefined) ? 1 : 0;
+}
+
+/** A scenario of which nothing was measured. */
+interface Failed {
+  readonly name: string;
+  readonly failure: string;
+}
+
+/** After each scenario: what was measured outlives what comes next. */
+function writeJson(results: readonly unknown[]): void {
+  if (values.json === undefined) return;
+  const file = resolve(process.env["INIT_CWD"] ?? ".", values.json);
+  writeFileSync(file, `${JSON.stringify(results, undefined, 2)}\n`);
 }
 
 function run(name: string, source: SourceName): Promise<ScenarioResult> {

@@ -3,6 +3,7 @@ import { type ChildProcess, fork, spawn } from "node:child_process";
 import { once } from "node:events";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
+import { pause, request } from "./request.ts";
 
 export interface Usage {
   readonly cpuSeconds: number;
@@ -94,9 +95,9 @@ export async function startControlPlane(options: ControlPlaneOptions): Promise<C
 }
 
 async function isReady(port: number): Promise<boolean> {
-  const answer = await fetch(`http://127.0.0.1:${port}/ready`);
-  await answer.arrayBuffer();
-  return answer.ok;
+  const url = `http://127.0.0.1:${port}/ready`;
+  const { status } = await request({ server: "the control plane", url });
+  return status === 200;
 }
 
 function printedPorts(child: ChildProcess): Promise<{ xds: number; http: number }> {
@@ -126,8 +127,4 @@ export async function startHelper<T>(
   const [answer] = await Promise.race([answered, ended]);
   ended.catch(() => {});
   return { child, answer: answer as T };
-}
-
-export function pause(ms: number): Promise<void> {
-  return new Promise(done => setTimeout(done, ms));
 }

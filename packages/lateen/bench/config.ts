@@ -13,6 +13,7 @@ import {
   sidecarsOf,
   virtualService,
 } from "./load.ts";
+import { nameOf, request } from "./request.ts";
 
 export type SourceName = "store" | "files";
 
@@ -43,14 +44,18 @@ async function openStoreConfig(size: LoadSize, directory: string): Promise<Confi
   const url = `http://127.0.0.1:${answer.port}`;
   const { name, namespace } = serviceName(size, CHANGED_SERVICE);
   const patch = async (path: string, body: JsonObject): Promise<void> => {
-    const response = await fetch(`${url}${path}`, {
-      method: "PATCH",
-      // Between two changes the server may close an idle connection just as it is used again.
-      headers: { "content-type": "application/merge-patch+json", connection: "close" },
-      body: JSON.stringify(body),
-    });
-    const text = await response.text();
-    if (!response.ok) throw new Error(`PATCH ${path}: ${response.status} ${text}`);
+    const asked = {
+      server: "the store",
+      url: `${url}${path}`,
+      init: {
+        method: "PATCH",
+        // Between two changes the server may close an idle connection just as it is used again.
+        headers: { "content-type": "application/merge-patch+json", connection: "close" },
+        body: JSON.stringify(body),
+      },
+    };
+    const { status, text } = await request(asked);
+    if (status !== 200) throw new Error(`${nameOf(asked)}: ${status} ${text}`);
   };
   const slices = `/apis/discovery.k8s.io/v1/namespaces/${namespace}/endpointslices`;
   const routes = `/apis/networking.istio.io/v1/namespaces/${namespace}/virtualservices`;

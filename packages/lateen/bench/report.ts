@@ -1,4 +1,5 @@
 /** The figures of a run as a table beside the reference's and the floor's. */
+import type { Changed } from "./fleet.ts";
 import { type FigureName, scopedReference, unscopedReference } from "./reference.ts";
 import type { ScenarioResult } from "./scenario.ts";
 
@@ -10,13 +11,19 @@ interface Row {
   readonly target: string;
 }
 
+const LEGEND = [
+  "floor: a server that only replays what was sent, to the same clients; " +
+    "reference: Istio's control plane with this load; target: what ours should need",
+];
+
 export function reportLines(result: ScenarioResult): string[] {
   const { size, name, source } = result;
   const scope = size.scoped ? ", one Sidecar object a namespace" : "";
   const title =
     `${name}: ${size.proxies} proxies, ${size.services} services of ${size.endpoints} endpoints, ` +
     `${size.namespaces} namespaces${scope}, configuration from ${source}`;
-  return ["", title, ...table(rowsOf(result)), ...details(result)];
+  const failed = result.failure === undefined ? [] : [`FAILED at ${result.failure}`];
+  return ["", title, ...LEGEND, ...table(rowsOf(result)), ...details(result), ...failed];
 }
 
 function rowsOf(result: ScenarioResult): Row[] {
@@ -30,22 +37,31 @@ function rowsOf(result: ScenarioResult): Row[] {
     const { reference = "", target = "" } = references[what] ?? {};
     return { what, ours, floor: floorText, reference, target };
   };
-  const timed = (what: FigureName, ms: number, floorMs: number): Row =>
-    row(what, time(ms), `${time(floorMs)} (x${(ms / floorMs).toFixed(1)})`);
-  return [
+  const timed = (what: FigureName, ms: number, floorMs: number | undefined): Row =>
+    row(
+      what,
+      time(ms),
+      floorMs === undefined ? "" : `${time(floorMs)} (x${(ms / floorMs).toFixed(1)})`,
+    );
+  const configuring = [
     row("resident before the first proxy", megabytes(result.idleRssBytes)),
-    timed("all configured", configured.ms, floor.configuredMs),
+    timed("all configured", configured.ms, floor?.configuredMs),
     row("bytes to configure", megabytes(configured.bytes)),
     row("CPU to configure", `${result.configureCpuSeconds.toFixed(2)} s`),
     row("peak resident", megabytes(result.peakRssBytes)),
-    timed("endpoint change: last proxy", endpointChange.lastMs, floor.endpointChangeMs),
+  ];
+  const endpointRows = endpointChange && [
+    timed("endpoint change: last proxy", endpointChange.lastMs, floor?.endpointChangeMs),
     row("endpoint change: bytes", megabytes(endpointChange.bytes)),
     row("endpoint change: pushes", `${endpointChange.pushes}`),
+  ];
+  const routeRows = routeChange && [
     row("route change: first proxy", time(routeChange.firstMs)),
-    timed("route change: last proxy", routeChange.lastMs, floor.routeChangeMs),
+    timed("route change: last proxy", routeChange.lastMs, floor?.routeChangeMs),
     row("route change: bytes", megabytes(routeChange.bytes)),
     row("route change: pushes", `${routeChange.pushes}`),
   ];
+  return [...configuring, ...(endpointRows ?? []), ...(routeRows ?? [])];
 }
 
 function isReferenceLoad({ size }: ScenarioResult): boolean {
@@ -61,10 +77,14 @@ function details(result: ScenarioResult): string[] {
     `ready after ${time(result.readyMs)} and ${result.readyCpuSeconds.toFixed(2)} s of CPU; ` +
       `CPU of the control plane in all ${result.cpuSeconds.toFixed(2)} s`,
     `bytes by type: ${types}; ${configured.responses} responses`,
-    `endpoint change reached ${endpointChange.proxies} proxies, median ` +
-      `${time(endpointChange.medianMs)}; route change ${routeChange.proxies}, median ` +
-      `${time(routeChange.medianMs)}`,
+    ...reached("endpoint change", endpointChange),
+    ...reached("route change", routeChange),
   ];
+}
+
+function reached(what: string, change: Changed | undefined): string[] {
+  if (change === undefined) return [];
+  return [`${what} reached ${change.proxies} proxies, median ${time(change.medianMs)}`];
 }
 
 function table(rows: readonly Row[]): string[] {

@@ -3,11 +3,12 @@ import type { ChildProcess } from "node:child_process";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { endChild, pause, startControlPlane, startHelper, usageOf } from "./child.ts";
+import { endChild, startControlPlane, startHelper, usageOf } from "./child.ts";
 import { type ConfigUnderTest, openConfig, type SourceName } from "./config.ts";
 import { type Changed, type Configured, MeasuredFleet, median, Recorder } from "./fleet.ts";
 import type { Recording } from "./floor-process.ts";
 import { concernedProxies, type LoadSize } from "./load.ts";
+import { pause } from "./request.ts";
 
 export interface ScenarioOptions {
   readonly name: string;
@@ -29,10 +30,13 @@ export interface ScenarioResult {
   /** Of the control plane alone, from the first proxy on. */
   readonly configureCpuSeconds: number;
   readonly peakRssBytes: number;
-  readonly endpointChange: Changed;
-  readonly routeChange: Changed;
   readonly cpuSeconds: number;
-  readonly floor: Floor;
+  /** What follows is absent where the run failed before it was measured. */
+  readonly endpointChange?: Changed;
+  readonly routeChange?: Changed;
+  readonly floor?: Floor;
+  /** Why the run ended early: the step and its error. */
+  readonly failure?: string;
 }
 
 export interface Floor {
@@ -46,6 +50,7 @@ const PAUSE_MS = 100;
 const ENDPOINTS = "endpoints";
 const ROUTE = "route";
 
+/** Rejects only when nothing was measured; what fails later is the result's `failure`. */
 export async function runScenario(options: ScenarioOptions): Promise<ScenarioResult> {
   const directory = mkdtempSync(join(tmpdir(), `lateen-bench-${process.pid}-`));
   // Also when we are interrupted; what runs in it is killed before (child.ts).
@@ -56,13 +61,27 @@ export async function runScenario(options: ScenarioOptions): Promise<ScenarioRes
     close.push(() => config.close());
     const recorder = new Recorder();
     const measured = await measure(options, config, recorder, close);
-    return { ...measured, floor: await measureFloor(options, recorder.recording, close) };
+    if (measured.failure !== undefined) return measured;
+    const floor = await attempt("floor", () => measureFloor(options, recorder.recording, close));
+    return { ...measured, ...("value" in floor ? { floor: floor.value } : floor) };
   } finally {
     for (const each of close.reverse()) await each();
   }
 }
 
 type Measured = Omit<ScenarioResult, "floor">;
+type Changes = Pick<ScenarioResult, "endpointChange" | "routeChange" | "failure">;
+
+async function attempt<T>(
+  step: string,
+  make: () => Promise<T>,
+): Promise<{ readonly value: T } | { readonly failure: string }> {
+  try {
+    return { value: await make() };
+  } catch (error) {
+    return { failure: `${step}: ${error instanceof Error ? error.message : String(error)}` };
+  }
+}
 
 async function measure(
   options: ScenarioOptions,
@@ -91,7 +110,8 @@ async function measure(
   const configured = await fleet.configure();
   const after = usageOf(controlPlane.pid);
   const changes = await measureChanges(options, fleet, config, recorder);
-  const final = usageOf(controlPlane.pid);
+  const { exitCode, signalCode } = controlPlane.child;
+  const final = exitCode === null && signalCode === null ? usageOf(controlPlane.pid) : after;
   fleet.close();
   await end();
   return {
@@ -114,23 +134,30 @@ async function measureChanges(
   fleet: MeasuredFleet,
   config: ConfigUnderTest,
   recorder: Recorder,
-): Promise<Pick<ScenarioResult, "endpointChange" | "routeChange">> {
+): Promise<Changes> {
   const { size } = options;
   const concerned = concernedProxies(size);
   const { endpoints } = size;
-  const endpointChange = await repeated(options, i => {
-    recorder.during(ENDPOINTS);
-    return fleet.change(
-      () => config.setEndpoints(i % 2 === 0 ? endpoints - 1 : endpoints),
-      concerned,
-    );
-  });
-  const routeChange = await repeated(options, i => {
-    recorder.during(ROUTE);
-    return fleet.change(() => config.setWeight(50 + (i % 40)), concerned);
-  });
+  const endpointChange = await attempt("endpoint change", () =>
+    repeated(options, i => {
+      recorder.during(ENDPOINTS);
+      return fleet.change(
+        () => config.setEndpoints(i % 2 === 0 ? endpoints - 1 : endpoints),
+        concerned,
+      );
+    }),
+  );
+  if ("failure" in endpointChange) return endpointChange;
+  const routeChange = await attempt("route change", () =>
+    repeated(options, i => {
+      recorder.during(ROUTE);
+      return fleet.change(() => config.setWeight(50 + (i % 40)), concerned);
+    }),
+  );
   recorder.during(undefined);
-  return { endpointChange, routeChange };
+  const measured = { endpointChange: endpointChange.value };
+  if ("failure" in routeChange) return { ...measured, ...routeChange };
+  return { ...measured, routeChange: routeChange.value };
 }
 
 /** The medians of each figure over the repeats. */

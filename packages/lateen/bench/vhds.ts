@@ -10,8 +10,9 @@ import { newAdsServer } from "../test/support/ads-test-server.ts";
 import { EnvoyProcess, eventually } from "../test/support/envoy-process.ts";
 import { FakeConfigSource } from "../test/support/fake-config-source.ts";
 import { adsBootstrap, listenerBytes, vhdsRouteBytes } from "../test/support/static-mesh.ts";
-import { pause, usageOf } from "./child.ts";
+import { usageOf } from "./child.ts";
 import { median } from "./fleet.ts";
+import { pause } from "./request.ts";
 
 const SIZES = [20, 50, 100, 200, 500, 1000, 2000];
 const CHANGES = 25;

@@ -130,7 +130,7 @@ export const discoveryCommand: Command = {
     }).catch((error: unknown) => {
       const why = error instanceof Error ? error.message : String(error);
       ctx.stderr.write(`the control plane can not start: ${why}\n`);
-      ctx.stderr.write("where it listens: --grpc-addr, --tls-addr, --http-addr\n");
+      ctx.stderr.write(addressHint(error, source.kind === "kube"));
       // What has begun already, watches and listeners, would keep alive a process that serves nothing.
       process.exit(1);
     });
@@ -204,6 +204,19 @@ async function meshConfig(ctx: CliContext, call: Invocation): Promise<Mesh | und
   } catch (error) {
     throw new UserError(`--mesh-config ${file}: ${error instanceof Error ? error.message : error}`);
   }
+}
+
+/** A local mesh, another control plane or an Istio on this machine has Istio's ports. */
+function addressHint(error: unknown, tls: boolean): string {
+  if (!(error instanceof Error && "code" in error && error.code === "EADDRINUSE")) {
+    return "where it listens: --grpc-addr, --tls-addr, --http-addr\n";
+  }
+  const ports = ["--grpc-addr", ...(tls ? ["--tls-addr"] : []), "--http-addr"];
+  const flags = ports.map(flag => `${flag} 127.0.0.1:0`).join(" ");
+  return (
+    "something else listens there, as a mesh of `lateen up` does; beside it, take free ports, " +
+    `which are printed:\n    ${flags}\n`
+  );
 }
 
 /** Reached by its service account, and not by a kubeconfig of somebody's. */
