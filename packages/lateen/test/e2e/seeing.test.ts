@@ -239,7 +239,16 @@ describe("seeing a mesh", { skip }, () => {
     await mesh.ok("apply -f -", REGISTRY_ONLY);
     await mesh.until("it is refused", async () => (await mesh.lateen(call)).code !== 0);
     const [refused = ""] = await lines(sleep, "BlackHoleCluster");
-    assert.match(refused, /^\[[^\]]+\] "- - -" 0 \S+ .* BlackHoleCluster /);
+    assert.match(refused, /^\[[^\]]+\] "- - -" 0 UH - - "-" 0 0 \d+ - .* BlackHoleCluster /);
+    assert.ok(refused.includes(` ${outsideAddress} `), refused);
+    // On a port of the mesh's HTTP services the request is known, and is answered.
+    const blocked = "curl -s -m 10 -o /dev/null -w %{http_code} http://192.0.2.1:8080/blocked";
+    assert.equal(await mesh.ok(["exec", sleep, "--", ...blocked.split(" ")]), "502");
+    const [denied = ""] = await lines(sleep, "/blocked");
+    assert.match(
+      denied,
+      /"GET \/blocked HTTP\/1\.1" 502 - direct_response - "-" 0 0 .* block_all$/,
+    );
     await mesh.ok("delete sidecar default");
   });
 
