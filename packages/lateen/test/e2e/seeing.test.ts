@@ -231,6 +231,44 @@ describe("seeing a mesh", { skip }, () => {
     );
   });
 
+  test("port-forward reaches pods and Services past the sidecar, until Ctrl-C", async t => {
+    const child = mesh.spawn("port-forward svc/web :8080 :9 --address 127.0.0.1");
+    const told: string[] = [];
+    for (const stream of [child.stdout, child.stderr])
+      stream?.on("data", (chunk: Buffer) => told.push(chunk.toString("utf8")));
+    await mesh.until("it refuses a port that the Service does not have", () =>
+      Promise.resolve(told.join("").includes("service web does not have a port 9")),
+    );
+    told.length = 0;
+    const second = mesh.spawn("port-forward deploy/web :8080 :9 --address 127.0.0.1");
+    for (const stream of [second.stdout, second.stderr])
+      stream?.on("data", (chunk: Buffer) => told.push(chunk.toString("utf8")));
+    t.after(() => second.kill("SIGKILL"));
+    const ended = new Promise<number | null>(done => second.once("exit", done));
+    const ports: string[] = [];
+    await mesh.until("it listens", () => {
+      const shown = told.join("").matchAll(/Forwarding from 127\.0\.0\.1:(\d+) -> \d+\n/g);
+      ports.splice(0, ports.length, ...[...shown].map(each => each[1] ?? ""));
+      return Promise.resolve(ports.length === 2);
+    });
+    const answer = await fetch(`http://127.0.0.1:${ports[0]}/`);
+    assert.match(await answer.text(), /demoapp/);
+    assert.equal(answer.headers.get("x-envoy-upstream-service-time"), null);
+    await assert.rejects(fetch(`http://127.0.0.1:${ports[1]}/`));
+    await mesh.until("the refusal is told", () =>
+      Promise.resolve(told.join("").includes(`forwarding ${ports[1]} -> 9: connection refused`)),
+    );
+    assert.ok(told.join("").includes(`Handling connection for ${ports[0]}\n`));
+    const taken = await mesh.lateen(`port-forward deploy/web ${ports[0]}:8080 --address 127.0.0.1`);
+    assert.equal(taken.code, 1);
+    assert.match(
+      taken.stderr,
+      /Unable to listen on port \d+: 127\.0\.0\.1: address already in use/,
+    );
+    second.kill("SIGINT");
+    assert.equal(await ended, 0);
+  });
+
   test("passthrough and blackhole are logged, too", async () => {
     const call = ["exec", sleep, "--", "curl", "-sS", "-m", "10", `http://${outsideAddress}/`];
     assert.equal(await mesh.ok(call), "outside\n");
