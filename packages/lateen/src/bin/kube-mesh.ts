@@ -7,6 +7,7 @@ import { type HttpTransportOptions, httpTransport } from "../sources/client/http
 import { portForward } from "../sources/client/port-forward.ts";
 import type { Transport } from "../sources/client/transport.ts";
 import { objectAt, stringAt } from "../sources/json.ts";
+import { callApi } from "./call-api.ts";
 import { clusterOptions } from "./open-cluster.ts";
 
 export interface KubeMeshChoice {
@@ -39,18 +40,8 @@ class KubeMesh implements MeshAccess {
     this.#systemNamespace = systemNamespace;
   }
 
-  async api(call: ApiCall): Promise<ApiAnswer> {
-    const answer = await this.#transport.request({
-      method: call.method,
-      target: call.path,
-      headers: {
-        accept: call.accept ?? "application/json",
-        ...(call.contentType === undefined ? {} : { "content-type": call.contentType }),
-      },
-      ...(call.body === undefined ? {} : { body: JSON.stringify(call.body) }),
-    });
-    if (answer.status === 0) throw new UserError(answer.body);
-    return { status: answer.status, body: parseJson(answer.body), warnings: [] };
+  api(call: ApiCall): Promise<ApiAnswer> {
+    return callApi(this.#transport, call);
   }
 
   async envoyAdmin(pod: PodRef, method: "GET" | "POST", path: string): Promise<string> {
@@ -147,14 +138,6 @@ function inAnotherWay({ namespace, name }: PodRef, verb: string): UserError {
     `lateen ${verb} is for meshes on this machine`,
     `kubectl ${verb} -n ${namespace} ${name}`,
   );
-}
-
-function parseJson(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return { message: text };
-  }
 }
 
 function reasonOf(error: unknown): string {

@@ -8,6 +8,7 @@ import { execCommand, findSandbox } from "../local/pod-processes.ts";
 import { forwardPort } from "../local/port-forward.ts";
 import { logDirectories, readLogs } from "../local/read-logs.ts";
 import type { Transport } from "../sources/client/transport.ts";
+import { callApi } from "./call-api.ts";
 import { httpGet } from "./http-get.ts";
 import {
   chosenMesh,
@@ -81,25 +82,9 @@ class LocalMesh implements MeshAccess {
 
   async api(call: ApiCall): Promise<ApiAnswer> {
     this.#transport ??= this.#openTransport();
-    const transport = await this.#transport;
-    const answer = await transport.request({
-      method: call.method,
-      target: call.path,
-      headers: {
-        accept: call.accept ?? "application/json",
-        ...(call.contentType === undefined ? {} : { "content-type": call.contentType }),
-      },
-      ...(call.body === undefined ? {} : { body: JSON.stringify(call.body) }),
-    });
-    if (answer.status === 0) throw new UserError(answer.body);
-    return {
-      status: answer.status,
-      body: parseJson(answer.body),
-      warnings: parseWarnings(answer.warning),
-    };
+    return callApi(await this.#transport, call);
   }
 
-  /** One for all calls of a command; its idle connections do not keep the process alive. */
   async #openTransport(): Promise<Transport> {
     const { url, token, ca } = this.#state.api;
     // Loaded only here: TLS is not needed to ask the control plane.
@@ -202,21 +187,6 @@ function whyNot({ name, namespace }: PodRef): string {
 function must<T>(result: Result<T>): T {
   if (result.ok) return result.value;
   throw new UserError(result.diagnostics.map(each => each.message).join("; "));
-}
-
-function parseJson(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return { message: text };
-  }
-}
-
-/** `299 - "text"`, several in one header; quotes inside are escaped (RFC 7234 section 5.5). */
-function parseWarnings(header: string): string[] {
-  return [...header.matchAll(/299 \S+ "((?:[^"\\]|\\.)*)"/g)].map(match =>
-    (match[1] ?? "").replace(/\\(.)/g, "$1"),
-  );
 }
 
 function reasonOf(error: unknown): string {

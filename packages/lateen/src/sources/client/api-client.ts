@@ -1,8 +1,10 @@
 /** The Kubernetes API's verbs as functions, the same against the embedded store and a real server. */
+
 import type { Json, JsonObject, Kind } from "../../api/kind.ts";
 import { arrayAt, isObject, objectAt, stringAt } from "../json.ts";
 import { type ApiResult, type Failed, failed, type Status, succeeded } from "../status.ts";
 import type { Transport, TransportResponse } from "./transport.ts";
+import { parseWarnings } from "./warnings.ts";
 
 /** What a path needs to know of a kind. */
 export type Resource = Pick<Kind, "group" | "versions" | "plural" | "namespaced">;
@@ -300,10 +302,4 @@ export function statusFailure(body: JsonObject, code: number): Failed {
 function notJson(response: TransportResponse): Failed {
   const text = response.body.slice(0, 200);
   return failed(response.status, "Unknown", `unexpected answer ${response.status}: ${text}`);
-}
-
-/** `299 - "text", 299 - "text"`. */
-function parseWarnings(header: string): string[] {
-  const texts = header.matchAll(/299 \S+ "((?:[^"\\]|\\.)*)"/g);
-  return [...texts].map(match => (match[1] ?? "").replace(/\\(.)/g, "$1"));
 }
