@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { decoded, objectOf, problems } from "../../../test/support/api.ts";
+import { selects } from "../label-selector.ts";
 import { deploymentKind as kind } from "./kind.ts";
-import { selects } from "./validate.ts";
 
 const template =
   "template: {metadata: {labels: {app: a, version: v1}}, spec: {containers: [{name: a}]}}";

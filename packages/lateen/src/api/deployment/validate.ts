@@ -1,4 +1,5 @@
 /** Kubernetes' rules for Deployments (apps/v1), in our words. */
+import { selects } from "../label-selector.ts";
 import { validatePodSpec } from "../pod/validate.ts";
 import { pathOf, type Report } from "../report.ts";
 import type { Deployment, LabelSelector } from "./schema.ts";
@@ -36,33 +37,6 @@ function validateSelector(selector: LabelSelector, report: Report): void {
       wantsValues ? `is required for ${operator}` : `may not be set for ${operator}`,
     );
   });
-}
-
-/** Whether a label selector picks an object with these labels (metav1.LabelSelector). */
-export function selects(
-  selector: LabelSelector,
-  labels: Readonly<Record<string, string>>,
-): boolean {
-  for (const [key, value] of Object.entries(selector.matchLabels))
-    if (!Object.hasOwn(labels, key) || labels[key] !== value) return false;
-  return selector.matchExpressions.every(expression => matches(expression, labels));
-}
-
-function matches(
-  { key, operator, values }: LabelSelector["matchExpressions"][number],
-  labels: Readonly<Record<string, string>>,
-): boolean {
-  const value = Object.hasOwn(labels, key) ? labels[key] : undefined;
-  switch (operator) {
-    case "In":
-      return value !== undefined && values.includes(value);
-    case "NotIn":
-      return value === undefined || !values.includes(value);
-    case "Exists":
-      return value !== undefined;
-    case "DoesNotExist":
-      return value === undefined;
-  }
 }
 
 function validateStrategy(strategy: Deployment["spec"]["strategy"], report: Report): void {
