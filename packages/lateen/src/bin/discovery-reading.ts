@@ -1,8 +1,11 @@
 /** Reads objects into the graph, and does what one replica of a cluster's does for all. */
 import type { Mesh } from "../model/types.ts";
 import { InputWriter, type LastGood } from "../sources/input-writer.ts";
-import { KubeSource } from "../sources/kube/kube-source.ts";
+import { KubeSource, MESH_GROUPS } from "../sources/kube/kube-source.ts";
+import { RevisionSource } from "../sources/kube/revision-source.ts";
+import { RevisionTags } from "../sources/kube/revision-tags.ts";
 import type { ObjectSource } from "../sources/source.ts";
+import { LEADS_NOTHING } from "../status/status-writer.ts";
 import type { Declared, Identity } from "./discovery.ts";
 import type { DiscoveryOptions } from "./discovery-options.ts";
 import { objectSource } from "./discovery-source.ts";
@@ -41,14 +44,32 @@ export function prepareReading(
   return {
     unread: objects instanceof KubeSource ? () => objects.unread() : undefined,
     start(kept, onRead) {
-      if (source.kind === "kube") declared.status.setLeader(false);
-      writer = inputWriter(options, declared, { objects, bindings, onRead, ...kept });
+      if (source.kind === "kube") declared.status.setLeads(LEADS_NOTHING);
+      const own = ofRevision(options, objects);
+      writer = inputWriter(options, declared, { objects: own, bindings, onRead, ...kept });
       writer.start();
       leader = startLeading(options, declared, trust?.authority.roots ?? [], objects);
     },
     stopReading: () => writer?.stop(),
     stopLeading: async () => leader?.stop(),
   };
+}
+
+/** In a cluster several revisions may run; elsewhere there is one control plane, and all is its own. */
+function ofRevision(
+  { source, clock, random, log }: DiscoveryOptions,
+  inner: ObjectSource,
+): ObjectSource {
+  if (source.kind !== "kube") return inner;
+  const { client, revision, systemNamespace: namespace } = source;
+  const common = { client, revision, namespace, clock, random };
+  const tags = new RevisionTags({ ...common, log: log.scope("watch") });
+  return new RevisionSource({
+    inner,
+    revision,
+    tags,
+    isDivided: kind => MESH_GROUPS.has(kind.group),
+  });
 }
 
 interface Read {
@@ -93,12 +114,13 @@ function startLeading(
   return startLeaderWork({
     client: source.client,
     namespace: source.systemNamespace,
+    revision: source.revision,
     identity: instance,
     roots,
     accepts: namespace => !(objects instanceof KubeSource) || objects.accepts(namespace),
     clock,
     random,
     log,
-    onLeader: leads => status.setLeader(leads),
+    onLeads: leads => status.setLeads(leads),
   });
 }

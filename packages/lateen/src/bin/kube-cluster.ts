@@ -6,9 +6,15 @@ import { RootConfigMaps } from "../ca/root-config-maps.ts";
 import type { ApiClient } from "../sources/client/api-client.ts";
 import { isObject } from "../sources/json.ts";
 import { LeaderElection } from "../sources/kube/leader-election.ts";
+import { LEADS_NOTHING, type Leads } from "../status/status-writer.ts";
 
 /** One leader among all revisions: there is one status of an object, and one of each ConfigMap. */
 export const LEADER_LEASE = "lateen-leader";
+
+/** One among the replicas of a revision, for objects that no other revision sees. */
+export function revisionLease(revision: string): string {
+  return `${LEADER_LEASE}-${revision}`;
+}
 
 const RETRY_MS_MIN = 500;
 const RETRY_MS_MAX = 10_000;
@@ -54,6 +60,7 @@ export async function reviewToken(
 export interface LeaderWorkOptions {
   readonly client: ApiClient;
   readonly namespace: string;
+  readonly revision: string;
   readonly identity: string;
   readonly roots: readonly string[];
   readonly accepts: (namespace: string) => boolean;
@@ -61,7 +68,7 @@ export interface LeaderWorkOptions {
   readonly random: () => number;
   readonly log: Log;
   /** Told of the lead beside what is done here. */
-  readonly onLeader: (leads: boolean) => void;
+  readonly onLeads: (leads: Leads) => void;
 }
 
 export interface LeaderWork {
@@ -72,7 +79,8 @@ export interface LeaderWork {
 
 /** What one replica does for all: the roots in every namespace, and statuses. */
 export function startLeaderWork(options: LeaderWorkOptions): LeaderWork {
-  const { client, namespace, identity, clock, random, log, onLeader, roots, accepts } = options;
+  const { client, namespace, revision, identity, clock, random, log, onLeads } = options;
+  const { roots, accepts } = options;
   const configMaps = new RootConfigMaps({
     client,
     roots: () => roots,
@@ -81,23 +89,29 @@ export function startLeaderWork(options: LeaderWorkOptions): LeaderWork {
     random,
     log: log.scope("ca"),
   });
-  const election = new LeaderElection({
-    client,
-    namespace,
-    name: LEADER_LEASE,
-    identity,
-    clock,
-    random,
-    log: log.scope("leader"),
-    onLead: () => {
-      configMaps.start();
-      onLeader(true);
-    },
-    onLost: () => {
-      configMaps.stop();
-      onLeader(false);
-    },
-  });
-  election.start();
-  return { stop: () => election.stop(), refresh: () => configMaps.refresh() };
+  let leads = LEADS_NOTHING;
+  const election = (name: string, onChange: (leads: boolean) => void): LeaderElection =>
+    new LeaderElection({
+      ...{ client, namespace, name, identity, clock, random },
+      log: log.scope("leader"),
+      onLead: () => onChange(true),
+      onLost: () => onChange(false),
+    });
+  const elections = [
+    election(LEADER_LEASE, mesh => {
+      if (mesh) configMaps.start();
+      else configMaps.stop();
+      leads = { ...leads, mesh };
+      onLeads(leads);
+    }),
+    election(revisionLease(revision), own => {
+      leads = { ...leads, revision: own };
+      onLeads(leads);
+    }),
+  ];
+  for (const each of elections) each.start();
+  return {
+    stop: async () => void (await Promise.all(elections.map(each => each.stop()))),
+    refresh: () => configMaps.refresh(),
+  };
 }

@@ -4,9 +4,9 @@
  * (until then it lets everything pass, as Istio's does).
  */
 import type { Json, JsonObject } from "../api/kind.ts";
+import { REVISION_LABEL } from "../api/revision-label.ts";
 import type { Clock } from "../base/clock.ts";
 import type { Log } from "../base/log.ts";
-import { REVISION_LABEL } from "../proxy/inject.ts";
 import type { ApiClient, Resource } from "../sources/client/api-client.ts";
 import { Informer, type ObjectChange } from "../sources/client/informer.ts";
 import { arrayAt, isObject, objectAt, stringAt } from "../sources/json.ts";

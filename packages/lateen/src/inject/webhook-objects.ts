@@ -1,11 +1,7 @@
 /** The webhook configurations that an installation applies, as Istio's charts have them. */
 import type { Json, JsonObject } from "../api/kind.ts";
-import {
-  IGNORED_NAMESPACES,
-  INJECT_LABEL,
-  NAMESPACE_LABEL,
-  REVISION_LABEL,
-} from "../proxy/inject.ts";
+import { REVISION_LABEL, TAG_LABEL } from "../api/revision-label.ts";
+import { IGNORED_NAMESPACES, INJECT_LABEL, NAMESPACE_LABEL } from "../proxy/inject.ts";
 
 export interface WebhookInstall {
   /** `default`, or the control plane's revision. */
@@ -59,7 +55,7 @@ export function revisionTagWebhook(install: WebhookInstall, tag: string): JsonOb
     kind: "MutatingWebhookConfiguration",
     metadata: {
       name: `istio-revision-tag-${tag}${outside(install)}`,
-      labels: { ...commonLabels(install), app: "sidecar-injector", "istio.io/tag": tag },
+      labels: { ...commonLabels(install), app: "sidecar-injector", [TAG_LABEL]: tag },
     },
     webhooks: [...revisionWebhooks(install, tag), ...(isDefault ? defaultWebhooks(install) : [])],
   };

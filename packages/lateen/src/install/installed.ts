@@ -1,10 +1,11 @@
 /** What of ours is in a cluster, found by its labels. */
 import type { JsonObject } from "../api/kind.ts";
+import { REVISION_LABEL } from "../api/revision-label.ts";
 import type { ApiClient } from "../sources/client/api-client.ts";
 import { arrayAt, objectAt, stringAt } from "../sources/json.ts";
 import type { Status } from "../sources/status.ts";
 import { apiVersionOf, INSTALLED_KINDS, nameOf, type ObjectName, resourceOf } from "./objects.ts";
-import { COMPONENT_LABEL, OWNER, OWNER_LABEL, REVISION_LABEL } from "./render.ts";
+import { COMPONENT_LABEL, OWNER, OWNER_LABEL } from "./render.ts";
 
 export interface InstalledObject extends ObjectName {
   readonly component: string;

@@ -1,5 +1,6 @@
 /** An installation as Kubernetes objects, in the order in which they are applied. Pure. */
 import type { Json, JsonObject } from "../api/kind.ts";
+import { REVISION_LABEL } from "../api/revision-label.ts";
 import type { Diagnostic, Result } from "../base/diagnostic.ts";
 import { arrayAt, isObject, objectAt, stringAt } from "../sources/json.ts";
 import { type ComponentName, inOrder, isNamespacedKind, type PlannedObject } from "./objects.ts";
@@ -41,7 +42,6 @@ export interface RenderOptions {
 export const OWNER_LABEL = "app.kubernetes.io/managed-by";
 export const OWNER = "lateen";
 export const COMPONENT_LABEL = "operator.istio.io/component";
-export const REVISION_LABEL = "istio.io/rev";
 
 export function render(
   installation: Installation,

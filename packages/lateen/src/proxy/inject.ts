@@ -1,4 +1,5 @@
 import { selects } from "../api/label-selector.ts";
+import { REVISION_LABEL } from "../api/revision-label.ts";
 import { readFlag } from "./annotation-reader.ts";
 
 type Labels = Readonly<Record<string, string>>;
@@ -53,7 +54,6 @@ export const IGNORED_NAMESPACES: readonly string[] = [
   "local-path-storage",
 ];
 export const INJECT_LABEL = "sidecar.istio.io/inject";
-export const REVISION_LABEL = "istio.io/rev";
 export const NAMESPACE_LABEL = "istio-injection";
 
 /** Both halves: whether the webhook is called for the pod, and what it answers then. */

@@ -4,6 +4,7 @@
  * no configuration.
  */
 import type { JsonObject, Kind } from "../api/kind.ts";
+import { REVISION_LABEL } from "../api/revision-label.ts";
 import { objectName } from "../base/object-name.ts";
 import { objectAt, stringAt, withKey, withoutKey } from "../sources/json.ts";
 import type { ObjectSource, SourceChange } from "../sources/source.ts";
@@ -16,6 +17,8 @@ export interface KnownObject {
   readonly resourceVersion: string;
   /** Empty where there is none. */
   readonly status: JsonObject;
+  /** It carries the label of a revision or tag: only control planes of that revision know it. */
+  readonly ofRevision: boolean;
   /** `FILE:LINE` for objects from files. */
   readonly origin: string | undefined;
 }
@@ -87,13 +90,14 @@ export class StatusLedger {
 
 function factsOf(
   object: JsonObject,
-): Pick<KnownObject, "generation" | "resourceVersion" | "status"> {
+): Pick<KnownObject, "generation" | "resourceVersion" | "status" | "ofRevision"> {
   const metadata = objectAt(object, "metadata");
   const { generation } = metadata;
   const status = objectAt(object, "status");
   return {
     generation: typeof generation === "number" ? generation : 0,
     resourceVersion: stringAt(metadata, "resourceVersion"),
+    ofRevision: objectAt(metadata, "labels")[REVISION_LABEL] !== undefined,
     status: Object.keys(status).length === 0 ? NO_STATUS : status,
   };
 }

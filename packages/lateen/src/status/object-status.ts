@@ -17,7 +17,7 @@ import { type LedgerOptions, StatusLedger } from "./ledger.ts";
 import { createReports, type Rejection, splitReportKey } from "./object-report.ts";
 import { Rejections } from "./rejections.ts";
 import { ReportLog } from "./report-log.ts";
-import { mayHaveStatus, StatusWriter } from "./status-writer.ts";
+import { LEADS_ALL, type Leads, mayHaveStatus, StatusWriter } from "./status-writer.ts";
 
 export interface ObjectStatusOptions {
   readonly graph: Graph;
@@ -39,8 +39,8 @@ export interface ObjectStatus {
   watch(source: ObjectSource): ObjectSource;
   /** To be called when everything that was there at the start is in the graph. */
   start(): void;
-  /** Of several replicas one writes. Until this is called, and after `true`, that is us. */
-  setLeader(leads: boolean): void;
+  /** Of several replicas one writes. Until this is called that is us, for all objects. */
+  setLeads(leads: Leads): void;
   stop(): void;
 }
 
@@ -65,7 +65,11 @@ export function createObjectStatus(options: ObjectStatusOptions): ObjectStatus {
   const reportLog = new ReportLog({ log, originOf: key => ledger.get(key)?.origin });
   let unfollow = (): void => {};
   let started = false;
-  let leads = true;
+  let leads = LEADS_ALL;
+  const lead = (): void => {
+    if (!leads.mesh && !leads.revision) writer?.stop();
+    else if (started) writer?.start(leads);
+  };
   return {
     rejections,
     watch: source => ledger.watch(source),
@@ -76,13 +80,12 @@ export function createObjectStatus(options: ObjectStatusOptions): ObjectStatus {
       };
       unfollow = followReports({ reports, clock, delayMs: DELAY_MS, onChanges });
       started = true;
-      if (leads) writer?.start();
+      lead();
     },
-    setLeader(now) {
-      if (now === leads) return;
+    setLeads(now) {
+      if (now.mesh === leads.mesh && now.revision === leads.revision) return;
       leads = now;
-      if (!leads) writer?.stop();
-      else if (started) writer?.start();
+      lead();
     },
     stop() {
       unfollow();

@@ -42,9 +42,12 @@ function setUp(options: { readonly echo?: boolean } = {}) {
   const writes: string[] = [];
   const answers: ApiResult<JsonObject>[] = [];
   let version = 0;
-  const put = (name: string, status: JsonObject, generation = 1): JsonObject => {
+  const put = (name: string, status: JsonObject, generation = 1, revision?: string): JsonObject => {
     version++;
-    const metadata = { namespace: "default", name, generation, resourceVersion: `${version}` };
+    const before = objectAt(objectAt(server.get(name) ?? {}, "metadata"), "labels");
+    const labels = revision === undefined ? before : { "istio.io/rev": revision };
+    const resourceVersion = `${version}`;
+    const metadata = { namespace: "default", name, generation, resourceVersion, labels };
     const object = { metadata, spec: {}, status };
     server.set(name, object);
     return object;
@@ -211,4 +214,22 @@ test("the end of a rejection that we have heard of ourselves is told at once", a
   await settle(writer);
   assert.deepEqual(writes, ["a", "a"]);
   assert.doesNotMatch(JSON.stringify(server.get("a")), /RejectedByEnvoy/);
+});
+
+test("of objects with a revision's label those who lead that revision write, of others who lead all", async () => {
+  const { writer, put, tell, writes } = setUp();
+  put("shared", {});
+  tell("shared");
+  put("own", {}, 1, "canary");
+  tell("own");
+  writer.take(reports("shared", "own"));
+  writer.start({ mesh: false, revision: true });
+  await settle(writer);
+  assert.deepEqual(writes, ["own"]);
+  writer.start({ mesh: true, revision: false });
+  await settle(writer);
+  assert.deepEqual(writes, ["own", "shared"]);
+  writer.take(new Map([["VirtualService.networking.istio.io/default/own", undefined]]));
+  await settle(writer);
+  assert.deepEqual(writes, ["own", "shared"], "its mending is another's to write");
 });

@@ -21,6 +21,18 @@ export interface StatusWriterOptions {
   readonly log: Log;
 }
 
+/**
+ * Whose statuses are ours to write. One replica leads all revisions, and writes of what every revision
+ * sees; of what only one revision sees, a replica of that revision writes.
+ */
+export interface Leads {
+  readonly mesh: boolean;
+  readonly revision: boolean;
+}
+
+export const LEADS_ALL: Leads = { mesh: true, revision: true };
+export const LEADS_NOTHING: Leads = { mesh: false, revision: false };
+
 const MAX_IN_FLIGHT = 4;
 /** Writes a second, after as many at once. */
 const RATE = 50;
@@ -54,6 +66,7 @@ export class StatusWriter {
   /** Objects with rejections that we have heard of ourselves, so we also hear of their end. */
   readonly #heard = new Set<string>();
   #running = false;
+  #leads: Leads = LEADS_NOTHING;
   #startedAt = 0;
   #tokens = RATE;
   #refilledAt = 0;
@@ -68,10 +81,15 @@ export class StatusWriter {
     options.ledger.onChange(key => this.#consider(key));
   }
 
-  /** Everything there was at the start must be known: the first reports come before this. */
-  start(): void {
+  /**
+   * Everything there was at the start must be known: the first reports come before this. Called again
+   * when `leads` is something else.
+   */
+  start(leads: Leads = LEADS_ALL): void {
     const { clock, ledger } = this.#options;
+    this.stop();
     this.#running = true;
+    this.#leads = leads;
     this.#startedAt = clock.now();
     this.#refilledAt = this.#startedAt;
     for (const [key] of ledger.entries()) this.#consider(key);
@@ -107,10 +125,14 @@ export class StatusWriter {
     if (!this.#running) return;
     const object = this.#options.ledger.get(key);
     if (object === undefined) this.#heard.delete(key);
-    if (object === undefined) return;
+    if (object === undefined || !this.#isOurs(object)) return;
     if (!this.#reports.has(key) && !hasConditions(object.status)) return;
     this.#queue.add(key);
     this.#pump();
+  }
+
+  #isOurs({ ofRevision }: KnownObject): boolean {
+    return ofRevision ? this.#leads.revision : this.#leads.mesh;
   }
 
   #pump(): void {
@@ -136,7 +158,9 @@ export class StatusWriter {
     }
   }
 
-  #fieldsFor(key: string, { kind, status, generation }: KnownObject): JsonObject | undefined {
+  #fieldsFor(key: string, object: KnownObject): JsonObject | undefined {
+    if (!this.#isOurs(object)) return undefined;
+    const { kind, status, generation } = object;
     const now = this.#options.clock.now();
     const report = this.#reports.get(key);
     const early = now < this.#startedAt + REJECTIONS_STAND_MS;

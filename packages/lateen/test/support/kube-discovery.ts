@@ -24,9 +24,10 @@ export async function kubeDiscovery(
   t: TestContext,
   cluster: KubeCluster,
   instance: string,
+  ...more: readonly string[]
 ): Promise<KubeDiscovery> {
   const any = "127.0.0.1:0";
-  const flags = ["--kubeconfig", cluster.kubeconfig, "--instance", instance];
+  const flags = ["--kubeconfig", cluster.kubeconfig, "--instance", instance, ...more];
   const addresses = ["--grpc-addr", "", "--tls-addr", any, "--http-addr", any];
   const child = spawn(process.execPath, [program, "discovery", ...flags, ...addresses]);
   let output = "";

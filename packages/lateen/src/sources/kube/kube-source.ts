@@ -33,8 +33,8 @@ export interface KubeSourceOptions {
   readonly onViewChanged?: () => void;
 }
 
-/** Groups of which a kind without a schema is worth counting. */
-const MESH_GROUPS: ReadonlySet<string> = new Set([
+/** Of these revisions may have objects of their own, and a kind without a schema is worth counting. */
+export const MESH_GROUPS: ReadonlySet<string> = new Set([
   "networking.istio.io",
   "security.istio.io",
   "telemetry.istio.io",

@@ -1,0 +1,6 @@
+/** Labels of control-plane revisions (istio.io, "Canary Upgrades" and "Resource Labels"). */
+
+/** On objects: the revision, or a tag of it, that they are for. On what is installed: whose it is. */
+export const REVISION_LABEL = "istio.io/rev";
+/** On a webhook configuration: the tag that leads to the revision of `REVISION_LABEL`. */
+export const TAG_LABEL = "istio.io/tag";
