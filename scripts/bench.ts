@@ -10,8 +10,10 @@ import type { SourceName } from "../packages/lateen/bench/config.ts";
 import type { LoadSize } from "../packages/lateen/bench/load.ts";
 import { reportLines } from "../packages/lateen/bench/report.ts";
 import { runScenario, type ScenarioResult } from "../packages/lateen/bench/scenario.ts";
+import { benchKube } from "./bench-kube.ts";
 
 const USAGE = `usage: npm run bench -- [options]
+       npm run bench -- kube [options]      on a Kubernetes API server with 10,000 pods; see --help there
   --scenario LIST    unscoped, scoped, large (1,000 x 1,000, scoped); default unscoped,scoped
   --source NAME      store (the embedded store's API) or files (a folder of YAML); default store
   --proxies N        sidecars; default 200
@@ -23,7 +25,11 @@ const USAGE = `usage: npm run bench -- [options]
   --cpu-prof DIR     CPU profiles of the control plane
   --node-args ARGS   arguments of the Node that runs the control plane, in one text`;
 
+const [, , command, ...rest] = process.argv;
+const onKubernetes = command === "kube";
+
 const { values } = parseArgs({
+  args: onKubernetes ? [] : process.argv.slice(2),
   options: {
     scenario: { type: "string", default: "unscoped,scoped" },
     source: { type: "string", default: "store" },
@@ -41,7 +47,8 @@ const { values } = parseArgs({
 
 const LARGE = 1000;
 
-if (values.help) console.log(USAGE);
+if (onKubernetes) process.exitCode = await benchKube(rest);
+else if (values.help) console.log(USAGE);
 else process.exitCode = await bench();
 
 async function bench(): Promise<number> {

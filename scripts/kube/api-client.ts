@@ -1,6 +1,6 @@
 /** The little of the Kubernetes API that bringing a cluster up needs, as its administrator. */
 import { readFileSync } from "node:fs";
-import { request } from "node:https";
+import { type Agent, request } from "node:https";
 import { join } from "node:path";
 import type { Json, JsonObject } from "../../packages/lateen/src/api/kind.ts";
 import { isObject } from "../../packages/lateen/src/sources/json.ts";
@@ -21,6 +21,8 @@ export interface ApiRequest {
   /** For patches; JSON when not given. */
   readonly contentType?: string;
   readonly timeoutMs?: number;
+  /** Keeps connections for the next requests; without it each has one of its own. */
+  readonly agent?: Agent;
 }
 
 const TIMEOUT_MS = 10_000;
@@ -41,6 +43,7 @@ export function callApi(plan: ClusterPlan, wanted: ApiRequest): Promise<ApiAnswe
       cert: readFileSync(join(pki, "admin.crt")),
       key: readFileSync(join(pki, "admin.key")),
       timeout: wanted.timeoutMs ?? TIMEOUT_MS,
+      agent: wanted.agent,
       headers: body === undefined ? {} : { "content-type": wanted.contentType ?? JSON_TYPE },
     });
     call.on("timeout", () => call.destroy());

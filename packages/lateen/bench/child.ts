@@ -24,7 +24,7 @@ for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) {
   process.once(signal, () => process.exit(1));
 }
 
-function watched(child: ChildProcess): ChildProcess {
+export function watched(child: ChildProcess): ChildProcess {
   running.add(child);
   child.once("exit", () => running.delete(child));
   return child;
@@ -58,6 +58,8 @@ export async function endChild(child: ChildProcess): Promise<void> {
 export interface ControlPlaneOptions {
   /** Arguments that say where the configuration comes from. */
   readonly source: readonly string[];
+  /** xDS over TLS, where there is a CA; otherwise plaintext. */
+  readonly tls?: boolean;
   /** Arguments of Node, e.g. `--cpu-prof`. */
   readonly nodeArgs: readonly string[];
   readonly onExit: (reason: string) => void;
@@ -77,8 +79,10 @@ const READY_WITHIN_MS = 120_000;
 export async function startControlPlane(options: ControlPlaneOptions): Promise<ControlPlane> {
   const started = performance.now();
   const program = join(import.meta.dirname, "../bin/lateen.mjs");
-  const addresses = ["--grpc-addr", "127.0.0.1:0", "--http-addr", "127.0.0.1:0"];
-  const args = [...options.nodeArgs, program, "discovery", ...addresses, "--log-level", "warn"];
+  const any = "127.0.0.1:0";
+  const xds = options.tls === true ? ["--grpc-addr", "", "--tls-addr", any] : ["--grpc-addr", any];
+  const common = ["--http-addr", any, "--log-level", "warn"];
+  const args = [...options.nodeArgs, program, "discovery", ...xds, ...common];
   const child = spawn(process.execPath, [...args, ...options.source], {
     stdio: ["ignore", "pipe", "inherit"],
   });
@@ -106,7 +110,7 @@ function printedPorts(child: ChildProcess): Promise<{ xds: number; http: number 
     child.on("exit", () => fail(new Error("the control plane ended before it listened")));
     child.stdout?.on("data", (chunk: Buffer) => {
       text += chunk.toString("utf8");
-      const xds = /xDS \(plaintext\): (\d+)/.exec(text)?.[1];
+      const xds = /xDS \((?:plaintext|TLS)\): (\d+)/.exec(text)?.[1];
       const http = /HTTP: (\d+)/.exec(text)?.[1];
       if (xds !== undefined && http !== undefined) done({ xds: Number(xds), http: Number(http) });
     });

@@ -95,22 +95,30 @@ function table(rows: readonly Row[]): string[] {
     reference: "reference",
     target: "target",
   };
-  const columns = ["what", "ours", "floor", "reference", "target"] as const;
-  const all = [head, ...rows];
-  const widths = columns.map(column => Math.max(...all.map(row => row[column].length)));
-  return all.map(row =>
-    columns
-      .map((column, i) => row[column].padEnd(widths[i] ?? 0))
+  return aligned(
+    [head, ...rows].map(row => [row.what, row.ours, row.floor, row.reference, row.target]),
+  );
+}
+
+/** Rows of text in columns. */
+export function aligned(rows: readonly (readonly string[])[]): string[] {
+  const count = Math.max(...rows.map(row => row.length));
+  const widths = Array.from({ length: count }, (_, i) =>
+    Math.max(...rows.map(row => (row[i] ?? "").length)),
+  );
+  return rows.map(row =>
+    row
+      .map((text, i) => text.padEnd(widths[i] ?? 0))
       .join("  ")
       .trimEnd(),
   );
 }
 
-function time(ms: number): string {
+export function time(ms: number): string {
   return ms >= 1000 ? `${(ms / 1000).toFixed(2)} s` : `${ms.toFixed(1)} ms`;
 }
 
-function megabytes(bytes: number): string {
+export function megabytes(bytes: number): string {
   const mb = bytes / 1e6;
   return mb >= 10
     ? `${mb.toFixed(0)} MB`

@@ -32,6 +32,8 @@ export interface SimProxyOptions {
   readonly node: NonNullable<Request["node"]>;
   /** PEM of the root, for https. */
   readonly rootCertificate?: string;
+  /** The name that the server's certificate must have, where the URL has another. */
+  readonly serverName?: string;
   /** Sent as `authorization: Bearer ...`. */
   readonly token?: string;
   /** Gets every response, framed as it came. */
@@ -98,10 +100,11 @@ export class SimProxy {
   }
 
   connect(): void {
-    const { url, rootCertificate, token } = this.options;
+    const { url, rootCertificate, serverName, token } = this.options;
     const session = connect(url, {
       settings: { initialWindowSize: WINDOW_BYTES },
       ...(rootCertificate === undefined ? {} : { ca: rootCertificate }),
+      ...(serverName === undefined ? {} : { servername: serverName }),
     });
     this.#session = session;
     session.on("error", error => this.#end(error.message));
