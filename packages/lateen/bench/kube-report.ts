@@ -1,23 +1,12 @@
 /** The figures of a run on a real API server, beside those of the simulated mesh. */
 import type { KubeResult, Latency } from "./kube-scenario.ts";
 import type { SidecarMemory } from "./real-sidecar.ts";
-import { unscopedReference } from "./reference.ts";
+import { type FigureName, unscopedReference } from "./reference.ts";
 import { aligned, megabytes, time } from "./report.ts";
 
-type Line = readonly [what: string, ours: string, simulated: string, reference: string];
+type Line = readonly [what: string, ours: string, target: string, reference: string];
 
-const HEAD: Line = ["", "this run", "simulated mesh", "reference"];
-
-/** Of `npm run bench` (500 services of 10 endpoints, 200 sidecars, unscoped) on two cores. */
-const SIMULATED = {
-  idle: "SIM_IDLE",
-  configured: "SIM_CONFIGURED",
-  configureCpu: "SIM_CPU",
-  bytes: "SIM_BYTES",
-  peak: "SIM_PEAK",
-  endpoint: "SIM_ENDPOINT",
-  route: "SIM_ROUTE",
-} as const;
+const HEAD: Line = ["", "this run", "target there", "reference there"];
 
 export function kubeReportLines(result: KubeResult): string[] {
   const { pods, services, proxies, namespaces } = result.size;
@@ -25,8 +14,8 @@ export function kubeReportLines(result: KubeResult): string[] {
     "",
     `${pods} pods in ${services} Services and ${namespaces} namespaces of a Kubernetes API server, ` +
       `${proxies} unscoped proxies with tokens of their own over TLS`,
-    "simulated mesh: our own figures of 'npm run bench -- --scenario unscoped' (500 services of 10 " +
-      "endpoints, 200 proxies, plaintext); reference: Istio's with that load",
+    "there: the load of 'npm run bench -- --scenario unscoped' (500 services of 10 endpoints, 200 " +
+      "proxies, plaintext, no API server); reference: Istio's control plane with it",
     ...aligned([HEAD, ...controlPlaneLines(result), ...churnLines(result)]),
     "",
     ...sidecarLines(result),
@@ -35,42 +24,27 @@ export function kubeReportLines(result: KubeResult): string[] {
 
 function controlPlaneLines(result: KubeResult): Line[] {
   const { quiet } = result;
-  const line = (
-    what: string,
-    ours: string,
-    simulated = "",
-    reference?: keyof typeof unscopedReference,
-  ): Line => {
-    const known = reference === undefined ? undefined : unscopedReference[reference];
-    return [what, ours, simulated, known?.reference ?? ""];
+  const line = (what: string, ours: string, figure?: FigureName): Line => {
+    const { target = "", reference = "" } =
+      (figure === undefined ? undefined : unscopedReference[figure]) ?? {};
+    return [what, ours, target, reference];
   };
-  const { idle, configured, configureCpu, bytes, peak, endpoint, route } = SIMULATED;
+  const known = (figure: FigureName, ours: string): Line => line(figure, ours, figure);
   return [
     line("test bed: until all pods ran", time(result.filledMs)),
     line("ready after", time(result.readyMs)),
     line("CPU until ready", seconds(result.readyCpuSeconds)),
-    line(
-      "resident before the first proxy",
-      megabytes(result.idleRssBytes),
-      idle,
-      "resident before the first proxy",
-    ),
-    line("all configured", time(result.configuredMs), configured, "all configured"),
-    line("CPU to configure", seconds(result.configureCpuSeconds), configureCpu, "CPU to configure"),
-    line("bytes to configure", megabytes(result.configureBytes), bytes, "bytes to configure"),
-    line("peak resident", megabytes(result.peakRssBytes), peak, "peak resident"),
+    known("resident before the first proxy", megabytes(result.idleRssBytes)),
+    known("all configured", time(result.configuredMs)),
+    known("CPU to configure", seconds(result.configureCpuSeconds)),
+    known("bytes to configure", megabytes(result.configureBytes)),
+    known("peak resident", megabytes(result.peakRssBytes)),
     line(
       "endpoint change: write to last proxy",
       latency(quiet.endpoint),
-      endpoint,
       "endpoint change: last proxy",
     ),
-    line(
-      "route change: write to last proxy",
-      latency(quiet.route),
-      route,
-      "route change: last proxy",
-    ),
+    line("route change: write to last proxy", latency(quiet.route), "route change: last proxy"),
   ];
 }
 
