@@ -9,7 +9,7 @@ import { nearest } from "../base/nearest.ts";
 import { isArray, isObject } from "../sources/json.ts";
 
 /** `used`: whatever stands below; `idle`: known to Istio, without effect here; `*`: any key. */
-type Known = "used" | "idle" | { readonly [key: string]: Known };
+export type Known = "used" | "idle" | { readonly [key: string]: Known };
 
 function all(value: "used" | "idle", names: string): Record<string, Known> {
   return Object.fromEntries(names.split(/\s+/).map(name => [name, value]));
@@ -24,7 +24,7 @@ const k8s: Known = {
 const component: Known = { enabled: "used", hub: "used", tag: "used", k8s };
 const gateway: Known = { ...all("used", "enabled name namespace label hub tag"), k8s };
 
-const pilot: Known = {
+const pilot: Readonly<Record<string, Known>> = {
   ...all("used", "affinity autoscaleEnabled autoscaleMax autoscaleMin configMap cpu enabled env"),
   ...all("used", "extraContainerArgs hub image ipFamilies ipFamilyPolicy nodeSelector"),
   ...all("used", "podAnnotations podLabels replicaCount resources seccompProfile"),
@@ -60,6 +60,32 @@ const gatewayValues: Known = {
   },
 };
 
+/** What is below `values`. */
+export const KNOWN_VALUES: Readonly<Record<string, Known>> = {
+  ...all("used", "defaultRevision revision profile"),
+  ...all("idle", "compatibilityVersion experimental ownerName platform telemetry ztunnel"),
+  base: {
+    ...all("used", "enableCRDTemplates validationURL"),
+    ...all("idle", "enableIstioConfigCRDs excludedCRDs validationCABundle"),
+  },
+  cni: "idle",
+  gateways: gatewayValues,
+  global,
+  istio_cni: "used",
+  istiodRemote: {
+    ...all("used", "injectionURL injectionPath"),
+    injectionCABundle: "idle",
+    enabled: "idle",
+    enabledLocalInjectorIstiod: "idle",
+  },
+  meshConfig: "used",
+  pilot,
+  sidecarInjectorWebhook: "used",
+};
+
+/** What is below `values.pilot`. */
+export const KNOWN_PILOT: Readonly<Record<string, Known>> = pilot;
+
 const known: Known = {
   ...all("used", "profile hub tag revision namespace meshConfig"),
   ...all("idle", "installPackagePath compatibilityVersion addonComponents"),
@@ -72,27 +98,7 @@ const known: Known = {
     pilot: component,
     ztunnel: component,
   },
-  values: {
-    ...all("used", "defaultRevision revision profile"),
-    ...all("idle", "compatibilityVersion experimental ownerName platform telemetry ztunnel"),
-    base: {
-      ...all("used", "enableCRDTemplates validationURL"),
-      ...all("idle", "enableIstioConfigCRDs excludedCRDs validationCABundle"),
-    },
-    cni: "idle",
-    gateways: gatewayValues,
-    global,
-    istio_cni: "used",
-    istiodRemote: {
-      ...all("used", "injectionURL injectionPath"),
-      injectionCABundle: "idle",
-      enabled: "idle",
-      enabledLocalInjectorIstiod: "idle",
-    },
-    meshConfig: "used",
-    pilot,
-    sidecarInjectorWebhook: "used",
-  },
+  values: KNOWN_VALUES,
 };
 
 /** Of a whole spec; one diagnostic for each field that is wrong, or without effect. */

@@ -1,7 +1,7 @@
 /** ConfigMaps `istio` and `istio-sidecar-injector`: what control plane and injector are configured by. */
 import { stringify } from "yaml";
 import type { Json, JsonObject } from "../api/kind.ts";
-import { objectAt, stringAt } from "../sources/json.ts";
+import { objectAt } from "../sources/json.ts";
 import { type Installation, isEnabled, revisionSuffix } from "./operator.ts";
 import { mergeObjects } from "./path.ts";
 
@@ -93,13 +93,26 @@ function injectorConfig({ values }: Installation): JsonObject {
   };
 }
 
-/** All values, with hub, tag and revision in their places: what templates and Istio's tools read. */
+/**
+ * Those of the values that injection and its templates read, as Istio's charts choose them, with hub,
+ * tag and revision in their places.
+ */
 function injectorValues(installation: Installation): JsonObject {
   const { values, hub, tag, revision, namespace } = installation;
-  const suffix = revision === "default" ? "" : revision;
-  return mergeObjects(values, {
-    revision: suffix,
-    global: { hub, tag, istioNamespace: namespace },
-    ...(stringAt(values, "revision") === "" ? {} : { revision: suffix }),
-  });
+  return mergeObjects(
+    {
+      ...picked(values, ["cni", "global", "istio_cni", "sidecarInjectorWebhook"]),
+      pilot: picked(objectAt(values, "pilot"), ["cni", "env", "ipFamilies"]),
+    },
+    {
+      revision: revision === "default" ? "" : revision,
+      global: { hub, tag, istioNamespace: namespace },
+    },
+  );
+}
+
+function picked(object: JsonObject, keys: readonly string[]): JsonObject {
+  return Object.fromEntries(
+    keys.flatMap(key => (object[key] === undefined ? [] : [[key, object[key]]])),
+  );
 }

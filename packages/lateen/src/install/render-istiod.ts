@@ -9,6 +9,7 @@ import {
   podAnnotations,
   replicas,
   scaling,
+  some,
   strategy,
   type WorkloadSettings,
   withServiceSettings,
@@ -99,7 +100,7 @@ function deployment(installation: Installation, settings: WorkloadSettings): Jso
         },
         spec: {
           serviceAccountName: name,
-          securityContext: podSecurity(settings),
+          ...some("securityContext", podSecurity(settings)),
           containers: [container(installation, settings)],
           ...placement(settings, installation),
           ...(k8s["volumes"] === undefined ? {} : { volumes: k8s["volumes"] }),

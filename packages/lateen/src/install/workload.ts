@@ -13,8 +13,8 @@ export interface WorkloadSettings {
   readonly k8s: JsonObject;
 }
 
-/** The object's own fields only where something is said. */
-function some(key: string, value: Json | undefined): JsonObject {
+/** A field only where something is said. */
+export function some(key: string, value: Json | undefined): JsonObject {
   if (value === undefined || value === "" || value === null) return {};
   if (isArray(value) ? value.length === 0 : isObject(value) && Object.keys(value).length === 0)
     return {};
