@@ -49,9 +49,11 @@ export function kubeContainer(request: PodInjection, pod: Pod, plan: ProxyPlan):
 }
 
 function isNative({ features, config }: PodInjection, pod: Pod): boolean {
-  const said =
+  // A truth value, as --set gives it, or a text.
+  const said = String(
     pod.metadata.annotations[NATIVE_ANNOTATION] ??
-    config.values.pilot.env["ENABLE_NATIVE_SIDECARS"];
+      config.values.pilot.env["ENABLE_NATIVE_SIDECARS"],
+  );
   if (said === "true" || said === "false") return said === "true";
   return features.nativeSidecars;
 }

@@ -107,10 +107,7 @@ export const valuesSchema = object(
     sidecarInjectorWebhook: orElse(webhook, {}),
     istio_cni: cni,
     pilot: orElse(
-      object(
-        { cni, ipFamilies: list(enumOf(["IPv4", "IPv6"])), env: map(string({ numberToo: true })) },
-        open,
-      ),
+      object({ cni, ipFamilies: list(enumOf(["IPv4", "IPv6"])), env: map(any()) }, open),
       {},
     ),
     cni: optional(object({ enabled: boolean() }, open)),

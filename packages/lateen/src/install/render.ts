@@ -94,8 +94,15 @@ function baseObjects(
   return [
     ...parts.customResourceDefinitions(),
     ...readerObjects(installation),
-    ...(validates && served ? [parts.defaultValidator(webhookFacts(installation))] : []),
+    ...(validates && served ? [parts.defaultValidator(validatorFacts(installation))] : []),
   ];
+}
+
+/** `values.base.validationURL`: a control plane that is no Service of this cluster validates. */
+function validatorFacts(installation: Installation): WebhookFacts {
+  const facts = webhookFacts(installation);
+  const url = stringAt(objectAt(installation.values, "base"), "validationURL");
+  return url === "" ? facts : { ...facts, url: url.replace(/\/validate$/, "") };
 }
 
 function pilotObjects(

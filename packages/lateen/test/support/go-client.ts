@@ -1,10 +1,7 @@
 import { execFile } from "node:child_process";
-import { createHash } from "node:crypto";
-import { existsSync } from "node:fs";
-import { mkdir, mkdtemp, readFile, rename, rm } from "node:fs/promises";
-import { delimiter, join } from "node:path";
+import { join } from "node:path";
 import { promisify } from "node:util";
-import { cacheDir } from "../../src/local/envoy-binary.ts";
+import { needsGo as goMissing, goProgram } from "./go-program.ts";
 
 const run = promisify(execFile);
 const folder = join(import.meta.dirname, "../goclient");
@@ -12,9 +9,7 @@ const BUILD_MS = 600_000;
 
 /** Why the Go client can not be built here, for `skip`. */
 export function needsGo(): string | false {
-  const folders = (process.env["PATH"] ?? "").split(delimiter);
-  const found = folders.some(each => each !== "" && existsSync(join(each, "go")));
-  return found ? false : "needs go on PATH, for a client over grpc-go";
+  return goMissing("for a client over grpc-go");
 }
 
 export interface GoLine {
@@ -37,29 +32,9 @@ export async function runGoClient(args: readonly string[]): Promise<GoLine[]> {
 
 let built: Promise<string> | undefined;
 
-/** Path of the client, built once for each state of its sources. */
+/** Path of the client. */
 function goClient(): Promise<string> {
-  built ??= build();
+  const files = ["go.mod", "go.sum", "main.go"];
+  built ??= goProgram({ name: "goclient", folder, files, main: ".", buildMs: BUILD_MS });
   return built;
-}
-
-async function build(): Promise<string> {
-  const hash = createHash("sha256");
-  for (const file of ["go.mod", "go.sum", "main.go"])
-    hash.update(await readFile(join(folder, file)));
-  const cache = cacheDir(process.env);
-  const path = join(cache, `goclient-${hash.digest("hex").slice(0, 16)}`);
-  if (existsSync(path)) return path;
-  await mkdir(cache, { recursive: true });
-  // Others may build at the same time: each on its own, and the last rename wins.
-  const own = await mkdtemp(join(cache, "goclient-build-"));
-  try {
-    const output = join(own, "goclient");
-    const args = ["build", "-mod=readonly", "-o", output, "."];
-    await run("go", args, { cwd: folder, timeout: BUILD_MS, maxBuffer: 16 << 20 });
-    await rename(output, path);
-  } finally {
-    await rm(own, { recursive: true, force: true });
-  }
-  return path;
 }

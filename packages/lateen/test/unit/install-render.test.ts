@@ -179,6 +179,7 @@ test("what is wrong is named, with what is near", () => {
   assert.match(problemsOf(["revision=A_b"]).join(), /spec.revision: found "A_b"/);
   assert.match(problemsOf(["meshConfig.trustDomain={a}"]).join(), /spec.meshConfig.trustDomain: /);
   assert.match(problemsOf(["components.cni.enabled=true"]).join(), /cni is not carried out/);
+  assert.deepEqual(problemsOf(["values.pilot.env.ENABLE_NATIVE_SIDECARS=true"]), []);
   assert.match(problemsOf(["values.global.sts.x=1"]).join(), /not carried out: it has no effect/);
   const overlays = [{ kind: "Deployment", name: "pilot", patches: [] }];
   const operator = { spec: { components: { pilot: { k8s: { overlays } } } } };

@@ -1,0 +1,272 @@
+/** The Helm charts give the objects that `lateen install` applies, for the same settings. */
+import assert from "node:assert/strict";
+import { describe, test } from "node:test";
+import fc from "fast-check";
+import { parse } from "yaml";
+import { MARKS } from "../../../../scripts/charts/objects.ts";
+import { VERSION } from "../../../../scripts/images/build.ts";
+import type { Json, JsonObject } from "../../src/api/kind.ts";
+import { TODAY } from "../../src/bin/install-input.ts";
+import { renderParts } from "../../src/bin/install-parts.ts";
+import type { ComponentName } from "../../src/install/objects.ts";
+import { resolveInstallation } from "../../src/install/operator.ts";
+import { mergeObjects } from "../../src/install/path.ts";
+import { render } from "../../src/install/render.ts";
+import { isObject, objectAt, stringAt, withoutKey } from "../../src/sources/json.ts";
+import { needsHelm, templated, templateError } from "../support/helm.ts";
+
+const skip = needsHelm();
+const SYSTEM = "istio-system";
+
+/** An IstioOperator's spec, as far as chart istiod has the same. */
+interface Settings {
+  readonly profile?: string;
+  readonly revision?: string;
+  readonly meshConfig?: JsonObject;
+  readonly values?: JsonObject;
+}
+
+/** `values.pilot` is at the top in the chart; hub and tag are global. */
+function chartValues({ meshConfig, values = {}, profile, revision }: Settings): JsonObject {
+  const { pilot, ...rest } = values;
+  return {
+    ...rest,
+    ...(isObject(pilot) ? pilot : {}),
+    ...(meshConfig === undefined ? {} : { meshConfig }),
+    ...(profile === undefined ? {} : { profile }),
+    ...(revision === undefined ? {} : { revision }),
+  };
+}
+
+function installed(settings: Settings, component: ComponentName): readonly JsonObject[] {
+  const operators = [{ spec: settings as JsonObject }];
+  const resolved = resolveInstallation({ operators, sets: [], version: VERSION });
+  assert.ok(resolved.ok, JSON.stringify(resolved.diagnostics));
+  const makeDefault = resolved.value.revision === "default";
+  const result = render(resolved.value, renderParts(VERSION, TODAY), { makeDefault });
+  assert.ok(result.ok, JSON.stringify(result.diagnostics));
+  return result.value
+    .filter(each => each.component === component && each.object["kind"] !== "Namespace")
+    .map(each => each.object);
+}
+
+const RELEASE_LABELS = new Set([...MARKS, "app.kubernetes.io/instance", "helm.sh/chart"]);
+
+/** By kind and name; without what says who installed it, texts as what they mean. */
+function comparable(objects: readonly JsonObject[]): Record<string, Json> {
+  const pairs = objects.map((object): [string, Json] => {
+    const metadata = objectAt(object, "metadata");
+    const own = Object.entries(objectAt(metadata, "labels"));
+    const labels = Object.fromEntries(own.filter(([key]) => !RELEASE_LABELS.has(key)));
+    const plain = { ...object, metadata: { ...metadata, labels } };
+    const key = `${stringAt(object, "kind")}/${stringAt(metadata, "name")}`;
+    return [key, object["kind"] === "ConfigMap" ? withMeaning(plain) : plain];
+  });
+  assert.equal(new Set(pairs.map(([key]) => key)).size, pairs.length);
+  return Object.fromEntries(pairs.sort(([a], [b]) => (a < b ? -1 : 1)));
+}
+
+function withMeaning(object: JsonObject): JsonObject {
+  const texts = Object.entries(objectAt(object, "data"));
+  const data = Object.fromEntries(texts.map(([key, text]) => [key, parse(String(text)) as Json]));
+  return { ...object, data };
+}
+
+async function compareIstiod(settings: Settings): Promise<void> {
+  const global = objectAt(settings.values ?? {}, "global");
+  const namespace = stringAt(global, "istioNamespace") || SYSTEM;
+  const release = { chart: "istiod", name: "istiod", namespace } as const;
+  const objects = await templated({ ...release, values: chartValues(settings) });
+  assert.deepEqual(comparable(objects), comparable(installed(settings, "Pilot")));
+}
+
+const SELECTOR = [{ matchLabels: { a: "b" } }];
+const CASES: Readonly<Record<string, Settings>> = {
+  "nothing said": {},
+  "profile default": { profile: "default" },
+  "profile demo": { profile: "demo" },
+  "profile openshift": { profile: "openshift" },
+  "profile preview": { profile: "preview" },
+  "a revision": { revision: "canary" },
+  "another namespace": { values: { global: { istioNamespace: "mesh" } } },
+  "a revision in another namespace": {
+    revision: "one-2",
+    values: { global: { istioNamespace: "mesh" } },
+  },
+  images: { values: { global: { hub: "registry.example/mesh", tag: 7, variant: "debug" } } },
+  "images of the control plane": { values: { pilot: { hub: "one", tag: "two", image: "p" } } },
+  "a whole image": { values: { pilot: { image: "registry.example/pilot@sha256:00" } } },
+  resources: { values: { pilot: { resources: { requests: { cpu: 2, memory: "3Gi" } } } } },
+  "without autoscaler": { values: { pilot: { autoscaleEnabled: false, replicaCount: 3 } } },
+  "an autoscaler": {
+    values: { pilot: { autoscaleMin: 2, autoscaleMax: 9, cpu: { targetAverageUtilization: 60 } } },
+  },
+  "without a disruption budget": {
+    values: { global: { defaultPodDisruptionBudget: { enabled: false } } },
+  },
+  "without validation": { values: { global: { configValidation: false } } },
+  placement: {
+    values: {
+      pilot: {
+        nodeSelector: { disk: "ssd" },
+        tolerations: [{ key: "a", operator: "Exists" }],
+        affinity: { nodeAffinity: {} },
+        topologySpreadConstraints: [{ maxSkew: 1, topologyKey: "zone" }],
+      },
+      global: {
+        priorityClassName: "high",
+        imagePullPolicy: "Always",
+        imagePullSecrets: ["x", "y"],
+      },
+    },
+  },
+  "placement of all": {
+    values: { global: { defaultNodeSelector: { a: "b" }, defaultTolerations: [{ key: "a" }] } },
+  },
+  "labels and annotations": {
+    values: {
+      pilot: {
+        podAnnotations: { "prometheus.io/port": "1", "x.example/y": "true" },
+        podLabels: { team: "mesh" },
+        serviceAnnotations: { a: "b" },
+        serviceAccountAnnotations: { "iam.example/role": "r" },
+        seccompProfile: { type: "RuntimeDefault" },
+      },
+    },
+  },
+  "arguments and variables": {
+    values: {
+      pilot: { env: { A: "1", B: 2, C: true }, extraContainerArgs: ["--x", "1"] },
+      global: { logging: { level: "ads:info,default:debug" }, logAsJson: true },
+    },
+  },
+  rolling: { values: { pilot: { rollingMaxSurge: 1, rollingMaxUnavailable: "0%" } } },
+  "dual stack": {
+    values: { pilot: { ipFamilyPolicy: "RequireDualStack", ipFamilies: ["IPv4", "IPv6"] } },
+  },
+  "the mesh": {
+    meshConfig: {
+      accessLogFile: "/dev/stdout",
+      trustDomain: "example.org",
+      enablePrometheusMerge: false,
+      defaultConfig: { holdApplicationUntilProxyStarts: true, proxyMetadata: { A: "b" } },
+    },
+    values: {
+      global: { meshID: "m1", network: "n1", multiCluster: { clusterName: "c1" } },
+      pilot: { traceSampling: 1.5 },
+    },
+  },
+  networks: {
+    values: { global: { meshNetworks: { n1: { endpoints: [{ fromRegistry: "c1" }] } } } },
+  },
+  "a remote address": { values: { global: { remotePilotAddress: "192.0.2.1" } } },
+  injection: {
+    values: {
+      sidecarInjectorWebhook: {
+        enableNamespacesByDefault: true,
+        neverInjectSelector: SELECTOR,
+        alwaysInjectSelector: SELECTOR,
+        injectedAnnotations: { a: "b" },
+        templates: { more: "spec:\n  x: {{ .Values.global.hub }}\n" },
+        defaultTemplates: ["sidecar", "more"],
+      },
+      global: { proxy: { logLevel: "info", resources: { limits: null } } },
+      istio_cni: { enabled: true },
+    },
+  },
+  "injection everywhere, with a revision": {
+    revision: "canary",
+    values: { sidecarInjectorWebhook: { enableNamespacesByDefault: true } },
+  },
+};
+
+describe("chart istiod", { skip, timeout: 1_800_000 }, () => {
+  for (const [name, settings] of Object.entries(CASES))
+    test(`${name}: the objects of the installer`, () => compareIstiod(settings));
+
+  test("settings together do what each does alone", async () => {
+    const all = Object.values(CASES).filter(each => each.revision === undefined);
+    const some = fc.subarray(all, { minLength: 2, maxLength: 6 });
+    const property = fc.asyncProperty(some, fc.boolean(), async (chosen, named) => {
+      const merged = chosen.reduce<JsonObject>((sum, each) => mergeObjects(sum, { ...each }), {});
+      await compareIstiod({ ...merged, ...(named ? { revision: "canary" } : {}) });
+    });
+    await fc.assert(property, { numRuns: 20 });
+  });
+
+  test("values under pilot count as those at the top, as Istio's", async () => {
+    const release = { chart: "istiod", name: "istiod", namespace: SYSTEM } as const;
+    const top = await templated({ ...release, values: { env: { A: "1" } } });
+    const below = await templated({ ...release, values: { pilot: { env: { A: "1" } } } });
+    assert.deepEqual(below, top);
+  });
+
+  test("revisionTags: a webhook for each, that of default serves who names none", async () => {
+    const release = { chart: "istiod", name: "istiod-1", namespace: SYSTEM } as const;
+    const values = { revision: "one", revisionTags: ["prod", "default"] };
+    const objects = comparable(await templated({ ...release, values }));
+    const facts = { revision: "one", namespace: SYSTEM, enableNamespacesByDefault: false };
+    const expected = renderParts(VERSION, TODAY).defaultTagWebhook(facts);
+    const key = "MutatingWebhookConfiguration/istio-revision-tag-default";
+    assert.deepEqual(objects[key], comparable([expected])[key]);
+    assert.ok(objects["MutatingWebhookConfiguration/istio-revision-tag-prod"]);
+  });
+
+  test("unknown values and profiles are refused by name", async () => {
+    const release = { chart: "istiod", name: "istiod", namespace: SYSTEM } as const;
+    const unknown = await templateError({ ...release, values: { global: { proxi: {} } } });
+    assert.match(unknown, /global\.proxi: unknown field "proxi": expected one of .*proxy_init/);
+    const wrong = await templateError({ ...release, values: { base: 1, cpu: 1, pilot: 1 } });
+    assert.match(wrong, /pilot: found 1; expected an object/);
+    const profile = await templateError({ ...release, values: { profile: "dmo" } });
+    assert.match(profile, /there is no profile "dmo" in this chart/);
+  });
+});
+
+describe("chart base", { skip, timeout: 1_800_000 }, () => {
+  const release = { chart: "base", name: "istio-base" } as const;
+  const compare = async (namespace: string, settings: Settings, values: JsonObject) => {
+    const objects = comparable(await templated({ ...release, namespace, values }));
+    const expected = comparable(installed(settings, "Base"));
+    assert.deepEqual(withoutKeep(objects), expected);
+  };
+
+  test("CRDs, the reader's account and the validator, as the installer has them", async () => {
+    await compare(SYSTEM, {}, {});
+    const elsewhere = { global: { istioNamespace: "mesh" } };
+    await compare("mesh", { values: elsewhere }, elsewhere);
+    const url = { base: { validationURL: "https://192.0.2.1:443/validate" } };
+    await compare(SYSTEM, { values: url }, url);
+  });
+
+  test("the validator of another default revision, or none", async () => {
+    const objects = comparable(
+      await templated({ ...release, namespace: SYSTEM, values: { defaultRevision: "one" } }),
+    );
+    const facts = { revision: "one", namespace: SYSTEM, enableNamespacesByDefault: false };
+    const key = "ValidatingWebhookConfiguration/istiod-default-validator";
+    const expected = renderParts(VERSION, TODAY).defaultValidator(facts);
+    assert.deepEqual(objects[key], comparable([expected])[key]);
+    const values = {
+      defaultRevision: "",
+      base: { excludedCRDs: ["gateways.networking.istio.io"] },
+    };
+    const none = comparable(await templated({ ...release, namespace: SYSTEM, values }));
+    assert.equal(none[key], undefined);
+    const crds = Object.keys(none).filter(each => each.startsWith("CustomResourceDefinition/"));
+    assert.equal(crds.length, 14);
+  });
+});
+
+/** CRDs outlive the release: that is said in an annotation. */
+function withoutKeep(objects: Record<string, Json>): Record<string, Json> {
+  return Object.fromEntries(
+    Object.entries(objects).map(([key, object]) => {
+      if (!key.startsWith("CustomResourceDefinition/") || !isObject(object)) return [key, object];
+      const metadata = objectAt(object, "metadata");
+      const annotations = objectAt(metadata, "annotations");
+      assert.equal(annotations["helm.sh/resource-policy"], "keep");
+      return [key, { ...object, metadata: withoutKey(metadata, "annotations") }];
+    }),
+  );
+}
