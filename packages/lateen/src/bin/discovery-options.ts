@@ -1,6 +1,7 @@
 /** What a control plane is started with. */
 import type { Clock } from "../base/clock.ts";
 import type { Log } from "../base/log.ts";
+import type { RootRenewalSettings } from "../ca/root-renewal.ts";
 import type { Mesh } from "../model/types.ts";
 import type { ApiClient } from "../sources/client/api-client.ts";
 
@@ -43,6 +44,9 @@ export interface DiscoveryOptions {
   readonly instance: string;
   readonly version: string;
   readonly certificateLifetimeMs: number | undefined;
+  /** How long a new root takes to be trusted by all; undefined: two minutes. */
+  readonly rootSpreadMs?: number | undefined;
+  readonly rootRenewal?: Partial<RootRenewalSettings> | undefined;
   readonly clock: Clock;
   readonly random: () => number;
   readonly log: Log;

@@ -48,7 +48,10 @@ export function prepareReading(
       const own = ofRevision(options, objects);
       writer = inputWriter(options, declared, { objects: own, bindings, onRead, ...kept });
       writer.start();
-      leader = startLeading(options, declared, trust?.authority.roots ?? [], objects);
+      leader = startLeading(options, declared, () => trust?.authority.roots ?? [], objects);
+      trust?.authority.onChanged(({ roots }) => {
+        if (roots) leader?.refresh();
+      });
     },
     stopReading: () => writer?.stop(),
     stopLeading: async () => leader?.stop(),
@@ -107,7 +110,7 @@ function inputWriter(
 function startLeading(
   { source, instance, clock, random, log }: DiscoveryOptions,
   { status }: Declared,
-  roots: readonly string[],
+  roots: () => readonly string[],
   objects: ObjectSource,
 ): LeaderWork | undefined {
   if (source.kind !== "kube") return undefined;

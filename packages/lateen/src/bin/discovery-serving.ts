@@ -1,6 +1,6 @@
 /** What a control plane answers: streams, webhooks, and questions about itself. */
 import { authenticate } from "../authn/authenticate.ts";
-import type { Authority } from "../ca/authority.ts";
+import type { LiveAuthority } from "../ca/live-authority.ts";
 import {
   createServerCertificate,
   type ServerCertificate,
@@ -124,11 +124,11 @@ function adsServer(
 async function webhooksOf(
   { webhooks: endpoint, source, version, clock, random, log }: DiscoveryOptions,
   { metrics }: Front,
-  authority: Authority | undefined,
+  authority: LiveAuthority | undefined,
   certificate: ServerCertificate | undefined,
 ): Promise<RunningWebhooks | undefined> {
-  if (endpoint === undefined || source.kind !== "kube" || certificate === undefined)
-    return undefined;
+  if (endpoint === undefined || source.kind !== "kube") return undefined;
+  if (certificate === undefined || authority === undefined) return undefined;
   return startWebhooks({
     endpoint,
     client: source.client,
@@ -136,7 +136,7 @@ async function webhooksOf(
     revision: source.revision,
     version,
     certificate,
-    roots: authority?.roots ?? [],
+    authority,
     clock,
     random,
     log,
@@ -152,7 +152,7 @@ interface Listening {
 async function listen(
   options: DiscoveryOptions,
   ads: AdsServer,
-  authority: Authority | undefined,
+  authority: LiveAuthority | undefined,
   certificate: ServerCertificate | undefined,
 ): Promise<Listening> {
   const plaintext = options.plaintext && (await ads.listenPlaintext(options.plaintext));
@@ -166,19 +166,24 @@ async function listen(
     });
   use(certificate.current());
   certificate.onRenewed(use);
+  authority.onChanged(() => use(certificate.current()));
   const tls: number[] = [];
   for (const endpoint of options.tls) tls.push(await ads.listenTls(endpoint));
   return { plaintext, tls };
 }
 
 /** One for proxies and webhooks. */
-function serverCertificate(options: DiscoveryOptions, authority: Authority): ServerCertificate {
-  return createServerCertificate({
+function serverCertificate(options: DiscoveryOptions, authority: LiveAuthority): ServerCertificate {
+  const certificate = createServerCertificate({
     authority,
     clock: options.clock,
     log: options.log.scope("ca"),
     ...serverNames(options),
   });
+  authority.onChanged(({ issuer }) => {
+    if (issuer) certificate.renew();
+  });
+  return certificate;
 }
 
 /** In a cluster proxies dial the Service; elsewhere the addresses. */

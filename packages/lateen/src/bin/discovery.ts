@@ -42,6 +42,7 @@ export async function startDiscovery(options: DiscoveryOptions): Promise<Running
   const front = createFront(options, declared, identity, reading.unread);
   reading.start(kept, () => front.source.markReady());
   const serving = await startServing(options, front, identity);
+  identity.trust?.follow();
   const { ports, webhookPort } = serving;
   options.log.info("control plane is up", {
     plaintext: ports.plaintext,
@@ -57,6 +58,7 @@ export async function startDiscovery(options: DiscoveryOptions): Promise<Running
       await serving.stopWebhooks();
       await reading.stopLeading();
       status.stop();
+      identity.trust?.stop();
       identity.certificates?.dispose();
       await serving.stop();
     },
@@ -129,7 +131,15 @@ async function openIdentity(
     log: log.scope("ca"),
     ...(lifetimeMs === undefined ? {} : { lifetimeMs }),
   });
-  const bundle: TrustBundle = { trustDomain, roots: trust.authority.roots };
-  graph.commit({ source: "ca" }, writer => writer.set(inputs.bundles, trustDomain, bundle));
+  const { authority } = trust;
+  const writeBundle = (): void => {
+    const bundle: TrustBundle = { trustDomain, roots: authority.roots };
+    graph.commit({ source: "ca" }, writer => writer.set(inputs.bundles, trustDomain, bundle));
+  };
+  writeBundle();
+  authority.onChanged(({ roots, issuer }) => {
+    if (roots) writeBundle();
+    if (issuer) certificates.replaceWithin(authority.spreadMs);
+  });
   return { trustDomain, trust, certificates };
 }

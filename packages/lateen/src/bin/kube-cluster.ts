@@ -62,7 +62,8 @@ export interface LeaderWorkOptions {
   readonly namespace: string;
   readonly revision: string;
   readonly identity: string;
-  readonly roots: readonly string[];
+  /** PEM of all roots that are trusted. */
+  readonly roots: () => readonly string[];
   readonly accepts: (namespace: string) => boolean;
   readonly clock: Clock;
   readonly random: () => number;
@@ -72,7 +73,7 @@ export interface LeaderWorkOptions {
 }
 
 export interface LeaderWork {
-  /** `accepts` says something else than before. */
+  /** `accepts` or `roots` say something else than before. */
   refresh(): void;
   stop(): Promise<void>;
 }
@@ -83,7 +84,7 @@ export function startLeaderWork(options: LeaderWorkOptions): LeaderWork {
   const { roots, accepts } = options;
   const configMaps = new RootConfigMaps({
     client,
-    roots: () => roots,
+    roots,
     accepts,
     clock,
     random,

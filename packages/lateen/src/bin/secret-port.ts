@@ -2,6 +2,7 @@
 
 import { secretKind } from "../api/secret/kind.ts";
 import type { SecretPort } from "../base/secret-port.ts";
+import { decodeSecretData } from "../ca/ca-secrets.ts";
 import type { ApiClient } from "../sources/client/api-client.ts";
 
 /** A failure to read or write is thrown: a control plane without its key must not make another. */
@@ -14,7 +15,7 @@ export function secretPort(client: ApiClient, namespace: string): SecretPort {
         throw new Error(`Secret ${namespace}/${name} can not be read: ${answer.status.message}`);
       }
       const data = answer.value["data"];
-      return decodeData(typeof data === "object" && data !== null ? data : {});
+      return decodeSecretData(typeof data === "object" && data !== null ? data : {});
     },
     async create(name, type, data) {
       const answer = await client.create(secretKind, namespace, {
@@ -31,12 +32,4 @@ export function secretPort(client: ApiClient, namespace: string): SecretPort {
       throw new Error(`Secret ${namespace}/${name} can not be written: ${answer.status.message}`);
     },
   };
-}
-
-function decodeData(data: object): Record<string, string> {
-  const decoded: Record<string, string> = {};
-  for (const [key, value] of Object.entries(data)) {
-    if (typeof value === "string") decoded[key] = Buffer.from(value, "base64").toString("utf8");
-  }
-  return decoded;
 }

@@ -5,8 +5,10 @@ import { createTokenReviewer } from "../authn/token-review.ts";
 import type { Clock } from "../base/clock.ts";
 import type { Log } from "../base/log.ts";
 import type { SecretPort } from "../base/secret-port.ts";
-import type { Authority } from "../ca/authority.ts";
+import { CaSecrets } from "../ca/ca-secrets.ts";
+import { LiveAuthority } from "../ca/live-authority.ts";
 import { loadOrCreateRoot } from "../ca/root.ts";
+import { type RootRenewalSettings, startRootRenewal } from "../ca/root-renewal.ts";
 import type { ApiClient } from "../sources/client/api-client.ts";
 import { reviewToken, untilAnswered } from "./kube-cluster.ts";
 import { SYSTEM_NAMESPACE } from "./mesh-config-input.ts";
@@ -14,15 +16,22 @@ import { secretPort } from "./secret-port.ts";
 
 export interface TrustOptions {
   readonly clock: Clock;
+  readonly random: () => number;
   readonly log: Log;
   readonly source:
     | { readonly kind: "api" | "files" }
     | { readonly kind: "kube"; readonly systemNamespace: string };
+  /** How long a new root takes to be trusted by all; undefined: ca's own. */
+  readonly rootSpreadMs?: number | undefined;
+  readonly rootRenewal?: Partial<RootRenewalSettings> | undefined;
 }
 
 export interface Trust {
-  readonly authority: Authority;
+  readonly authority: LiveAuthority;
   readonly tokens: TokenVerifier;
+  /** From now on the authority follows the Secrets that it is of. */
+  follow(): void;
+  stop(): void;
 }
 
 export async function openTrust(
@@ -30,31 +39,73 @@ export async function openTrust(
   client: ApiClient,
   trustDomain: string,
 ): Promise<Trust> {
-  const { clock, log, source } = options;
-  if (source.kind !== "kube") {
-    const port = secretPort(client, SYSTEM_NAMESPACE);
-    const authority = await openAuthority(port, trustDomain, clock);
-    const key = await loadOrCreateTokenKey(port);
-    if (!key.ok) throw new Error(`token key: ${key.diagnostics.map(d => d.message).join("; ")}`);
-    return { authority, tokens: createTokenVerifier(key.value, clock) };
+  const { source } = options;
+  const namespace = source.kind === "kube" ? source.systemNamespace : SYSTEM_NAMESPACE;
+  const port = secretPort(client, namespace);
+  const authority = await openAuthority(options, port, trustDomain);
+  const tokens = await openTokens(options, client, port);
+  return { authority, tokens, ...followSecrets(options, client, namespace, authority) };
+}
+
+async function openTokens(
+  { clock, source }: TrustOptions,
+  client: ApiClient,
+  port: SecretPort,
+): Promise<TokenVerifier> {
+  if (source.kind === "kube") {
+    const review = (token: string, audiences: readonly string[]) =>
+      reviewToken(client, token, audiences);
+    return createTokenReviewer({ review, clock });
   }
-  const port = secretPort(client, source.systemNamespace);
-  const authority = await untilAnswered("CA", clock, log, () =>
-    openAuthority(port, trustDomain, clock),
-  );
-  const review = (token: string, audiences: readonly string[]) =>
-    reviewToken(client, token, audiences);
-  return { authority, tokens: createTokenReviewer({ review, clock }) };
+  const key = await loadOrCreateTokenKey(port);
+  if (!key.ok) throw new Error(`token key: ${key.diagnostics.map(d => d.message).join("; ")}`);
+  return createTokenVerifier(key.value, clock);
 }
 
 async function openAuthority(
+  { clock, log, source, rootSpreadMs }: TrustOptions,
   port: SecretPort,
   trustDomain: string,
-  clock: Clock,
-): Promise<Authority> {
-  const authority = await loadOrCreateRoot(port, { trustDomain, now: clock.now() });
-  if (!authority.ok) throw new Error(`CA: ${authority.diagnostics.map(d => d.message).join("; ")}`);
-  return authority.value;
+): Promise<LiveAuthority> {
+  const load = async () => {
+    const opened = await loadOrCreateRoot(port, { trustDomain, now: clock.now() });
+    if (opened.ok) return opened.value;
+    const why = opened.diagnostics.map(({ path, message }) => `${path} ${message}`).join("; ");
+    throw new Error(`CA: ${why}`);
+  };
+  const first = source.kind === "kube" ? await untilAnswered("CA", clock, log, load) : await load();
+  const scope = log.scope("ca");
+  return new LiveAuthority(first, {
+    clock,
+    log: scope,
+    ...(rootSpreadMs === undefined ? {} : { spreadMs: rootSpreadMs }),
+  });
+}
+
+function followSecrets(
+  { clock, random, log, rootRenewal }: TrustOptions,
+  client: ApiClient,
+  namespace: string,
+  authority: LiveAuthority,
+): Pick<Trust, "follow" | "stop"> {
+  const common = { client, namespace, clock, random, log: log.scope("ca") };
+  const secrets = new CaSecrets({ ...common, authority });
+  let stopRenewal = (): void => {};
+  return {
+    follow() {
+      secrets.start();
+      stopRenewal = startRootRenewal({
+        ...common,
+        inForce: () => secrets.inForce,
+        ...(rootRenewal === undefined ? {} : { settings: rootRenewal }),
+      });
+    },
+    stop() {
+      stopRenewal();
+      secrets.stop();
+      authority.dispose();
+    },
+  };
 }
 
 /** Files alone have no CA: whoever dials has no identity and gets no secrets. */

@@ -3,6 +3,7 @@ import { configMapKind } from "../api/config-map/kind.ts";
 import type { Clock } from "../base/clock.ts";
 import type { Result } from "../base/diagnostic.ts";
 import type { Log } from "../base/log.ts";
+import type { LiveAuthority } from "../ca/live-authority.ts";
 import type { ServerCertificate } from "../ca/server-cert.ts";
 import { type ClusterFeatures, featuresOf } from "../inject/cluster-features.ts";
 import { type InjectorConfig, readInjectorConfig } from "../inject/config.ts";
@@ -20,8 +21,7 @@ export interface WebhooksOptions {
   readonly revision: string;
   readonly version: string;
   readonly certificate: ServerCertificate;
-  /** PEM. */
-  readonly roots: readonly string[];
+  readonly authority: LiveAuthority;
   readonly clock: Clock;
   readonly random: () => number;
   readonly log: Log;
@@ -39,7 +39,8 @@ const VERSION_RETRY_MS = 5_000;
 
 /** Rejects when the address can not be had. */
 export async function startWebhooks(options: WebhooksOptions): Promise<RunningWebhooks> {
-  const { client, namespace, revision, version, certificate, clock, log, random } = options;
+  const { client, namespace, revision, version, certificate, authority, clock, log, random } =
+    options;
   const configuration = new InjectorConfiguration(options);
   const cluster = new ClusterVersion(client, clock);
   const injector = () => ({ config: configuration.current, features: cluster.features, version });
@@ -61,7 +62,10 @@ export async function startWebhooks(options: WebhooksOptions): Promise<RunningWe
     clock,
     random,
     log: log.scope("webhook"),
-    roots: () => options.roots,
+    roots: () => authority.roots,
+  });
+  const stopFollowing = authority.onChanged(({ roots }) => {
+    if (roots) bundles.rootsChanged();
   });
   configuration.start();
   cluster.start();
@@ -69,6 +73,7 @@ export async function startWebhooks(options: WebhooksOptions): Promise<RunningWe
   return {
     port: server.port,
     async stop() {
+      stopFollowing();
       bundles.stop();
       cluster.stop();
       configuration.stop();

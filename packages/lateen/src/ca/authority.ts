@@ -1,15 +1,13 @@
 /** A certificate authority that can sign: Istio's `cacerts` or `istio-ca-secret`, checked. */
 import { createHash, createPrivateKey, type KeyObject, X509Certificate } from "node:crypto";
-import { AsnConvert } from "@peculiar/asn1-schema";
-import { Certificate, id_ce_subjectKeyIdentifier, SubjectKeyIdentifier } from "@peculiar/asn1-x509";
 import type { Diagnostic, Result } from "../base/diagnostic.ts";
 import {
   type KeyedCertificate,
   leafIssuer,
+  nameAndKeyId,
   type Period,
   type SubjectNames,
   signatureAlgorithmOf,
-  subjectKeyIdOf,
 } from "./certificate.ts";
 
 /** Bytes of one PEM field that we read; a chain of ten RSA certificates has about 20,000. */
@@ -32,17 +30,27 @@ export interface Authority {
   readonly keyId: string;
   /** No certificate under this CA is valid any longer after this (milliseconds since the epoch). */
   readonly notAfter: number;
+  /** The first of `roots` ends then (milliseconds since the epoch). */
+  readonly rootsNotAfter: number;
   /** Roots that a peer must trust, PEM, one certificate each: the trust bundle. */
   readonly roots: readonly string[];
   /** The chain of `certificatePem` holds the intermediates as well; lifetime is cut at the CA's. */
   issue(names: SubjectNames, period: Period): KeyedCertificate;
 }
 
+/** An Authority that was read from a Secret, as it is compared with others. */
+export interface OpenedAuthority extends Authority {
+  /** Says what signs: the CA's certificate and the chain above it. */
+  readonly issuerId: string;
+  /** Whether who trusts only `root` (PEM) takes what is issued. A renewed root of one key is the same. */
+  leadsTo(root: string): boolean;
+}
+
 /**
  * Checks and opens a CA Secret. Diagnostics name the field; they never hold any of its content.
  * `now` is milliseconds since the epoch.
  */
-export function openAuthority(secret: CaSecret, now: number): Result<Authority> {
+export function openAuthority(secret: CaSecret, now: number): Result<OpenedAuthority> {
   const problems: Diagnostic[] = [];
   const own = oneCertificate(secret, "ca-cert.pem", problems);
   const roots = certificates(secret, "root-cert.pem", problems);
@@ -54,7 +62,8 @@ export function openAuthority(secret: CaSecret, now: number): Result<Authority> 
     chain.length === 0 && !trusted.some(root => same(root, own)) ? [own] : chain;
   checkOwn(own, key, problems);
   for (const one of [own, ...intermediates]) checkTimes(one, now, problems);
-  checkPath(own, intermediates, trusted, problems);
+  const top = checkPath(own, intermediates, trusted, problems);
+  checkRootTimes(top, trusted, now, problems);
   const algorithm = signatureAlgorithmOf(key);
   if (algorithm === undefined)
     problems.push(
@@ -64,10 +73,16 @@ export function openAuthority(secret: CaSecret, now: number): Result<Authority> 
   const issueLeaf = leafIssuer({ key, algorithm, ...nameAndKeyId(own) });
   const notAfter = Math.min(...[own, ...intermediates].map(one => one.validToDate.getTime()));
   const suffix = intermediates.map(pemOf).join("");
-  const authority: Authority = {
+  const authority: OpenedAuthority = {
     keyId: keyIdOf(own),
+    issuerId: [own, ...intermediates].map(one => one.fingerprint256).join(" "),
     notAfter,
+    rootsNotAfter: Math.min(...trusted.map(root => root.validToDate.getTime())),
     roots: trusted.map(pemOf),
+    leadsTo(root) {
+      const certificate = new X509Certificate(root);
+      return same(certificate, top) || signedBy(top, certificate);
+    },
     issue(names, period) {
       const leaf = issueLeaf(names, {
         notBefore: period.notBefore,
@@ -91,41 +106,42 @@ function checkTimes(one: X509Certificate, now: number, problems: Diagnostic[]): 
   problems.push(error("ca-cert.pem", `${one.subject} ${period}`));
 }
 
-/** From the CA's certificate through the chain, in the order given, to one of the roots. */
+/** From the CA's certificate through the chain, in the order given, to one of the roots; the last before it. */
 function checkPath(
   own: X509Certificate,
   intermediates: readonly X509Certificate[],
   roots: readonly X509Certificate[],
   problems: Diagnostic[],
-): void {
+): X509Certificate {
   let last = own;
   for (const next of intermediates) {
     if (same(next, last)) continue;
     if (!signedBy(last, next)) {
       problems.push(error("cert-chain.pem", "is not a chain from ca-cert.pem upwards"));
-      return;
+      return last;
     }
     last = next;
   }
   if (!roots.some(root => same(root, last) || signedBy(last, root)))
     problems.push(error("root-cert.pem", "holds no root that ca-cert.pem leads up to"));
+  return last;
+}
+
+/** Of several roots some may be over; not the one that counts. */
+function checkRootTimes(
+  top: X509Certificate,
+  roots: readonly X509Certificate[],
+  now: number,
+  problems: Diagnostic[],
+): void {
+  const leading = roots.filter(root => same(root, top) || signedBy(top, root));
+  if (leading.some(root => now < root.validToDate.getTime())) return;
+  for (const root of leading)
+    problems.push(error("root-cert.pem", `${root.subject} was valid to ${root.validTo}`));
 }
 
 function signedBy(certificate: X509Certificate, issuer: X509Certificate): boolean {
   return certificate.checkIssued(issuer) && certificate.verify(issuer.publicKey);
-}
-
-function nameAndKeyId(own: X509Certificate): { subject: Uint8Array; subjectKeyId: Uint8Array } {
-  const { tbsCertificate } = AsnConvert.parse(own.raw, Certificate);
-  const found = tbsCertificate.extensions?.find(one => one.extnID === id_ce_subjectKeyIdentifier);
-  const spki = own.publicKey.export({ type: "spki", format: "der" });
-  return {
-    subject: new Uint8Array(AsnConvert.serialize(tbsCertificate.subject)),
-    subjectKeyId:
-      found === undefined
-        ? subjectKeyIdOf(spki)
-        : new Uint8Array(AsnConvert.parse(found.extnValue.buffer, SubjectKeyIdentifier).buffer),
-  };
 }
 
 function keyIdOf(own: X509Certificate): string {

@@ -3,7 +3,16 @@
  * names as critical subject alternative names (the subject is empty), signed with the CA's key.
  * The schema library encodes the fields, constant ones once for each authority; node:crypto signs.
  */
-import { createHash, generateKeyPairSync, type KeyObject, randomBytes, sign } from "node:crypto";
+import {
+  createHash,
+  createPrivateKey,
+  createPublicKey,
+  generateKeyPairSync,
+  type KeyObject,
+  randomBytes,
+  sign,
+  X509Certificate,
+} from "node:crypto";
 import { AsnConvert, OctetString } from "@peculiar/asn1-schema";
 import {
   AlgorithmIdentifier,
@@ -11,6 +20,7 @@ import {
   AttributeValue,
   AuthorityKeyIdentifier,
   BasicConstraints,
+  Certificate,
   ExtendedKeyUsage,
   Extension,
   GeneralName,
@@ -105,8 +115,7 @@ export function subjectKeyIdOf(spki: Uint8Array): Buffer {
 
 /** A root of our own, as Istio's self-signed CA makes it: `O=<trust domain>`, ECDSA P-256. */
 export function selfSignedRoot(trustDomain: string, period: Period): KeyedCertificate {
-  const pair = generateKeyPairSync("ec", { namedCurve: "prime256v1" });
-  const spki = pair.publicKey.export({ type: "spki", format: "der" });
+  const { privateKey } = generateKeyPairSync("ec", { namedCurve: "prime256v1" });
   const subject = encode(
     new Name([
       new RelativeDistinguishedName([
@@ -117,10 +126,47 @@ export function selfSignedRoot(trustDomain: string, period: Period): KeyedCertif
       ]),
     ]),
   );
-  const algorithm = signatureAlgorithmOf(pair.privateKey) ?? ecdsa("sha256", "1.2.840.10045.4.3.2");
-  const subjectKeyId = subjectKeyIdOf(spki);
+  const spki = createPublicKey(privateKey).export({ type: "spki", format: "der" });
+  const certificatePem = rootOf(
+    privateKey,
+    { subject, subjectKeyId: subjectKeyIdOf(spki) },
+    period,
+  );
+  return { certificatePem, privateKeyPem: keyPem(privateKey) };
+}
+
+type NameAndKeyId = Pick<SigningKey, "subject" | "subjectKeyId">;
+
+/** What certificates that `own` signs say of it. */
+export function nameAndKeyId(own: X509Certificate): NameAndKeyId {
+  const { tbsCertificate } = AsnConvert.parse(own.raw, Certificate);
+  const found = tbsCertificate.extensions?.find(one => one.extnID === id_ce_subjectKeyIdentifier);
+  const spki = own.publicKey.export({ type: "spki", format: "der" });
+  return {
+    subject: new Uint8Array(AsnConvert.serialize(tbsCertificate.subject)),
+    subjectKeyId:
+      found === undefined
+        ? subjectKeyIdOf(spki)
+        : new Uint8Array(AsnConvert.parse(found.extnValue.buffer, SubjectKeyIdentifier).buffer),
+  };
+}
+
+/**
+ * A self-signed root's certificate for another period: same key and name, so that who trusts the one
+ * takes what is issued under the other, and the same key identifier. PEM.
+ */
+export function renewedRoot(root: KeyedCertificate, period: Period): string {
+  const names = nameAndKeyId(new X509Certificate(root.certificatePem));
+  return rootOf(createPrivateKey(root.privateKeyPem), names, period);
+}
+
+/** PEM. */
+function rootOf(key: KeyObject, names: NameAndKeyId, period: Period): string {
+  const { subject, subjectKeyId } = names;
+  const spki = createPublicKey(key).export({ type: "spki", format: "der" });
+  const algorithm = signatureAlgorithmOf(key) ?? ecdsa("sha256", "1.2.840.10045.4.3.2");
   const certificate = signCertificate(
-    { key: pair.privateKey, algorithm, subject, subjectKeyId },
+    { key, algorithm, subject, subjectKeyId },
     {
       period,
       subject,
@@ -136,7 +182,7 @@ export function selfSignedRoot(trustDomain: string, period: Period): KeyedCertif
       ],
     },
   );
-  return { certificatePem: pemBlock("CERTIFICATE", certificate), privateKeyPem: keyPem(pair) };
+  return pemBlock("CERTIFICATE", certificate);
 }
 
 /** Issues end-entity certificates under one key. What does not change is encoded once. */
@@ -167,7 +213,10 @@ export function leafIssuer(
         extension(id_ce_subjectAltName, true, alternativeNames(names)),
       ],
     });
-    return { certificatePem: pemBlock("CERTIFICATE", certificate), privateKeyPem: keyPem(pair) };
+    return {
+      certificatePem: pemBlock("CERTIFICATE", certificate),
+      privateKeyPem: keyPem(pair.privateKey),
+    };
   };
 }
 
@@ -212,8 +261,8 @@ function alternativeNames(names: SubjectNames): SubjectAlternativeName {
   ]);
 }
 
-function keyPem(pair: { readonly privateKey: KeyObject }): string {
-  return pemBlock("PRIVATE KEY", pair.privateKey.export({ type: "pkcs8", format: "der" }));
+function keyPem(key: KeyObject): string {
+  return pemBlock("PRIVATE KEY", key.export({ type: "pkcs8", format: "der" }));
 }
 
 function extension(id: string, critical: boolean, value: object): Buffer {

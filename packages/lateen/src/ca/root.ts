@@ -1,7 +1,7 @@
 /** Where the CA comes from: Istio's `cacerts` if there is one, else our own `istio-ca-secret`. */
 import type { Result } from "../base/diagnostic.ts";
 import type { SecretPort } from "../base/secret-port.ts";
-import { type Authority, type CaSecret, openAuthority } from "./authority.ts";
+import { type CaSecret, type OpenedAuthority, openAuthority } from "./authority.ts";
 import { selfSignedRoot } from "./certificate.ts";
 
 /** Istio's names, in the root namespace (security/pkg/cmd, pkg/config/constants). */
@@ -10,7 +10,7 @@ export const SELF_SIGNED_CA_SECRET = "istio-ca-secret";
 /** `type` of the Secret that Istio and we create. */
 const CA_SECRET_TYPE = "istio.io/ca-root";
 /** Istio's default for a self-signed root (CITADEL_SELF_SIGNED_CA_CERT_TTL). */
-const ROOT_LIFETIME_MS: number = 10 * 365 * 24 * 3600 * 1000;
+export const ROOT_LIFETIME_MS: number = 10 * 365 * 24 * 3600 * 1000;
 const BACKDATE_MS = 60_000;
 
 export interface RootOptions {
@@ -26,7 +26,7 @@ export interface RootOptions {
 export async function loadOrCreateRoot(
   port: SecretPort,
   options: RootOptions,
-): Promise<Result<Authority>> {
+): Promise<Result<OpenedAuthority>> {
   const plugged = await port.get(PLUGGED_CA_SECRET);
   if (plugged !== undefined) return openAuthority(caSecret(plugged), options.now);
   const stored = await port.get(SELF_SIGNED_CA_SECRET);
@@ -51,11 +51,27 @@ function newRoot(options: RootOptions): CaSecret {
   };
 }
 
-function caSecret(data: Readonly<Record<string, string>>): CaSecret {
+/**
+ * The fields of a CA Secret, decoded. Where there is no `ca-cert.pem`, those that cert-manager writes
+ * (`tls.crt`, `tls.key`, `ca.crt`) are taken, as Istio does.
+ */
+export function caSecret(data: Readonly<Record<string, string>>): CaSecret {
+  const text = (name: string): string => data[name] ?? "";
+  if (text("ca-cert.pem") === "" && text("tls.crt") !== "") {
+    const chain = text("tls.crt");
+    const root = text("ca.crt");
+    const key = text("tls.key");
+    return {
+      "ca-cert.pem": chain,
+      "ca-key.pem": key,
+      "root-cert.pem": root,
+      "cert-chain.pem": chain,
+    };
+  }
   return {
-    "ca-cert.pem": data["ca-cert.pem"] ?? "",
-    "ca-key.pem": data["ca-key.pem"] ?? "",
-    "root-cert.pem": data["root-cert.pem"] ?? "",
-    "cert-chain.pem": data["cert-chain.pem"] ?? "",
+    "ca-cert.pem": text("ca-cert.pem"),
+    "ca-key.pem": text("ca-key.pem"),
+    "root-cert.pem": text("root-cert.pem"),
+    "cert-chain.pem": text("cert-chain.pem"),
   };
 }

@@ -25,6 +25,8 @@ export interface ServerCertificate {
   current(): KeyedCertificate;
   /** Called with each new one; the function returned ends that. */
   onRenewed(listener: (certificate: KeyedCertificate) => void): () => void;
+  /** The authority signs otherwise now. */
+  renew(): void;
   dispose(): void;
 }
 
@@ -55,12 +57,13 @@ export function createServerCertificate(options: ServerCertificateOptions): Serv
     log.info("discovery server certificate made", { notAfter });
     return authority.issue(names, { notBefore: now - BACKDATE_MS, notAfter });
   };
+  const renew = (): void => {
+    current = issue();
+    for (const listener of listeners) listener(current);
+  };
   const wait = (): void => {
     cancel = clock.after(Math.min(Math.max(renewAt - clock.now(), 0), WAIT_MS_MAX), () => {
-      if (clock.now() >= renewAt) {
-        current = issue();
-        for (const listener of listeners) listener(current);
-      }
+      if (clock.now() >= renewAt) renew();
       wait();
     });
   };
@@ -73,6 +76,7 @@ export function createServerCertificate(options: ServerCertificateOptions): Serv
       listeners.add(listener);
       return () => listeners.delete(listener);
     },
+    renew,
     dispose: () => cancel(),
   };
 }

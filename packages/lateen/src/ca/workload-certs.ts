@@ -49,8 +49,12 @@ export interface WorkloadCertificates {
    * the returned function, once.
    */
   hold(identity: string, heldVersion?: string): () => void;
+  /** The authority signs otherwise now: all are replaced, spread over so many milliseconds. */
+  replaceWithin(ms: number): void;
   /** Certificates that are in memory now. */
   readonly size: number;
+  /** Certificates that were made since the start. */
+  readonly made: number;
   dispose(): void;
 }
 
@@ -58,6 +62,8 @@ interface Entry {
   readonly identity: string;
   holders: number;
   rotateAt: number;
+  /** What it has is of another issuer than the next one may be. */
+  isReplaced: boolean;
   /** When the last holder left; meaningful while there is none. */
   idleSince: number;
 }
@@ -75,6 +81,7 @@ class Issuance implements WorkloadCertificates {
   readonly #entries = new Map<string, Entry>();
   #cancelTimer: () => void = () => {};
   #wakeAt = Number.POSITIVE_INFINITY;
+  #made = 0;
 
   constructor(options: WorkloadCertificatesOptions) {
     this.#options = options;
@@ -86,11 +93,25 @@ class Issuance implements WorkloadCertificates {
     return this.#entries.size;
   }
 
+  get made(): number {
+    return this.#made;
+  }
+
+  replaceWithin(ms: number): void {
+    const { clock, random } = this.#options;
+    const now = clock.now();
+    for (const entry of this.#entries.values()) {
+      entry.rotateAt = Math.min(entry.rotateAt, now + ms * random());
+      entry.isReplaced = true;
+      this.#wakeBy(entry.rotateAt, now);
+    }
+  }
+
   hold(identity: string, heldVersion?: string): () => void {
     const now = this.#options.clock.now();
     let entry = this.#entries.get(identity);
     if (entry === undefined) {
-      entry = { identity, holders: 0, rotateAt: 0, idleSince: now };
+      entry = { identity, holders: 0, rotateAt: 0, isReplaced: false, idleSince: now };
       this.#entries.set(identity, entry);
       this.#write("first stream", [this.#certify(entry, now, heldVersion)], []);
     } else if (entry.rotateAt <= now) {
@@ -126,13 +147,15 @@ class Issuance implements WorkloadCertificates {
     const rules = { identity, issuerKeyId: authority.keyId, now, lifetimeMs: this.#lifetimeMs };
     const held = heldVersion === undefined ? undefined : adoptableNotAfter(heldVersion, rules);
     const end = Math.min(held ?? now + this.#lifetimeMs, authority.notAfter);
-    const notAfter = Math.floor(end / 1000) * 1000;
+    const notAfter = this.#unlikeThePresent(entry, Math.floor(end / 1000) * 1000);
+    entry.isReplaced = false;
     const lifetimeMs = held === undefined ? notAfter - now : this.#lifetimeMs;
     const early = lifetimeMs * (1 / 2 + JITTER * random());
     const over = notAfter <= now;
     if (over) this.#options.log.error("the CA's certificate is over", { identity });
     entry.rotateAt = Math.max(notAfter - early, now + (over ? WAIT_MS_MAX : ROTATION_GAP_MS_MIN));
     const notBefore = now - BACKDATE_MS;
+    this.#made++;
     const made = authority.issue({ uris: [identity] }, { notBefore, notAfter });
     return {
       identity,
@@ -142,6 +165,12 @@ class Issuance implements WorkloadCertificates {
       notBefore,
       notAfter,
     };
+  }
+
+  /** With another chain the version must be another one, also where the end would be the same. */
+  #unlikeThePresent({ identity, isReplaced }: Entry, notAfter: number): number {
+    const present = this.#options.rows.get(identity)?.notAfter;
+    return isReplaced && present === notAfter ? notAfter - 1000 : notAfter;
   }
 
   #write(why: string, made: readonly WorkloadCertificate[], dropped: readonly string[]): void {

@@ -32,25 +32,48 @@ interface Ca {
   readonly keyId: ArrayBuffer;
 }
 
+/** Data of Secret `cacerts`. */
+export interface PluggedCa {
+  readonly "ca-cert.pem": string;
+  readonly "ca-key.pem": string;
+  readonly "root-cert.pem": string;
+  readonly "cert-chain.pem": string;
+}
+
+/** A root of an operator's, with what can be plugged in under it. */
+export interface OperatorRoot {
+  readonly pem: string;
+  /** An intermediate of its own each time; `roots` is what peers are to trust, by default this one. */
+  plugged(roots?: readonly OperatorRoot[]): PluggedCa;
+}
+
 /** An operator's own root and an intermediate below it, in the form of Istio's `cacerts`. */
-export function pluggedCa(
+export function pluggedCa(kind: "rsa" | "ec", notBefore: number, notAfter: number): PluggedCa {
+  return operatorRoot(kind, "", notBefore, notAfter).plugged();
+}
+
+/** Roots that are used together need different `label`s: they are told apart by their names. */
+export function operatorRoot(
   kind: "rsa" | "ec",
+  label: string,
   notBefore: number,
   notAfter: number,
-): {
-  "ca-cert.pem": string;
-  "ca-key.pem": string;
-  "root-cert.pem": string;
-  "cert-chain.pem": string;
-} {
+): OperatorRoot {
   const period = { notBefore, notAfter };
-  const root = makeCa(kind, "Root CA", period, undefined);
-  const intermediate = makeCa(kind, "Intermediate CA", period, root);
+  const root = makeCa(kind, `Root CA${label}`, period, undefined);
+  let count = 0;
   return {
-    "ca-cert.pem": intermediate.pem,
-    "ca-key.pem": intermediate.key.export({ type: "pkcs8", format: "pem" }).toString(),
-    "root-cert.pem": root.pem,
-    "cert-chain.pem": intermediate.pem + root.pem,
+    pem: root.pem,
+    plugged(roots) {
+      const name = `Intermediate CA${label}${count++ === 0 ? "" : count}`;
+      const intermediate = makeCa(kind, name, period, root);
+      return {
+        "ca-cert.pem": intermediate.pem,
+        "ca-key.pem": intermediate.key.export({ type: "pkcs8", format: "pem" }).toString(),
+        "root-cert.pem": roots === undefined ? root.pem : roots.map(each => each.pem).join(""),
+        "cert-chain.pem": intermediate.pem + root.pem,
+      };
+    },
   };
 }
 
