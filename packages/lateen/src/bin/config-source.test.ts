@@ -44,6 +44,7 @@ function rig() {
   });
   const connections = new ConnectionTable(() => 0);
   const gone: string[] = [];
+  const clock = new FakeClock();
   const source = new GraphConfigSource({
     mesh,
     subscriptions: createSubscriptions(mesh.resources, secretCells),
@@ -57,10 +58,11 @@ function rig() {
     rejections: new Rejections({
       ...mesh,
       rows: rejections,
-      clock: new FakeClock(),
+      clock,
       log: silentLog,
     }),
-    now: () => 0,
+    clock,
+    log: silentLog,
     onPodGone: uid => gone.push(uid),
   });
   const commitPod = (
@@ -78,7 +80,7 @@ function rig() {
   };
   const removePod = (name: string) =>
     graph.commit({ source: "test" }, w => w.delete(inputs.pods, `edge/${name}`));
-  return { mesh, source, gone, commitPod, removePod };
+  return { mesh, source, clock, gone, commitPod, removePod };
 }
 
 function peerOf(serviceAccount: string, bound: Readonly<Record<string, string>> = {}): Peer {
@@ -166,6 +168,31 @@ test("a pod that is seen only after its stream may come, and may not be another"
   assert.deepEqual(ended, ["uid-2"]);
   removePod("a");
   assert.ok(ended.includes("uid-1"));
+});
+
+test("a stream whose Pod never comes into view shows its token again after a bounded time", () => {
+  const { source, clock, commitPod, gone } = rig();
+  const ended: string[] = [];
+  const open = (podName: string) => {
+    const peer = peerOf("app", { podName, podUid: `uid-${podName}` });
+    const connection = connect(source, nodeOf(podName), peer);
+    connection.onRevoked?.(({ refused, code }) => ended.push(`${podName} ${code}: ${refused}`));
+    return connection;
+  };
+  for (const name of ["unseen", "late"]) open(name);
+  open("closed").close();
+  clock.advance(200_000);
+  commitPod("late", "uid-late");
+  clock.advance(99_000);
+  assert.deepEqual(ended, []);
+  clock.advance(1_000);
+  assert.equal(ended.length, 1);
+  assert.match(ended[0] ?? "", /^unseen 14: Pod edge\/unseen has not come into view/);
+  assert.deepEqual(gone, [], "what is known of the token stays");
+  open("unseen");
+  clock.advance(3_600_000);
+  assert.equal(ended.length, 2, "it may come again");
+  assert.equal(clock.waiting, 0);
 });
 
 test("a certificate opens no gateway's Secrets for a workload of another service account", () => {

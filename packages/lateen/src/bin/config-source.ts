@@ -3,6 +3,8 @@
 import { checkNodeClaims, type PodFacts } from "../authn/node-claims.ts";
 import { maySubscribeSecret, OWN_CERTIFICATE_SECRET } from "../authn/secret-access.ts";
 import { assert } from "../base/assert.ts";
+import type { Clock } from "../base/clock.ts";
+import type { Log } from "../base/log.ts";
 import type { WorkloadCertificates } from "../ca/workload-certs.ts";
 import type { ConnectionTable } from "../debug/connections.ts";
 import type { ControlPlaneMetrics } from "../debug/metrics.ts";
@@ -36,7 +38,8 @@ export interface GraphSourceOptions {
   /** undefined: this control plane gives no certificates (files without a CA). */
   readonly certificates: WorkloadCertificates | undefined;
   readonly rejections: Pick<Rejections, "report" | "closed">;
-  readonly now: () => number;
+  readonly clock: Clock;
+  readonly log: Log;
   /** What was known of credentials of the pod with this uid counts no more. */
   readonly onPodGone?: (podUid: string) => void;
 }
@@ -45,6 +48,13 @@ export interface GraphSourceOptions {
 const PERMISSION_DENIED = 7;
 /** The API server takes a deleted pod's token for good for some seconds yet (its own cache). */
 const GONE_MS = 60_000;
+/**
+ * A stream whose Pod is not in view shows its credential again after this: as long as the answer about
+ * a token is kept, so that then the API server is asked whether the Pod is there.
+ */
+const UNSEEN_MS = 5 * 60_000;
+/** gRPC's UNAVAILABLE: Envoy connects again. */
+const UNAVAILABLE = 14;
 const POD_IS_GONE: Refusal = { refused: "the pod is gone", code: PERMISSION_DENIED };
 
 export class GraphConfigSource implements ConfigSource {
@@ -113,7 +123,7 @@ export class GraphConfigSource implements ConfigSource {
     if (refusal !== undefined) return refusal;
     this.#count++;
     const id = `${node.id}#${this.#count}`;
-    const cause = { source: "xds connection", subject: node.id, at: this.#options.now() };
+    const cause = { source: "xds connection", subject: node.id, at: this.#options.clock.now() };
     mesh.graph.commit(cause, writer => writer.set(mesh.inputs.proxies, id, row));
     if (mesh.model.proxies.rows.get(id) === undefined) {
       mesh.graph.commit(cause, writer => writer.delete(mesh.inputs.proxies, id));
@@ -135,7 +145,7 @@ export class GraphConfigSource implements ConfigSource {
   }
 
   #rememberGone(podUid: string): void {
-    const now = this.#options.now();
+    const now = this.#options.clock.now();
     for (const [uid, until] of this.#gonePods) {
       if (until > now) break;
       this.#gonePods.delete(uid);
@@ -145,7 +155,7 @@ export class GraphConfigSource implements ConfigSource {
 
   #gonePod({ claims }: Peer): Refusal | undefined {
     const until = this.#gonePods.get(claims["podUid"] ?? "");
-    return until !== undefined && until > this.#options.now() ? POD_IS_GONE : undefined;
+    return until !== undefined && until > this.#options.clock.now() ? POD_IS_GONE : undefined;
   }
 
   #podFacts(row: ConnectedProxy): PodFacts | undefined {
@@ -178,6 +188,7 @@ class GraphConnection implements Connection {
   /** uid of the Pod when last looked at. */
   #seenUid: string | undefined;
   readonly #stops: readonly ((() => void) | undefined)[];
+  #cancelUnseen: () => void = () => {};
   #heldVersion: string | undefined;
   #releaseCertificate: (() => void) | undefined;
   #closed = false;
@@ -205,6 +216,8 @@ class GraphConnection implements Connection {
     assert(current !== undefined, `proxy ${id} has no class`);
     this.#class = current;
     this.#seenUid = this.#podCell?.value();
+    if (this.#podCell !== undefined && this.#seenUid === undefined)
+      this.#cancelUnseen = options.clock.after(UNSEEN_MS, () => this.#endUnseen());
     this.#stops = [
       this.#classCell.onDirty(() => this.#reclassify()),
       this.#podCell?.onDirty(() => this.#checkPod()),
@@ -271,16 +284,17 @@ class GraphConnection implements Connection {
   close(): void {
     if (this.#closed) return;
     this.#closed = true;
+    this.#cancelUnseen();
     this.#forget();
     for (const stop of this.#stops) stop?.();
     this.#classCell.release();
     this.#podCell?.release();
     this.#gatewayCell?.release();
     this.#releaseCertificate?.();
-    const { mesh, connections, rejections, now } = this.#options;
+    const { mesh, connections, rejections, clock } = this.#options;
     connections.close(this.id);
     rejections.closed(this.id);
-    const cause = { source: "xds connection", subject: `${this.id} closed`, at: now() };
+    const cause = { source: "xds connection", subject: `${this.id} closed`, at: clock.now() };
     mesh.graph.commit(cause, writer => writer.delete(mesh.inputs.proxies, this.id));
   }
 
@@ -301,9 +315,19 @@ class GraphConnection implements Connection {
     const uid = this.#podCell?.value();
     if (podUid === undefined || uid === this.#seenUid) return;
     this.#seenUid = uid;
+    this.#cancelUnseen();
     if (uid === podUid) return;
     this.#options.onPodGone?.(podUid);
     this.#onRevoked(POD_IS_GONE);
+  }
+
+  /** Nothing would tell us that this Pod is gone: its namespace is not seen, or reading it lags. */
+  #endUnseen(): void {
+    const refused =
+      `Pod ${this.pod} has not come into view of this control plane (discoverySelectors may leave ` +
+      "out its namespace): connect again to show that the token is still good";
+    this.#options.log.warn("xDS stream ended", { proxy: this.shownName, reason: refused });
+    this.#onRevoked({ refused, code: UNAVAILABLE });
   }
 
   /** The same names of Secrets are others when the Pod is known to be a gateway's, or to be none. */

@@ -46,6 +46,8 @@ export interface DiscoveryOptions {
   readonly certificateLifetimeMs: number | undefined;
   /** How long a new root takes to be trusted by all; undefined: two minutes. */
   readonly rootSpreadMs?: number | undefined;
+  /** A stream shows its credential again after this; undefined: half an hour in a cluster. */
+  readonly streamAgeMaxMs?: number | undefined;
   readonly rootRenewal?: Partial<RootRenewalSettings> | undefined;
   readonly clock: Clock;
   readonly random: () => number;

@@ -1,11 +1,14 @@
 /** What a control plane answers: streams, webhooks, and questions about itself. */
 import { authenticate } from "../authn/authenticate.ts";
+import type { Clock } from "../base/clock.ts";
 import type { LiveAuthority } from "../ca/live-authority.ts";
 import {
   createServerCertificate,
   type ServerCertificate,
   type ServerCertificateOptions,
 } from "../ca/server-cert.ts";
+import type { WorkloadCertificates } from "../ca/workload-certs.ts";
+import type { CaSources } from "../debug/ca-metrics.ts";
 import { ConnectionTable } from "../debug/connections.ts";
 import { ControlPlaneMetrics } from "../debug/metrics.ts";
 import { debugRoutes } from "../debug/routes.ts";
@@ -33,7 +36,7 @@ export interface Front {
 
 /** Everything that answers, before anything listens. */
 export function createFront(
-  { clock, version, instance }: DiscoveryOptions,
+  { clock, version, instance, log }: DiscoveryOptions,
   { mesh, secretCells, status }: Declared,
   { trust, certificates }: Identity,
   unread: Reading["unread"],
@@ -46,6 +49,9 @@ export function createFront(
     connected: () => connections.size,
     revision: () => graph.revision,
     ...(unread === undefined ? {} : { unread }),
+    ...(trust === undefined || certificates === undefined
+      ? {}
+      : { ca: caSources(trust.authority, certificates, clock) }),
   });
   graph.onCommit(() => metrics.observeCommit());
   const source = new GraphConfigSource({
@@ -55,7 +61,8 @@ export function createFront(
     metrics,
     certificates,
     rejections: status.rejections,
-    now: () => clock.now(),
+    clock,
+    log: log.scope("ads"),
     onPodGone: podUid => trust?.tokens.forgetPod?.(podUid),
   });
   const routes = debugRoutes({
@@ -71,6 +78,20 @@ export function createFront(
     configDump: proxy => views.configDump(source.classOf(proxy)),
   });
   return { source, metrics, routes };
+}
+
+function caSources(
+  authority: LiveAuthority,
+  certificates: WorkloadCertificates,
+  clock: Clock,
+): CaSources {
+  return {
+    rootsNotAfter: () => authority.rootsNotAfter,
+    chainNotAfter: () => authority.notAfter,
+    phase: () => authority.state.phase,
+    made: () => certificates.made,
+    now: () => clock.now(),
+  };
 }
 
 export interface Serving {
@@ -106,17 +127,24 @@ export async function startServing(
 }
 
 function adsServer(
-  { source: from, clock, log, instance, version }: DiscoveryOptions,
-  { source }: Front,
+  options: DiscoveryOptions,
+  { source, metrics }: Front,
   { trust, trustDomain }: Pick<Identity, "trust" | "trustDomain">,
 ): AdsServer {
+  const { clock, log, instance, version } = options;
+  const inCluster = options.source.kind === "kube";
+  const streamAgeMaxMs = options.streamAgeMaxMs ?? (inCluster ? CLUSTER_STREAM_AGE_MS : undefined);
   return new AdsServer({
     source,
-    authenticate: credentials =>
-      authenticate(credentials, { tokens: trust?.tokens ?? noTokens, trustDomain }),
+    authenticate: async credentials => {
+      const options = { tokens: trust?.tokens ?? noTokens, trustDomain };
+      const answer = await authenticate(credentials, options);
+      if ("refused" in answer) metrics.observeAuthenticationFailure();
+      return answer;
+    },
     clock,
     log: log.scope("ads"),
-    ...(from.kind === "kube" ? { serverLimits: { streamAgeMaxMs: CLUSTER_STREAM_AGE_MS } } : {}),
+    ...(streamAgeMaxMs === undefined ? {} : { serverLimits: { streamAgeMaxMs } }),
     controlPlane: JSON.stringify({ Component: "istiod", ID: instance, Info: { version } }),
   });
 }

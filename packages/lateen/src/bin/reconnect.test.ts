@@ -54,7 +54,8 @@ function rig() {
     }),
     certificates: undefined,
     rejections: new Rejections({ ...mesh, rows: rejectionRows, clock, log: silentLog }),
-    now: () => 0,
+    clock,
+    log: silentLog,
   });
   return { graph, source, connections };
 }

@@ -61,7 +61,8 @@ function configSource(mesh: MeshGraph): GraphConfigSource {
       clock: new FakeClock(),
       log: silentLog,
     }),
-    now: () => 0,
+    clock: new FakeClock(),
+    log: silentLog,
   });
 }
 

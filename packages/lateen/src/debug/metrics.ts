@@ -1,6 +1,7 @@
 /** The control plane's own metrics under Istio's names, so that its dashboards work (features row 176). */
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from "prom-client";
 import type { StreamEvent } from "../discovery/types.ts";
+import { type CaSources, caMetrics } from "./ca-metrics.ts";
 import { servedTypeName } from "./connections.ts";
 import { type ReviewOutcome, reviewMetrics } from "./review-metrics.ts";
 
@@ -13,6 +14,8 @@ export interface MetricSources {
   readonly revision: () => number;
   /** Objects of the mesh's API groups that nothing reads, by `plural.group`. */
   readonly unread?: () => ReadonlyMap<string, number>;
+  /** Where this control plane has a CA. */
+  readonly ca?: CaSources;
 }
 
 export class ControlPlaneMetrics {
@@ -24,6 +27,8 @@ export class ControlPlaneMetrics {
   readonly #commits: Counter;
   /** One review of the webhooks. */
   readonly observeReview: (outcome: ReviewOutcome) => void;
+  /** A stream over TLS whose credential was refused. */
+  readonly observeAuthenticationFailure: () => void;
 
   constructor(version: string, sources: MetricSources) {
     const registers = [this.#registry];
@@ -59,6 +64,7 @@ export class ControlPlaneMetrics {
       registers,
     });
     this.observeReview = reviewMetrics(registers);
+    this.observeAuthenticationFailure = caMetrics(registers, sources.ca);
     this.#gauges(version, sources, registers);
   }
 

@@ -224,3 +224,22 @@ test("namespaces come into view with what is in them, and leave with it", async 
   server.event("MODIFIED", item("a", 12));
   assert.equal(batches.length, 4);
 });
+
+test("a watch that says nothing for three minutes is made anew from where it was", async () => {
+  const server = new ScriptedServer(page([item("a", 1)], 9));
+  const { batches, clock, informer } = follow(server);
+  await settle();
+  clock.advance(170_000);
+  server.event("BOOKMARK", item("", 30));
+  clock.advance(170_000);
+  assert.equal(server.watches.length, 1, "a bookmark is a sign of life");
+  clock.advance(11_000);
+  assert.equal(server.watches.length, 2);
+  assert.equal(server.watches[1]?.query.get("resourceVersion"), "30");
+  server.event("ADDED", item("b", 32));
+  assert.deepEqual(batches.at(-1), ["+default/b"]);
+  assert.equal(server.lists.length, 1, "nothing is listed again");
+  informer.stop();
+  clock.advance(600_000);
+  assert.equal(server.watches.length, 2);
+});

@@ -58,6 +58,11 @@ const MAX_RETRY_AFTER_MS = 60_000;
 const WATCH_SECONDS = 300;
 /** A watch that ends sooner than this was not worth much: the next attempt waits longer. */
 const STEADY_MS = 5_000;
+/**
+ * A watch that says nothing for this long is dead, whatever its connection looks like: servers send a
+ * bookmark about once a minute.
+ */
+const SILENT_MS = 3 * 60_000;
 const GONE = 410;
 const FORBIDDEN = 403;
 const NOT_FOUND = 404;
@@ -275,11 +280,18 @@ export class Informer {
     const { client, resource, clock, random } = this.#options;
     let position = from;
     const startedAt = clock.now();
+    const silence = new Silence(clock, SILENT_MS, () => {
+      stop();
+      const { plural } = this.#options.resource;
+      this.#options.log.warn("watch is silent: it is made anew", { resource: plural });
+      this.#retry(() => this.#watch(position));
+    });
     const timeoutSeconds = Math.round(WATCH_SECONDS * (1 + random()));
     const request = { ...this.#where(), resourceVersion: from, timeoutSeconds };
-    this.#cancel = client.watch(resource, request, {
+    const stop = client.watch(resource, request, {
       onEvents: events => {
         if (this.#stopped) return;
+        silence.broken();
         const changes: ObjectChange[] = [];
         for (const event of events) {
           if (event.type === "ERROR") {
@@ -295,6 +307,7 @@ export class Informer {
         this.#tell(changes);
       },
       onEnd: refused => {
+        silence.forget();
         if (this.#stopped) return;
         if (refused !== undefined) this.#report("cannot watch", refused);
         const gone = refused !== undefined && [NOT_FOUND, GONE].includes(refused.status.code);
@@ -305,6 +318,10 @@ export class Informer {
         else this.#retry(again, refused);
       },
     });
+    this.#cancel = () => {
+      silence.forget();
+      stop();
+    };
   }
 
   #changeOf(event: WatchLine): ObjectChange | undefined {
@@ -343,6 +360,38 @@ export class Informer {
     this.#cancel = this.#options.clock.after(delay, () => {
       if (!this.#stopped) again();
     });
+  }
+}
+
+/** Tells once when nothing has been heard for so long. */
+class Silence {
+  readonly #clock: Clock;
+  readonly #limitMs: number;
+  readonly #onLong: () => void;
+  #heardAt: number;
+  #cancel: () => void;
+
+  constructor(clock: Clock, limitMs: number, onLong: () => void) {
+    this.#clock = clock;
+    this.#limitMs = limitMs;
+    this.#onLong = onLong;
+    this.#heardAt = clock.now();
+    this.#cancel = clock.after(limitMs, () => this.#look());
+  }
+
+  broken(): void {
+    this.#heardAt = this.#clock.now();
+  }
+
+  forget(): void {
+    this.#cancel();
+  }
+
+  /** One timer for as long as the watch lasts, and none for each event. */
+  #look(): void {
+    const left = this.#heardAt + this.#limitMs - this.#clock.now();
+    if (left <= 0) this.#onLong();
+    else this.#cancel = this.#clock.after(left, () => this.#look());
   }
 }
 
