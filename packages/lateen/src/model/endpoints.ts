@@ -5,6 +5,7 @@ import type { Collection, Graph, Index, Reader, SelectableIndex } from "../flow/
 import { objectKey } from "./inputs.ts";
 import { NOWHERE } from "./locality.ts";
 import { type MeshNames, meshNames } from "./mesh.ts";
+import { compare } from "./order.ts";
 import { oldestFirst } from "./services-entries.ts";
 import type { Endpoint, Service, ServiceEndpoints, ServicePort } from "./types.ts";
 import { entryWorkload } from "./workload-entries.ts";
@@ -25,7 +26,12 @@ export interface EndpointSources {
 /** One row a slice, joined with its pods, so that a change of one pod costs one slice. */
 interface SliceRow {
   readonly service: string;
-  readonly byPort: ServiceEndpoints["byPort"];
+  readonly byPort: Readonly<Record<string, readonly Listed[]>>;
+}
+
+interface Listed extends Endpoint {
+  /** It leaves, and its slice says that it is ready: where pods are published in any case. */
+  readonly leavesReady?: true;
 }
 
 interface Joined {
@@ -72,7 +78,7 @@ function createSliceRows(
   return graph.derive<EndpointSlice, SliceRow>(slices, options, (_key, slice, read) => {
     const name = slice.metadata.labels[SERVICE_NAME];
     if (name === undefined || slice.addressType === "FQDN") return undefined;
-    const byPort: Record<string, Endpoint[]> = Object.create(null);
+    const byPort: Record<string, Listed[]> = Object.create(null);
     for (const port of slice.ports) if (port.port !== undefined) byPort[port.name] = [];
     for (const endpoint of slice.endpoints) {
       const workload = workloadOf(endpoint, slice, read, pods, byAddress);
@@ -111,11 +117,17 @@ interface At {
   readonly servicePort: string;
 }
 
-function sliceEndpoint(at: At, endpoint: SliceEndpoint, workload: Workload | undefined): Endpoint {
+function sliceEndpoint(at: At, endpoint: SliceEndpoint, workload: Workload | undefined): Listed {
   const health = sliceHealth(endpoint, workload);
-  const hostName = endpoint.hostname ?? "";
-  if (workload === undefined) return { ...UNKNOWN_WORKLOAD, ...at, health, hostName };
-  return { ...workloadEndpoint(at, workload), health, hostName };
+  const leavesReady = health === "DRAINING" && endpoint.conditions.ready === true;
+  const said = {
+    health,
+    hostName: endpoint.hostname ?? "",
+    ...(leavesReady ? { leavesReady } : {}),
+  };
+  if (workload === undefined)
+    return { ...UNKNOWN_WORKLOAD, ...at, ...said, nodeName: endpoint.nodeName ?? "" };
+  return { ...workloadEndpoint(at, workload), ...said };
 }
 
 /** Ready unless said otherwise. A pod that is being deleted drains at once. */
@@ -144,9 +156,12 @@ const UNKNOWN_WORKLOAD = {
   hostName: "",
 } as const;
 
+/** With all other addresses of the workload; whose Service lists endpoints keeps those listed. */
 function workloadEndpoint(at: At, workload: Workload): Endpoint {
+  const others = workload.addresses.filter(address => address !== at.address);
   return {
     address: at.address,
+    ...(others.length === 0 ? {} : { otherAddresses: others }),
     port: at.port,
     servicePort: at.servicePort,
     labels: workload.labels,
@@ -170,27 +185,55 @@ type ByPort = Record<string, Endpoint[]>;
 
 /** Slices in the order of their names; WorkloadEntries that the selector selects come after. */
 function kubernetesEndpoints(service: Service, read: Reader, joined: Joined): ByPort {
-  const byPort: ByPort = Object.create(null);
-  const seen = new Set<string>();
-  const add = (endpoint: Endpoint): void => {
-    const id = `${endpoint.servicePort}|${endpoint.address}|${endpoint.port}`;
-    if (seen.has(id)) return;
-    seen.add(id);
-    const list = byPort[endpoint.servicePort] ?? [];
-    byPort[endpoint.servicePort] = list;
-    list.push(published(endpoint, service));
+  const listed = new Map<string, Listed>();
+  const add = (endpoint: Listed): void => {
+    const id = endpointId(endpoint, endpoint.address);
+    if (!listed.has(id)) listed.set(id, endpoint);
   };
   for (const row of read.rows(joined.slices, objectKey(service.source)))
     for (const endpoints of Object.values(row.byPort)) endpoints.forEach(add);
   for (const workload of selectedEntries(service, read, joined))
     for (const port of service.ports) selectedEndpoints(workload, port).forEach(add);
+  const byPort: ByPort = Object.create(null);
+  for (const endpoint of listed.values()) {
+    const whole = withListedAddresses(endpoint, service, listed);
+    if (whole === undefined) continue;
+    const list = byPort[whole.servicePort] ?? [];
+    byPort[whole.servicePort] = list;
+    list.push(published(whole, service));
+  }
   return byPort;
 }
 
+function endpointId({ servicePort, port }: Endpoint, address: string): string {
+  return `${servicePort}|${address}|${port}`;
+}
+
+/**
+ * A pod with addresses of both families is one endpoint: slices list it once for each family that
+ * its Service has, and the Service's first family comes first. undefined: it is there already.
+ */
+function withListedAddresses(
+  endpoint: Listed,
+  service: Service,
+  listed: ReadonlyMap<string, Listed>,
+): Listed | undefined {
+  const { otherAddresses, ...alone } = endpoint;
+  if (otherAddresses === undefined) return endpoint;
+  const others = otherAddresses.filter(address => listed.has(endpointId(endpoint, address)));
+  if (others.length === 0) return alone;
+  const sixFirst = service.addresses[0]?.includes(":") === true;
+  const all = [endpoint.address, ...others].sort(compare);
+  const primary = all.find(address => address.includes(":") === sixFirst) ?? all[0];
+  return primary === endpoint.address ? { ...alone, otherAddresses: others } : undefined;
+}
+
 /** `publishNotReadyAddresses`: found by clients from the start, and until they are gone. */
-function published(endpoint: Endpoint, service: Service): Endpoint {
-  const hidden = endpoint.health === "UNHEALTHY" && service.publishNotReadyAddresses === true;
-  return hidden ? { ...endpoint, health: "HEALTHY" } : endpoint;
+function published(endpoint: Listed, service: Service): Endpoint {
+  const { leavesReady, ...rest } = endpoint;
+  const hidden = endpoint.health === "UNHEALTHY" || leavesReady === true;
+  if (hidden && service.publishNotReadyAddresses === true) return { ...rest, health: "HEALTHY" };
+  return leavesReady === undefined ? endpoint : rest;
 }
 
 function selectedEntries(service: Service, read: Reader, joined: Joined): readonly Workload[] {

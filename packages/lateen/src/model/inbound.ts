@@ -7,7 +7,7 @@ import { serviceKey } from "./services.ts";
 import type { InboundPort, MutualTlsMode, ObjectRef, Service, ServicePort } from "./types.ts";
 
 export interface ServedPort extends InboundPort {
-  /** Names the filter chain: `0.0.0.0`, or what a Sidecar's ingress binds to. */
+  /** Names the filter chain: what a Sidecar's ingress binds to, "" for any address. */
   readonly bind: string;
   /** Where requests go; undefined: to the address that the client asked for. */
   readonly defaultEndpoint: { readonly address: string; readonly port: number } | undefined;
@@ -76,14 +76,12 @@ function inboundPort(
       hostname,
       servicePort: port,
       targetPort,
-      bind: ANY_ADDRESS,
+      bind: "",
       defaultEndpoint: undefined,
       sidecar: undefined,
     },
   ];
 }
-
-const ANY_ADDRESS = "0.0.0.0";
 
 /**
  * Istio, "Sidecar", IstioIngressListener: a listener of its own in place of what services say. It
@@ -116,7 +114,7 @@ function endpointOf(text: string, podAddress: string): ServedPort["defaultEndpoi
   const port = Number(text.slice(colon + 1));
   if (colon < 0 || !Number.isInteger(port)) return undefined;
   const address = text.slice(0, colon).replace(/^\[|\]$/g, "");
-  const unspecified = address === ANY_ADDRESS || address === "::";
+  const unspecified = address === "0.0.0.0" || address === "::";
   return { address: unspecified ? podAddress : address, port };
 }
 

@@ -9,13 +9,14 @@ import { createImports, type Imports } from "./imports.ts";
 import type { ModelInputs } from "./inputs.ts";
 import { createNodeLocalities } from "./locality.ts";
 import { createMeshNames, type MeshNames } from "./mesh.ts";
+import { createPlacements } from "./placements.ts";
 import { createPodAddresses, type PodAddresses } from "./pod-addresses.ts";
 import { createProxies, type Proxies } from "./proxies.ts";
 import { createScopes, type Scope } from "./scopes.ts";
 import { createServiceAccounts } from "./service-accounts.ts";
 import { createKubernetesServices, createServiceShapes, type ServiceShape } from "./services.ts";
 import { createEntryServices, indexEntriesByService } from "./services-entries.ts";
-import type { Service, ServiceEndpoints } from "./types.ts";
+import type { Placement, Service, ServiceEndpoints } from "./types.ts";
 import {
   createSourceSelectors,
   createVirtualServices,
@@ -39,6 +40,8 @@ export interface Model {
   readonly endpoints: Collection<ServiceEndpoints>;
   /** Of services without an address of their own: the addresses behind each port. */
   readonly podAddresses: Collection<PodAddresses>;
+  /** Of services whose endpoints depend on where clients run. */
+  readonly placements: Collection<Placement>;
   readonly accounts: Collection<readonly string[]>;
   readonly rules: DestinationRules;
   readonly virtualServices: VirtualServices;
@@ -79,6 +82,7 @@ export function createModel(graph: Graph, inputs: ModelInputs): Model {
     shapes,
     virtualServices.shapes,
   );
+  const placements = createPlacements(graph, services);
   const podAddresses = createPodAddresses(graph, shapes, endpoints);
   const proxies = createProxies(graph, {
     proxies: inputs.proxies,
@@ -88,6 +92,7 @@ export function createModel(graph: Graph, inputs: ModelInputs): Model {
     gateways: inputs.gateways,
     sourceSelectors: createSourceSelectors(graph, virtualServices.shapes),
     podAddresses,
+    placedHosts: placements.hosts,
     names,
   });
   const model: Omit<Model, "findings"> = {
@@ -101,6 +106,7 @@ export function createModel(graph: Graph, inputs: ModelInputs): Model {
     shapesByHostname: byHostname,
     routesByGateway,
     podAddresses,
+    placements: placements.byService,
     endpoints,
     accounts: createServiceAccounts(graph, services, endpoints),
     rules: createDestinationRules(graph, inputs.destinationRules, shapes, names),

@@ -12,6 +12,7 @@ import { type InboundSet, inboundSet, servicesOf, targetPortOf } from "./inbound
 import { objectKey } from "./inputs.ts";
 import { type MeshNames, meshNames } from "./mesh.ts";
 import { byAge } from "./order.ts";
+import { PLACED_KEY, type PlacedHosts } from "./placements.ts";
 import type { PodAddresses } from "./pod-addresses.ts";
 import { type ScopeKey, scopeKey } from "./scopes.ts";
 import type { ConnectedProxy, Locality, ProxyType, Service } from "./types.ts";
@@ -34,11 +35,15 @@ export interface ProxyClass {
   readonly vhds: boolean;
   readonly interceptionMode: ConnectedProxy["interceptionMode"];
   readonly ipFamilies: IpFamilies;
+  /** Its node, where some service's endpoints depend on it; else "", so that nodes share a class. */
+  readonly node: string;
+  /** Services whose endpoints depend on where the proxy runs. */
+  readonly placed: PlacedHosts | undefined;
   /**
-   * Its address, if it is one that clients of a headless service dial: it must not catch what its
-   * own application sends to itself. "" for all others, so that they share a class.
+   * Those of its addresses that clients of a headless service dial: it must not catch what its own
+   * application sends to itself. Empty for most, so that they share a class.
    */
-  readonly ownAddress: string;
+  readonly ownAddresses: readonly string[];
   /** Ids of the source selectors of VirtualServices that select the proxy. */
   readonly sourceMatches: readonly string[];
   /** Key of the row of `inboundSets`; sidecars only. */
@@ -80,6 +85,7 @@ export interface ProxySources {
   readonly gateways: Collection<Gateway>;
   readonly sourceSelectors: Collection<string>;
   readonly podAddresses: Collection<PodAddresses>;
+  readonly placedHosts: Collection<PlacedHosts>;
   readonly names: Collection<MeshNames>;
 }
 
@@ -92,6 +98,7 @@ interface Lookups {
   readonly gateways: SelectorIndex<Gateway>;
   readonly sources: SelectorIndex<string>;
   readonly dialled: Index<PodAddresses>;
+  readonly placedHosts: Collection<PlacedHosts>;
 }
 
 export function createProxies(graph: Graph, sources: ProxySources): Proxies {
@@ -123,6 +130,7 @@ function createLookups(graph: Graph, sources: ProxySources): Lookups {
   return {
     pods: sources.pods,
     names: sources.names,
+    placedHosts: sources.placedHosts,
     services: graph.selectorIndex(sources.services, "services by selector", (_key, row) =>
       row.selector === undefined
         ? undefined
@@ -160,6 +168,7 @@ function proxyRow(proxy: ConnectedProxy, read: Reader, lookups: Lookups): ProxyR
   const sidecar = isRouter ? undefined : sidecarOf(namespace, labels, read, lookups);
   const inbound = isRouter ? undefined : inboundSet(workload, read, lookups.services, sidecar);
   const gateway = isRouter ? gatewaySet(workload, read, lookups) : undefined;
+  const placed = read.get(lookups.placedHosts, PLACED_KEY);
   const base = {
     type: proxy.type,
     namespace,
@@ -171,12 +180,14 @@ function proxyRow(proxy: ConnectedProxy, read: Reader, lookups: Lookups): ProxyR
     vhds: proxy.vhds,
     interceptionMode: proxy.interceptionMode,
     ipFamilies: ipFamilies(proxy.ipAddresses),
-    ownAddress: read.keysOf(lookups.dialled, address).length > 0 ? address : "",
+    node: placed?.byNode === true ? pod?.nodeName || proxy.nodeName : "",
+    ownAddresses: proxy.ipAddresses.filter(own => read.keysOf(lookups.dialled, own).length > 0),
     sourceMatches: isRouter ? [] : read.selectedBy(lookups.sources, { namespace, labels }),
     inbound: inbound && (digest(inbound) as InboundKey),
     gateway: gateway && (digest(gateway) as GatewayKey),
   };
-  return { class: { key: digest(base) as ClassKey, ...base }, inbound, gateway };
+  const key = digest({ ...base, placed: placed?.version ?? "" }) as ClassKey;
+  return { class: { key, ...base, placed }, inbound, gateway };
 }
 
 /** Short, because keys of cells are made of it; 96 bits, because nothing compares the content. */

@@ -2,6 +2,7 @@
 import type { ServiceEntry, ServiceEntryPort } from "../api/service-entry/schema.ts";
 import type { Collection, Graph, Index } from "../flow/types.ts";
 import { byAge } from "./order.ts";
+import { preferenceOfAnnotation } from "./placements.ts";
 import { parseProtocol } from "./protocol.ts";
 import { serviceKey } from "./services.ts";
 import type { Resolution, Service, ServicePort } from "./types.ts";
@@ -35,6 +36,7 @@ export function oldestFirst(entries: readonly ServiceEntry[]): readonly ServiceE
 function fromEntry(entry: ServiceEntry, hostname: string): Service {
   const { metadata, spec } = entry;
   const selector = spec.workloadSelector?.labels;
+  const placement = preferenceOfAnnotation(metadata.annotations);
   return {
     key: serviceKey(metadata.namespace, hostname),
     hostname,
@@ -52,6 +54,7 @@ function fromEntry(entry: ServiceEntry, hostname: string): Service {
     subjectAltNames: spec.subjectAltNames,
     creationTimestamp: metadata.creationTimestamp,
     source: { kind: "ServiceEntry", namespace: metadata.namespace, name: metadata.name },
+    ...(placement === undefined ? {} : { placement }),
   };
 }
 

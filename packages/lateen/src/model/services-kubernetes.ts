@@ -1,19 +1,21 @@
 /** Kubernetes Services as services of the mesh (Istio: "Traffic Management / Service registry"). */
 import type { Service as KubernetesService, KubernetesServicePort } from "../api/service/schema.ts";
 import { serviceHostname } from "./hosts.ts";
+import { preference, preferenceOfAnnotation } from "./placements.ts";
 import { kubernetesPortProtocol } from "./protocol.ts";
 import { serviceKey } from "./services.ts";
-import type { Service, ServicePort } from "./types.ts";
+import type { Placement, Service, ServicePort } from "./types.ts";
 import { visibilityOf } from "./visibility.ts";
 
 const EXPORT_TO = "networking.istio.io/exportTo";
 
-/** undefined for what has no endpoints of its own: type ExternalName. */
+/** undefined for what has no endpoints of its own: type ExternalName is a name (aliases.ts). */
 export function fromKubernetes(object: KubernetesService, domain: string): Service | undefined {
   const { metadata, spec } = object;
   if (spec.type === "ExternalName") return undefined;
   const hostname = serviceHostname(metadata.name, metadata.namespace, domain);
   const headless = spec.clusterIP === "None";
+  const placement = placementOf(object);
   return {
     key: serviceKey(metadata.namespace, hostname),
     hostname,
@@ -32,7 +34,14 @@ export function fromKubernetes(object: KubernetesService, domain: string): Servi
     creationTimestamp: metadata.creationTimestamp,
     source: { kind: "Service", namespace: metadata.namespace, name: metadata.name },
     publishNotReadyAddresses: spec.publishNotReadyAddresses,
+    ...(placement === undefined ? {} : { placement }),
   };
+}
+
+/** The field comes before the annotation, which is from before there was a field. */
+function placementOf({ spec, metadata }: KubernetesService): Placement | undefined {
+  if (spec.internalTrafficPolicy === "Local") return "Local";
+  return preference(spec.trafficDistribution ?? "") ?? preferenceOfAnnotation(metadata.annotations);
 }
 
 /** No selector, or an empty one, selects nothing: somebody else writes the endpoints. */

@@ -76,7 +76,16 @@ export interface Service {
   readonly source: ObjectRef;
   /** Endpoints count although they are not ready. */
   readonly publishNotReadyAddresses?: boolean;
+  /** Which endpoints a client takes depends on where it runs. */
+  readonly placement?: Placement;
 }
+
+/**
+ * `Local`: only endpoints on the client's own node (`internalTrafficPolicy`). The others prefer near
+ * endpoints and fall back to farther ones (`trafficDistribution`; Istio: the order in which network,
+ * region, zone and, for the node, sub-zone and node are given up).
+ */
+export type Placement = "Local" | "PreferSameZone" | "PreferSameNode";
 
 export interface Locality {
   readonly region: string;
@@ -87,6 +96,8 @@ export interface Locality {
 export interface Endpoint {
   /** IP address, or a host name for DNS-resolved services. */
   readonly address: string;
+  /** Of the same pod, in another IP family. */
+  readonly otherAddresses?: readonly string[];
   readonly port: number;
   /** Name of the service port that this endpoint serves. */
   readonly servicePort: string;

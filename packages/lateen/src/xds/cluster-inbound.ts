@@ -4,14 +4,10 @@ import {
   Cluster_DiscoveryType,
   Cluster_LbPolicy,
 } from "@lateen/envoy-api/envoy/config/cluster/v3/cluster.js";
+import type { IpFamilies } from "../model/proxies.ts";
 import type { ObjectRef, Protocol, Service } from "../model/types.ts";
-import {
-  httpProtocol,
-  INBOUND_BIND,
-  protocolOptions,
-  serviceMetadata,
-  UNLIMITED,
-} from "./cluster.ts";
+import { httpProtocol, protocolOptions, serviceMetadata, UNLIMITED } from "./cluster.ts";
+import { inboundBind } from "./ip-families.ts";
 import { filterMetadata, seconds, socketAddress } from "./message.ts";
 import { configPath, inboundClusterName, METADATA_NAMESPACE, statName } from "./names.ts";
 
@@ -25,6 +21,7 @@ export interface InboundClusterInput {
   readonly destinationRule?: ObjectRef | undefined;
   /** `127.0.0.1:8080` of a Sidecar ingress; undefined: the address that the client asked for. */
   readonly defaultEndpoint: { readonly address: string; readonly port: number } | undefined;
+  readonly ipFamilies: IpFamilies;
 }
 
 export function inboundCluster(input: InboundClusterInput): Cluster {
@@ -43,7 +40,8 @@ export function inboundCluster(input: InboundClusterInput): Cluster {
 
 function destination(name: string, input: InboundClusterInput): Partial<Cluster> {
   const endpoint = input.defaultEndpoint;
-  if (endpoint === undefined) return APPLICATION;
+  if (endpoint === undefined)
+    return { ...APPLICATION, upstreamBindConfig: inboundBind(input.ipFamilies) };
   const address = socketAddress(endpoint.address, endpoint.port);
   return {
     type: Cluster_DiscoveryType.STATIC,
@@ -54,12 +52,11 @@ function destination(name: string, input: InboundClusterInput): Partial<Cluster>
   };
 }
 
-/** The one endpoint is the pod itself: never clean it up, and dial it from 127.0.0.6. */
+/** The one endpoint is the pod itself: never clean it up. */
 const APPLICATION: Partial<Cluster> = {
   type: Cluster_DiscoveryType.ORIGINAL_DST,
   lbPolicy: Cluster_LbPolicy.CLUSTER_PROVIDED,
   cleanupInterval: seconds(9_223_372_035),
-  upstreamBindConfig: INBOUND_BIND,
 };
 
 function inboundMetadata(input: InboundClusterInput): Cluster["metadata"] {

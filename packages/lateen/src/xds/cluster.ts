@@ -12,6 +12,7 @@ import {
 import type { TransportSocket } from "@lateen/envoy-api/envoy/config/core/v3/base.js";
 import { CaresDnsResolverConfig } from "@lateen/envoy-api/envoy/extensions/network/dns_resolver/cares/v3/cares_dns_resolver.js";
 import { HttpProtocolOptions } from "@lateen/envoy-api/envoy/extensions/upstreams/http/v3/http_protocol_options.js";
+import type { IpFamilies } from "../model/proxies.ts";
 import type {
   ClientTls,
   Endpoint,
@@ -24,6 +25,7 @@ import type {
   TrafficPolicy,
 } from "../model/types.ts";
 import { loadAssignment } from "./endpoint.ts";
+import { inboundBind } from "./ip-families.ts";
 import { ADS, extension, filterMetadata, type Json, milliseconds, seconds } from "./message.ts";
 import {
   BLACK_HOLE_CLUSTER,
@@ -55,8 +57,8 @@ export interface OutboundClusterInput {
    * so leave it empty there.
    */
   readonly endpoints: readonly Endpoint[];
-  /** From the IP families that the proxies of this view have. */
-  readonly dnsLookupFamily: "V4_ONLY" | "V6_ONLY" | "ALL";
+  /** Of the proxies of this view: what DNS is asked for. */
+  readonly ipFamilies: IpFamilies;
 }
 
 export function outboundCluster(input: OutboundClusterInput): Cluster {
@@ -70,7 +72,7 @@ export function outboundCluster(input: OutboundClusterInput): Cluster {
     altStatName: statName(name),
     connectTimeout: seconds(10),
     circuitBreakers: UNLIMITED,
-    commonLbConfig: { healthyPanicThreshold: { value: 0 } },
+    commonLbConfig: { ...NO_PANIC, ...(passthrough ? {} : weighing(service)) },
     metadata: outboundMetadata(input, sockets),
     typedExtensionProtocolOptions: protocolOptions({
       ...httpProtocol(port.protocol),
@@ -81,6 +83,14 @@ export function outboundCluster(input: OutboundClusterInput): Cluster {
   };
 }
 
+const NO_PANIC: CommonLbConfig = { healthyPanicThreshold: { value: 0 } };
+
+/** As in Istio: where near localities are preferred, each weighs what its endpoints weigh. */
+function weighing({ placement }: Service): CommonLbConfig {
+  return placement === undefined || placement === "Local" ? {} : { localityWeightedLbConfig: {} };
+}
+
+type CommonLbConfig = NonNullable<Cluster["commonLbConfig"]>;
 type Discovery = Partial<Cluster>;
 
 const ORIGINAL_DESTINATION: Discovery = {
@@ -99,17 +109,24 @@ function discovery(name: string, input: OutboundClusterInput): Discovery {
       ? Cluster_DiscoveryType.STRICT_DNS
       : Cluster_DiscoveryType.LOGICAL_DNS;
   const labels = input.subset?.labels ?? {};
+  const { endpoints, ipFamilies } = input;
   return {
     type,
     lbPolicy,
-    loadAssignment: loadAssignment({ clusterName: name, endpoints: input.endpoints, labels }),
+    loadAssignment: loadAssignment({ clusterName: name, endpoints, labels, ipFamilies }),
     dnsRefreshRate: seconds(60),
     dnsJitter: milliseconds(100),
     respectDnsTtl: true,
-    dnsLookupFamily: Cluster_DnsLookupFamily[input.dnsLookupFamily],
+    dnsLookupFamily: LOOKUP_FAMILIES[ipFamilies],
     typedDnsResolverConfig: DNS_RESOLVER,
   };
 }
+
+const LOOKUP_FAMILIES: Readonly<Record<IpFamilies, Cluster_DnsLookupFamily>> = {
+  IPv4: Cluster_DnsLookupFamily.V4_ONLY,
+  IPv6: Cluster_DnsLookupFamily.V6_ONLY,
+  dual: Cluster_DnsLookupFamily.ALL,
+};
 
 const DNS_RESOLVER = extension("envoy.network.dns_resolver.cares", CaresDnsResolverConfig, {
   udpMaxQueries: 100,
@@ -311,18 +328,13 @@ export function passthroughCluster(): Cluster {
 }
 
 /** Inbound traffic to ports that no service declares. Its statistics have Istio's name. */
-export function inboundPassthroughCluster(): Cluster {
+export function inboundPassthroughCluster(ipFamilies: IpFamilies): Cluster {
   return {
     ...originalDestinationCluster(INBOUND_PASSTHROUGH_CLUSTER),
     altStatName: statName(PASSTHROUGH_CLUSTER),
-    upstreamBindConfig: INBOUND_BIND,
+    upstreamBindConfig: inboundBind(ipFamilies),
   };
 }
-
-/** Connections to the application come from 127.0.0.6, so that interception lets them through. */
-export const INBOUND_BIND: Cluster["upstreamBindConfig"] = {
-  sourceAddress: { address: "127.0.0.6", portValue: 0 },
-};
 
 function originalDestinationCluster(name: string): Cluster {
   return {

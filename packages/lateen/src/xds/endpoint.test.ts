@@ -5,6 +5,7 @@ import { endpoint } from "../../test/support/xds-rows.ts";
 import { encodeEndpoints } from "./encode.ts";
 import { loadAssignment } from "./endpoint.ts";
 
+const BASE = { clusterName: "c", labels: {}, ipFamilies: "IPv4" } as const;
 const zone = (name: string) => ({ region: "r", zone: name, subZone: "" });
 
 test("endpoints are grouped by locality, and a locality weighs what they weigh", () => {
@@ -13,7 +14,7 @@ test("endpoints are grouped by locality, and a locality weighs what they weigh",
     endpoint("10.0.0.3", 80, { locality: zone("a") }),
     endpoint("10.0.0.1", 80, { locality: zone("b"), weight: 0 }),
   ];
-  const { endpoints: groups = [] } = loadAssignment({ clusterName: "c", endpoints, labels: {} });
+  const { endpoints: groups = [] } = loadAssignment({ ...BASE, endpoints });
   const shape = groups.map(group => [
     group.locality?.zone,
     group.loadBalancingWeight,
@@ -31,7 +32,7 @@ test("a subset holds the endpoints that carry all its labels", () => {
     endpoint("10.0.0.2", 80, { labels: { version: "v1" } }),
   ];
   const labels = { version: "v1", track: "a" };
-  const assignment = loadAssignment({ clusterName: "c", endpoints, labels });
+  const assignment = loadAssignment({ ...BASE, endpoints, labels });
   assert.equal(assignment.endpoints?.[0]?.lbEndpoints?.length, 1);
 });
 
@@ -43,7 +44,7 @@ test("property: the order in which endpoints come changes nothing", () => {
     );
     const shuffled = [...endpoints].sort((a, b) => rank(a.address, seed) - rank(b.address, seed));
     const encode = (of: typeof endpoints) =>
-      encodeEndpoints(loadAssignment({ clusterName: "c", endpoints: of, labels: {} })).version;
+      encodeEndpoints(loadAssignment({ ...BASE, endpoints: of })).version;
     assert.equal(encode(shuffled), encode(endpoints));
   });
   fc.assert(property, { numRuns: 100 });

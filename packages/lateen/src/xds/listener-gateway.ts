@@ -5,13 +5,13 @@ import type { FilterChain } from "@lateen/envoy-api/envoy/config/listener/v3/lis
 import type { Mesh } from "../model/types.ts";
 import { listenerLog } from "./access-log.ts";
 import { gatewayConnectionManager } from "./http-connection-manager.ts";
+import { listensOn } from "./ip-families.ts";
 import {
   HANDSHAKE_TIMEOUT,
   type TcpChain,
   TLS_INSPECTOR,
   tcpFilterChain,
 } from "./listener-common.ts";
-import { socketAddress } from "./message.ts";
 import { listenerName } from "./names.ts";
 import { gatewayServerSocket, type ServerTls } from "./tls.ts";
 
@@ -37,18 +37,19 @@ export type GatewayServer =
 
 export interface GatewayListenerInput {
   readonly mesh: Mesh;
-  readonly bind: string;
+  /** The first one is in the listener's name. */
+  readonly binds: readonly [string, ...string[]];
   /** The target port of the gateway's Service: 8080, not 80. */
   readonly port: number;
   readonly servers: readonly GatewayServer[];
 }
 
 export function gatewayListener(input: GatewayListenerInput): Listener {
-  const name = listenerName(input.bind, input.port);
+  const name = listenerName(input.binds[0], input.port);
   const inspectTls = input.servers.some(server => needsInspector(server));
   return {
     name,
-    address: socketAddress(input.bind, input.port),
+    ...listensOn(input.binds, input.port),
     filterChains: input.servers.map(server => filterChain(input.mesh, name, server)),
     listenerFilters: inspectTls ? [TLS_INSPECTOR] : [],
     trafficDirection: TrafficDirection.OUTBOUND,

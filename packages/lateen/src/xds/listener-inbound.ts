@@ -9,12 +9,14 @@ import type {
   FilterChainMatch,
 } from "@lateen/envoy-api/envoy/config/listener/v3/listener_components.js";
 import type { RouteConfiguration } from "@lateen/envoy-api/envoy/config/route/v3/route.js";
+import type { IpFamilies } from "../model/proxies.ts";
 import type { InboundPort, Mesh, MutualTlsMode, ObjectRef, Protocol } from "../model/types.ts";
 import { listenerLog } from "./access-log.ts";
 import { inboundConnectionManager } from "./http-connection-manager.ts";
 import { type ChainKind, chainKinds, inspectors } from "./inbound-chains.ts";
+import { listensOn, wildcards } from "./ip-families.ts";
 import { ORIGINAL_DST, ORIGINAL_SRC, SNIFF_TIMEOUT } from "./listener-common.ts";
-import { filterMetadata, seconds, socketAddress } from "./message.ts";
+import { filterMetadata, seconds } from "./message.ts";
 import {
   BLACK_HOLE_CLUSTER,
   configPath,
@@ -37,7 +39,7 @@ import { meshServerSocket } from "./tls.ts";
 export interface InboundListenerPort extends InboundPort {
   /** From the PeerAuthentications of this workload and port. */
   readonly mtls: MutualTlsMode;
-  /** `0.0.0.0`; for a Sidecar ingress the address it binds to. */
+  /** "": any address; for a Sidecar ingress the one it binds to. */
   readonly bind: string;
   /** The Sidecar whose ingress this is; its `hostname` is then the Sidecar's `name.namespace`. */
   readonly sidecar?: ObjectRef | undefined;
@@ -53,6 +55,8 @@ export interface InboundListenerInput {
   readonly mtls: MutualTlsMode;
   /** Interception mode TPROXY: connections keep both their addresses. */
   readonly transparent?: boolean;
+  /** Of the workload's pods: where they are called. */
+  readonly ipFamilies: IpFamilies;
 }
 
 /** What the listeners of all workloads of a mesh have in common, given one mode. */
@@ -70,10 +74,14 @@ export function virtualInbound(
   const ports = [...input.ports].sort((a, b) => a.targetPort - b.targetPort);
   const inspecting = inspectors(ports.map(inspected), input.mtls);
   const transparent = input.transparent === true;
+  const anyAddress = wildcards(input.ipFamilies);
   return {
     name: VIRTUAL_INBOUND,
-    address: socketAddress("0.0.0.0", INBOUND_PORT),
-    filterChains: [...common, ...ports.flatMap(port => chains(input, declared(port)))],
+    ...listensOn(anyAddress, INBOUND_PORT),
+    filterChains: [
+      ...common,
+      ...ports.flatMap(port => chains(input, declared(port, anyAddress[0]))),
+    ],
     ...(transparent ? { transparent } : {}),
     listenerFilters: [ORIGINAL_DST, ...(transparent ? [ORIGINAL_SRC] : []), ...inspecting],
     listenerFiltersTimeout: SNIFF_TIMEOUT,
@@ -114,9 +122,9 @@ interface Target {
   readonly source: ObjectRef | undefined;
 }
 
-function declared(port: InboundListenerPort): Target {
+function declared(port: InboundListenerPort, anyAddress: string): Target {
   const cluster = inboundClusterName(port.targetPort);
-  const name = listenerName(port.bind, port.targetPort);
+  const name = listenerName(port.bind === "" ? anyAddress : port.bind, port.targetPort);
   const { hostname, servicePort } = port;
   return {
     destinationPort: port.targetPort,

@@ -6,9 +6,11 @@ import type {
   FilterChain,
   ListenerFilter,
 } from "@lateen/envoy-api/envoy/config/listener/v3/listener_components.js";
+import type { IpFamilies } from "../model/proxies.ts";
 import type { Mesh } from "../model/types.ts";
 import { listenerLog } from "./access-log.ts";
 import { outboundConnectionManager } from "./http-connection-manager.ts";
+import { listensOn, wildcards } from "./ip-families.ts";
 import {
   HANDSHAKE_TIMEOUT,
   HTTP_INSPECTOR,
@@ -18,7 +20,6 @@ import {
   tcpFilterChain,
   WAIT_FOR_EVER,
 } from "./listener-common.ts";
-import { socketAddress } from "./message.ts";
 import {
   ALPN_PLAIN_HTTP,
   BLACK_HOLE_CLUSTER,
@@ -35,8 +36,11 @@ import type { Reporter } from "./stats.ts";
 
 export interface OutboundListenerInput {
   readonly mesh: Mesh;
-  /** `0.0.0.0`, a service's virtual address, or a pod's address of a headless service. */
-  readonly bind: string;
+  /**
+   * Any address, a service's virtual ones, or a pod's address of a headless service. The first one
+   * is in the listener's name.
+   */
+  readonly binds: readonly [string, ...string[]];
   readonly port: number;
   /** HTTP goes by these routes; undefined: no HTTP is expected here. */
   readonly routeName: string | undefined;
@@ -52,12 +56,12 @@ export interface OutboundListenerInput {
 const REPORTER: Reporter = { side: "source", hostFallback: true };
 
 export function outboundListener(input: OutboundListenerInput): Listener {
-  const { mesh, bind, port, routeName, fallback } = input;
-  const name = listenerName(bind, port);
+  const { mesh, binds, port, routeName, fallback } = input;
+  const name = listenerName(binds[0], port);
   const http = routeName === undefined ? [] : [httpChain(mesh, name, routeName)];
   return {
     name,
-    address: socketAddress(bind, port),
+    ...listensOn(binds, port),
     filterChains: [...http, ...input.chains.map(chain => tcpFilterChain(mesh, chain, REPORTER))],
     defaultFilterChain: fallback === undefined ? undefined : fallbackChain(mesh, fallback),
     listenerFilters: inspectors(input),
@@ -111,6 +115,7 @@ function inspectors(input: OutboundListenerInput): ListenerFilter[] {
 export function virtualOutbound(
   mesh: Mesh,
   outboundTrafficPolicy: Mesh["outboundTrafficPolicy"],
+  ipFamilies: IpFamilies,
 ): Listener {
   const blackhole: FilterChain = {
     name: VIRTUAL_OUTBOUND_BLACKHOLE_CHAIN,
@@ -124,7 +129,7 @@ export function virtualOutbound(
   };
   return {
     name: VIRTUAL_OUTBOUND,
-    address: socketAddress("0.0.0.0", OUTBOUND_PORT),
+    ...listensOn(wildcards(ipFamilies), OUTBOUND_PORT),
     filterChains: [blackhole, catchAll],
     useOriginalDst: true,
     trafficDirection: TrafficDirection.OUTBOUND,

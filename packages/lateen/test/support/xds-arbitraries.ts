@@ -1,5 +1,6 @@
 /** Random inputs of the xDS builders, within what the model may give them. */
 import fc from "fast-check";
+import type { IpFamilies } from "../../src/model/proxies.ts";
 import type { Endpoint, Protocol, Service, TrafficPolicy } from "../../src/model/types.ts";
 import { outboundCluster } from "../../src/xds/cluster.ts";
 import { inboundCluster } from "../../src/xds/cluster-inbound.ts";
@@ -29,6 +30,7 @@ import { inboundPort, serverTls, tcpChain } from "./xds-samples.ts";
 const label = fc.stringMatching(/^[a-z]([a-z0-9-]{0,12}[a-z0-9])?$/);
 const text = fc.oneof(label, fc.string({ maxLength: 12, unit: "grapheme-ascii" }));
 const port = fc.integer({ min: 1, max: 65_535 });
+const ipFamilies: fc.Arbitrary<IpFamilies> = fc.constantFrom("IPv4", "IPv6", "dual");
 const protocol: fc.Arbitrary<Protocol> = fc.constantFrom(
   "HTTP",
   "HTTP2",
@@ -113,7 +115,7 @@ export const cluster: fc.Arbitrary<EncodedResource> = fc
       { maxLength: 3 },
     ),
     endpoints: fc.array(someEndpoint, { minLength: 1, maxLength: 1 }),
-    dnsLookupFamily: fc.constantFrom("V4_ONLY", "V6_ONLY", "ALL"),
+    ipFamilies,
   })
   .map(({ number, protocol, ...input }) => {
     const servicePort = { name: "port", number, protocol };
@@ -121,7 +123,12 @@ export const cluster: fc.Arbitrary<EncodedResource> = fc
   });
 
 export const inbound: fc.Arbitrary<EncodedResource> = fc
-  .record({ targetPort: port, protocol, services: fc.array(someService, { maxLength: 3 }) })
+  .record({
+    targetPort: port,
+    protocol,
+    services: fc.array(someService, { maxLength: 3 }),
+    ipFamilies,
+  })
   .map(input => encodeCluster(inboundCluster({ ...input, defaultEndpoint: undefined })));
 
 export const endpoints: fc.Arbitrary<EncodedResource> = fc
@@ -129,6 +136,14 @@ export const endpoints: fc.Arbitrary<EncodedResource> = fc
     clusterName: label,
     endpoints: fc.uniqueArray(someEndpoint, { maxLength: 8, selector: each => each.address }),
     labels: fc.constantFrom({}, { app: "a" }),
+    ipFamilies,
+    placement: fc.option(
+      fc.record({
+        kind: fc.constantFrom("Local", "PreferSameZone", "PreferSameNode"),
+        place: fc.constant({ network: "", region: "r1", zone: "z1", subZone: "", node: "node-a" }),
+      }),
+      { nil: undefined },
+    ),
   })
   .map(input => encodeEndpoints(loadAssignment(input)));
 
@@ -202,9 +217,10 @@ export const routes: fc.Arbitrary<EncodedResource> = fc
 export const sidecarInbound: fc.Arbitrary<EncodedResource> = fc
   .record({
     mtls,
+    ipFamilies,
     ports: fc.uniqueArray(fc.tuple(port, protocol, mtls), { maxLength: 2, selector: ([p]) => p }),
   })
-  .map(({ ports, mtls }) => {
+  .map(({ ports, ...rest }) => {
     // The proxy's own port can not be an application's.
     const inboundPorts = ports.filter(([number]) => number !== 15_006);
     return encodeListener(
@@ -212,14 +228,14 @@ export const sidecarInbound: fc.Arbitrary<EncodedResource> = fc
         mesh,
         trustDomains: ["cluster.local", "old.example"],
         ports: inboundPorts.map(each => inboundPort(...each)),
-        mtls,
+        ...rest,
       }),
     );
   });
 
 export const sidecarOutbound: fc.Arbitrary<EncodedResource> = fc
   .record({
-    bind: fc.ipV4(),
+    binds: fc.oneof(fc.tuple(fc.ipV4()), fc.tuple(fc.ipV6()), fc.tuple(fc.ipV4(), fc.ipV6())),
     port,
     routeName: fc.option(label, { nil: undefined }),
     serverNames: fc.uniqueArray(hostname, { maxLength: 3 }),
@@ -278,7 +294,9 @@ export const gateway: fc.Arbitrary<EncodedResource> = fc
     ),
   )
   .map(servers =>
-    encodeListener(gatewayListener({ mesh, bind: "0.0.0.0", port: 8443, servers: [...servers] })),
+    encodeListener(
+      gatewayListener({ mesh, binds: ["0.0.0.0", "::"], port: 8443, servers: [...servers] }),
+    ),
   );
 
 /** What a Sidecar's ingress makes: a bind of its own, and the default endpoint's cluster. */
@@ -288,7 +306,9 @@ export const sidecarIngress: fc.Arbitrary<EncodedResource> = fc
     const sidecar = { kind: "Sidecar", namespace: "default", name: "demo" };
     const chosen = number === 15_006 ? 9080 : number;
     const ports = [{ ...inboundPort(chosen, protocol, mtls), bind, sidecar }];
-    return encodeListener(virtualInbound({ mesh, trustDomains: ["cluster.local"], ports, mtls }));
+    return encodeListener(
+      virtualInbound({ mesh, trustDomains: ["cluster.local"], ports, mtls, ipFamilies: "IPv4" }),
+    );
   });
 
 /** Gateways' and Sidecars' clusters by DNS have any number of endpoints where Envoy takes them. */
@@ -313,7 +333,7 @@ export const dnsCluster: fc.Arbitrary<EncodedResource> = fc
           ...endpoints,
           ...names.map(name => ({ ...endpoint("10.0.0.1", 80), address: name })),
         ],
-        dnsLookupFamily: "V4_ONLY",
+        ipFamilies: "IPv4",
       }),
     ),
   );

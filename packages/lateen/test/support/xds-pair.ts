@@ -48,7 +48,7 @@ export const PORTS = { http: 80, h2: 81, sniffed: 82, tcp: 83, strict: 84, greet
 export function serverResources(ports: Record<Kind, number>) {
   return [
     encodeCluster(blackHoleCluster()),
-    encodeCluster(inboundPassthroughCluster()),
+    encodeCluster(inboundPassthroughCluster("IPv4")),
     ...KINDS.map(kind =>
       encodeCluster(
         inboundCluster({
@@ -57,6 +57,7 @@ export function serverResources(ports: Record<Kind, number>) {
           protocol: kind === "tcp" ? "TCP" : "HTTP",
           services: [SERVICE],
           defaultEndpoint: undefined,
+          ipFamilies: "IPv4",
         }),
       ),
     ),
@@ -68,6 +69,7 @@ export function serverResources(ports: Record<Kind, number>) {
           inboundPort(ports[kind], PROTOCOLS[kind], kind === "strict" ? "STRICT" : "PERMISSIVE"),
         ),
         mtls: "PERMISSIVE",
+        ipFamilies: "IPv4",
       }),
     ),
   ];
@@ -92,7 +94,7 @@ export function clientResources() {
     encodeListener(
       gatewayListener({
         mesh,
-        bind: "0.0.0.0",
+        binds: ["0.0.0.0"],
         port: 8080,
         servers: [{ kind: "http", routeName: "http.8080" }],
       }),
@@ -101,7 +103,7 @@ export function clientResources() {
       encodeListener(
         outboundListener(
           outboundInput({
-            bind: "10.0.0.1",
+            binds: ["10.0.0.1"],
             port: PORTS[kind],
             routeName: kind === "tcp" ? undefined : String(PORTS[kind]),
             chains: kind === "tcp" ? [tcpChain(PORTS.tcp)] : [],
@@ -120,7 +122,9 @@ export function clientEndpoints(
   const at = (port: number, changes: Partial<Endpoint> = {}): JsonObject => {
     const endpoints = [endpoint("127.0.0.1", port, changes)];
     const json = JSON.parse(
-      JSON.stringify(loadAssignment({ clusterName: "x", endpoints, labels: {} })),
+      JSON.stringify(
+        loadAssignment({ clusterName: "x", endpoints, labels: {}, ipFamilies: "IPv4" }),
+      ),
     );
     return json.endpoints[0].lbEndpoints[0];
   };

@@ -1,5 +1,7 @@
 /** One of every kind of resource, grouped as the golden files are. */
+import type { IpFamilies } from "../../src/model/proxies.ts";
 import type {
+  Endpoint,
   MutualTlsMode,
   Protocol,
   ServicePort,
@@ -67,7 +69,7 @@ export function clusterInput(
     autoMtls: true,
     spiffeIds: ["spiffe://cluster.local/ns/default/sa/reviews"],
     endpoints: [],
-    dnsLookupFamily: "V4_ONLY",
+    ipFamilies: "IPv4",
     ...changes,
   };
 }
@@ -124,18 +126,22 @@ function outboundClusters(): EncodedResource[] {
 function fixedClusters(): EncodedResource[] {
   const inbound = (targetPort: number, protocol: Protocol): EncodedResource =>
     encodeCluster(
-      inboundCluster({ targetPort, protocol, services: [reviews], defaultEndpoint: undefined }),
+      inboundCluster({
+        ...{ targetPort, protocol, services: [reviews], ipFamilies: "IPv4" },
+        defaultEndpoint: undefined,
+      }),
     );
   const sidecarIngress = inboundCluster({
     targetPort: 9080,
     protocol: "HTTP",
     services: [],
     defaultEndpoint: { address: "127.0.0.1", port: 8080 },
+    ipFamilies: "IPv4",
   });
   return [
     encodeCluster(blackHoleCluster()),
     encodeCluster(passthroughCluster()),
-    encodeCluster(inboundPassthroughCluster()),
+    encodeCluster(inboundPassthroughCluster("IPv4")),
     inbound(8080, "HTTP"),
     inbound(8081, "GRPC"),
     inbound(8082, "AUTO"),
@@ -143,6 +149,8 @@ function fixedClusters(): EncodedResource[] {
     encodeCluster(sidecarIngress),
   ];
 }
+
+const ASSIGNED = { labels: {}, ipFamilies: "IPv4" } as const;
 
 function endpoints(): EncodedResource[] {
   const other = { region: "r2", zone: "z3", subZone: "rack1" };
@@ -155,17 +163,18 @@ function endpoints(): EncodedResource[] {
   ];
   return [
     encodeEndpoints(
-      loadAssignment({ clusterName: "outbound|80||reviews", endpoints: all, labels: {} }),
+      loadAssignment({ ...ASSIGNED, clusterName: "outbound|80||reviews", endpoints: all }),
     ),
     encodeEndpoints(
       loadAssignment({
+        ...ASSIGNED,
         clusterName: "outbound|80|v1|reviews",
         endpoints: all,
         labels: subset.labels,
       }),
     ),
     encodeEndpoints(
-      loadAssignment({ clusterName: "outbound|80||empty", endpoints: [], labels: {} }),
+      loadAssignment({ ...ASSIGNED, clusterName: "outbound|80||empty", endpoints: [] }),
     ),
   ];
 }
@@ -286,15 +295,19 @@ export function tcpChain(port: number, changes: Partial<TcpChain> = {}): TcpChai
 
 export function outboundInput(changes: Partial<OutboundListenerInput>): OutboundListenerInput {
   const nothing = { routeName: undefined, chains: [], fallback: undefined };
-  return { mesh, bind: "0.0.0.0", port: 80, ...nothing, ...changes };
+  return { mesh, binds: ["0.0.0.0"], port: 80, ...nothing, ...changes };
 }
 
 function outboundListeners(): EncodedResource[] {
   const inputs = [
     outboundInput({ routeName: "80", fallback: "ALLOW_ANY" }),
-    outboundInput({ bind: "10.0.0.1", port: 83, chains: [tcpChain(83)] }),
-    outboundInput({ bind: "10.0.0.2", port: 27017, chains: [tcpChain(83, { protocol: "MONGO" })] }),
-    outboundInput({ bind: "10.0.0.1", port: 82, routeName: "r:82", fallback: tcpChain(82) }),
+    outboundInput({ binds: ["10.0.0.1"], port: 83, chains: [tcpChain(83)] }),
+    outboundInput({
+      binds: ["10.0.0.2"],
+      port: 27017,
+      chains: [tcpChain(83, { protocol: "MONGO" })],
+    }),
+    outboundInput({ binds: ["10.0.0.1"], port: 82, routeName: "r:82", fallback: tcpChain(82) }),
     outboundInput({
       port: 443,
       chains: [
@@ -309,7 +322,7 @@ function outboundListeners(): EncodedResource[] {
     }),
   ];
   return [
-    encodeListener(virtualOutbound(mesh, "ALLOW_ANY")),
+    encodeListener(virtualOutbound(mesh, "ALLOW_ANY", "IPv4")),
     ...inputs.map(input => encodeListener(outboundListener(input))),
   ];
 }
@@ -325,7 +338,7 @@ export function inboundPort(
     servicePort: servicePort(port, protocol),
     targetPort: port,
     mtls,
-    bind: "0.0.0.0",
+    bind: "",
   };
 }
 
@@ -335,7 +348,9 @@ function inboundListener(mtls: MutualTlsMode): EncodedResource {
     inboundPort(8083, "TCP", mtls),
     inboundPort(8082, "AUTO", mtls),
   ];
-  return encodeListener(virtualInbound({ mesh, trustDomains: ["cluster.local"], ports, mtls }));
+  return encodeListener(
+    virtualInbound({ mesh, trustDomains: ["cluster.local"], ports, mtls, ipFamilies: "IPv4" }),
+  );
 }
 
 export function serverTls(mode: ServerTls["mode"], changes: Partial<ServerTls> = {}): ServerTls {
@@ -373,7 +388,7 @@ function gatewayListeners(): EncodedResource[] {
     { kind: "tcp", chain: passthrough, tls: undefined },
     { kind: "tcp", chain: tcpChain(83, { serverNames: ["d.example"] }), tls: simple },
   ];
-  const common = { mesh, bind: "0.0.0.0" };
+  const common = { mesh, binds: ["0.0.0.0"] } as const;
   const http: GatewayServer = { kind: "http", routeName: "http.8080" };
   return [
     encodeListener(gatewayListener({ ...common, port: 8080, servers: [http] })),
@@ -418,8 +433,92 @@ function sidecarIngress(): EncodedResource {
   const port = { ...inboundPort(9080, "HTTP", "PERMISSIVE"), hostname: "demo.default", sidecar };
   const ports = [{ ...port, bind: "10.0.0.1" }];
   return encodeListener(
-    virtualInbound({ mesh, trustDomains: ["cluster.local"], ports, mtls: "STRICT" }),
+    virtualInbound({
+      ...{ mesh, trustDomains: ["cluster.local"], ports, mtls: "STRICT", ipFamilies: "IPv4" },
+    }),
   );
+}
+
+/** What proxies of these IP families have otherwise than IPv4's. */
+function otherFamilies(ipFamilies: IpFamilies): EncodedResource[] {
+  const any: OutboundListenerInput["binds"] = ipFamilies === "dual" ? ["0.0.0.0", "::"] : ["::"];
+  const address: typeof any = ipFamilies === "dual" ? ["10.0.0.1", "fd00::10"] : ["fd00::10"];
+  const common = { mesh, trustDomains: ["cluster.local"], ipFamilies };
+  const dnsEndpoint = endpoint("api.example.com", 80, { tlsMode: "disabled", health: "UNKNOWN" });
+  const http: GatewayServer = { kind: "http", routeName: "http.8080" };
+  const endpoints = [
+    endpoint("10.0.0.1", 8080, { otherAddresses: ["fd00::1"] }),
+    endpoint("10.0.0.2", 8080),
+    endpoint("fd00::3", 8080),
+  ];
+  return [
+    encodeListener(virtualOutbound(mesh, "ALLOW_ANY", ipFamilies)),
+    encodeListener(
+      virtualInbound({
+        ...common,
+        ports: [inboundPort(8080, "HTTP", "STRICT")],
+        mtls: "STRICT",
+      }),
+    ),
+    ...[
+      outboundInput({ binds: any, routeName: "80", fallback: "ALLOW_ANY" }),
+      outboundInput({ binds: address, port: 83, chains: [tcpChain(83)] }),
+    ].map(input => encodeListener(outboundListener(input))),
+    encodeListener(gatewayListener({ mesh, binds: any, port: 8080, servers: [http] })),
+    encodeCluster(inboundPassthroughCluster(ipFamilies)),
+    encodeCluster(
+      inboundCluster({
+        ...{ targetPort: 8080, protocol: "HTTP", services: [reviews], ipFamilies },
+        defaultEndpoint: undefined,
+      }),
+    ),
+    encodeCluster(
+      outboundCluster(
+        clusterInput(servicePort(80, "HTTP"), {
+          service: { ...external, resolution: "DNSLB" },
+          endpoints: [dnsEndpoint],
+          ipFamilies,
+        }),
+      ),
+    ),
+    encodeEndpoints(loadAssignment({ ...ASSIGNED, clusterName: "c", endpoints, ipFamilies })),
+  ];
+}
+
+/** Endpoints and cluster of a service that prefers what is near. */
+function placed(): EncodedResource[] {
+  const at = (zone: string, node: string, changes: Partial<Endpoint> = {}): Partial<Endpoint> => ({
+    locality: { region: "r1", zone, subZone: "" },
+    nodeName: node,
+    ...changes,
+  });
+  const endpoints = [
+    endpoint("10.0.0.1", 8080, at("z1", "a")),
+    endpoint("10.0.0.2", 8080, at("z1", "b")),
+    endpoint("10.0.0.3", 8080, at("z2", "c")),
+    endpoint("10.0.0.4", 8080, at("z2", "c", { network: "elsewhere" })),
+  ];
+  const place = { network: "here", region: "r1", zone: "z1", subZone: "", node: "b" };
+  const kinds = ["PreferSameZone", "PreferSameNode", "Local"] as const;
+  return [
+    encodeCluster(
+      outboundCluster(
+        clusterInput(servicePort(80, "HTTP"), {
+          service: { ...reviews, placement: "PreferSameZone" },
+        }),
+      ),
+    ),
+    ...kinds.map(kind =>
+      encodeEndpoints(
+        loadAssignment({
+          ...ASSIGNED,
+          clusterName: `outbound|80||${kind}`,
+          endpoints,
+          placement: { kind, place },
+        }),
+      ),
+    ),
+  ];
 }
 
 /** Golden files by name. */
@@ -435,12 +534,15 @@ export const SAMPLES: Readonly<Record<string, () => readonly EncodedResource[]>>
   "listener-inbound-tproxy": () => [
     encodeListener(
       virtualInbound({
-        ...{ mesh, trustDomains: ["cluster.local"], ports: [], mtls: "STRICT" },
+        ...{ mesh, trustDomains: ["cluster.local"], ports: [], mtls: "STRICT", ipFamilies: "IPv4" },
         transparent: true,
       }),
     ),
   ],
   "listener-inbound-sidecar": () => [sidecarIngress()],
   "listeners-gateway": gatewayListeners,
+  "dual-stack": () => otherFamilies("dual"),
+  "ipv6-only": () => otherFamilies("IPv6"),
+  placed,
   secrets,
 };

@@ -3,7 +3,7 @@ import type { CellFamily, Graph, Reader } from "../../flow/types.ts";
 import { holdingKey, policyFor } from "../../model/destination-rules.ts";
 import { MESH_KEY } from "../../model/inputs.ts";
 import type { Model } from "../../model/model.ts";
-import type { ProxyClass } from "../../model/proxies.ts";
+import type { IpFamilies, ProxyClass } from "../../model/proxies.ts";
 import type {
   DestinationRuleRow,
   Service,
@@ -20,6 +20,7 @@ import {
 } from "../cluster.ts";
 import { inboundCluster } from "../cluster-inbound.ts";
 import { encodeCluster } from "../encode.ts";
+import { familiesOf } from "../ip-families.ts";
 import {
   BLACK_HOLE_CLUSTER,
   INBOUND_PASSTHROUGH_CLUSTER,
@@ -38,15 +39,15 @@ import {
 } from "./outbound-names.ts";
 
 type Encoded = EncodedResource | undefined;
-type IpFamilies = ProxyClass["ipFamilies"];
 
 /** `outbound|sidecar|IPv4|SCOPE`: scopes hold a `|` themselves, so theirs is the last part. */
 function outboundView({ type, ipFamilies, scope }: ProxyClass): string {
   return joinKey("outbound", type, ipFamilies, scope);
 }
 
+/** `inbound|IPv4|inbound set`. */
 function inboundView(proxy: ProxyClass): string {
-  return joinKey("inbound", proxy.inbound ?? "");
+  return joinKey("inbound", proxy.ipFamilies, proxy.inbound ?? "");
 }
 
 export function createClusterResources(
@@ -61,9 +62,9 @@ export function createClusterResources(
     (key, read) => {
       const { view, name } = splitViewKey(key);
       const [direction, rest = "", family = "IPv4"] = view.split("|");
-      if (direction === "inbound") return read.cell(inbound, joinKey(rest, name));
+      if (direction === "inbound") return read.cell(inbound, joinKey(rest, family, name));
       const fixed = FIXED.get(name);
-      if (fixed !== undefined) return fixed();
+      if (fixed !== undefined) return fixed(familiesOf(family));
       const scope = view.slice(joinKey("outbound", rest, family, "").length);
       const target = resolveCluster(read, hosts, scope, name);
       return target && read.cell(outbound, outboundKey(target, rest, family));
@@ -79,10 +80,13 @@ export function createClusterResources(
   };
 }
 
-const FIXED: ReadonlyMap<string, () => EncodedResource> = new Map([
+const FIXED: ReadonlyMap<string, (families: IpFamilies) => EncodedResource> = new Map([
   [BLACK_HOLE_CLUSTER, () => encodeCluster(blackHoleCluster())],
   [PASSTHROUGH_CLUSTER, () => encodeCluster(passthroughCluster())],
-  [INBOUND_PASSTHROUGH_CLUSTER, () => encodeCluster(inboundPassthroughCluster())],
+  [
+    INBOUND_PASSTHROUGH_CLUSTER,
+    (families: IpFamilies) => encodeCluster(inboundPassthroughCluster(families)),
+  ],
 ]);
 
 /** Sniffed ports and credentials differ between sidecars and gateways, DNS between IP families. */
@@ -143,7 +147,7 @@ function outboundInput(
     autoMtls: read.get(model.inputs.mesh, MESH_KEY)?.enableAutoMtls ?? true,
     spiffeIds: read.get(model.accounts, service.key) ?? [],
     endpoints,
-    dnsLookupFamily: lookupFamily(view.family),
+    ipFamilies: familiesOf(view.family),
   };
 }
 
@@ -158,26 +162,15 @@ function unsniffed(port: ServicePort): ServicePort {
   return port.protocol === "AUTO" ? { ...port, protocol: "TCP" } : port;
 }
 
-const LOOKUP_FAMILIES: Readonly<Record<IpFamilies, OutboundClusterInput["dnsLookupFamily"]>> = {
-  IPv4: "V4_ONLY",
-  IPv6: "V6_ONLY",
-  dual: "ALL",
-};
-
-function lookupFamily(family: string): OutboundClusterInput["dnsLookupFamily"] {
-  if (family === "IPv6" || family === "dual") return LOOKUP_FAMILIES[family];
-  return "V4_ONLY";
-}
-
-/** Key: inbound set and name of the cluster. */
+/** Key: IP families, inbound set and name of the cluster. */
 function createInbound(graph: Graph, model: Model): CellFamily<Encoded> {
   const { services, proxies, rules } = model;
   const reads = [services, proxies.inboundSets, rules.holding, rules.rules];
   return graph.cells<Encoded>(
     { name: "inbound clusters", reads, equals: sameResource },
     (key, read) => {
-      const set = key.slice(0, key.indexOf("|"));
-      const name = key.slice(set.length + 1);
+      const [families = "", set = "", ...rest] = key.split("|");
+      const name = rest.join("|");
       const ports = (read.get(proxies.inboundSets, set)?.ports ?? []).filter(
         port => inboundClusterName(port.targetPort) === name,
       );
@@ -191,6 +184,7 @@ function createInbound(graph: Graph, model: Model): CellFamily<Encoded> {
           services: [...served].flatMap(service => read.get(services, service) ?? []),
           destinationRule: inboundRule(read, model, first.service)?.source,
           defaultEndpoint: first.defaultEndpoint,
+          ipFamilies: familiesOf(families),
         }),
       );
     },
@@ -218,7 +212,7 @@ function createNames(
   return graph.cells<readonly string[]>({ name: "CDS names", reads }, (view, read) => {
     const [direction, rest = "", family = ""] = view.split("|");
     if (direction === "inbound") {
-      const ports = read.get(proxies.inboundSets, rest)?.ports ?? [];
+      const ports = read.get(proxies.inboundSets, family)?.ports ?? [];
       return [...new Set(ports.map(port => inboundClusterName(port.targetPort)))].sort();
     }
     const scope = view.slice(joinKey("outbound", rest, family, "").length);

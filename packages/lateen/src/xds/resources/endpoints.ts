@@ -1,13 +1,24 @@
-/** Endpoint assignments (EDS): one cell a service port and subset, whoever asks. */
+/**
+ * Endpoint assignments (EDS): one cell a service port and subset, whoever asks, but for the IP
+ * families that clients have and, where the service says so, where they run.
+ */
 import type { CellFamily, Graph } from "../../flow/types.ts";
 import type { Model } from "../../model/model.ts";
+import { placeKey, placeOfKey } from "../../model/placements.ts";
+import type { ProxyClass } from "../../model/proxies.ts";
 import type { Endpoint } from "../../model/types.ts";
 import { encodeEndpoints } from "../encode.ts";
 import { loadAssignment } from "../endpoint.ts";
+import { familiesOf } from "../ip-families.ts";
 import { outboundClusterName } from "../names.ts";
 import type { EncodedResource } from "../resource.ts";
 import { joinKey, sameResource, splitViewKey, type TypeResources } from "./family.ts";
-import { type ClusterTarget, type HostTargets, resolveCluster } from "./outbound-names.ts";
+import {
+  type ClusterTarget,
+  type HostTargets,
+  parseOutboundName,
+  resolveCluster,
+} from "./outbound-names.ts";
 
 const NO_NAMES: readonly string[] = Object.freeze([]);
 
@@ -21,41 +32,63 @@ export function createEndpointResources(
     { name: "EDS by view", reads: [hosts, assignments], equals: sameResource },
     (key, read) => {
       const { view, name } = splitViewKey(key);
-      const target = resolveCluster(read, hosts, view, name);
+      const { families, place, scope } = viewOf(view);
+      const target = resolveCluster(read, hosts, scope, name);
       if (target === undefined || target.resolution !== "ClientSideLB") return undefined;
-      return read.cell(assignments, assignmentKey(target));
+      return read.cell(assignments, assignmentKey(target, families, place));
     },
   );
   return {
     cells,
     names: graph.cells({ name: "EDS names" }, () => NO_NAMES),
     wildcardViews: () => [],
-    namedView: proxy => proxy.scope,
+    namedView,
   };
 }
 
+/** `families|place|SCOPE`. */
+function namedView(proxy: ProxyClass, name: string): string {
+  const placement = proxy.placed?.hosts.get(parseOutboundName(name)?.hostname ?? "");
+  const { network, locality, node } = proxy;
+  const place = placement && placeKey({ network, node, ...locality }, placement);
+  return joinKey(proxy.ipFamilies, place ?? "", proxy.scope);
+}
+
+function viewOf(view: string): { families: string; place: string; scope: string } {
+  const [families = "", place = "", ...scope] = view.split("|");
+  return { families, place, scope: scope.join("|") };
+}
+
 /** A subset is a rule's; without one, no rule matters. */
-function assignmentKey({ service, port, subset, rule }: ClusterTarget): string {
-  return joinKey(service, port, subset, subset === "" ? "" : rule);
+function assignmentKey(
+  { service, port, subset, rule }: ClusterTarget,
+  families: string,
+  place: string,
+): string {
+  return joinKey(service, port, subset, subset === "" ? "" : rule, families, place);
 }
 
 function createAssignments(graph: Graph, model: Model): CellFamily<EncodedResource | undefined> {
-  const { shapes, endpoints, rules } = model;
-  const reads = [shapes, endpoints, rules.subsets];
+  const { shapes, placements, endpoints, rules } = model;
+  const reads = [shapes, placements, endpoints, rules.subsets];
   return graph.cells<EncodedResource | undefined>(
     { name: "endpoint assignments", reads, equals: sameResource },
     (key, read) => {
-      const [service = "", port = "", subset = "", rule = ""] = key.split("|");
+      const [service = "", port = "", subset = "", rule = "", families = "", place = ""] =
+        key.split("|");
       const found = read.get(shapes, service);
       const servicePort = found?.ports.find(each => each.number === Number(port));
       if (found === undefined || servicePort === undefined) return undefined;
       const labels = rule === "" ? {} : read.get(rules.subsets, rule)?.[subset];
       if (labels === undefined) return undefined;
+      const kind = read.get(placements, service);
       return encodeEndpoints(
         loadAssignment({
           clusterName: outboundClusterName(servicePort.number, subset, found.hostname),
           endpoints: usable(read.get(endpoints, service)?.byPort[servicePort.name]),
           labels,
+          ipFamilies: familiesOf(families),
+          placement: kind && { kind, place: placeOfKey(place) },
         }),
       );
     },

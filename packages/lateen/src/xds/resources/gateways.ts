@@ -10,12 +10,12 @@ import {
 import { MESH_KEY } from "../../model/inputs.ts";
 import type { Model } from "../../model/model.ts";
 import { encodeListener } from "../encode.ts";
+import { familiesOf, wildcards } from "../ip-families.ts";
 import { type GatewayServer, gatewayListener } from "../listener-gateway.ts";
 import { gatewayHttpRouteName, gatewayHttpsRouteName, listenerName } from "../names.ts";
 import type { EncodedResource } from "../resource.ts";
 import type { ServerTls, TlsVersion } from "../tls.ts";
 import { sameResource } from "./family.ts";
-import { WILDCARD } from "./outbound-plan.ts";
 
 /** Key: a gateway set. */
 export type MergedGateways = CellFamily<MergedGateway>;
@@ -35,9 +35,9 @@ export function createMergedGateways(graph: Graph, model: Model): MergedGateways
 }
 
 export interface GatewayListeners {
-  /** Key: `gateway set|name of the listener`. */
+  /** Key: `IP families|gateway set|name of the listener`. */
   readonly cells: CellFamily<EncodedResource | undefined>;
-  /** Key: a gateway set. */
+  /** Key: `IP families|gateway set`. */
   readonly names: CellFamily<readonly string[]>;
 }
 
@@ -50,31 +50,33 @@ export function createGatewayListeners(
   const cells = graph.cells<EncodedResource | undefined>(
     { name: "gateway listeners", reads: [gateways, inputs.mesh], equals: sameResource },
     (key, read) => {
-      const bar = key.indexOf("|");
+      const [families = "", set = "", name = ""] = key.split("|");
+      const binds = wildcards(familiesOf(families));
       const mesh = read.get(inputs.mesh, MESH_KEY);
-      const port = read
-        .cell(gateways, key.slice(0, bar))
-        .ports.find(each => nameOf(each) === key.slice(bar + 1));
+      const port = read.cell(gateways, set).ports.find(each => nameOf(each, binds[0]) === name);
       if (mesh === undefined || port === undefined) return undefined;
       const servers = serversOf(port);
       if (servers.length === 0) return undefined;
-      return encodeListener(gatewayListener({ mesh, bind: WILDCARD, port: port.number, servers }));
+      return encodeListener(gatewayListener({ mesh, binds, port: port.number, servers }));
     },
   );
   const names = graph.cells<readonly string[]>(
     { name: "gateway listener names", reads: [gateways] },
-    (key, read) =>
-      read
-        .cell(gateways, key)
+    (key, read) => {
+      const [families = "", set = ""] = key.split("|");
+      const [bind] = wildcards(familiesOf(families));
+      return read
+        .cell(gateways, set)
         .ports.filter(port => serversOf(port).length > 0)
-        .map(nameOf)
-        .sort(),
+        .map(port => nameOf(port, bind))
+        .sort();
+    },
   );
   return { cells, names };
 }
 
-function nameOf(port: MergedPort): string {
-  return listenerName(WILDCARD, port.number);
+function nameOf(port: MergedPort, bind: string): string {
+  return listenerName(bind, port.number);
 }
 
 /** Plaintext servers of a port share one chain and its routes. */

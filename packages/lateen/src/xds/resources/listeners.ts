@@ -6,6 +6,7 @@ import type { Model } from "../../model/model.ts";
 import type { ProxyClass } from "../../model/proxies.ts";
 import type { MutualTlsMode } from "../../model/types.ts";
 import { encodeListener } from "../encode.ts";
+import { familiesOf } from "../ip-families.ts";
 import { commonInboundChains, virtualInbound } from "../listener-inbound.ts";
 import { VIRTUAL_INBOUND } from "../names.ts";
 import type { EncodedResource } from "../resource.ts";
@@ -49,21 +50,25 @@ export function createListenerResources(
     (view, read) => {
       if (view.startsWith(INBOUND)) return [VIRTUAL_INBOUND];
       if (view.startsWith(GATEWAY)) return read.cell(gateway.names, view.slice(GATEWAY.length));
-      const [scope = "", ownAddress] = view.slice(OUTBOUND.length).split("\t");
+      const [scope = "", own] = view.slice(OUTBOUND.length).split("\t");
       const all = read.cell(outbound.names, scope);
-      if (ownAddress === undefined) return all;
-      return all.filter(name => !name.startsWith(`${ownAddress}_`));
+      if (own === undefined) return all;
+      const mine = own.split(",");
+      return all.filter(name => !mine.includes(name.slice(0, name.lastIndexOf("_"))));
     },
   );
   return { cells, names, wildcardViews, namedView };
 }
 
 function wildcardViews(proxy: ProxyClass): readonly string[] {
-  const { type, scope, inbound, gateway, ownAddress, interceptionMode } = proxy;
-  if (type === "router") return [`${GATEWAY}${gateway ?? ""}`];
-  const own = ownAddress === "" ? "" : `\t${ownAddress}`;
+  const { type, scope, inbound, gateway, ownAddresses, interceptionMode, ipFamilies } = proxy;
+  if (type === "router") return [`${GATEWAY}${joinKey(ipFamilies, gateway ?? "")}`];
+  const own = ownAddresses.length === 0 ? "" : `\t${ownAddresses.join(",")}`;
   const mode = interceptionMode === "TPROXY" ? TPROXY : "";
-  return [`${OUTBOUND}${scope}${own}`, `${INBOUND}${mode}${inbound ?? ""}`];
+  return [
+    `${OUTBOUND}${joinKey(ipFamilies, scope)}${own}`,
+    `${INBOUND}${mode}${joinKey(ipFamilies, inbound ?? "")}`,
+  ];
 }
 
 function namedView(proxy: ProxyClass, name: string): string {
@@ -71,7 +76,7 @@ function namedView(proxy: ProxyClass, name: string): string {
   return name === VIRTUAL_INBOUND ? (second ?? first) : first;
 }
 
-/** Key: an inbound set, or TPROXY and one. */
+/** Key: IP families and an inbound set, or TPROXY and these. */
 function createInbound(graph: Graph, model: Model): CellFamily<Encoded> {
   const { inputs, proxies } = model;
   const common = createCommonInbound(graph, model);
@@ -81,7 +86,10 @@ function createInbound(graph: Graph, model: Model): CellFamily<Encoded> {
     (key, read) => {
       const mesh = read.get(inputs.mesh, MESH_KEY);
       const transparent = key.startsWith(TPROXY);
-      const set = read.get(proxies.inboundSets, transparent ? key.slice(TPROXY.length) : key);
+      const [families = "", inboundSet = ""] = key
+        .slice(transparent ? TPROXY.length : 0)
+        .split("|");
+      const set = read.get(proxies.inboundSets, inboundSet);
       if (mesh === undefined || set === undefined) return undefined;
       // The first service of a target port says how it is served; the others only share it.
       const ports = set.ports.filter(
@@ -95,6 +103,7 @@ function createInbound(graph: Graph, model: Model): CellFamily<Encoded> {
             ports: ports.map(port => ({ ...port, mtls: set.mtls })),
             mtls: set.mtls,
             transparent,
+            ipFamilies: familiesOf(families),
           },
           read.cell(common, set.mtls),
         ),

@@ -1,23 +1,31 @@
 /**
  * Which outbound listeners a scope has, and what is in each (Istio: "Protocol Selection",
- * "Understanding listeners"): HTTP services share `0.0.0.0` on their port and are told apart by
+ * "Understanding listeners"): HTTP services share the wildcard on their port and are told apart by
  * their routes; all others listen on the service's own address, if it has one.
  */
 
 import type { PodAddresses } from "../../model/pod-addresses.ts";
 import { isHttp } from "../../model/protocol.ts";
+import type { IpFamilies } from "../../model/proxies.ts";
 import type { ServiceShape } from "../../model/services.ts";
 import type { Protocol, ServicePort } from "../../model/types.ts";
 import type { TcpChain } from "../listener-common.ts";
 import { portRouteName, serviceRouteName } from "../names.ts";
 
-export const WILDCARD = "0.0.0.0";
+/** Any address, of whichever IP families the proxies have. */
+export const WILDCARD = "*";
 
-/** One address that a service port listens on; `cidr` narrows it down on the wildcard. */
+/**
+ * Where a service port listens: on an address, and on those of it in `more`; `cidr` narrows the
+ * wildcard down.
+ */
 export interface Bind {
   readonly address: string;
+  readonly more: readonly string[];
   readonly cidr: string | undefined;
 }
+
+const ANYWHERE: Bind = { address: WILDCARD, more: [], cidr: undefined };
 
 /** One service port on one bind. */
 export interface Claim {
@@ -34,27 +42,39 @@ export function bindsOf(
   port: ServicePort,
   protocol: Protocol,
   pods: PodAddresses | undefined,
+  families: IpFamilies,
 ): readonly Bind[] {
   if (protocol === "UDP") return [];
-  if (isHttp(protocol)) return [{ address: WILDCARD, cidr: undefined }];
+  if (isHttp(protocol)) return [ANYWHERE];
   if (service.addresses.length > 0)
-    return service.addresses.slice(0, addressLimit(service)).map(bindTo);
-  if (service.resolution !== "Passthrough") return [{ address: WILDCARD, cidr: undefined }];
-  const addresses = pods?.[port.name] ?? [];
+    return service.registry === "Kubernetes"
+      ? [virtualAddress(service.addresses, families)]
+      : service.addresses.map(bindTo);
+  if (service.resolution !== "Passthrough") return [ANYWHERE];
+  const addresses = (pods?.[port.name] ?? []).filter(address => hasFamily(address, families));
   const noneEver = service.registry === "External" && !service.selectsWorkloads;
-  if (addresses.length === 0 && noneEver) return [{ address: WILDCARD, cidr: undefined }];
+  if (addresses.length === 0 && noneEver) return [ANYWHERE];
   return addresses.map(bindTo);
 }
 
-/** Further addresses of a Kubernetes Service are those of the other IP family. */
-function addressLimit(service: ServiceShape): number {
-  return service.registry === "Kubernetes" ? 1 : service.addresses.length;
+/**
+ * A Service's addresses in the families that the proxies have. Where there is none, the first one
+ * stands, as in Istio: the service keeps its routes.
+ */
+function virtualAddress(addresses: readonly string[], families: IpFamilies): Bind {
+  const [first = WILDCARD] = addresses;
+  const [address = first, ...more] = addresses.filter(each => hasFamily(each, families));
+  return { address, more, cidr: undefined };
+}
+
+function hasFamily(address: string, families: IpFamilies): boolean {
+  return families === "dual" || (families === "IPv6") === address.includes(":");
 }
 
 function bindTo(address: string): Bind {
   return address.includes("/")
-    ? { address: WILDCARD, cidr: address }
-    : { address, cidr: undefined };
+    ? { address: WILDCARD, more: [], cidr: address }
+    : { address, more: [], cidr: undefined };
 }
 
 export interface OutboundPlan {
