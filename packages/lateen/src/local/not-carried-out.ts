@@ -121,6 +121,7 @@ export const LOCAL_RULES: Readonly<Record<string, readonly LocalRule[]>> = {
   ],
   Service: [
     { path: "spec.allocateLoadBalancerNodePorts", unless: [true, false] },
+    { path: "spec.externalIPs", effect: "no address but the virtual one leads to the service" },
     { path: "spec.externalTrafficPolicy", unless: ["Cluster"], effect: ONE_MACHINE },
     { path: "spec.healthCheckNodePort" },
     { path: "spec.ipFamilies", unless: [["IPv4"]], effect: "pods have IPv4 addresses" },

@@ -1,5 +1,6 @@
 /** The model: every derived collection of the mesh, over one set of inputs. */
 import type { CellFamily, Collection, Graph, Index, SelectableIndex } from "../flow/types.ts";
+import { createAliases } from "./aliases.ts";
 import { type Connected, createConnected } from "./connected.ts";
 import { createDestinationRules, type DestinationRules } from "./destination-rules.ts";
 import { createServiceEndpoints } from "./endpoints.ts";
@@ -62,7 +63,8 @@ export function createModel(graph: Graph, inputs: ModelInputs): Model {
     createKubernetesServices(graph, inputs.services, names),
     createEntryServices(graph, entriesByService),
   ]);
-  const shapes = createServiceShapes(graph, services);
+  const aliases = createAliases(graph, inputs.services, names);
+  const shapes = createServiceShapes(graph, services, aliases.byTarget);
   const podsByLabel = workloadsByLabel(graph, pods, "pods by label");
   const entriesByLabel = workloadsByLabel(graph, workloadEntries, "WorkloadEntries by label");
   const endpoints = createServiceEndpoints(graph, {
@@ -74,7 +76,10 @@ export function createModel(graph: Graph, inputs: ModelInputs): Model {
     entriesByLabel,
     names,
   });
-  const virtualServices = createVirtualServices(graph, inputs.virtualServices, names);
+  const virtualServices = createVirtualServices(graph, inputs.virtualServices, {
+    names,
+    aliases: aliases.rows,
+  });
   const scopes = createScopes(graph, inputs.sidecars, inputs.mesh, names);
   const { byHostname, routesByGateway, ...imports } = createImports(
     graph,

@@ -19,8 +19,8 @@ export function createPodAddresses(
     const found: Record<string, readonly string[]> = Object.create(null);
     for (const [port, list] of Object.entries(read.get(endpoints, key)?.byPort ?? {})) {
       const usable = list.filter(({ health }) => health === "HEALTHY" || health === "UNKNOWN");
-      const addresses = usable.map(each => each.address).filter(address => isIP(address) !== 0);
-      found[port] = [...new Set(addresses)].sort();
+      const addresses = usable.flatMap(each => [each.address, ...(each.otherAddresses ?? [])]);
+      found[port] = [...new Set(addresses.filter(address => isIP(address) !== 0))].sort();
     }
     return found;
   });

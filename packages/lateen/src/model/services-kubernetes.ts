@@ -1,10 +1,11 @@
 /** Kubernetes Services as services of the mesh (Istio: "Traffic Management / Service registry"). */
+import type { ObjectMeta } from "../api/kind.ts";
 import type { Service as KubernetesService, KubernetesServicePort } from "../api/service/schema.ts";
 import { serviceHostname } from "./hosts.ts";
 import { preference, preferenceOfAnnotation } from "./placements.ts";
 import { kubernetesPortProtocol } from "./protocol.ts";
 import { serviceKey } from "./services.ts";
-import type { Placement, Service, ServicePort } from "./types.ts";
+import type { Placement, Service, ServicePort, Visibility } from "./types.ts";
 import { visibilityOf } from "./visibility.ts";
 
 const EXPORT_TO = "networking.istio.io/exportTo";
@@ -27,7 +28,7 @@ export function fromKubernetes(object: KubernetesService, domain: string): Servi
     resolution: headless ? "Passthrough" : "ClientSideLB",
     headless,
     meshExternal: false,
-    exportTo: visibilityOf(exportTo(metadata.annotations[EXPORT_TO]), metadata.namespace),
+    exportTo: exportedTo(metadata),
     labels: metadata.labels,
     selector: selectorOf(spec.selector),
     subjectAltNames: [],
@@ -61,10 +62,13 @@ function servicePort(port: KubernetesServicePort): ServicePort {
   return targetPort === undefined ? base : { ...base, targetPort };
 }
 
-function exportTo(annotation: string | undefined): readonly string[] {
-  if (annotation === undefined) return [];
-  return annotation
-    .split(",")
-    .map(part => part.trim())
-    .filter(part => part !== "");
+export function exportedTo({
+  annotations,
+  namespace,
+}: Pick<ObjectMeta, "annotations" | "namespace">): Visibility {
+  const parts = (annotations[EXPORT_TO] ?? "").split(",").map(part => part.trim());
+  return visibilityOf(
+    parts.filter(part => part !== ""),
+    namespace,
+  );
 }

@@ -1,6 +1,7 @@
 /** All services of the mesh, one row a namespace and host name. */
 import type { Service as KubernetesService } from "../api/service/schema.ts";
 import type { Collection, Graph, Index } from "../flow/types.ts";
+import type { Alias } from "./aliases.ts";
 import { type MeshNames, meshNames } from "./mesh.ts";
 import { fromKubernetes } from "./services-kubernetes.ts";
 import type { Service, ServiceKey } from "./types.ts";
@@ -41,18 +42,24 @@ export interface ServiceShape
   > {
   readonly selectsWorkloads: boolean;
   readonly rivals: readonly string[];
+  /** ExternalName services that stand for this one, by host name. */
+  readonly aliases: readonly Alias[];
 }
+
+const NO_ALIASES: readonly Alias[] = Object.freeze([]);
 
 export function createServiceShapes(
   graph: Graph,
   services: Collection<Service>,
+  aliases: Index<Alias>,
 ): Collection<ServiceShape> {
   const byHostname: Index<Service> = graph.index(services, "services by host name", (_key, row) => [
     row.hostname,
   ]);
-  const options = { name: "service shapes", reads: [byHostname] };
+  const options = { name: "service shapes", reads: [byHostname, aliases] };
   return graph.derive(services, options, (_key, row, read) => {
     const claimants = read.keysOf(byHostname, row.hostname);
+    const named = read.rows(aliases, row.hostname);
     return {
       key: row.key,
       hostname: row.hostname,
@@ -66,6 +73,7 @@ export function createServiceShapes(
       creationTimestamp: row.creationTimestamp,
       selectsWorkloads: row.selector !== undefined,
       rivals: claimants.filter(key => key !== row.key),
+      aliases: named.length === 0 ? NO_ALIASES : named,
     };
   });
 }

@@ -7,6 +7,7 @@ import type {
   VirtualService,
 } from "../api/virtual-service/schema.ts";
 import type { Collection, Graph } from "../flow/types.ts";
+import type { Alias } from "./aliases.ts";
 import { resolveHost } from "./hosts.ts";
 import { objectKey } from "./inputs.ts";
 import { type MeshNames, meshNames } from "./mesh.ts";
@@ -102,12 +103,15 @@ export interface VirtualServices {
 export function createVirtualServices(
   graph: Graph,
   objects: Collection<VirtualService>,
-  names: Collection<MeshNames>,
+  { names, aliases }: { names: Collection<MeshNames>; aliases: Collection<Alias> },
 ): VirtualServices {
   const rows = graph.derive<VirtualService, VirtualServiceRow>(
     objects,
-    { name: "virtual services", reads: [names] },
-    (_key, object, read) => virtualServiceRow(object, meshNames(read, names).domain),
+    { name: "virtual services", reads: [names, aliases] },
+    (_key, object, read) =>
+      virtualServiceRow(object, meshNames(read, names).domain, hostname =>
+        read.get(aliases, hostname),
+      ),
   );
   const shapes = graph.derive(rows, { name: "virtual service shapes" }, (_key, row) =>
     shapeOf(row),
@@ -115,7 +119,13 @@ export function createVirtualServices(
   return { rows, shapes };
 }
 
-function virtualServiceRow(object: VirtualService, domain: string): VirtualServiceRow {
+type FindAlias = (hostname: string) => Alias | undefined;
+
+function virtualServiceRow(
+  object: VirtualService,
+  domain: string,
+  findAlias: FindAlias,
+): VirtualServiceRow {
   const { metadata, spec } = object;
   const { namespace, name } = metadata;
   return {
@@ -127,7 +137,7 @@ function virtualServiceRow(object: VirtualService, domain: string): VirtualServi
     hosts: [...new Set(spec.hosts.map(host => resolveHost(host, namespace, domain)))],
     gateways: gatewayNames(spec.gateways.length === 0 ? [MESH_GATEWAY] : spec.gateways, namespace),
     exportTo: visibilityOf(spec.exportTo, namespace),
-    routes: spec.http.map(route => routeRow(route, namespace, domain)),
+    routes: spec.http.map(route => routeRow(route, namespace, domain, findAlias)),
   };
 }
 
@@ -138,7 +148,12 @@ function gatewayNames(gateways: readonly string[], namespace: string): readonly 
   );
 }
 
-function routeRow(route: HttpRoute, namespace: string, domain: string): RouteRow {
+function routeRow(
+  route: HttpRoute,
+  namespace: string,
+  domain: string,
+  findAlias: FindAlias,
+): RouteRow {
   return {
     name: route.name ?? "",
     matches: route.match.map(match => ({
@@ -147,7 +162,7 @@ function routeRow(route: HttpRoute, namespace: string, domain: string): RouteRow
       request: requestMatch(match),
     })),
     destinations: route.route.map(({ destination, weight }) => ({
-      ...destinationOf(destination, namespace, domain),
+      ...destinationOf(destination, namespace, domain, findAlias),
       weight,
     })),
     timeoutMs: route.timeout,
@@ -159,9 +174,11 @@ function destinationOf(
   { host, port, subset }: Destination,
   namespace: string,
   domain: string,
+  findAlias: FindAlias,
 ): Omit<DestinationRow, "weight"> {
+  const named = resolveHost(host, namespace, domain);
   return {
-    hostname: resolveHost(host, namespace, domain),
+    hostname: findAlias(named)?.target ?? named,
     port: port?.number,
     subset: subset ?? "",
   };

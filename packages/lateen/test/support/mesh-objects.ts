@@ -66,6 +66,8 @@ export function node(name: string, region: string, zone: string): Node {
 
 export interface PodOptions {
   readonly ip: string;
+  /** Its address in the other IP family. */
+  readonly otherIp?: string;
   readonly account?: string;
   readonly node?: string;
   readonly ports?: Readonly<Record<string, number>>;
@@ -87,7 +89,7 @@ export function pod(meta: Meta, options: PodOptions): Pod {
     status: {
       phase: options.phase ?? "Running",
       podIP: options.ip,
-      podIPs: [{ ip: options.ip }],
+      podIPs: [options.ip, options.otherIp ?? ""].filter(ip => ip !== "").map(ip => ({ ip })),
       conditions: [{ type: "Ready", status: options.ready === false ? "False" : "True" }],
     },
   });
@@ -110,7 +112,7 @@ export function slice(at: string, options: SliceOptions): EndpointSlice {
     endpointSliceKind,
     { at, labels },
     {
-      addressType: "IPv4",
+      addressType: options.pods.some(({ ip }) => ip.includes(":")) ? "IPv6" : "IPv4",
       ports: Object.entries(options.ports).map(([name, port]) => ({ name, port })),
       endpoints: options.pods.map(({ name, ip, conditions }) => ({
         addresses: [ip],
@@ -170,26 +172,32 @@ export interface ProxyOptions {
   readonly type?: ConnectedProxy["type"];
   readonly labels?: Readonly<Record<string, string>>;
   readonly ip?: string;
+  /** Its address in the other IP family. */
+  readonly otherIp?: string;
   readonly vhds?: boolean;
   readonly account?: string;
+  readonly node?: string;
+  /** `region/zone`. */
+  readonly locality?: string;
 }
 
 /** `at` is `namespace/name` of its pod. */
 export function proxy(at: string, options: ProxyOptions = {}): ConnectedProxy {
   const [namespace = "", name = ""] = at.split("/");
-  const { type = "sidecar", ip = "10.0.0.1" } = options;
+  const { type = "sidecar", ip = "10.0.0.1", otherIp } = options;
+  const [region = "", zone = ""] = (options.locality ?? "").split("/");
   return {
     id: `${type}~${ip}~${name}.${namespace}~${namespace}.svc.cluster.local`,
     type,
     namespace,
     name,
-    ipAddresses: [ip],
+    ipAddresses: otherIp === undefined ? [ip] : [ip, otherIp],
     labels: options.labels ?? {},
     serviceAccount: options.account ?? "default",
     cluster: "Kubernetes",
     network: "",
-    locality: { region: "", zone: "", subZone: "" },
-    nodeName: "",
+    locality: { region, zone, subZone: "" },
+    nodeName: options.node ?? "",
     workloadName: name,
     flavour: "upstream",
     interceptionMode: "REDIRECT",

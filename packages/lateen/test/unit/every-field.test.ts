@@ -173,9 +173,10 @@ const CARRIED_OUT: Readonly<Record<string, readonly string[]>> = {
       "selector{}",
       "publishNotReadyAddresses",
       "externalName",
-      // The schema warns of their other value.
+      // The schema warns of its other value.
       "sessionAffinity",
       "internalTrafficPolicy",
+      "trafficDistribution",
     ]),
   ],
   Gateway: [

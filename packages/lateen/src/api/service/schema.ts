@@ -9,7 +9,6 @@ import {
   intOrString,
   list,
   map,
-  notYet,
   object,
   optional,
   orElse,
@@ -42,9 +41,7 @@ export const serviceFields = {
   spec: orElse(
     object({
       type: withDefault(
-        enumOf(["ClusterIP", "NodePort", "LoadBalancer", "ExternalName"], {
-          notYetValues: ["ExternalName"],
-        }),
+        enumOf(["ClusterIP", "NodePort", "LoadBalancer", "ExternalName"]),
         "ClusterIP",
       ),
       clusterIP: string({ description: "Virtual address; None makes the Service headless." }),
@@ -65,8 +62,8 @@ export const serviceFields = {
         boolean({ description: "Pods that are not ready are endpoints, too." }),
         false,
       ),
-      externalName: string(),
-      externalIPs: notYet(optional(list(string()))),
+      externalName: string({ description: "Name of another service, or of a host outside." }),
+      externalIPs: optional(list(string())),
       sessionAffinity: withDefault(
         enumOf(["None", "ClientIP"], { notYetValues: ["ClientIP"] }),
         "None",
@@ -74,9 +71,11 @@ export const serviceFields = {
       sessionAffinityConfig: any(),
       ipFamilies: optional(list(ipFamilies)),
       ipFamilyPolicy: enumOf(["SingleStack", "PreferDualStack", "RequireDualStack"]),
-      internalTrafficPolicy: enumOf(["Cluster", "Local"], { notYetValues: ["Local"] }),
+      internalTrafficPolicy: enumOf(["Cluster", "Local"]),
       externalTrafficPolicy: enumOf(["Cluster", "Local"]),
-      trafficDistribution: notYet(string()),
+      trafficDistribution: string({
+        description: "PreferClose, PreferSameZone or PreferSameNode: near endpoints first.",
+      }),
       healthCheckNodePort: integer(),
       loadBalancerIP: string(),
       loadBalancerClass: string(),

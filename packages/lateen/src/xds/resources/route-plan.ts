@@ -12,7 +12,8 @@ import {
   MESH_GATEWAY,
   type VirtualServiceShape,
 } from "../../model/virtual-services.ts";
-import { domainsOf, namespaceOfHost, type SidecarHost } from "./virtual-hosts.ts";
+import { visibleTo } from "../../model/visibility.ts";
+import { aliasDomains, domainsOf, namespaceOfHost, type SidecarHost } from "./virtual-hosts.ts";
 
 export interface SidecarView {
   readonly namespace: string;
@@ -25,6 +26,8 @@ export interface PlanInput {
   readonly port: number;
   /** Services of the egress listener that have the port, in order. */
   readonly services: readonly ServiceShape[];
+  /** Whether the egress listener has a service of this namespace and name. */
+  imports(service: Pick<ServiceShape, "namespace" | "hostname">): boolean;
   /** VirtualServices of the egress listener, in order. */
   readonly routes: readonly VirtualServiceShape[];
 }
@@ -50,6 +53,7 @@ export function planOnlyHost(input: PlanInput, service: ServiceShape): SidecarHo
   const own = input.routes.find(route => takes(route, service, input));
   return sidecarHost({ hostname: service.hostname, service, route: own }, input, {
     isOnly: true,
+    aliases: [],
     without: [],
   });
 }
@@ -144,7 +148,8 @@ function hostOf(
   taken: Set<string>,
   known: ReadonlySet<string>,
 ): SidecarHost | undefined {
-  const all = allDomains(claim, input.view);
+  const aliases = aliasesOf(claim.service, input);
+  const all = [...allDomains(claim, input.view), ...aliasDomains(aliases, input.view.domain)];
   const without: string[] = [];
   for (const domain of all) {
     // A short form must not hide a host whose full name it is.
@@ -154,13 +159,13 @@ function hostOf(
     else taken.add(lower);
   }
   if (without.length === all.length) return undefined;
-  return sidecarHost(claim, input, { isOnly: false, without });
+  return sidecarHost(claim, input, { isOnly: false, aliases, without });
 }
 
 function sidecarHost(
   { hostname, service, route }: Claim,
   { view, port }: PlanInput,
-  rest: Pick<SidecarHost, "isOnly" | "without">,
+  rest: Pick<SidecarHost, "isOnly" | "aliases" | "without">,
 ): SidecarHost {
   const guards = route?.guards ?? [];
   const named = new Set(guards.map(guard => guard.sourceLabels));
@@ -175,6 +180,14 @@ function sidecarHost(
     sourceMatches: view.sourceMatches.filter(id => named.has(id)),
     ...rest,
   };
+}
+
+function aliasesOf(service: ServiceShape | undefined, input: PlanInput): readonly string[] {
+  const { namespace } = input.view;
+  const seen = (service?.aliases ?? []).filter(
+    alias => visibleTo(alias.exportTo, namespace) && input.imports(alias),
+  );
+  return seen.map(alias => `${alias.namespace === namespace ? "+" : ""}${alias.hostname}`);
 }
 
 function isOwn(service: ServiceShape | undefined, view: SidecarView): boolean {

@@ -6,7 +6,7 @@ import type { Model } from "../../model/model.ts";
 import { compare } from "../../model/order.ts";
 import { maybeHttp } from "../../model/protocol.ts";
 import type { ProxyClass } from "../../model/proxies.ts";
-import { listenerOfPort, type Scope } from "../../model/scopes.ts";
+import { importsService, listenerOfPort, type Scope } from "../../model/scopes.ts";
 import { visibleTo } from "../../model/visibility.ts";
 import { encodeRoutesOf } from "../encode.ts";
 import { portRouteName, virtualHostName } from "../names.ts";
@@ -136,6 +136,7 @@ function sidecarPlan(
   if (!Number.isInteger(port) || index < 0) return undefined;
   const services = read.cell(model.imports.onPort, onPortKey(scope.key, index, port));
   if (services.length === 0) return undefined;
+  const listener = scope.listeners[index];
   const input: PlanInput = {
     view: {
       namespace: scope.namespace,
@@ -144,6 +145,7 @@ function sidecarPlan(
     },
     port,
     services,
+    imports: service => listener !== undefined && importsService(listener, service),
     routes: read.cell(model.imports.meshRoutes, meshRoutesKey(scope.key, index)),
   };
   if (colon >= 0) return onlyPlan(input, name.slice(0, colon));

@@ -32,6 +32,8 @@ export interface SidecarHost {
   readonly isOwn: boolean;
   /** The only host of its routes: it has every domain. */
   readonly isOnly: boolean;
+  /** Host names of aliases of the service; `+` before those of the proxy's namespace. */
+  readonly aliases: readonly string[];
   /** Domains that another host of the same routes has. */
   readonly without: readonly string[];
   /** "" where no match asks for it. */
@@ -60,6 +62,7 @@ export function sidecarHostKey(host: SidecarHost): string {
     host.without.join(";"),
     host.sourceNamespace,
     host.sourceMatches.join(";"),
+    host.aliases.join(";"),
   );
 }
 
@@ -105,11 +108,12 @@ function sidecarInput(
   model: Model,
 ): VirtualHostInput | undefined {
   const [hostname = "", portText = "", service = "", virtualService = "", flags = ""] = parts;
-  const [without = "", sourceNamespace = "", sourceMatches = ""] = parts.slice(5);
+  const [without = "", sourceNamespace = "", sourceMatches = "", aliases = ""] = parts.slice(5);
   const port = Number(portText);
   const shape = service === "" ? undefined : read.get(model.shapes, service);
   const { domain } = meshNames(read, model.names);
-  const all = shape === undefined ? [hostname] : domainsOf(shape, flags.startsWith("own"), domain);
+  const own = shape === undefined ? [hostname] : domainsOf(shape, flags.startsWith("own"), domain);
+  const all = [...own, ...aliasDomains(split(aliases), domain)];
   const removed = new Set(split(without));
   const base = {
     hostname,
@@ -142,6 +146,16 @@ export function domainsOf(
     headless: service.registry === "Kubernetes" && service.resolution === "Passthrough",
     proxyNamespace: isOwn ? (namespaceOfHost(service.hostname, domain) ?? "") : "",
     domain,
+  });
+}
+
+/** Without those of the pods behind a headless service, which DNS does not give an alias either. */
+export function aliasDomains(aliases: readonly string[], domain: string): readonly string[] {
+  return aliases.flatMap(alias => {
+    const isOwn = alias.startsWith("+");
+    const hostname = isOwn ? alias.slice(1) : alias;
+    const proxyNamespace = isOwn ? (namespaceOfHost(hostname, domain) ?? "") : "";
+    return serviceDomains({ hostname, addresses: [], headless: false, proxyNamespace, domain });
   });
 }
 
