@@ -31,10 +31,11 @@ function renamed(resources: readonly JsonObject[]): JsonObject[] {
 
 /** Nor may two listeners have one address. */
 function apart(listeners: readonly JsonObject[]): JsonObject[] {
-  return renamed(listeners).map((each, index) => ({
-    ...each,
-    address: { socketAddress: { address: "127.0.0.1", portValue: 1024 + index } },
-  }));
+  return renamed(listeners).map((each, index) => {
+    const at = (address: string) => ({ socketAddress: { address, portValue: 1024 + index } });
+    const more = each["additionalAddresses"] === undefined ? [] : [{ address: at("::1") }];
+    return { ...each, address: at("127.0.0.1"), additionalAddresses: more };
+  });
 }
 
 test(`Envoy accepts random clusters, endpoints and routes (seed ${SEED})`, async () => {
