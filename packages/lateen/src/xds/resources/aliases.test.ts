@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { RouteConfiguration } from "@lateen/envoy-api/envoy/config/route/v3/route.js";
-import { TestMesh } from "../../test/support/mesh.ts";
+import { TestMesh } from "../../../test/support/mesh.ts";
 import {
   proxy,
   service,
@@ -10,8 +10,8 @@ import {
   sidecar,
   virtualService,
   weightedRoute,
-} from "../../test/support/mesh-objects.ts";
-import { TypeUrl } from "../xds/resource.ts";
+} from "../../../test/support/mesh-objects.ts";
+import { TypeUrl } from "../resource.ts";
 
 const PORTS = [{ name: "http", port: 80 }];
 const WEB = "web.default.svc.cluster.local";
