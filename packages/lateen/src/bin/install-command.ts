@@ -13,6 +13,7 @@ import { type InstallFailure, installObjects, TITLES } from "../install/install.
 import type { PlannedObject } from "../install/objects.ts";
 import type { Installation } from "../install/operator.ts";
 import { render } from "../install/render.ts";
+import { renderOptions } from "../install/revision-tags.ts";
 import type { ApiClient } from "../sources/client/api-client.ts";
 import { commandClock } from "./command-clock.ts";
 import {
@@ -23,7 +24,7 @@ import {
   problems,
   SPEC_FLAGS,
 } from "./install-input.ts";
-import { renderParts } from "./install-parts.ts";
+import { defaultOf, renderParts } from "./install-parts.ts";
 import { terminalProgress } from "./install-progress.ts";
 import { confirmed } from "./prompt.ts";
 import { verifyInstallation } from "./verify-install-command.ts";
@@ -134,20 +135,17 @@ async function rendered(
   client: ApiClient,
 ): Promise<readonly PlannedObject[]> {
   const parts = renderParts(ctx.version, await clusterFeatures(client));
-  const makeDefault = installation.revision === "default" || !(await hasDefault(client));
-  const result = render(installation, parts, { makeDefault });
+  const holder = await defaultOf(client);
+  if (installation.revision === "default" && ![undefined, "default"].includes(holder.revision))
+    ctx.stdout.write(
+      "This installation will make default injection and validation pointing to the default revision, " +
+        "and originally it was pointing to the revisioned one.\n",
+    );
+  const options = renderOptions(installation.revision, holder);
+  const result = render(installation, parts, options);
   if (!result.ok) throw new UserError(problems(result.diagnostics));
   printWarnings(ctx, result.diagnostics);
   return result.value;
-}
-
-const MUTATING = "/apis/admissionregistration.k8s.io/v1/mutatingwebhookconfigurations";
-
-/** Whether anybody serves namespaces that name no revision: then a further revision does not. */
-async function hasDefault(client: ApiClient): Promise<boolean> {
-  for (const name of ["istio-revision-tag-default", "istio-sidecar-injector"])
-    if ((await client.send("GET", `${MUTATING}/${name}`)).ok) return true;
-  return false;
 }
 
 function makesDefault(objects: readonly PlannedObject[]): boolean {

@@ -10,7 +10,10 @@ import {
   validatingWebhookConfiguration,
 } from "../inject/webhook-objects.ts";
 import { injectYaml } from "../inject/yaml-injection.ts";
+import { resourceOf } from "../install/objects.ts";
 import type { RenderParts } from "../install/render.ts";
+import { type DefaultHolder, defaultHolder } from "../install/revision-tags.ts";
+import type { ApiClient } from "../sources/client/api-client.ts";
 import { isObject } from "../sources/json.ts";
 import { readYamlValue } from "../sources/yaml.ts";
 
@@ -32,6 +35,12 @@ export function renderParts(version: string, features: ClusterFeatures): RenderP
       return isObject(value) ? { ok: true, value, diagnostics } : notReadAgain();
     },
   };
+}
+
+/** Who serves namespaces that name no revision; nobody where that can not be read. */
+export async function defaultOf(client: ApiClient): Promise<DefaultHolder> {
+  const list = await client.list(resourceOf("MutatingWebhookConfiguration"));
+  return defaultHolder(list.ok ? list.value.items : []);
 }
 
 function notReadAgain(): Result<never> {

@@ -5,16 +5,8 @@ import type { Log } from "../base/log.ts";
 import { RootConfigMaps } from "../ca/root-config-maps.ts";
 import type { ApiClient } from "../sources/client/api-client.ts";
 import { isObject } from "../sources/json.ts";
-import { LeaderElection } from "../sources/kube/leader-election.ts";
+import { LEADER_LEASE, LeaderElection, revisionLease } from "../sources/kube/leader-election.ts";
 import { LEADS_NOTHING, type Leads } from "../status/status-writer.ts";
-
-/** One leader among all revisions: there is one status of an object, and one of each ConfigMap. */
-export const LEADER_LEASE = "lateen-leader";
-
-/** One among the replicas of a revision, for objects that no other revision sees. */
-export function revisionLease(revision: string): string {
-  return `${LEADER_LEASE}-${revision}`;
-}
 
 const RETRY_MS_MIN = 500;
 const RETRY_MS_MAX = 10_000;

@@ -13,6 +13,7 @@ import { manifestCommand } from "./manifest-command.ts";
 import { isMeshName } from "./mesh-home.ts";
 import { precheckCommand } from "./precheck-command.ts";
 import { profileCommand } from "./profile-command.ts";
+import { tagCommand } from "./tag-command.ts";
 import { uninstallCommand } from "./uninstall-command.ts";
 import { upCommand } from "./up-command.ts";
 import { verifyInstallCommand } from "./verify-install-command.ts";
@@ -120,6 +121,7 @@ const root = createRoot(
     manifestCommand,
     profileCommand,
     uninstallCommand,
+    tagCommand,
     verifyInstallCommand,
   ],
   { experimental: [precheckCommand, uninstallCommand], install: runInstall },

@@ -1,4 +1,5 @@
 /** `lateen uninstall` (also `lateen x uninstall`): takes away what `lateen install` brought. */
+import { REVISION_LABEL, TAG_LABEL } from "../api/revision-label.ts";
 import {
   booleanFlag,
   type Command,
@@ -7,12 +8,14 @@ import {
   UserError,
 } from "../cli/command.ts";
 import type { CliContext } from "../cli/context.ts";
-import type { InstalledObject } from "../install/installed.ts";
-import { revisionsOf } from "../install/installed.ts";
+import { type InstalledObject, revisionsOf, tagObjects } from "../install/installed.ts";
 import { describeName, type ObjectName } from "../install/objects.ts";
 import { removeObjects } from "../install/remove.ts";
 import { removeRoots } from "../install/remove-roots.ts";
+import { labelOf } from "../install/revision-tags.ts";
 import type { ApiClient } from "../sources/client/api-client.ts";
+import { objectAt, stringAt } from "../sources/json.ts";
+import { leaseResource, revisionLease } from "../sources/kube/leader-election.ts";
 import { commandClock } from "./command-clock.ts";
 import { clusterClient } from "./install-input.ts";
 import { confirmed } from "./prompt.ts";
@@ -43,7 +46,10 @@ export const uninstallCommand: Command = {
       );
     const client = clusterClient(call);
     const all = await installed(client);
-    const chosen = purge ? all : all.filter(each => each.revision === revision);
+    const chosen = [
+      ...(purge ? all : all.filter(each => each.revision === revision)),
+      ...(await ofTags(client, purge ? undefined : revision)),
+    ];
     if (chosen.length === 0) {
       if (revision !== undefined) throw notThere(revision, all);
       ctx.stdout.write("Nothing of Lateen is installed in this cluster.\n");
@@ -54,13 +60,66 @@ export const uninstallCommand: Command = {
         ctx.stdout.write(`  Would remove ${describeName(each)}.\n`);
       return 0;
     }
+    if (revision !== undefined) await sayWhoIsLeft(ctx, client, revision);
     if (!(await isConfirmed(ctx, call, purge, revision))) {
       ctx.stdout.write("Cancelled.\n");
       return 1;
     }
-    return remove(ctx, client, [...chosen].reverse(), purge);
+    const code = await remove(ctx, client, [...chosen].reverse(), purge);
+    if (code === 0 && revision !== undefined) await removeLease(client, chosen, revision);
+    return code;
   },
 };
+
+/**
+ * What people made for a tag: all of it, or the default validator of one revision, which would hold up
+ * every change of configuration. Tags that still lead to it are somebody's to move first: where they
+ * led nowhere, no pod of their namespaces would start.
+ */
+async function ofTags(
+  client: ApiClient,
+  revision: string | undefined,
+): Promise<readonly InstalledObject[]> {
+  const found = await tagObjects(client);
+  if (!found.ok) throw new UserError(`webhooks can not be listed: ${found.status.message}`);
+  if (revision === undefined) return found.objects;
+  const own = found.objects.filter(each => each.revision === revision);
+  const tags = own.map(({ object }) => labelOf(object, TAG_LABEL)).filter(tag => tag !== "");
+  if (tags.length === 0) return own;
+  throw new UserError(
+    `revision tags still lead to revision ${revision}: ${tags.join(", ")}`,
+    "'lateen tag set TAG --revision REVISION --overwrite' moves them, 'lateen tag remove TAG' removes them",
+  );
+}
+
+const PODS = { group: "", versions: ["v1"], plural: "pods", namespaced: true };
+
+/** As istioctl: those that lose their control plane. */
+async function sayWhoIsLeft(ctx: CliContext, client: ApiClient, revision: string): Promise<void> {
+  const pods = await client.list(PODS, { form: "metadata" });
+  if (!pods.ok) return;
+  const left = pods.value.items
+    .map(pod => objectAt(pod, "metadata"))
+    .filter(metadata => objectAt(metadata, "annotations")[REVISION_LABEL] === revision)
+    .map(metadata => `${stringAt(metadata, "name")}.${stringAt(metadata, "namespace")}`);
+  if (left.length === 0) return;
+  ctx.stdout.write(
+    `There are still ${left.length} proxies pointing to the control plane revision ${revision}\n` +
+      `${left.join("\n")}\nIf you proceed with the uninstall, these proxies will become detached ` +
+      "from any control plane and will not function correctly.\n",
+  );
+}
+
+/** Nobody else would ever take it. */
+async function removeLease(
+  client: ApiClient,
+  objects: readonly InstalledObject[],
+  revision: string,
+): Promise<void> {
+  const plane = objects.find(each => each.kind === "Deployment" && each.component === "Pilot");
+  if (plane !== undefined)
+    await client.delete(leaseResource, plane.namespace, revisionLease(revision));
+}
 
 function notThere(revision: string, all: readonly InstalledObject[]): UserError {
   const revisions = revisionsOf(all);

@@ -5,6 +5,7 @@ import { type InstalledObject, installedObjects } from "../install/installed.ts"
 import { nameOf, type PlannedObject } from "../install/objects.ts";
 import { problemOf } from "../install/readiness.ts";
 import { render } from "../install/render.ts";
+import { renderOptions } from "../install/revision-tags.ts";
 import type { ApiClient } from "../sources/client/api-client.ts";
 import { objectAt, stringAt } from "../sources/json.ts";
 import {
@@ -14,7 +15,7 @@ import {
   problems,
   SPEC_FLAGS,
 } from "./install-input.ts";
-import { renderParts } from "./install-parts.ts";
+import { defaultOf, renderParts } from "./install-parts.ts";
 
 export const verifyInstallCommand: Command = {
   name: "verify-install",
@@ -30,8 +31,8 @@ export const verifyInstallCommand: Command = {
     if (named) {
       const { installation } = await askedInstallation(ctx, call);
       const parts = renderParts(ctx.version, await clusterFeatures(client));
-      const makeDefault = installation.revision === "default";
-      const result = render(installation, parts, { makeDefault });
+      const options = renderOptions(installation.revision, await defaultOf(client));
+      const result = render(installation, parts, options);
       if (!result.ok) throw new UserError(problems(result.diagnostics));
       return verifyInstallation(ctx, client, result.value);
     }

@@ -5,6 +5,7 @@ import { arrayAt, isObject, objectAt, stringAt } from "../sources/json.ts";
 import type { Status } from "../sources/status.ts";
 import { describeName, nameOf, resourceOf } from "./objects.ts";
 import { OWNER, OWNER_LABEL } from "./render.ts";
+import { withWebhooks } from "./webhook-edits.ts";
 
 export const FIELD_MANAGER = "lateen-install";
 
@@ -31,7 +32,7 @@ export async function applyObject(
     const live = await client.send("GET", path);
     if (live.ok && isSharedWithAnother(kind, live.value))
       return { ok: true, kept: true, warnings: [] };
-    if (live.ok) wanted = withLivePolicies(object, live.value);
+    if (live.ok) wanted = withLiveParts(object, live.value);
   }
   const query = {
     fieldManager: FIELD_MANAGER,
@@ -53,6 +54,7 @@ const NEEDS_A_LOOK: ReadonlySet<string> = new Set([
   "CustomResourceDefinition",
   "Namespace",
   "ValidatingWebhookConfiguration",
+  "MutatingWebhookConfiguration",
 ]);
 
 /** CRDs that another installation brought, and a namespace that is there, serve us as they are. */
@@ -61,19 +63,32 @@ function isSharedWithAnother(kind: string, live: JsonObject): boolean {
   return kind === "Namespace" || (kind === "CustomResourceDefinition" && owner !== OWNER);
 }
 
-/** The control plane closes the validator once it works; applying again must not open it. */
-function withLivePolicies(object: JsonObject, live: JsonObject): JsonObject {
-  if (object["kind"] !== "ValidatingWebhookConfiguration") return object;
-  const policies = new Map(
+/**
+ * The control plane puts its root in, and closes the validator once it works: applying again must not
+ * open it, nor take away for a moment the root that an earlier apply has brought (a tag's).
+ */
+function withLiveParts(object: JsonObject, live: JsonObject): JsonObject {
+  const kind = stringAt(object, "kind");
+  if (!kind.endsWith("WebhookConfiguration")) return object;
+  const keepsPolicy = kind === "ValidatingWebhookConfiguration";
+  const before = new Map(
     arrayAt(live, "webhooks")
       .filter(isObject)
-      .map(each => [each["name"], each["failurePolicy"]]),
+      .map(each => [each["name"], each]),
   );
-  const webhooks = arrayAt(object, "webhooks").map(each => {
-    const policy = isObject(each) ? policies.get(each["name"]) : undefined;
-    return isObject(each) && policy !== undefined ? { ...each, failurePolicy: policy } : each;
+  return withWebhooks(object, each => {
+    const known = before.get(each["name"]) ?? {};
+    const { caBundle } = objectAt(known, "clientConfig");
+    const { failurePolicy } = known;
+    return {
+      ...each,
+      ...(keepsPolicy && failurePolicy !== undefined ? { failurePolicy } : {}),
+      clientConfig: {
+        ...(caBundle === undefined ? {} : { caBundle }),
+        ...objectAt(each, "clientConfig"),
+      },
+    };
   });
-  return { ...object, webhooks };
 }
 
 function refusal(object: JsonObject, status: Status): Applied {

@@ -37,6 +37,18 @@ export async function installedObjects(client: ApiClient): Promise<Found> {
   return { ok: true, objects };
 }
 
+/** Webhook configurations of tags that people set: no installation manages them. */
+export async function tagObjects(client: ApiClient): Promise<Found> {
+  const objects: InstalledObject[] = [];
+  for (const kind of ["ValidatingWebhookConfiguration", "MutatingWebhookConfiguration"]) {
+    const labelSelector = `${OWNER_LABEL}=${OWNER},!${COMPONENT_LABEL}`;
+    const list = await client.list(resourceOf(kind), { labelSelector });
+    if (!list.ok) return { ok: false, status: list.status };
+    objects.push(...list.value.items.map(item => describe(kind, item)));
+  }
+  return { ok: true, objects };
+}
+
 /** Controllers give what they make for an object of ours its labels: EndpointSlices of a Service. */
 function isOwn(item: JsonObject): boolean {
   return arrayAt(objectAt(item, "metadata"), "ownerReferences").length === 0;

@@ -91,7 +91,8 @@ export function unknownProfile(name: string): string {
   return `there is no profile "${name}": ${hint}`;
 }
 
-const REVISION = /^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$/;
+/** Names of revisions and tags: they are labels, and parts of names. */
+export const REVISION = /^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$/;
 
 function finish(
   spec: JsonObject,

@@ -11,6 +11,7 @@ import { type GatewayType, gatewayObjects } from "./render-gateway.ts";
 import { istiodObjects } from "./render-istiod.ts";
 import { controlPlaneAccount, readerObjects } from "./render-rbac.ts";
 import { injectionPath, injectionUrl, remoteObjects } from "./render-remote.ts";
+import { deactivated } from "./webhook-edits.ts";
 
 export interface WebhookFacts {
   readonly revision: string;
@@ -36,6 +37,8 @@ export interface RenderParts {
 export interface RenderOptions {
   /** Serves namespaces and objects that name no revision; always so for revision `default`. */
   readonly makeDefault: boolean;
+  /** Tag `default` is there: it is what serves them, also for revision `default`. */
+  readonly defaultByTag?: boolean;
 }
 
 /** Everything that Lateen installed carries it: what does not is never changed or taken away. */
@@ -108,16 +111,18 @@ function validatorFacts(installation: Installation): WebhookFacts {
 function pilotObjects(
   installation: Installation,
   parts: RenderParts,
-  { makeDefault }: RenderOptions,
+  { makeDefault, defaultByTag = false }: RenderOptions,
 ): JsonObject[] {
   const facts = webhookFacts(installation);
   const validates = objectAt(installation.values, "global")["configValidation"] !== false;
-  const needsTag = makeDefault && installation.revision !== "default";
+  const isNamed = installation.revision !== "default";
+  const needsTag = makeDefault && (isNamed || defaultByTag);
+  const webhook = parts.injectionWebhook(facts);
   return [
     ...controlPlaneAccount(installation),
     ...configMaps(installation),
     ...istiodObjects(installation),
-    parts.injectionWebhook(facts),
+    needsTag && !isNamed ? deactivated(webhook) : webhook,
     ...(needsTag ? [parts.defaultTagWebhook(facts)] : []),
     ...(validates ? [parts.validationWebhook(facts)] : []),
   ];

@@ -1,20 +1,40 @@
 /** Two control-plane revisions on a real API server: whose are which objects, statuses and ConfigMaps. */
 import assert from "node:assert/strict";
+import { execFile } from "node:child_process";
+import { join } from "node:path";
 import { describe, test } from "node:test";
 import { customResourceDefinitions } from "../../src/api/custom-resources.ts";
-import { revisionTagWebhook } from "../../src/inject/webhook-objects.ts";
+import type { JsonObject } from "../../src/api/kind.ts";
+import { tagCommand } from "../../src/bin/tag-command.ts";
+import { mutatingWebhookConfiguration } from "../../src/inject/webhook-objects.ts";
+import { isDeactivated } from "../../src/install/webhook-edits.ts";
 import { arrayAt, isObject, objectAt, stringAt } from "../../src/sources/json.ts";
-import { type KubeCluster, needsKubernetes, ownKubeCluster } from "../support/kube-cluster.ts";
+import {
+  type KubeCluster,
+  needsKubernetes,
+  ownKubeCluster,
+  type Ran,
+} from "../support/kube-cluster.ts";
 import { type KubeDiscovery, kubeDiscovery } from "../support/kube-discovery.ts";
+import { runCommand } from "../support/run-command.ts";
 
 const skip = needsKubernetes("control-plane");
+const main = join(import.meta.dirname, "../../src/bin/main.ts");
 const LEASES = "/apis/coordination.k8s.io/v1/namespaces/istio-system/leases";
-const WEBHOOKS = "/apis/admissionregistration.k8s.io/v1/mutatingwebhookconfigurations";
-const CANARY = {
-  revision: "canary",
-  namespace: "istio-system",
-  enableNamespacesByDefault: false,
-};
+/** With webhooks, for what keeps them; nobody calls them here. */
+const HTTPS = ["--https-addr", "127.0.0.1:0"];
+const FACTS = { namespace: "istio-system", enableNamespacesByDefault: false };
+
+/** Nobody at the terminal: every question is a no. */
+function lateen(cluster: KubeCluster, ...args: readonly string[]): Promise<Ran> {
+  return new Promise(done => {
+    const all = [main, ...args, "--kubeconfig", cluster.kubeconfig];
+    const child = execFile(process.execPath, all, (error, stdout, stderr) => {
+      done({ code: error === null ? 0 : 1, stdout, stderr });
+    });
+    child.stdin?.end();
+  });
+}
 
 function route(name: string, revision: string | undefined): string {
   const labels = revision === undefined ? {} : { "istio.io/rev": revision };
@@ -48,11 +68,29 @@ describe("two revisions", { skip, timeout: 300_000 }, () => {
       const { body } = await cluster.api({ path: `${LEASES}/${lease}` });
       return stringAt(objectAt(body, "spec"), "holderIdentity");
     };
-    const stable = await kubeDiscovery(t, cluster, "stable");
+    const stable = await kubeDiscovery(t, cluster, "stable", ...HTTPS);
     await cluster.until("the first leads", async () =>
       (await holder("lateen-leader")) === "stable" ? true : undefined,
     );
-    const canary = await kubeDiscovery(t, cluster, "canary", "--revision", "canary");
+    const canary = await kubeDiscovery(t, cluster, "canary", "--revision", "canary", ...HTTPS);
+    const tag = (...words: readonly string[]): Promise<Ran> =>
+      runCommand(tagCommand, [...words, "--kubeconfig", cluster.kubeconfig]);
+    const printed = async (...words: readonly string[]): Promise<string> => {
+      const { code, stdout, stderr } = await tag(...words);
+      assert.deepEqual([code, stderr], [0, ""], `lateen tag ${words.join(" ")}`);
+      return stdout;
+    };
+    for (const revision of ["default", "canary"])
+      await cluster.apply(JSON.stringify(mutatingWebhookConfiguration({ ...FACTS, revision })));
+    const hooks = async (kind: string, name: string): Promise<readonly JsonObject[]> => {
+      const path = `/apis/admissionregistration.k8s.io/v1/${kind}webhookconfigurations/${name}`;
+      return arrayAt((await cluster.api({ path })).body, "webhooks").filter(isObject);
+    };
+    for (const name of ["istio-sidecar-injector", "istio-sidecar-injector-canary"])
+      await cluster.until(`${name} has a root`, async () => {
+        const [hook] = await hooks("mutating", name);
+        return objectAt(hook ?? {}, "clientConfig")["caBundle"] === undefined ? undefined : true;
+      });
     const see = (what: string, own: string, other: string): Promise<boolean> =>
       cluster.until(what, async () => {
         const seen = [await taken(stable), await taken(canary)];
@@ -68,14 +106,76 @@ describe("two revisions", { skip, timeout: 300_000 }, () => {
       await cluster.must(["label", "vs", "of-gone", "istio.io/rev-"]);
       await cluster.must(["label", "vs", "of-default", "istio.io/rev=canary", "--overwrite"]);
       await see("labels move", "of-all of-gone", "of-all of-canary of-default of-gone");
-      await cluster.apply(JSON.stringify(revisionTagWebhook(CANARY, "prod")));
+      const made = await printed("set", "prod", "--revision", "canary");
+      assert.equal(made, created("prod", "canary"));
       await see("the tag", "of-all of-gone", "of-all of-canary of-default of-gone of-prod");
-      const stays = revisionTagWebhook({ ...CANARY, revision: "default" }, "prod");
-      await cluster.apply(JSON.stringify(stays));
+      await printed("set", "prod", "--revision", "default", "--overwrite");
       await see("it moves", "of-all of-gone of-prod", "of-all of-canary of-default of-gone");
-      await cluster.api({ method: "DELETE", path: `${WEBHOOKS}/istio-revision-tag-prod` });
+      assert.equal(await printed("remove", "prod"), "Revision tag prod removed\n");
       await see("it goes", "of-all of-gone", "of-all of-canary of-default of-gone");
     });
+
+    await t.test("tags are set, listed, generated and removed as by istioctl", async () => {
+      const again = (): Promise<Ran> => tag("set", "prod", "-r", "canary");
+      assert.equal((await again()).code, 0);
+      assert.equal(
+        (await again()).stderr,
+        'revision tag "prod" already exists, and --overwrite is false\n',
+      );
+      await cluster.must(["create", "namespace", "shop"]);
+      await cluster.must(["label", "namespace", "shop", "istio.io/rev=prod"]);
+      assert.equal(
+        await printed("list"),
+        "TAG  REVISION NAMESPACES\nprod canary   shop\n     default  \n",
+      );
+      const json = await printed("list", "-o", "json");
+      assert.deepEqual(JSON.parse(json)[0], {
+        tag: "prod",
+        revision: "canary",
+        namespaces: ["shop"],
+      });
+      const yaml = await printed("generate", "blue", "--revision", "canary");
+      assert.match(await cluster.apply(yaml), /istio-revision-tag-blue created/);
+      const unsure = await lateen(cluster, "tag", "remove", "prod");
+      assert.equal(
+        unsure.stdout,
+        'Caution, found 1 namespace(s) still injected by tag "prod": shop\n' +
+          "Proceed with operation? [y/N]Aborting operation.\n",
+      );
+      for (const name of ["prod", "blue"]) await printed("remove", name, "-y");
+    });
+
+    await t.test(
+      "tag default moves there and back; each control plane gives its root",
+      async () => {
+        const services = (found: readonly JsonObject[]): string[] => [
+          ...new Set(
+            found.map(each => {
+              const config = objectAt(each, "clientConfig");
+              const { name } = objectAt(config, "service");
+              return `${name} ${config["caBundle"] === undefined ? "without" : "with"} a root`;
+            }),
+          ),
+        ];
+        const moved = await tag("set", "default", "--revision", "canary");
+        assert.equal(moved.stdout, created("default", "canary"), moved.stderr);
+        const where = async (): Promise<string[]> => [
+          ...services(await hooks("mutating", "istio-revision-tag-default")),
+          ...services(await hooks("validating", "istiod-default-validator")),
+        ];
+        assert.deepEqual(await where(), ["istiod-canary with a root", "istiod-canary with a root"]);
+        const off = await hooks("mutating", "istio-sidecar-injector");
+        assert.ok(isDeactivated({ webhooks: off }));
+        await printed("set", "default", "--revision", "default", "--overwrite");
+        assert.deepEqual(await where(), ["istiod with a root", "istiod with a root"]);
+        assert.equal(
+          await printed("list"),
+          "TAG     REVISION NAMESPACES\n        canary   \ndefault default  \n",
+        );
+        const removed = await tag("remove", "default");
+        assert.match(removed.stderr, /nobody serves namespaces with istio-injection=enabled now/);
+      },
+    );
 
     await t.test("statuses and roots are written by one each", async () => {
       const writers = async (name: string): Promise<string> => {
@@ -101,3 +201,9 @@ describe("two revisions", { skip, timeout: 300_000 }, () => {
     });
   });
 });
+
+function created(tag: string, revision: string): string {
+  return `Revision tag "${tag}" created, referencing control plane revision "${revision}". To enable injection using this
+revision tag, use 'kubectl label namespace <NAMESPACE> istio.io/rev=${tag}'
+`;
+}

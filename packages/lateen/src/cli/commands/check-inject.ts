@@ -1,5 +1,5 @@
 /** `lateen x check-inject`: which webhooks inject a pod, and why; istioctl's words. */
-import { selects } from "../../api/label-selector.ts";
+import { type LabelSelector, selects } from "../../api/label-selector.ts";
 import { type Command, stringFlag, UserError } from "../command.ts";
 import type { CliContext } from "../context.ts";
 import {
@@ -7,7 +7,6 @@ import {
   type HookSelectors,
   type InjectionHook,
   injectionHooks,
-  type LabelSelector,
   type Labels,
   labelsOf,
   podPath,

@@ -1,7 +1,8 @@
 /** Injection webhooks as the API server keeps them: which pods they are called for. */
 import type { JsonObject } from "../../api/kind.ts";
-import type { selects } from "../../api/label-selector.ts";
+import type { LabelSelector } from "../../api/label-selector.ts";
 import { arrayAt, isObject, objectAt, stringAt } from "../../sources/json.ts";
+import { selectorFromJson, textsOf } from "../../sources/selector-json.ts";
 import type { MeshAccess, PodRef } from "../context.ts";
 import { apiError } from "./discover.ts";
 
@@ -19,11 +20,7 @@ export interface HookSelectors {
   readonly objects: LabelSelector;
 }
 
-export type LabelSelector = Parameters<typeof selects>[0];
-type Requirement = LabelSelector["matchExpressions"][number];
-
 const CONFIGURATIONS = "/apis/admissionregistration.k8s.io/v1/mutatingwebhookconfigurations";
-const OPERATORS: readonly Requirement["operator"][] = ["In", "NotIn", "Exists", "DoesNotExist"];
 
 /** Those whose webhooks are named like Istio's, by name. */
 export async function injectionHooks(mesh: MeshAccess): Promise<InjectionHook[]> {
@@ -36,23 +33,12 @@ export async function injectionHooks(mesh: MeshAccess): Promise<InjectionHook[]>
         .filter(isObject)
         .filter(webhook => stringAt(webhook, "name").endsWith("istio.io"))
         .map(webhook => ({
-          namespaces: selectorOf(objectAt(webhook, "namespaceSelector")),
-          objects: selectorOf(objectAt(webhook, "objectSelector")),
+          namespaces: selectorFromJson(objectAt(webhook, "namespaceSelector")),
+          objects: selectorFromJson(objectAt(webhook, "objectSelector")),
         })),
     }))
     .filter(({ webhooks }) => webhooks.length > 0)
     .sort((a, b) => (a.name < b.name ? -1 : 1));
-}
-
-function selectorOf(json: JsonObject): LabelSelector {
-  const matchExpressions = arrayAt(json, "matchExpressions")
-    .filter(isObject)
-    .map(each => ({
-      key: stringAt(each, "key"),
-      operator: OPERATORS.find(known => known === each["operator"]) ?? "Exists",
-      values: arrayAt(each, "values").map(String),
-    }));
-  return { matchLabels: textsOf(objectAt(json, "matchLabels")), matchExpressions };
 }
 
 /** Items of a list; throws a `UserError` with the API server's words. */
@@ -82,11 +68,4 @@ export function labelsOf(object: JsonObject): Labels {
 
 export function annotationsOf(object: JsonObject): Labels {
   return textsOf(objectAt(objectAt(object, "metadata"), "annotations"));
-}
-
-function textsOf(json: JsonObject): Labels {
-  const texts = Object.entries(json).filter(
-    (entry): entry is [string, string] => typeof entry[1] === "string",
-  );
-  return Object.fromEntries(texts);
 }

@@ -9,6 +9,14 @@ import type { Log } from "../../base/log.ts";
 import type { ApiClient, Resource } from "../client/api-client.ts";
 import { objectAt, stringAt } from "../json.ts";
 
+/** One leader among all revisions: there is one status of an object, and one of each ConfigMap. */
+export const LEADER_LEASE = "lateen-leader";
+
+/** One among the replicas of a revision, for objects that no other revision sees. */
+export function revisionLease(revision: string): string {
+  return `${LEADER_LEASE}-${revision}`;
+}
+
 export const leaseResource: Resource = {
   group: "coordination.k8s.io",
   versions: ["v1"],
