@@ -1,5 +1,6 @@
 import { testImages } from "../images/build.ts";
 import { down, up } from "./cluster.ts";
+import { missingForKubernetes } from "./needs.ts";
 import { timedProgress } from "./progress.ts";
 
 /** In the environment of tests: the name of the cluster that they are to use. */
@@ -10,9 +11,11 @@ const SIGNALS = ["SIGINT", "SIGTERM", "SIGHUP"] as const;
 /**
  * A cluster for all test files of this run, or, where the environment names one that is up already,
  * that one. What is returned takes it away; so does a signal, and after a crash the next cluster.
+ * Where there can be no cluster nothing is made: the tests skip themselves, each with the reason.
  */
 export async function sharedCluster(): Promise<() => Promise<void>> {
   if (process.env[SHARED_CLUSTER] !== undefined) return async () => {};
+  if (missingForKubernetes() !== false) return async () => {};
   const name = `run-${process.pid}`;
   const progress = timedProgress(text => process.stdout.write(text));
   const onSignal = (): void => {

@@ -1,8 +1,8 @@
 /** A real Kubernetes cluster for a test; `scripts/kube` brings it up, docs/kubernetes-test-bed.md explains it. */
 import assert from "node:assert/strict";
 import { execFile } from "node:child_process";
-import { accessSync, existsSync } from "node:fs";
-import { delimiter, join } from "node:path";
+import { accessSync } from "node:fs";
+import { join } from "node:path";
 import { after, type TestContext } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
 import { testImages } from "../../../../scripts/images/build.ts";
@@ -16,6 +16,7 @@ import { down, find, type RunningCluster, up } from "../../../../scripts/kube/cl
 import { startComponent, stopComponent } from "../../../../scripts/kube/control-plane.ts";
 import { entering, lastLines } from "../../../../scripts/kube/daemons.ts";
 import { addFakeNodes } from "../../../../scripts/kube/kwok.ts";
+import { missingForKubernetes } from "../../../../scripts/kube/needs.ts";
 import { importImage, type ProxyMode } from "../../../../scripts/kube/node.ts";
 import { type ClusterMode, type ClusterPlan, pathsOf } from "../../../../scripts/kube/plan.ts";
 import { silent } from "../../../../scripts/kube/progress.ts";
@@ -41,13 +42,7 @@ const MAX_OUTPUT = 64 << 20;
 const POLL_MS = 100;
 
 /** Why there can be no cluster here, for `skip`. */
-export function needsKubernetes(mode: ClusterMode = "node"): string | false {
-  const folders = (process.env["PATH"] ?? "").split(delimiter);
-  if (!folders.some(each => each !== "" && existsSync(join(each, "go"))))
-    return "needs go on PATH, to build Kubernetes";
-  if (mode === "node" && process.getuid?.() !== 0) return "needs root, for a node's namespaces";
-  return false;
-}
+export const needsKubernetes: (mode?: ClusterMode) => string | false = missingForKubernetes;
 
 let shared: Promise<KubeCluster> | undefined;
 const own: string[] = [];
