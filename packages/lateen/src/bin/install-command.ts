@@ -14,6 +14,7 @@ import type { PlannedObject } from "../install/objects.ts";
 import type { Installation } from "../install/operator.ts";
 import { render } from "../install/render.ts";
 import { renderOptions } from "../install/revision-tags.ts";
+import { skewOf, skewWarning } from "../install/version-skew.ts";
 import type { ApiClient } from "../sources/client/api-client.ts";
 import { commandClock } from "./command-clock.ts";
 import {
@@ -27,7 +28,7 @@ import {
 import { defaultOf, renderParts } from "./install-parts.ts";
 import { terminalProgress } from "./install-progress.ts";
 import { confirmed } from "./prompt.ts";
-import { verifyInstallation } from "./verify-install-command.ts";
+import { installedVersions, verifyInstallation } from "./verify-install-command.ts";
 
 const INSTALL_FLAGS: readonly Flag[] = [
   ...SPEC_FLAGS,
@@ -78,12 +79,17 @@ export const upgradeCommand: Command = {
   async run(ctx, call) {
     const client = clusterClient(call);
     const { installation } = await askedInstallation(ctx, call);
-    const { installedVersions } = await import("./verify-install-command.ts");
     const versions = await installedVersions(client, installation.revision);
     if (versions.length === 0)
       throw new UserError(
         `revision ${installation.revision} is not installed: there is nothing to upgrade`,
         "lateen install",
+      );
+    const newer = versions.find(version => skewOf(version, ctx.version) === "downgrade");
+    if (newer !== undefined)
+      throw new UserError(
+        `revision ${installation.revision} has version ${newer}, newer than this program (${ctx.version})`,
+        "'lateen install' goes back to an older version",
       );
     ctx.stdout.write(`Upgrading from ${versions.join(", ")} to ${ctx.version}.\n`);
     return runInstall(ctx, call);
@@ -98,6 +104,7 @@ export async function runInstall(ctx: CliContext, call: Invocation): Promise<num
   const { installation, warnings } = await askedInstallation(ctx, call);
   printWarnings(ctx, warnings);
   const client = clusterClient(call);
+  await sayOtherVersion(ctx, client, installation.revision);
   const objects = await rendered(ctx, installation, client);
   const dryRun = booleanFlag(call, "dry-run");
   const asks = !booleanFlag(call, "skip-confirmation") && !dryRun;
@@ -127,6 +134,33 @@ export async function runInstall(ctx: CliContext, call: Invocation): Promise<num
   const [major, minor] = ctx.version.split(".");
   ctx.stdout.write(`\nThank you for installing Lateen ${major}.${minor}.\n`);
   return 0;
+}
+
+/** istioctl's warning where another version of the same revision is there. */
+async function sayOtherVersion(
+  ctx: CliContext,
+  client: ApiClient,
+  revision: string,
+): Promise<void> {
+  const [from] = (await installedVersions(client, revision)).toSorted(byVersion).slice(-1);
+  if (from === undefined || from === ctx.version) return;
+  const direction = skewOf(from, ctx.version) === "downgrade" ? "downgraded" : "upgraded";
+  const beside =
+    revision === "default"
+      ? "Running this command will overwrite it; use revisions to upgrade alongside the existing version."
+      : undefined;
+  const lines = [
+    `Lateen is being ${direction} from ${from} to ${ctx.version}.`,
+    beside,
+    skewOf(from, ctx.version) === "leap" ? skewWarning(from, ctx.version) : undefined,
+    "Before upgrading, you may wish to use 'lateen x precheck' to check for upgrade warnings.",
+  ];
+  const said = lines.filter(line => line !== undefined);
+  ctx.stderr.write(`WARNING: ${said.join("\n         ")}\n`);
+}
+
+function byVersion(a: string, b: string): number {
+  return skewOf(a, b) === "downgrade" ? 1 : -1;
 }
 
 async function rendered(

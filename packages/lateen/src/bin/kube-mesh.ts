@@ -1,5 +1,6 @@
 /** The way of commands into a mesh on Kubernetes: the API server, and through it ports of pods. */
 import { request } from "node:http";
+import { REVISION_LABEL } from "../api/revision-label.ts";
 import { UserError } from "../cli/command.ts";
 import type { ApiAnswer, ApiCall, MeshAccess, PodRef } from "../cli/context.ts";
 import { ApiClient } from "../sources/client/api-client.ts";
@@ -14,6 +15,8 @@ export interface KubeMeshChoice {
   readonly kubeconfig: string | undefined;
   readonly context: string | undefined;
   readonly systemNamespace: string;
+  /** Only its control planes; undefined: all. */
+  readonly revision: string | undefined;
 }
 
 const ADMIN_PORT = 15000;
@@ -24,20 +27,20 @@ const PODS = { group: "", versions: ["v1"], plural: "pods", namespaced: true };
 
 /** Throws a `UserError` where the cluster can not be known. */
 export function openKubeMesh(choice: KubeMeshChoice): MeshAccess {
-  return new KubeMesh(clusterOptions(choice.kubeconfig, choice.context), choice.systemNamespace);
+  return new KubeMesh(clusterOptions(choice.kubeconfig, choice.context), choice);
 }
 
 class KubeMesh implements MeshAccess {
   readonly #options: HttpTransportOptions;
   readonly #transport: Transport;
   readonly #client: ApiClient;
-  readonly #systemNamespace: string;
+  readonly #choice: Pick<KubeMeshChoice, "systemNamespace" | "revision">;
 
-  constructor(options: HttpTransportOptions, systemNamespace: string) {
+  constructor(options: HttpTransportOptions, choice: KubeMeshChoice) {
     this.#options = options;
     this.#transport = httpTransport(options);
     this.#client = new ApiClient(this.#transport);
-    this.#systemNamespace = systemNamespace;
+    this.#choice = choice;
   }
 
   api(call: ApiCall): Promise<ApiAnswer> {
@@ -74,17 +77,22 @@ class KubeMesh implements MeshAccess {
 
   /** Every replica of every revision that runs. */
   async #controlPlanes(): Promise<PodRef[]> {
-    const namespace = this.#systemNamespace;
+    const { systemNamespace: namespace, revision } = this.#choice;
     const list = await this.#client.list(PODS, {
       namespace,
-      labelSelector: "app=istiod",
+      labelSelector: `app=istiod${revision === undefined ? "" : `,${REVISION_LABEL}=${revision}`}`,
       fieldSelector: "status.phase=Running",
     });
     if (!list.ok) throw new UserError(`the cluster does not tell its pods: ${list.status.message}`);
     const pods = list.value.items.map(item => objectAt(item, "metadata"));
     const staying = pods.filter(metadata => metadata["deletionTimestamp"] === undefined);
     if (staying.length === 0)
-      throw new UserError(`no running Istio pods in "${namespace}"`, "lateen install");
+      throw revision === undefined
+        ? new UserError(`no running Istio pods in "${namespace}"`, "lateen install")
+        : new UserError(
+            `no running Istio pods of revision "${revision}" in "${namespace}"`,
+            "'lateen tag list' shows revisions and tags",
+          );
     return staying.map(metadata => ({ namespace, name: stringAt(metadata, "name") }));
   }
 

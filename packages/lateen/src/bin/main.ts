@@ -45,6 +45,7 @@ function createContext(flags: FlagValues): CliContext {
         kubeconfig: text("kubeconfig"),
         context: text("context"),
         systemNamespace: text("istioNamespace") ?? "istio-system",
+        revision: text("revision"),
       });
     },
     meshName,

@@ -24,6 +24,7 @@ test("a kubeconfig that is named is meant; without one, and without a cluster, t
     meshName: undefined,
     context: undefined,
     systemNamespace: "istio-system",
+    revision: undefined,
   };
   const cluster = await openMesh({ ...choice, kubeconfig });
   await assert.rejects(

@@ -12,6 +12,8 @@ export interface MeshChoice {
   readonly kubeconfig: string | undefined;
   readonly context: string | undefined;
   readonly systemNamespace: string;
+  /** Of the control planes in a cluster that are asked; undefined: all. */
+  readonly revision: string | undefined;
 }
 
 /**

@@ -1,10 +1,11 @@
 /** `lateen verify-install`: whether everything that was to be installed is there and works. */
+import { REVISION_LABEL } from "../api/revision-label.ts";
 import { type Command, listFlag, stringFlag, UserError } from "../cli/command.ts";
 import type { CliContext } from "../cli/context.ts";
 import { type InstalledObject, installedObjects } from "../install/installed.ts";
-import { nameOf, type PlannedObject } from "../install/objects.ts";
+import { nameOf, type PlannedObject, resourceOf } from "../install/objects.ts";
 import { problemOf } from "../install/readiness.ts";
-import { render } from "../install/render.ts";
+import { COMPONENT_LABEL, OWNER, OWNER_LABEL, render, VERSION_LABEL } from "../install/render.ts";
 import { renderOptions } from "../install/revision-tags.ts";
 import type { ApiClient } from "../sources/client/api-client.ts";
 import { objectAt, stringAt } from "../sources/json.ts";
@@ -103,11 +104,12 @@ export async function installedVersions(
   client: ApiClient,
   revision: string,
 ): Promise<readonly string[]> {
-  const own = (await installed(client)).filter(
-    each => each.kind === "Deployment" && each.component === "Pilot" && each.revision === revision,
-  );
-  const versions = own.map(({ object }) =>
-    stringAt(objectAt(objectAt(object, "metadata"), "labels"), "operator.istio.io/version"),
+  const own = `${OWNER_LABEL}=${OWNER},${COMPONENT_LABEL}=Pilot,${REVISION_LABEL}=${revision}`;
+  const list = await client.list(resourceOf("Deployment"), { labelSelector: own });
+  if (!list.ok)
+    throw new UserError(`the cluster does not tell what is installed: ${list.status.message}`);
+  const versions = list.value.items.map(item =>
+    stringAt(objectAt(objectAt(item, "metadata"), "labels"), VERSION_LABEL),
   );
   return [...new Set(versions)];
 }

@@ -22,6 +22,14 @@ export interface Positional {
   readonly completes?: "pod" | "proxy" | "kind" | "name" | "namespace";
 }
 
+/** Of commands that ask control planes: only those of a revision. */
+export const REVISION_FLAG: Flag = {
+  name: "revision",
+  short: "r",
+  kind: "string",
+  description: "Control-plane revision (default: all)",
+};
+
 export type FlagValues = Readonly<
   Record<string, string | number | boolean | readonly string[] | undefined>
 >;

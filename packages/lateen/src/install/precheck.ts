@@ -3,7 +3,8 @@ import type { ApiClient } from "../sources/client/api-client.ts";
 import { arrayAt, isObject, objectAt, stringAt } from "../sources/json.ts";
 import { installedObjects, revisionsOf } from "./installed.ts";
 import { INSTALLED_KINDS, resourceOf } from "./objects.ts";
-import { OWNER, OWNER_LABEL } from "./render.ts";
+import { OWNER, OWNER_LABEL, VERSION_LABEL } from "./render.ts";
+import { skewWarning } from "./version-skew.ts";
 
 export interface Finding {
   readonly severity: "error" | "warning";
@@ -15,11 +16,22 @@ const MINOR_MIN = 28;
 const NATIVE_SIDECARS_MINOR = 29;
 const VERBS = ["create", "get", "list", "patch", "delete"];
 
-export async function precheck(client: ApiClient, namespace: string): Promise<readonly Finding[]> {
+export interface VersionStep {
+  /** undefined: from whatever is installed. */
+  readonly from: string | undefined;
+  readonly to: string;
+}
+
+export async function precheck(
+  client: ApiClient,
+  namespace: string,
+  step: VersionStep,
+): Promise<readonly Finding[]> {
   return [
     ...(await checkVersion(client)),
     ...(await checkPermissions(client, namespace)),
     ...(await checkOthers(client, namespace)),
+    ...(await checkStep(client, step)),
   ];
 }
 
@@ -89,6 +101,20 @@ async function checkOthers(client: ApiClient, namespace: string): Promise<Findin
       found.push(warning(`the control plane of revision ${revision} is not available`));
   }
   return found;
+}
+
+async function checkStep(client: ApiClient, { from, to }: VersionStep): Promise<Finding[]> {
+  const list = await client.list(resourceOf("Deployment"), {
+    labelSelector: `app=istiod,${OWNER_LABEL}=${OWNER}`,
+  });
+  const installed = (list.ok ? list.value.items : []).map(item =>
+    stringAt(objectAt(objectAt(item, "metadata"), "labels"), VERSION_LABEL),
+  );
+  const versions = from === undefined ? [...new Set(installed)] : [from];
+  return versions
+    .map(version => skewWarning(version, to))
+    .filter(message => message !== undefined)
+    .map(warning);
 }
 
 function error(message: string): Finding {

@@ -44,6 +44,7 @@ export interface RenderOptions {
 /** Everything that Lateen installed carries it: what does not is never changed or taken away. */
 export const OWNER_LABEL = "app.kubernetes.io/managed-by";
 export const OWNER = "lateen";
+export const VERSION_LABEL = "operator.istio.io/version";
 export const COMPONENT_LABEL = "operator.istio.io/component";
 
 export function render(
@@ -194,7 +195,7 @@ function stamped({ component, object }: PlannedObject, installation: Installatio
     "install.operator.istio.io/owning-resource-namespace": installation.namespace,
     [COMPONENT_LABEL]: component,
     "operator.istio.io/managed": "Reconcile",
-    "operator.istio.io/version": installation.version,
+    [VERSION_LABEL]: installation.version,
     release: "istio",
     ...(isShared && object["kind"] !== "ValidatingWebhookConfiguration"
       ? {}

@@ -1,5 +1,5 @@
 /** `lateen proxy-status` (ps): is every Envoy up to date? Features rows 10 to 13. */
-import { type Command, numberFlag, stringFlag, UserError } from "../command.ts";
+import { type Command, numberFlag, REVISION_FLAG, stringFlag, UserError } from "../command.ts";
 import type { CliContext, MeshAccess, PodRef } from "../context.ts";
 import { renderObject } from "../printers/object.ts";
 import {
@@ -46,6 +46,7 @@ export const proxyStatusCommand: Command = {
       default: "table",
       values: ["table", "json", "yaml"],
     },
+    REVISION_FLAG,
   ],
   examples: [
     "lateen ps",

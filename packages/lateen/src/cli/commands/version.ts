@@ -1,8 +1,8 @@
 /** `lateen version`: features rows 1 and 2. */
-import type { SyncStatus } from "../../base/sync-status.ts";
-import { booleanFlag, type Command, stringFlag, UserError } from "../command.ts";
+import { booleanFlag, type Command, REVISION_FLAG, stringFlag, UserError } from "../command.ts";
 import type { CliContext } from "../context.ts";
 import { renderObject } from "../printers/object.ts";
+import { parseSyncz } from "../printers/status.ts";
 
 interface Versions {
   readonly client: string;
@@ -24,8 +24,14 @@ export const versionCommand: Command = {
       description: "Output format",
       values: ["json", "yaml"],
     },
+    REVISION_FLAG,
   ],
-  examples: ["lateen version", "lateen version --remote=false", "lateen version -o json"],
+  examples: [
+    "lateen version",
+    "lateen version --remote=false",
+    "lateen version -o json",
+    "lateen version -r canary",
+  ],
   async run(ctx, call) {
     const format = stringFlag(call, "output");
     const asked = booleanFlag(call, "remote");
@@ -66,10 +72,10 @@ async function askMesh(ctx: CliContext, asDocument: boolean): Promise<Versions |
     const info = await mesh.discoveryDebug("/version");
     const syncz = await mesh.discoveryDebug("/debug/syncz");
     const dataPlane = new Map<string, number>();
-    for (const text of syncz.values()) {
-      for (const proxy of JSON.parse(text) as SyncStatus[]) {
-        dataPlane.set(proxy.istio_version, (dataPlane.get(proxy.istio_version) ?? 0) + 1);
-      }
+    for (const { status } of parseSyncz(syncz)) {
+      // One that is not connected says no version.
+      if (status.istio_version === "") continue;
+      dataPlane.set(status.istio_version, (dataPlane.get(status.istio_version) ?? 0) + 1);
     }
     const controlPlane = [
       ...new Set([...info.values()].map(text => (JSON.parse(text) as { version: string }).version)),
