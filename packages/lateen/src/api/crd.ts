@@ -3,7 +3,12 @@ import { isObject } from "./decode.ts";
 import type { Json, JsonObject, Kind, PrinterColumn } from "./kind.ts";
 
 /** Groups whose kinds the API server has built in. */
-const BUILT_IN_GROUPS: ReadonlySet<string> = new Set(["", "apps", "discovery.k8s.io"]);
+const BUILT_IN_GROUPS: ReadonlySet<string> = new Set([
+  "",
+  "apps",
+  "discovery.k8s.io",
+  "networking.k8s.io",
+]);
 
 export function isCustomResource(kind: Kind): boolean {
   return !BUILT_IN_GROUPS.has(kind.group);

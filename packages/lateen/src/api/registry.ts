@@ -7,6 +7,8 @@ import { endpointSliceKind } from "./endpoint-slice/kind.ts";
 import { envoyFilterKind } from "./envoy-filter/kind.ts";
 import { eventKind } from "./event/kind.ts";
 import { gatewayKind } from "./gateway/kind.ts";
+import { ingressKind } from "./ingress/kind.ts";
+import { ingressClassKind } from "./ingress-class/kind.ts";
 import type { ApiObject, Kind } from "./kind.ts";
 import { namespaceKind } from "./namespace/kind.ts";
 import { nodeKind } from "./node/kind.ts";
@@ -39,6 +41,8 @@ export const allKinds: readonly Kind[] = Object.freeze([
   eventKind,
   deploymentKind,
   endpointSliceKind,
+  ingressKind,
+  ingressClassKind,
   gatewayKind,
   virtualServiceKind,
   destinationRuleKind,

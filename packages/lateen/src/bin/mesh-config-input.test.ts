@@ -122,7 +122,7 @@ test("ConfigMap istio is checked when it is written", async () => {
   assert.ok(kept.ok);
   assert.equal(readMeshConfigMap(kept.value)?.settings?.mesh.accessLogFile, "/dev/stdout");
   assert.equal(await patch("accessLogFile: /dev/stderr"), "");
-  assert.match(await patch("ingressClass: x"), /data\.mesh: ingressClass: .*no effect/);
+  assert.match(await patch("dnsRefreshRate: 5s"), /data\.mesh: dnsRefreshRate: .*no effect/);
   assert.match(await patch("trustDomain: foo.bar"), /trustDomain: is foo\.bar.*started again/);
   assert.equal((await startingMesh(client, defaultMesh(), undefined)).trustDomain, "foo.bar");
 });
@@ -133,8 +133,8 @@ test("lateen up --mesh-config replaces what is there, and refuses what is wrong"
   const told: string[] = [];
   const write = (text: string): Promise<void> =>
     ensureMeshConfig(client, { path: "mesh.yaml", text }, line => told.push(line));
-  await write("{trustDomain: foo.bar, ingressClass: x}");
-  assert.match(told.join("\n"), /--mesh-config mesh\.yaml: data\.mesh: ingressClass/);
+  await write("{trustDomain: foo.bar, dnsRefreshRate: 5s}");
+  assert.match(told.join("\n"), /--mesh-config mesh\.yaml: data\.mesh: dnsRefreshRate/);
   assert.equal((await startingMesh(client, defaultMesh(), undefined)).trustDomain, "foo.bar");
   await assert.rejects(write("trustDomain: [1]"), /--mesh-config mesh\.yaml: .*trustDomain: found/);
 });

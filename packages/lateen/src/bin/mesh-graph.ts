@@ -5,6 +5,8 @@
 import { destinationRuleKind } from "../api/destination-rule/kind.ts";
 import { endpointSliceKind } from "../api/endpoint-slice/kind.ts";
 import { gatewayKind } from "../api/gateway/kind.ts";
+import { ingressKind } from "../api/ingress/kind.ts";
+import { ingressClassKind } from "../api/ingress-class/kind.ts";
 import { nodeKind } from "../api/node/kind.ts";
 import { podKind } from "../api/pod/kind.ts";
 import { serviceKind } from "../api/service/kind.ts";
@@ -50,6 +52,8 @@ export function inputBindings(inputs: ModelInputs): InputBinding[] {
     bindInput(destinationRuleKind, inputs.destinationRules),
     bindInput(gatewayKind, inputs.gateways),
     bindInput(sidecarKind, inputs.sidecars),
+    bindInput(ingressKind, inputs.ingresses),
+    bindInput(ingressClassKind, inputs.ingressClasses),
     credentialBinding(inputs.credentials),
   ];
 }

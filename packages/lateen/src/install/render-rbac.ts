@@ -27,6 +27,7 @@ function readRules(): Json[] {
     rule([""], ["endpoints", "namespaces", "nodes", "pods", "secrets", "services"], READ),
     rule([""], ["configmaps", "serviceaccounts"], READ),
     rule(["discovery.k8s.io"], ["endpointslices"], READ),
+    rule(["networking.k8s.io"], ["ingresses", "ingressclasses"], READ),
     rule(["apiextensions.k8s.io"], ["customresourcedefinitions"], READ),
     rule(MESH_GROUPS, ["*"], READ),
     rule(["authentication.k8s.io"], ["tokenreviews"], ["create"]),
@@ -41,6 +42,7 @@ function controlPlaneRules(): Json[] {
       ["mutatingwebhookconfigurations", "validatingwebhookconfigurations"],
       [...READ, "patch", "update"],
     ),
+    rule(["networking.k8s.io"], ["ingresses/status"], ["get", "patch"]),
     // Conditions of objects, the roots in every namespace, reasons why pods are not ready.
     rule(MESH_GROUPS, statusOf(MESH_KINDS), ["get", "patch", "update"]),
     rule([""], ["services/status"], ["get", "patch"]),

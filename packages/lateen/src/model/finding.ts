@@ -7,12 +7,20 @@ import type { Collection, Graph, Reader } from "../flow/types.ts";
 /** Key: `findingsKey`. */
 export type Findings = Collection<readonly Diagnostic[]>;
 
-/** `objectName` of an object of Istio's networking API. */
-export function findingsKey(kind: string, meta: Pick<ObjectMeta, "namespace" | "name">): string {
-  return objectName({ group: "networking.istio.io", kind }, meta.namespace, meta.name);
+const ISTIO = "networking.istio.io";
+
+/** `objectName` of an object, of Istio's networking API where no other group is given. */
+export function findingsKey(
+  kind: string,
+  meta: Pick<ObjectMeta, "namespace" | "name">,
+  group: string = ISTIO,
+): string {
+  return objectName({ group, kind }, meta.namespace, meta.name);
 }
 
 interface Finder<T> {
+  /** Istio's networking API where not given. */
+  readonly group?: string;
   readonly reads: NonNullable<Parameters<Graph["derive"]>[1]["reads"]>;
   fn(object: T, read: Reader): readonly Diagnostic[];
 }
@@ -22,14 +30,14 @@ export function findingsOf<T extends { readonly metadata: ObjectMeta }>(
   graph: Graph,
   kind: string,
   objects: Collection<T>,
-  { reads, fn }: Finder<T>,
+  { group, reads, fn }: Finder<T>,
 ): Findings {
   return graph.deriveMany<T, readonly Diagnostic[]>(
     objects,
     { name: `findings of ${kind}`, reads },
     (_key, object, read) => {
       const found = fn(object, read);
-      return found.length === 0 ? [] : [[findingsKey(kind, object.metadata), found]];
+      return found.length === 0 ? [] : [[findingsKey(kind, object.metadata, group), found]];
     },
   );
 }

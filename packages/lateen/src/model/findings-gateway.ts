@@ -14,10 +14,10 @@ const NO_NAMES: RouteNames = { http: () => "", https: () => "" };
 
 export function gatewayFindings(
   graph: Graph,
-  { inputs, proxies }: Pick<Model, "inputs" | "proxies">,
+  { inputs, gateways, proxies }: Pick<Model, "inputs" | "gateways" | "proxies">,
   pods: SelectableIndex<Workload>,
 ): Findings {
-  const bySelector = graph.index(inputs.gateways, "Gateways with one selector", (_key, row) => [
+  const bySelector = graph.index(gateways, "Gateways with one selector", (_key, row) => [
     selectorId(row),
   ]);
   const rejected = graph.group<Gateway, readonly RejectedServer[]>(
@@ -62,15 +62,22 @@ function missingCredentials(
   isThere: (name: string) => boolean,
 ): Diagnostic[] {
   if (namespaces.length === 0) return [];
-  const where = [...namespaces].sort().join(" or ");
   return gateway.spec.servers.flatMap((server, index) => {
     const name = server.tls?.credentialName ?? "";
     if (name === "" || isThere(name)) return [];
-    const message = `found "${name}", want a Secret with a certificate in the namespace of the gateway's pods: ${where}`;
-    return [
-      warning(`spec.servers[${index}].tls.credentialName`, "ReferencedResourceNotFound", message),
-    ];
+    return [missingCredential(`spec.servers[${index}].tls.credentialName`, name, namespaces)];
   });
+}
+
+/** `namespaces`: of the gateway's pods, at least one. */
+export function missingCredential(
+  path: string,
+  name: string,
+  namespaces: readonly string[],
+): Diagnostic {
+  const where = [...namespaces].sort().join(" or ");
+  const message = `found "${name}", want a Secret with a certificate in the namespace of the gateway's pods: ${where}`;
+  return warning(path, "ReferencedResourceNotFound", message);
 }
 
 function selectorId({ spec }: Gateway): string {

@@ -10,6 +10,7 @@ import type { Graph, Index, Reader, SelectableIndex } from "../flow/types.ts";
 import { type Findings, findingsOf, selectsNothing, warning } from "./finding.ts";
 import { ruleFindings } from "./findings-destination-rule.ts";
 import { gatewayFindings } from "./findings-gateway.ts";
+import { ingressFindings } from "./findings-ingress.ts";
 import { virtualServiceFindings } from "./findings-virtual-service.ts";
 import type { Model } from "./model.ts";
 import { byAge } from "./order.ts";
@@ -29,6 +30,7 @@ export function createFindings(
     virtualServiceFindings(graph, model),
     ruleFindings(graph, model),
     gatewayFindings(graph, model, pods),
+    ingressFindings(graph, model, pods),
     findingsOf(graph, "ServiceEntry", inputs.serviceEntries, {
       reads: [model.services, shapes, pods, model.entriesByLabel],
       fn: (entry, read) => entryFindings(entry, read, model, pods),

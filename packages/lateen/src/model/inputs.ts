@@ -2,6 +2,8 @@
 import type { DestinationRule } from "../api/destination-rule/schema.ts";
 import type { EndpointSlice } from "../api/endpoint-slice/kind.ts";
 import type { Gateway } from "../api/gateway/schema.ts";
+import type { Ingress } from "../api/ingress/schema.ts";
+import type { IngressClass } from "../api/ingress-class/kind.ts";
 import type { ObjectMeta } from "../api/kind.ts";
 import type { Node } from "../api/node/kind.ts";
 import type { Pod } from "../api/pod/schema.ts";
@@ -26,6 +28,8 @@ export interface ModelInputs {
   readonly destinationRules: InputCollection<DestinationRule>;
   readonly gateways: InputCollection<Gateway>;
   readonly sidecars: InputCollection<Sidecar>;
+  readonly ingresses: InputCollection<Ingress>;
+  readonly ingressClasses: InputCollection<IngressClass>;
   readonly credentials: InputCollection<Credential>;
   readonly proxies: InputCollection<ConnectedProxy>;
 }
@@ -45,6 +49,8 @@ export function createInputs(graph: Graph): ModelInputs {
     destinationRules: graph.input("DestinationRule"),
     gateways: graph.input("Gateway"),
     sidecars: graph.input("Sidecar"),
+    ingresses: graph.input("Ingress"),
+    ingressClasses: graph.input("IngressClass"),
     credentials: graph.input("credentials"),
     proxies: graph.input("proxies"),
   };

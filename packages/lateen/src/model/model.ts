@@ -1,4 +1,5 @@
 /** The model: every derived collection of the mesh, over one set of inputs. */
+import type { Gateway } from "../api/gateway/schema.ts";
 import type { CellFamily, Collection, Graph, Index, SelectableIndex } from "../flow/types.ts";
 import { createAliases } from "./aliases.ts";
 import { type Connected, createConnected } from "./connected.ts";
@@ -7,6 +8,7 @@ import { createServiceEndpoints } from "./endpoints.ts";
 import type { Findings } from "./finding.ts";
 import { createFindings } from "./findings.ts";
 import { createImports, type Imports } from "./imports.ts";
+import { createIngresses, type Ingresses } from "./ingress.ts";
 import type { ModelInputs } from "./inputs.ts";
 import { createNodeLocalities } from "./locality.ts";
 import { createMeshNames, type MeshNames } from "./mesh.ts";
@@ -29,6 +31,9 @@ import { createPodWorkloads, type Workload, workloadsByLabel } from "./workloads
 
 export interface Model {
   readonly inputs: ModelInputs;
+  /** Declared ones, and those made of Ingresses. */
+  readonly gateways: Collection<Gateway>;
+  readonly ingresses: Ingresses;
   readonly names: Collection<MeshNames>;
   readonly pods: Collection<Workload>;
   readonly workloadEntries: Collection<Workload>;
@@ -76,9 +81,12 @@ export function createModel(graph: Graph, inputs: ModelInputs): Model {
     entriesByLabel,
     names,
   });
+  const ingresses = createIngresses(graph, inputs, { services: shapes, aliases: aliases.rows });
+  const gateways = graph.union("gateways", [inputs.gateways, ingresses.gateways]);
   const virtualServices = createVirtualServices(graph, inputs.virtualServices, {
     names,
     aliases: aliases.rows,
+    ofIngresses: ingresses.routes,
   });
   const scopes = createScopes(graph, inputs.sidecars, inputs.mesh, names);
   const { byHostname, routesByGateway, ...imports } = createImports(
@@ -94,7 +102,7 @@ export function createModel(graph: Graph, inputs: ModelInputs): Model {
     pods,
     services,
     sidecars: inputs.sidecars,
-    gateways: inputs.gateways,
+    gateways,
     sourceSelectors: createSourceSelectors(graph, virtualServices.shapes),
     podAddresses,
     placedHosts: placements.hosts,
@@ -102,6 +110,8 @@ export function createModel(graph: Graph, inputs: ModelInputs): Model {
   });
   const model: Omit<Model, "findings"> = {
     inputs,
+    gateways,
+    ingresses,
     names,
     pods,
     workloadEntries,

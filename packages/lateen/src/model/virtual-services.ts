@@ -20,6 +20,8 @@ export const MESH_GATEWAY = "mesh";
 export type TextMatch =
   | { readonly exact: string }
   | { readonly prefix: string }
+  /** Whole path elements: `/a` has `/a` and `/a/b` below it, not `/ab`. Of Ingresses, for paths only. */
+  | { readonly pathPrefix: string }
   | { readonly regex: string };
 
 /** What a request must be like; checked by Envoy. */
@@ -103,9 +105,14 @@ export interface VirtualServices {
 export function createVirtualServices(
   graph: Graph,
   objects: Collection<VirtualService>,
-  { names, aliases }: { names: Collection<MeshNames>; aliases: Collection<Alias> },
+  sources: {
+    readonly names: Collection<MeshNames>;
+    readonly aliases: Collection<Alias>;
+    readonly ofIngresses: Collection<VirtualServiceRow>;
+  },
 ): VirtualServices {
-  const rows = graph.derive<VirtualService, VirtualServiceRow>(
+  const { names, aliases, ofIngresses } = sources;
+  const declared = graph.derive<VirtualService, VirtualServiceRow>(
     objects,
     { name: "virtual services", reads: [names, aliases] },
     (_key, object, read) =>
@@ -113,6 +120,7 @@ export function createVirtualServices(
         read.get(aliases, hostname),
       ),
   );
+  const rows = graph.union("all virtual services", [declared, ofIngresses]);
   const shapes = graph.derive(rows, { name: "virtual service shapes" }, (_key, row) =>
     shapeOf(row),
   );

@@ -13,6 +13,7 @@ import type { ObjectDiagnostics } from "../sources/input-writer.ts";
 import type { ObjectSource } from "../sources/source.ts";
 import type { TypeResources } from "../xds/resources/family.ts";
 import { followReports, type ReportChanges } from "./follow-reports.ts";
+import { IngressStatus } from "./ingress-status.ts";
 import { type LedgerOptions, StatusLedger } from "./ledger.ts";
 import { createReports, type Rejection, splitReportKey } from "./object-report.ts";
 import { Rejections } from "./rejections.ts";
@@ -62,13 +63,21 @@ export function createObjectStatus(options: ObjectStatusOptions): ObjectStatus {
   const rejections = new Rejections({ graph, model, resources, rows, clock, log });
   const ledger = new StatusLedger(client === undefined ? FILES : API);
   const writer = client && new StatusWriter({ client, ledger, clock, random, log });
+  const addresses = client && new IngressStatus({ graph, model, client, clock, log });
   const reportLog = new ReportLog({ log, originOf: key => ledger.get(key)?.origin });
   let unfollow = (): void => {};
   let started = false;
   let leads = LEADS_ALL;
+  const stopWriting = (): void => {
+    writer?.stop();
+    addresses?.stop();
+  };
   const lead = (): void => {
-    if (!leads.mesh && !leads.revision) writer?.stop();
-    else if (started) writer?.start(leads);
+    if (!leads.mesh && !leads.revision) stopWriting();
+    else if (started) {
+      writer?.start(leads);
+      addresses?.start(leads);
+    }
   };
   return {
     rejections,
@@ -89,7 +98,7 @@ export function createObjectStatus(options: ObjectStatusOptions): ObjectStatus {
     },
     stop() {
       unfollow();
-      writer?.stop();
+      stopWriting();
       rejections.stop();
     },
   };

@@ -30,6 +30,8 @@ import {
 export type Match =
   | { readonly exact: string }
   | { readonly prefix: string }
+  /** Whole path elements; for paths only. */
+  | { readonly pathPrefix: string }
   | { readonly regex: string };
 
 /** VirtualService's HTTPMatchRequest: all of it must hold. */
@@ -233,6 +235,7 @@ function operation(input: HttpRoute, port: number): string {
 function pathOf(uri: Match | undefined): string {
   if (uri === undefined) return "/*";
   if ("exact" in uri) return uri.exact;
+  if ("pathPrefix" in uri) return `${uri.pathPrefix}*`;
   return "prefix" in uri ? `${uri.prefix}*` : uri.regex;
 }
 
@@ -258,6 +261,7 @@ function pathMatch(uri: Match | undefined): RouteMatch {
   if (uri === undefined) return EVERYTHING;
   if ("exact" in uri) return { path: uri.exact };
   if ("prefix" in uri) return { prefix: uri.prefix };
+  if ("pathPrefix" in uri) return { pathSeparatedPrefix: uri.pathPrefix };
   return { safeRegex: { regex: uri.regex } };
 }
 
@@ -291,6 +295,7 @@ function named(name: string, match: Match | "present"): NamedMatch {
 function stringMatch(match: Match): StringMatcher {
   if ("exact" in match) return { exact: match.exact };
   if ("prefix" in match) return { prefix: match.prefix };
+  assert("regex" in match, "a prefix of path elements is for paths");
   return { safeRegex: { regex: match.regex } };
 }
 

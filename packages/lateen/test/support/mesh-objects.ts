@@ -5,6 +5,9 @@ import type { DestinationRule } from "../../src/api/destination-rule/schema.ts";
 import { type EndpointSlice, endpointSliceKind } from "../../src/api/endpoint-slice/kind.ts";
 import { gatewayKind } from "../../src/api/gateway/kind.ts";
 import type { Gateway } from "../../src/api/gateway/schema.ts";
+import { ingressKind } from "../../src/api/ingress/kind.ts";
+import type { Ingress } from "../../src/api/ingress/schema.ts";
+import { type IngressClass, ingressClassKind } from "../../src/api/ingress-class/kind.ts";
 import type { ApiObject, JsonObject, Kind } from "../../src/api/kind.ts";
 import { type Node, nodeKind } from "../../src/api/node/kind.ts";
 import { podKind } from "../../src/api/pod/kind.ts";
@@ -153,6 +156,16 @@ export function gateway(meta: Meta, spec: JsonObject): Gateway {
   return make(gatewayKind, meta, { spec });
 }
 
+/** Of the mesh, by its annotation, where the meta has no annotations of its own. */
+export function ingress(meta: Meta, spec: JsonObject, status: JsonObject = {}): Ingress {
+  const annotations = { "kubernetes.io/ingress.class": "istio" };
+  return make(ingressKind, { annotations, ...meta }, { spec, status });
+}
+
+export function ingressClass(name: string, controller: string): IngressClass {
+  return make(ingressClassKind, { at: name }, { spec: { controller } });
+}
+
 export function sidecar(meta: Meta, spec: JsonObject): Sidecar {
   return make(sidecarKind, meta, { spec });
 }
@@ -166,6 +179,12 @@ export const MESH: Mesh = {
   outboundTrafficPolicy: "ALLOW_ANY",
   enableAutoMtls: true,
   meshId: "cluster.local",
+  ingress: {
+    mode: "STRICT",
+    class: "istio",
+    service: "istio-ingressgateway",
+    selector: "ingressgateway",
+  },
 };
 
 export interface ProxyOptions {

@@ -19,6 +19,12 @@ export const mesh: Mesh = {
   outboundTrafficPolicy: "ALLOW_ANY",
   enableAutoMtls: true,
   meshId: "cluster.local",
+  ingress: {
+    mode: "STRICT",
+    class: "istio",
+    service: "istio-ingressgateway",
+    selector: "ingressgateway",
+  },
 };
 
 export function servicePort(number: number, protocol: Protocol, name = "port"): ServicePort {

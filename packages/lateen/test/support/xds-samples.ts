@@ -277,6 +277,19 @@ function routes(): EncodedResource[] {
       }),
     ),
     encodeRoutes(
+      routeConfiguration({
+        ...sidecar,
+        name: "http.8082",
+        virtualHosts: [
+          host("a.example.com", "", {
+            domains: ["a.example.com"],
+            routes: [httpRoute({ match: httpMatch({ uri: { pathPrefix: "/shop" } }) })],
+          }),
+        ],
+        fallback: "NONE",
+      }),
+    ),
+    encodeRoutes(
       routeConfiguration({ ...sidecar, name: "http.8081", virtualHosts: [], fallback: "NONE" }),
     ),
   ];

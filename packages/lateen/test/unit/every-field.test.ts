@@ -214,6 +214,14 @@ const CARRIED_OUT: Readonly<Record<string, readonly string[]>> = {
     ...under("spec.endpoints[]", WORKLOAD_ENTRY),
   ],
   WorkloadEntry: under("spec", WORKLOAD_ENTRY),
+  Ingress: [
+    ...under("spec", ["ingressClassName", "rules[].host", "tls[].hosts[]", "tls[].secretName"]),
+    ...under("spec.rules[].http.paths[]", ["path", "pathType"]),
+    ...["spec.defaultBackend", "spec.rules[].http.paths[].backend"].flatMap(backend =>
+      under(`${backend}.service`, ["name", "port.name", "port.number"]),
+    ),
+  ],
+  IngressClass: ["spec.controller"],
   Sidecar: [
     ...under("spec", ["workloadSelector.labels{}", "outboundTrafficPolicy.mode"]),
     ...under("spec.egress[]", ["hosts[]", "port.number", "port.protocol", "port.name"]),

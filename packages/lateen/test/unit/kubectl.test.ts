@@ -426,9 +426,12 @@ describe("kubectl against the embedded store", { skip, timeout: 120_000 }, () =>
 
   test("what is not served says so, and what to use instead", async () => {
     const metadata = "metadata: {name: x}\nspec: {}";
-    const foreign = `apiVersion: networking.k8s.io/v1\nkind: Ingress\n${metadata}`;
+    const foreign = `apiVersion: networking.k8s.io/v1\nkind: NetworkPolicy\n${metadata}`;
     const later = `apiVersion: networking.istio.io/v1\nkind: EnvoyFilter\n${metadata}`;
-    assert.match(await refused("apply -f -", foreign), /no matches for kind "Ingress" in version/);
+    assert.match(
+      await refused("apply -f -", foreign),
+      /no matches for kind "NetworkPolicy" in version/,
+    );
     assert.match(await refused("create -f -", later), /no matches for kind "EnvoyFilter" in/);
     const pod = `{apiVersion: v1, kind: Pod, ${metadata.replace("\nspec: {}", "")}, spec: {containers: [{name: a, image: b}]}}`;
     await kubectl("apply -f -", pod);

@@ -2,6 +2,7 @@
 import { decode } from "../decode.ts";
 import type { Decoded, JsonObject } from "../kind.ts";
 import { Report } from "../report.ts";
+import type { TypeOf } from "../schema.ts";
 import { DEFAULT_ACCESS_LOG_FORMAT } from "./access-log-format.ts";
 import { meshConfigSchema } from "./schema.ts";
 
@@ -17,6 +18,30 @@ export interface MeshConfig {
   readonly outboundTrafficPolicy: "ALLOW_ANY" | "REGISTRY_ONLY";
   readonly enableAutoMtls: boolean;
   readonly meshId: string;
+  readonly ingress: IngressSettings;
+}
+
+/** How Ingresses are carried out (MeshConfig.ingress*). */
+export interface IngressSettings {
+  readonly mode: "OFF" | "DEFAULT" | "STRICT";
+  /** Value of the annotation that makes an Ingress the mesh's. */
+  readonly class: string;
+  /** Service whose address is written into their status. */
+  readonly service: string;
+  /** Value of the label `istio` of the gateway's pods. */
+  readonly selector: string;
+}
+
+/** Istio: the usual Service goes with the usual label, any other one with a label of its own name. */
+function ingressSettings(decoded: TypeOf<typeof meshConfigSchema>): IngressSettings {
+  const { ingressControllerMode: mode, ingressClass, ingressService, ingressSelector } = decoded;
+  const isUsual = ingressService === "" || ingressService === "istio-ingressgateway";
+  return {
+    mode: mode === "UNSPECIFIED" ? "STRICT" : mode,
+    class: ingressClass,
+    service: ingressService,
+    selector: ingressSelector || (isUsual ? "ingressgateway" : ingressService),
+  };
 }
 
 export const DEFAULT_DOMAIN = "cluster.local";
@@ -40,6 +65,7 @@ export function decodeMeshConfig(
     outboundTrafficPolicy: decoded.outboundTrafficPolicy.mode,
     enableAutoMtls,
     meshId: decoded.defaultConfig.meshId || trustDomain,
+    ingress: ingressSettings(decoded),
   });
   return { ok: true, value, diagnostics };
 }

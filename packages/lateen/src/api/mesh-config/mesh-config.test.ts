@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { lines } from "../../../test/support/api.ts";
+import type { JsonObject } from "../kind.ts";
 import { DEFAULT_ACCESS_LOG_FORMAT } from "./access-log-format.ts";
 import { decodeMeshConfig } from "./decode.ts";
 
@@ -16,8 +17,24 @@ test("Istio's defaults", () => {
     outboundTrafficPolicy: "ALLOW_ANY",
     enableAutoMtls: true,
     meshId: "cluster.local",
+    ingress: {
+      mode: "STRICT",
+      class: "istio",
+      service: "istio-ingressgateway",
+      selector: "ingressgateway",
+    },
   });
   assert.match(DEFAULT_ACCESS_LOG_FORMAT, /^\[%START_TIME%\] "%REQ\(:METHOD\)% .* %ROUTE_NAME%\n$/);
+});
+
+test("the gateway for Ingresses is chosen by label, or by the name of its Service", () => {
+  const selectorOf = (settings: JsonObject): string | undefined => {
+    const result = decodeMeshConfig(settings);
+    return result.ok ? result.value.ingress.selector : undefined;
+  };
+  assert.equal(selectorOf({ ingressSelector: "edge", ingressService: "other" }), "edge");
+  assert.equal(selectorOf({ ingressService: "other" }), "other");
+  assert.equal(selectorOf({ ingressService: "" }), "ingressgateway");
 });
 
 test("what is set", () => {

@@ -125,10 +125,24 @@ export const meshConfigSchema = object({
   hboneIdleTimeout: notYet(duration()),
   inboundClusterStatName: later,
   inboundTrafficPolicy: later,
-  ingressClass: later,
-  ingressControllerMode: later,
-  ingressSelector: later,
-  ingressService: later,
+  ingressClass: orElse(
+    string({
+      description: "Value of the annotation kubernetes.io/ingress.class that is the mesh's.",
+    }),
+    "istio",
+  ),
+  ingressControllerMode: orElse(
+    enumOf(["UNSPECIFIED", "OFF", "DEFAULT", "STRICT"], {
+      description:
+        "Which Ingresses are carried out: none, also those without class, those of a class.",
+    }),
+    "STRICT",
+  ),
+  ingressSelector: orElse(string({ description: "Label istio of the gateway for Ingresses." }), ""),
+  ingressService: orElse(
+    string({ description: "Service whose address Ingresses have." }),
+    "istio-ingressgateway",
+  ),
   localityLbSetting: later,
   meshMTLS: later,
   outboundClusterStatName: later,

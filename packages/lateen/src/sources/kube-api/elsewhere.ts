@@ -25,7 +25,6 @@ const RESOURCES: Readonly<Record<string, string>> = {
   "apps/daemonsets": AS_DEPLOYMENT,
   "batch/jobs": "run it as a Pod with restartPolicy Never",
   "batch/cronjobs": "run it as a Pod with restartPolicy Never",
-  "networking.k8s.io/ingresses": "use a Gateway and a VirtualService of networking.istio.io",
   "autoscaling/horizontalpodautoscalers": "use `kubectl scale`",
   "rbac.authorization.k8s.io/roles": NO_ACCESS_RULES,
   "rbac.authorization.k8s.io/rolebindings": NO_ACCESS_RULES,

@@ -32,6 +32,7 @@ const ENDPOINT_ROWS = {
 
 const ROUTE_ROWS = {
   "virtual services": 1,
+  "all virtual services": 1,
   "virtual service shapes": 1,
   "findings of VirtualService": 1,
 };

@@ -23,13 +23,13 @@ export type MergedGateways = CellFamily<MergedGateway>;
 const NOTHING: MergedGateway = { ports: [], rejected: [] };
 
 export function createMergedGateways(graph: Graph, model: Model): MergedGateways {
-  const { proxies, inputs } = model;
+  const { proxies, gateways: declared } = model;
   const names = { http: gatewayHttpRouteName, https: gatewayHttpsRouteName };
-  const reads = [proxies.gatewaySets, inputs.gateways];
+  const reads = [proxies.gatewaySets, declared];
   return graph.cells<MergedGateway>({ name: "merged gateways", reads }, (key, read) => {
     const set = read.get(proxies.gatewaySets, key);
     if (set === undefined) return NOTHING;
-    const gateways = set.gateways.flatMap(name => read.get(inputs.gateways, name) ?? []);
+    const gateways = set.gateways.flatMap(name => read.get(declared, name) ?? []);
     return mergeGateways(gateways, set.targetPorts, names);
   });
 }
