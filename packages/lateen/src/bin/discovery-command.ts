@@ -87,6 +87,12 @@ export const discoveryCommand: Command = {
       description: "Lifetime of workload certificates in seconds (default 24 h)",
     },
     {
+      name: "shutdown-duration",
+      kind: "number",
+      description:
+        "Seconds in which streams go to other replicas when it is asked to end (default: in a pod 10, else 0)",
+    },
+    {
       name: "log-level",
       kind: "string",
       description: "How much to log",
@@ -115,6 +121,14 @@ export const discoveryCommand: Command = {
     // Loaded only here: most commands are over before this would be read.
     const { startDiscovery } = await import("./discovery.ts");
     const source = await sourceOf(call);
+    const drainMs = 1000 * (numberFlag(call, "shutdown-duration") ?? drainSeconds(source, call));
+    const impatient = Promise.withResolvers<void>();
+    const interruption = untilSignal(impatient.resolve);
+    let started = false;
+    // As a container's first process it gets no signal that it does not ask for.
+    void interruption.signal.then(() => {
+      if (!started) process.exit(1);
+    });
     const running = await startDiscovery({
       source,
       mesh: await meshConfig(ctx, call),
@@ -137,7 +151,9 @@ export const discoveryCommand: Command = {
     ctx.stdout.write(`xDS (plaintext): ${running.plaintextPort ?? "none"}\n`);
     ctx.stdout.write(`xDS (TLS): ${running.tlsPorts.join(", ") || "none"}\n`);
     ctx.stdout.write(`HTTP: ${running.httpPorts.join(", ") || "none"}\n`);
-    await untilSignal().signal;
+    started = true;
+    await interruption.signal;
+    if (drainMs > 0) await Promise.race([running.drain(drainMs), impatient.promise]);
     await running.stop();
     return 0;
   },
@@ -222,6 +238,11 @@ function addressHint(error: unknown, tls: boolean): string {
 /** Reached by its service account, and not by a kubeconfig of somebody's. */
 function isInPod(call: Invocation): boolean {
   return ["kubeconfig", "context"].every(name => stringFlag(call, name) === undefined);
+}
+
+/** Istio's `--shutdownDuration`; outside of a pod nobody waits for another replica. */
+function drainSeconds(source: DiscoverySource, call: Invocation): number {
+  return source.kind === "kube" && isInPod(call) ? 10 : 0;
 }
 
 /** Istio's ports; a control plane in a cluster is there for all of it, others for their machine. */

@@ -29,6 +29,8 @@ import { type RunningWebhooks, startWebhooks } from "./webhooks.ts";
 const CLUSTER_STREAM_AGE_MS = 30 * 60_000;
 
 export interface Front {
+  /** From now on `/ready` says no. */
+  leave(): void;
   readonly source: GraphConfigSource;
   readonly metrics: ControlPlaneMetrics;
   readonly routes: ReturnType<typeof debugRoutes>;
@@ -65,19 +67,27 @@ export function createFront(
     log: log.scope("ads"),
     onPodGone: podUid => trust?.tokens.forgetPod?.(podUid),
   });
+  let leaving = false;
+  const notReady = (): string | undefined => {
+    if (leaving) return "shutting down";
+    return source.ready ? undefined : "configuration not read yet";
+  };
   const routes = debugRoutes({
     version,
     instance,
     connections,
     metrics,
     graph,
-    ready: () => source.ready,
+    notReady,
     missing: () => views.missing(source.connectedPods()),
     configObjects: views.configObjects,
     endpoints: views.endpoints,
     configDump: proxy => views.configDump(source.classOf(proxy)),
   });
-  return { source, metrics, routes };
+  const leave = (): void => {
+    leaving = true;
+  };
+  return { leave, source, metrics, routes };
 }
 
 function caSources(
@@ -98,6 +108,8 @@ export interface Serving {
   readonly ports: Listening;
   readonly httpPorts: readonly number[];
   readonly webhookPort: number | undefined;
+  /** Sends streams to other replicas, within this time. */
+  drain(overMs: number): Promise<void>;
   stopWebhooks(): Promise<void>;
   /** Streams, and what is told about them. */
   stop(): Promise<void>;
@@ -118,6 +130,7 @@ export async function startServing(
     ports,
     httpPorts: listeners.map(listener => listener.port),
     webhookPort: webhooks?.port,
+    drain: overMs => ads.drain(overMs),
     stopWebhooks: async () => webhooks?.stop(),
     async stop() {
       certificate?.dispose();

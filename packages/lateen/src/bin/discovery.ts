@@ -23,8 +23,16 @@ export interface RunningDiscovery {
   readonly tlsPorts: readonly number[];
   readonly httpPorts: readonly number[];
   readonly webhookPort: number | undefined;
+  /**
+   * Hands everything over to other replicas: the lead at once; streams when Services have had time
+   * to notice that this one is not ready any more. Until then, and until `stop`, it serves.
+   */
+  drain(withinMs: number): Promise<void>;
   stop(): Promise<void>;
 }
+
+/** Of the time to drain: until endpoints of Services have gone from every node. */
+const NOTICED_SHARE = 0.3;
 
 /** Rejects, with a reason for a person, when a port or the CA can not be had. */
 export async function startDiscovery(options: DiscoveryOptions): Promise<RunningDiscovery> {
@@ -53,6 +61,13 @@ export async function startDiscovery(options: DiscoveryOptions): Promise<Running
     tlsPorts: ports.tls,
     httpPorts: serving.httpPorts,
     webhookPort,
+    async drain(withinMs) {
+      front.leave();
+      const noticed = Promise.withResolvers<void>();
+      options.clock.after(withinMs * NOTICED_SHARE, noticed.resolve);
+      await Promise.all([reading.stopLeading(), noticed.promise]);
+      await serving.drain(withinMs * (1 - NOTICED_SHARE));
+    },
     async stop() {
       reading.stopReading();
       await serving.stopWebhooks();

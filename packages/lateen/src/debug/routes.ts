@@ -14,8 +14,8 @@ export interface DebugSources {
   readonly connections: ConnectionTable;
   readonly metrics: ControlPlaneMetrics;
   readonly graph: Graph;
-  /** True when every configuration source has synced once. */
-  readonly ready: () => boolean;
+  /** Why no proxy and no request should come here now; undefined: they may. */
+  readonly notReady: () => string | undefined;
   /** Pods whose sidecar should be connected and is not, with the reason. */
   readonly missing: () => readonly SyncStatus[];
   /** All configuration objects that the graph holds, as JSON. */
@@ -33,9 +33,10 @@ export function debugRoutes(sources: DebugSources): HttpRoute[] {
     handle: (request: HttpRequest) => HttpAnswer | Promise<HttpAnswer>,
   ): HttpRoute => ({ method: "GET", pattern, handle });
   return [
-    get("/ready", () =>
-      sources.ready() ? text(200, "ready\n") : text(503, "configuration not read yet\n"),
-    ),
+    get("/ready", () => {
+      const why = sources.notReady();
+      return why === undefined ? text(200, "ready\n") : text(503, `${why}\n`);
+    }),
     get("/version", () => json({ version: sources.version, instance: sources.instance })),
     get("/metrics", async () => ({
       status: 200,

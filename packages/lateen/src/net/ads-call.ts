@@ -81,12 +81,17 @@ export class AdsCall implements Pusher {
       return;
     }
     if (ageMs > serverLimits.streamAgeMaxMs) {
-      const message = "the stream reached its maximum age; connect again";
-      this.end({ code: GrpcStatus.unavailable, message });
+      this.moveOn("the stream reached its maximum age; connect again");
       return;
     }
     this.#machine.tick(nowMs);
     if (this.#held.length > 0) this.#release();
+  }
+
+  /** Ends the stream so that the client connects anew: behind a Service maybe to another replica. */
+  moveOn(message: string): void {
+    this.#transport.leaveConnection();
+    this.end({ code: GrpcStatus.unavailable, message });
   }
 
   end(end: StreamEnd): void {

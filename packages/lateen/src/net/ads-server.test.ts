@@ -389,10 +389,13 @@ describe("time", () => {
     };
     await pass(250);
     assert.equal(server.streams, 1);
+    const moved = new Promise(done => client.session.once("goaway", done));
     await pass(60);
     const status = await client.status;
     assert.equal(status.code, 14);
     assert.match(status.message, /maximum age/);
+    // Without it the next stream would be one of the same connection: of the same replica.
+    await moved;
     const closed = new Promise(done => client.session.once("close", done));
     await pass(70);
     await closed;
@@ -422,6 +425,28 @@ describe("time", () => {
     assert.match(status.message, /shutting down/);
     assert.ok(goaway);
     await assert.rejects(fetch(url));
+  });
+
+  test("draining sends streams elsewhere one after the other, and takes no new ones", async () => {
+    const clock = new FakeClock();
+    const { url, server } = await serve(mesh(), { clock });
+    const clients = Array.from({ length: 20 }, () => tracked(new DeltaClient(url)));
+    for (const client of clients) client.send({ node, typeUrl: clusterType });
+    for (const client of clients) await client.response(1);
+    const goaways = clients.map(
+      ({ session }) => new Promise<void>(done => void session.once("goaway", () => done())),
+    );
+    const drained = server.drain(600);
+    const late = await tracked(new DeltaClient(url)).status;
+    assert.deepEqual(late, { code: 14, message: "shutting down" });
+    for (let after = 0; after < 20; after += 5) {
+      assert.equal(server.streams, 20 - after);
+      clock.advance(150);
+    }
+    await drained;
+    assert.equal(server.streams, 0);
+    await Promise.all(goaways);
+    for (const client of clients) assert.match((await client.status).message, /shutting down/);
   });
 
   test("a stream that is still being authenticated when the server closes becomes no call", async () => {

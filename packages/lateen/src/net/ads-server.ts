@@ -81,6 +81,10 @@ const TICK_MS = 1000;
 /** While streams wait in line, they are let in this often. */
 const PACE_MS = 20;
 
+/** Where there are few streams, draining them takes no longer than this for each. */
+const DRAIN_EVERY_MS = 50;
+
+const LEAVING = "the control plane is shutting down; connect again";
 const SHUTTING_DOWN: Refusal = { refused: "shutting down", code: GrpcStatus.unavailable };
 
 interface Session {
@@ -109,6 +113,7 @@ export class AdsServer {
   #cancelTick: (() => void) | undefined;
   #pacing = false;
   #closing = false;
+  #draining = false;
   #admitted = 0;
 
   constructor(options: AdsServerOptions) {
@@ -165,15 +170,29 @@ export class AdsServer {
     for (const server of this.#secureServers) server.setSecureContext(contextOf(material));
   }
 
+  /**
+   * No new streams from now on; those that stand are sent elsewhere one by one, so that the other
+   * replicas do not get them all at once. Resolves when the last one is told, after `overMs` at most.
+   */
+  async drain(overMs: number): Promise<void> {
+    this.#draining = true;
+    const calls = [...this.#calls];
+    const everyMs = Math.min(overMs / Math.max(calls.length, 1), DRAIN_EVERY_MS);
+    for (const [i, call] of calls.entries())
+      this.#options.clock.after((i + 1) * everyMs, () => call.moveOn(LEAVING));
+    await new Promise<void>(done => this.#options.clock.after(calls.length * everyMs, done));
+  }
+
   /** No new streams; those that stand are told to go elsewhere, and cut after `graceMs`. */
   async close(graceMs = 0): Promise<void> {
     this.#closing = true;
+    this.#draining = true;
     const closed = this.#servers.map(
       server => new Promise<void>(done => void server.close(() => done())),
     );
     for (const { session } of this.#sessions) if (!session.destroyed) session.goaway(0);
-    const message = "the control plane is shutting down; connect again";
-    for (const call of [...this.#calls]) call.end({ code: GrpcStatus.unavailable, message });
+    for (const call of [...this.#calls])
+      call.end({ code: GrpcStatus.unavailable, message: LEAVING });
     for (const { session } of this.#sessions) session.close();
     const cancelCut = this.#options.clock.after(graceMs, () => {
       for (const socket of this.#sockets) socket.destroy();
@@ -286,7 +305,7 @@ export class AdsServer {
       refuse(stream, { code: GrpcStatus.unimplemented, message });
       return;
     }
-    if (this.#closing) {
+    if (this.#draining) {
       refuse(stream, { code: SHUTTING_DOWN.code, message: SHUTTING_DOWN.refused });
       return;
     }
@@ -316,7 +335,7 @@ export class AdsServer {
     const answer = await this.#authenticateAndWait(transport, stream, headers);
     // Closed comes before destroyed: from then on nothing can be answered.
     if (stream.destroyed || stream.closed) return;
-    const refusal = this.#closing ? SHUTTING_DOWN : answer;
+    const refusal = this.#draining ? SHUTTING_DOWN : answer;
     if ("refused" in refusal) {
       this.#options.log.warn("xDS stream refused", {
         peer: stream.session?.socket.remoteAddress,

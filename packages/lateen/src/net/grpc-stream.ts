@@ -89,6 +89,12 @@ export class GrpcStream {
     setTimeout(() => this.cut(), FINISH_MS).unref();
   }
 
+  /** Tells the client that its next call belongs on another connection, which may lead elsewhere. */
+  leaveConnection(): void {
+    const { session } = this.#stream;
+    if (session !== undefined && !session.destroyed && !session.closed) session.goaway(0);
+  }
+
   /** Ends the call without waiting for a client that does not read. */
   cut(): void {
     if (!this.#stream.destroyed) this.#stream.destroy();
