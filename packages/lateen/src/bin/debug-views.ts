@@ -3,14 +3,25 @@ import { compareText } from "../base/compare.ts";
 import type { SyncStatus } from "../base/sync-status.ts";
 import type { MetricSources } from "../debug/metrics.ts";
 import type { ProxyClass } from "../model/proxies.ts";
+import { revisionOf } from "../model/waiting.ts";
+import { podAddresses } from "../model/workloads.ts";
 import { TypeUrl } from "../xds/resource.ts";
 import type { MeshGraph } from "./mesh-graph.ts";
 import { resourcesOf } from "./proxy-resources.ts";
 
+export interface KnownProxies {
+  /** `namespace/name` of pods with a stream. */
+  readonly connected: ReadonlySet<string>;
+  /** Of this control plane: pods of another one are not missed. undefined: there is one only. */
+  readonly revision: string | undefined;
+  /** Why a stream from one of these addresses was refused a moment ago. */
+  readonly refused: (addresses: readonly string[]) => string | undefined;
+}
+
 export interface DebugViews {
   readonly counts: Pick<MetricSources, "services" | "virtualServices" | "endpoints">;
   /** Sidecars that should be connected and are not. */
-  missing(connected: ReadonlySet<string>): readonly SyncStatus[];
+  missing(known: KnownProxies): readonly SyncStatus[];
   configObjects(): readonly unknown[];
   endpoints(): readonly unknown[];
   configDump(proxy: ProxyClass | undefined): unknown;
@@ -30,7 +41,7 @@ export function debugViews(mesh: MeshGraph): DebugViews {
         return count;
       },
     },
-    missing: connected => missingSidecars(mesh, connected),
+    missing: known => missingSidecars(mesh, known),
     configObjects: () =>
       [
         inputs.gateways,
@@ -49,7 +60,10 @@ export function debugViews(mesh: MeshGraph): DebugViews {
 const SIDECAR_CONTAINER = "istio-proxy";
 
 /** Says why: a pod that waits for its configuration should not leave anyone guessing. */
-function missingSidecars(mesh: MeshGraph, connected: ReadonlySet<string>): SyncStatus[] {
+function missingSidecars(
+  mesh: MeshGraph,
+  { connected, revision, refused }: KnownProxies,
+): SyncStatus[] {
   const found: SyncStatus[] = [];
   for (const [key, pod] of mesh.inputs.pods.entries()) {
     const containers = [...(pod.spec.containers ?? []), ...(pod.spec.initContainers ?? [])];
@@ -57,13 +71,20 @@ function missingSidecars(mesh: MeshGraph, connected: ReadonlySet<string>): SyncS
     const phase = pod.status?.phase ?? "Pending";
     if (phase === "Succeeded" || phase === "Failed") continue;
     if (pod.metadata.deletionTimestamp !== undefined) continue;
+    if (
+      revision !== undefined &&
+      (revisionOf(pod) ?? revision) !== revision
+    )
+      continue;
+    const refusal = refused(podAddresses(pod));
+    const state = refusal === undefined ? `the pod is ${phase}` : `refused: ${refusal}`;
     found.push({
       proxy: `${pod.metadata.name}.${pod.metadata.namespace}`,
       proxy_type: "sidecar",
       cluster_id: "Kubernetes",
       istio_version: "",
       types: {},
-      waiting: `not connected to the control plane; the pod is ${phase}`,
+      waiting: `not connected to the control plane; ${state}`,
     });
   }
   return found.sort((a, b) => compareText(a.proxy, b.proxy));

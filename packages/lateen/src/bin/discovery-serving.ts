@@ -14,6 +14,7 @@ import { ControlPlaneMetrics } from "../debug/metrics.ts";
 import { debugRoutes } from "../debug/routes.ts";
 import { AdsServer } from "../net/ads-server.ts";
 import { type HttpListener, serveHttp } from "../net/http-server.ts";
+import { Refusals } from "../net/refusals.ts";
 import { GraphConfigSource } from "./config-source.ts";
 import { debugViews } from "./debug-views.ts";
 import type { Declared, Identity } from "./discovery.ts";
@@ -29,6 +30,8 @@ import { type RunningWebhooks, startWebhooks } from "./webhooks.ts";
 const CLUSTER_STREAM_AGE_MS = 30 * 60_000;
 
 export interface Front {
+  readonly connections: ConnectionTable;
+  readonly refusals: Refusals;
   /** From now on `/ready` says no. */
   leave(): void;
   readonly source: GraphConfigSource;
@@ -38,13 +41,14 @@ export interface Front {
 
 /** Everything that answers, before anything listens. */
 export function createFront(
-  { clock, version, instance, log }: DiscoveryOptions,
+  { clock, version, instance, log, source: from }: DiscoveryOptions,
   { mesh, secretCells, status }: Declared,
   { trust, certificates }: Identity,
   unread: Reading["unread"],
 ): Front {
   const { graph } = mesh;
   const connections = new ConnectionTable(() => clock.now());
+  const refusals = new Refusals(() => clock.now());
   const views = debugViews(mesh);
   const metrics = new ControlPlaneMetrics(version, {
     ...views.counts,
@@ -79,7 +83,12 @@ export function createFront(
     metrics,
     graph,
     notReady,
-    missing: () => views.missing(source.connectedPods()),
+    missing: () =>
+      views.missing({
+        connected: source.connectedPods(),
+        revision: from.kind === "kube" ? from.revision : undefined,
+        refused: addresses => refusals.reason(addresses),
+      }),
     configObjects: views.configObjects,
     endpoints: views.endpoints,
     configDump: proxy => views.configDump(source.classOf(proxy)),
@@ -87,7 +96,7 @@ export function createFront(
   const leave = (): void => {
     leaving = true;
   };
-  return { leave, source, metrics, routes };
+  return { leave, connections, refusals, source, metrics, routes };
 }
 
 function caSources(
@@ -141,7 +150,7 @@ export async function startServing(
 
 function adsServer(
   options: DiscoveryOptions,
-  { source, metrics }: Front,
+  { source, metrics, refusals }: Front,
   { trust, trustDomain }: Pick<Identity, "trust" | "trustDomain">,
 ): AdsServer {
   const { clock, log, instance, version } = options;
@@ -155,6 +164,7 @@ function adsServer(
       if ("refused" in answer) metrics.observeAuthenticationFailure();
       return answer;
     },
+    onRefused: (address, why) => refusals.note(address, why),
     clock,
     log: log.scope("ads"),
     ...(streamAgeMaxMs === undefined ? {} : { serverLimits: { streamAgeMaxMs } }),

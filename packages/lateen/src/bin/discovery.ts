@@ -15,6 +15,7 @@ import { clientOf, firstMesh, lastGood } from "./discovery-source.ts";
 import { logFailures } from "./graph-failures.ts";
 import { defaultMesh } from "./mesh-config-input.ts";
 import { createMeshGraph, type MeshGraph } from "./mesh-graph.ts";
+import { createReplicas } from "./replicas.ts";
 import { openTrust, type Trust } from "./trust.ts";
 
 export interface RunningDiscovery {
@@ -48,7 +49,11 @@ export async function startDiscovery(options: DiscoveryOptions): Promise<Running
   const identity = await openIdentity(options, declared, trustDomain);
   const reading = prepareReading(options, declared, identity, base);
   const front = createFront(options, declared, identity, reading.unread);
-  reading.start(kept, () => front.source.markReady());
+  const replicas = createReplicas(options, declared, front);
+  reading.start(kept, () => {
+    replicas?.start();
+    front.source.markReady();
+  });
   const serving = await startServing(options, front, identity);
   identity.trust?.follow();
   const { ports, webhookPort } = serving;
@@ -70,7 +75,7 @@ export async function startDiscovery(options: DiscoveryOptions): Promise<Running
     },
     async stop() {
       reading.stopReading();
-      await serving.stopWebhooks();
+      await Promise.all([serving.stopWebhooks(), replicas?.stop()]);
       await reading.stopLeading();
       status.stop();
       identity.trust?.stop();

@@ -1,5 +1,6 @@
 /** The way of commands into a mesh on Kubernetes: the API server, and through it ports of pods. */
 import { request } from "node:http";
+import type { JsonObject } from "../api/kind.ts";
 import { REVISION_LABEL } from "../api/revision-label.ts";
 import { UserError } from "../cli/command.ts";
 import type { ApiAnswer, ApiCall, MeshAccess, PodRef } from "../cli/context.ts";
@@ -7,7 +8,7 @@ import { ApiClient } from "../sources/client/api-client.ts";
 import { type HttpTransportOptions, httpTransport } from "../sources/client/http-transport.ts";
 import { portForward } from "../sources/client/port-forward.ts";
 import type { Transport } from "../sources/client/transport.ts";
-import { objectAt, stringAt } from "../sources/json.ts";
+import { arrayAt, isObject, objectAt, stringAt } from "../sources/json.ts";
 import { callApi } from "./call-api.ts";
 import { clusterOptions } from "./open-cluster.ts";
 
@@ -75,7 +76,7 @@ class KubeMesh implements MeshAccess {
     return Promise.reject(inAnotherWay(pod, "port-forward"));
   }
 
-  /** Every replica of every revision that runs. */
+  /** Every replica of every revision that runs; while some are ready, one that only starts does not count. */
   async #controlPlanes(): Promise<PodRef[]> {
     const { systemNamespace: namespace, revision } = this.#choice;
     const list = await this.#client.list(PODS, {
@@ -84,8 +85,9 @@ class KubeMesh implements MeshAccess {
       fieldSelector: "status.phase=Running",
     });
     if (!list.ok) throw new UserError(`the cluster does not tell its pods: ${list.status.message}`);
-    const pods = list.value.items.map(item => objectAt(item, "metadata"));
-    const staying = pods.filter(metadata => metadata["deletionTimestamp"] === undefined);
+    const staying = list.value.items.filter(
+      item => objectAt(item, "metadata")["deletionTimestamp"] === undefined,
+    );
     if (staying.length === 0)
       throw revision === undefined
         ? new UserError(`no running Istio pods in "${namespace}"`, "lateen install")
@@ -93,7 +95,11 @@ class KubeMesh implements MeshAccess {
             `no running Istio pods of revision "${revision}" in "${namespace}"`,
             "'lateen tag list' shows revisions and tags",
           );
-    return staying.map(metadata => ({ namespace, name: stringAt(metadata, "name") }));
+    const ready = staying.filter(isReady);
+    return (ready.length > 0 ? ready : staying).map(item => ({
+      namespace,
+      name: stringAt(objectAt(item, "metadata"), "name"),
+    }));
   }
 
   #askControlPlane(pod: PodRef, path: string): Promise<string> {
@@ -139,6 +145,12 @@ class KubeMesh implements MeshAccess {
       connection.destroy();
     }
   }
+}
+
+function isReady(pod: JsonObject): boolean {
+  return arrayAt(objectAt(pod, "status"), "conditions").some(
+    each => isObject(each) && each["type"] === "Ready" && each["status"] === "True",
+  );
 }
 
 function inAnotherWay({ namespace, name }: PodRef, verb: string): UserError {

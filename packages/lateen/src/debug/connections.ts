@@ -127,6 +127,15 @@ export class ConnectionTable {
       .sort((a, b) => compareText(a.proxy, b.proxy));
   }
 
+  /** How far a proxy is, by `<pod>.<namespace>`; as of now. */
+  lookup(): (proxy: string) => SyncStatus | undefined {
+    const byProxy = new Map([...this.#entries.values()].map(entry => [entry.facts.proxy, entry]));
+    return proxy => {
+      const entry = byProxy.get(proxy);
+      return entry && this.#describe(entry);
+    };
+  }
+
   /** One line a stream for `/debug/connections`. */
   connections(): readonly {
     readonly connectionId: string;

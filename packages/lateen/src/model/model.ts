@@ -26,6 +26,7 @@ import {
   type VirtualServiceShape,
   type VirtualServices,
 } from "./virtual-services.ts";
+import { createWaitingProxies, type WaitingProxy } from "./waiting.ts";
 import { createEntryWorkloads } from "./workload-entries.ts";
 import { createPodWorkloads, type Workload, workloadsByLabel } from "./workloads.ts";
 
@@ -55,6 +56,7 @@ export interface Model {
   readonly imports: Imports;
   readonly proxies: Proxies;
   readonly connected: Connected;
+  readonly waiting: Collection<WaitingProxy>;
   readonly findings: Findings;
 }
 
@@ -130,6 +132,7 @@ export function createModel(graph: Graph, inputs: ModelInputs): Model {
     imports,
     proxies,
     connected: createConnected(graph, proxies.rows, inputs.pods),
+    waiting: createWaitingProxies(graph, inputs.pods),
   };
   return { ...model, findings: createFindings(graph, model, podsByLabel) };
 }

@@ -93,7 +93,7 @@ function hasEnded(pod: Pod): boolean {
   return pod.status.phase === "Succeeded" || pod.status.phase === "Failed";
 }
 
-function podAddresses(pod: Pod): readonly string[] {
+export function podAddresses(pod: Pod): readonly string[] {
   const several = (pod.status.podIPs ?? []).flatMap(each => (each.ip ? [each.ip] : []));
   if (several.length > 0) return several;
   return pod.status.podIP === undefined || pod.status.podIP === "" ? [] : [pod.status.podIP];

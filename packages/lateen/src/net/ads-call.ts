@@ -19,6 +19,8 @@ export interface AdsCallOptions {
   readonly controlPlane: string;
   readonly log: Log;
   readonly onClose: () => void;
+  /** What the client said is not taken. */
+  readonly onRefused: (why: string) => void;
 }
 
 /** Joins one state machine to one transport. */
@@ -137,6 +139,7 @@ export class AdsCall implements Pusher {
           code: end.code,
           reason: end.message,
         });
+        this.#options.onRefused(end.message);
         this.end(end);
       }
     } catch (error) {

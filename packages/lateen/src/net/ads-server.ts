@@ -62,6 +62,8 @@ export interface AdsServerOptions {
   readonly serverLimits?: Partial<ServerLimits>;
   readonly streamLimits?: Partial<StreamLimits>;
   readonly scheduling?: Partial<PushSchedulerOptions>;
+  /** Told of each client that is turned away, with the reason that it is given. */
+  readonly onRefused?: (address: string, why: string) => void;
   /** Sent as `control_plane.identifier`. */
   readonly controlPlane?: string;
 }
@@ -342,6 +344,7 @@ export class AdsServer {
         code: refusal.code,
         reason: refusal.refused,
       });
+      if (refusal !== SHUTTING_DOWN) this.#refused(stream, refusal.refused);
       refuse(stream, { code: refusal.code, message: refusal.refused });
       return;
     }
@@ -359,11 +362,16 @@ export class AdsServer {
         serverLimits: aged(this.#limits, this.#admitted),
         controlPlane: controlPlane ?? "",
         onClose: () => this.#calls.delete(call),
+        onRefused: why => this.#refused(stream, why),
       },
       new GrpcStream(stream, this.#limits.messageBytesMax),
       clock.now(),
     );
     if (!stream.destroyed && !stream.closed) this.#calls.add(call);
+  }
+
+  #refused(stream: ServerHttp2Stream, why: string): void {
+    this.#options.onRefused?.(stream.session?.socket.remoteAddress ?? "", why);
   }
 
   async #authenticateAndWait(

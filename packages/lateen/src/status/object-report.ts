@@ -22,11 +22,13 @@ export interface ObjectReport {
   readonly rejections: readonly Rejection[];
 }
 
-/** All three by `objectName`. */
+/** All by `objectName`. */
 export interface ReportSources {
   readonly diagnostics: Collection<ObjectDiagnostics>;
   readonly findings: Findings;
   readonly rejections: Collection<readonly Rejection[]>;
+  /** What other replicas of the control plane have heard from their proxies. */
+  readonly rejectedElsewhere: Collection<readonly Rejection[]>;
 }
 
 export interface Reports {
@@ -38,14 +40,15 @@ export interface Reports {
 export const ALL = "all";
 
 export function createReports(graph: Graph, sources: ReportSources): Reports {
-  const { diagnostics, findings, rejections } = sources;
-  const reads = [diagnostics, findings, rejections];
+  const { diagnostics, findings, rejections, rejectedElsewhere } = sources;
+  const reads = [diagnostics, findings, rejections, rejectedElsewhere];
   const cells = graph.cells<ObjectReport | undefined>(
     { name: "reports about objects", reads },
     (key, read) => {
       const decoded = read.get(diagnostics, key);
       const found = read.get(findings, key) ?? [];
-      const rejected = read.get(rejections, key) ?? [];
+      const heard = [rejections, rejectedElsewhere].map(each => read.get(each, key) ?? []);
+      const rejected = mergeRejections(heard);
       if (decoded === undefined && found.length + rejected.length === 0) return undefined;
       return {
         accepted: decoded?.accepted ?? true,
@@ -77,4 +80,16 @@ export function splitReportKey(key: string): {
     namespace: key.slice(first + 1, second),
     name: key.slice(second + 1),
   };
+}
+
+/** Of several sources, as one list: the same words about the same resource are one rejection. */
+export function mergeRejections(lists: Iterable<readonly Rejection[]>): readonly Rejection[] {
+  const merged = new Map<string, Rejection>();
+  for (const list of lists)
+    for (const each of list) {
+      const id = JSON.stringify([each.type, each.resource, each.message]);
+      const proxies = (merged.get(id)?.proxies ?? 0) + each.proxies;
+      merged.set(id, { ...each, proxies });
+    }
+  return [...merged].sort(([a], [b]) => (a < b ? -1 : 1)).map(([, each]) => each);
 }

@@ -40,10 +40,16 @@ export interface ObjectStatus {
   watch(source: ObjectSource): ObjectSource;
   /** To be called when everything that was there at the start is in the graph. */
   start(): void;
+  /** Told of all rejections by proxies of this replica when some have changed. */
+  onRejections(listener: RejectionListener): void;
+  /** What proxies of the other replicas reject, all of it. */
+  setElsewhere(byObject: ReadonlyMap<string, readonly Rejection[]>): void;
   /** Of several replicas one writes. Until this is called that is us, for all objects. */
   setLeads(leads: Leads): void;
   stop(): void;
 }
+
+type RejectionListener = (byObject: ReadonlyMap<string, readonly Rejection[]>) => void;
 
 /** Somebody who applies several objects is not told of what was missing for a moment. */
 const DELAY_MS = 200;
@@ -59,8 +65,16 @@ const STATUS_KINDS: ReadonlySet<string> = new Set(
 export function createObjectStatus(options: ObjectStatusOptions): ObjectStatus {
   const { graph, model, resources, diagnostics, client, clock, random, log } = options;
   const rows = graph.input<readonly Rejection[]>("rejections");
-  const reports = createReports(graph, { diagnostics, findings: model.findings, rejections: rows });
-  const rejections = new Rejections({ graph, model, resources, rows, clock, log });
+  const elsewhere = graph.input<readonly Rejection[]>("rejections at other replicas");
+  const reports = createReports(graph, {
+    diagnostics,
+    findings: model.findings,
+    rejections: rows,
+    rejectedElsewhere: elsewhere,
+  });
+  let onRejections: RejectionListener = () => {};
+  const onChanged: RejectionListener = byObject => onRejections(byObject);
+  const rejections = new Rejections({ graph, model, resources, rows, onChanged, clock, log });
   const ledger = new StatusLedger(client === undefined ? FILES : API);
   const writer = client && new StatusWriter({ client, ledger, clock, random, log });
   const addresses = client && new IngressStatus({ graph, model, client, clock, log });
@@ -90,6 +104,15 @@ export function createObjectStatus(options: ObjectStatusOptions): ObjectStatus {
       unfollow = followReports({ reports, clock, delayMs: DELAY_MS, onChanges });
       started = true;
       lead();
+    },
+    onRejections(listener) {
+      onRejections = listener;
+    },
+    setElsewhere(byObject) {
+      graph.commit({ source: "rejections at other replicas", at: clock.now() }, writer => {
+        for (const key of elsewhere.keys()) if (!byObject.has(key)) writer.delete(elsewhere, key);
+        for (const [key, list] of byObject) writer.set(elsewhere, key, list);
+      });
     },
     setLeads(now) {
       if (now.mesh === leads.mesh && now.revision === leads.revision) return;

@@ -20,6 +20,8 @@ export interface RejectionsOptions {
   readonly resources: Readonly<Partial<Record<string, TypeResources>>>;
   /** By `objectName`. */
   readonly rows: InputCollection<readonly Rejection[]>;
+  /** Told of all rows when some have changed. */
+  readonly onChanged?: (byObject: ReadonlyMap<string, readonly Rejection[]>) => void;
   readonly clock: Clock;
   readonly log: Log;
 }
@@ -142,6 +144,7 @@ export class Rejections {
       for (const key of gone) writer.delete(rows, key);
       for (const [key, rejections] of byObject) writer.set(rows, key, rejections);
     });
+    this.#options.onChanged?.(byObject);
   }
 
   #gather(): ReadonlyMap<string, readonly Rejection[]> {

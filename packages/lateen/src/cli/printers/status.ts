@@ -19,11 +19,31 @@ export function parseSyncz(byInstance: ReadonlyMap<string, string>): Placed[] {
   for (const [istiod, text] of byInstance) {
     for (const status of JSON.parse(text) as SyncStatus[]) placed.push({ istiod, status });
   }
-  return placed.sort(
+  return withoutDoubles(placed).sort(
     (a, b) =>
       compareText(a.status.cluster_id, b.status.cluster_id) ||
       compareText(a.status.proxy, b.status.proxy),
   );
+}
+
+/**
+ * A replica misses proxies that are connected to another one: a row without configuration stands only
+ * where no replica has a better one. Of several such, what says most is shown.
+ */
+function withoutDoubles(placed: readonly Placed[]): Placed[] {
+  const has = ({ status }: Placed): boolean => Object.keys(status.types).length > 0;
+  const byProxy = Map.groupBy(placed, ({ status }) => status.proxy);
+  return [...byProxy.values()].flatMap(rows => {
+    const configured = rows.filter(has);
+    if (configured.length > 0) return configured;
+    return rows.toSorted((a, b) => rank(a.status) - rank(b.status)).slice(0, 1);
+  });
+}
+
+/** Connected, refused, not there. */
+function rank({ waiting = "" }: SyncStatus): number {
+  if (!waiting.startsWith("not connected")) return 0;
+  return waiting.includes("refused: ") ? 1 : 2;
 }
 
 const TYPE_URLS: ReadonlyMap<string, string> = new Map([

@@ -217,6 +217,37 @@ test("ps: today's table, a column for each type, and those of 1.14 and 1.12", ()
   );
 });
 
+test("a proxy that is connected to one of several replicas is not missed by the others", () => {
+  const row = { proxy_type: "sidecar", cluster_id: "Kubernetes", istio_version: "" };
+  const missing = (proxy: string, why: string) => ({
+    ...{ ...row, proxy, types: {} },
+    waiting: `not connected to the control plane; ${why}`,
+  });
+  const types = { CDS: { state: "SYNCED" } };
+  const proxies = parseSyncz(
+    new Map([
+      [
+        "one",
+        JSON.stringify([
+          missing("a.x", "the pod is Running"),
+          missing("b.x", "the pod is Pending"),
+        ]),
+      ],
+      [
+        "two",
+        JSON.stringify([{ ...row, proxy: "a.x", types }, missing("b.x", "refused: no token")]),
+      ],
+    ]),
+  );
+  assert.deepEqual(
+    proxies.map(({ istiod, status }) => [status.proxy, istiod, status.waiting]),
+    [
+      ["a.x", "two", undefined],
+      ["b.x", "two", "not connected to the control plane; refused: no token"],
+    ],
+  );
+});
+
 test("YAML as kubectl and istioctl write it", async () => {
   const value = { b: [{ q: 1, p: "2026-11-21T11:34:08Z" }], a: "on", c: [] };
   assert.equal(

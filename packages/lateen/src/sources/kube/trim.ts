@@ -72,8 +72,28 @@ function trimPod(object: JsonObject): JsonObject {
     status: {
       ...pick(status, ["phase", "podIP", "podIPs"]),
       conditions: conditions.map(each => pick(each, ["type", "status"])),
+      ...waitingProxy(status, "containerStatuses"),
+      ...waitingProxy(status, "initContainerStatuses"),
     },
   };
+}
+
+const PROXY_CONTAINER = "istio-proxy";
+
+/** Of containers' statuses only that of a proxy that runs and is not ready: few at any time. */
+function waitingProxy(status: JsonObject, key: string): JsonObject {
+  const waiting = objects(status, key).filter(
+    each =>
+      each["name"] === PROXY_CONTAINER &&
+      each["ready"] !== true &&
+      isObject(objectAt(each, "state")["running"]),
+  );
+  if (waiting.length === 0) return {};
+  const kept = waiting.map(each => ({
+    ...pick(each, ["name", "ready"]),
+    state: { running: pick(objectAt(objectAt(each, "state"), "running"), ["startedAt"]) },
+  }));
+  return { [key]: kept };
 }
 
 function trimContainer(container: JsonObject): JsonObject {

@@ -1,0 +1,111 @@
+/** The load generator in a pod of a real cluster: it goes on whatever happens to the API server. */
+import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import type { KubeNamespace } from "./kube-namespace.ts";
+import type { LoadReport } from "./load.ts";
+
+const program = readFileSync(join(import.meta.dirname, "load.ts"), "utf8");
+const RATE = 12;
+const SECONDS = 10;
+
+export interface KubeLoad {
+  /** Lets it end; one report for each URL, in their order. */
+  end(): Promise<readonly LoadReport[]>;
+}
+
+/** What pods with load need to be there in their namespace. */
+export async function prepareLoad(namespace: KubeNamespace): Promise<void> {
+  const metadata = { name: "load" };
+  const data = { "load.ts": program };
+  await namespace.apply(JSON.stringify({ apiVersion: "v1", kind: "ConfigMap", metadata, data }));
+}
+
+/** Load on each URL from a new pod with these annotations, from when this resolves until `end`. */
+export async function startKubeLoad(
+  namespace: KubeNamespace,
+  name: string,
+  urls: readonly string[],
+  annotations: Readonly<Record<string, string>> = {},
+): Promise<KubeLoad> {
+  await namespace.apply(JSON.stringify(loadPod(name, urls, annotations)));
+  await namespace.readyPods(`app=${name}`, 1);
+  for (const url of urls) await namespace.curl(`${name}`, url);
+  await signal(namespace, name, "begin");
+  return {
+    async end() {
+      await signal(namespace, name, "end");
+      const text = await namespace.until(`${name} has ended`, async () => {
+        const log = await namespace.kubectl("logs", name, "-c", name);
+        return log.trimEnd().endsWith("done") ? log : undefined;
+      });
+      const lines = text.split("\n").filter(line => line.startsWith("{"));
+      return lines.map(line => JSON.parse(line) as LoadReport);
+    },
+  };
+}
+
+/** Fails with each lost request, and with what the client's Envoy logged of those that went wrong. */
+export async function assertNothingLost(
+  namespace: KubeNamespace,
+  name: string,
+  urls: readonly string[],
+  reports: readonly LoadReport[],
+): Promise<void> {
+  assert.equal(reports.length, urls.length);
+  for (const [i, { failures, sent, good, keepAlive, fresh }] of reports.entries()) {
+    if (failures.length > 0) {
+      const log = await namespace.kubectl("logs", name, "-c", "istio-proxy", "--tail=-1");
+      const wrong = log.split("\n").filter(line => / HTTP\/1\.1" (0|[45]\d\d) /.test(line));
+      const shown = failures.slice(0, 20).map(each => JSON.stringify(each));
+      assert.fail(
+        `${failures.length} of ${sent} requests from ${name} to ${urls[i]} failed:\n` +
+          `${shown.join("\n")}\nthe client's Envoy logged:\n${wrong.slice(-30).join("\n")}`,
+      );
+    }
+    assert.equal(good, sent);
+    assert.ok(keepAlive > 0 && fresh > 0, "both kinds of connections were used");
+  }
+}
+
+async function signal(namespace: KubeNamespace, pod: string, file: string): Promise<void> {
+  await namespace.until(`${pod} is told to ${file}`, async () => {
+    const { code, stderr } = await namespace.exec(pod, ["touch", `/tmp/${file}`]);
+    if (code !== 0) throw new Error(stderr);
+    return true;
+  });
+}
+
+function loadPod(
+  name: string,
+  urls: readonly string[],
+  annotations: Readonly<Record<string, string>>,
+): object {
+  const flags = `--rate ${RATE} --seconds ${SECONDS} --until /tmp/end`;
+  const runs = urls.map((url, i) => `node /load/load.ts ${url} ${flags} > /tmp/${i}.json &`);
+  const script = [
+    "until [ -f /tmp/begin ]; do sleep 0.1; done",
+    ...runs,
+    "wait",
+    ...urls.map((_url, i) => `cat /tmp/${i}.json`),
+    "echo done",
+    "sleep infinity",
+  ].join("\n");
+  return {
+    apiVersion: "v1",
+    kind: "Pod",
+    metadata: { name, labels: { app: name }, annotations },
+    spec: {
+      terminationGracePeriodSeconds: 0,
+      containers: [
+        {
+          name,
+          image: "ikubernetes/demoapp:v1.0",
+          command: ["sh", "-c", script],
+          volumeMounts: [{ name: "load", mountPath: "/load" }],
+        },
+      ],
+      volumes: [{ name: "load", configMap: { name: "load" } }],
+    },
+  };
+}

@@ -1,0 +1,21 @@
+/** `lateen` as a process, for tests of what it does to a cluster. */
+import { execFile } from "node:child_process";
+import { join } from "node:path";
+import type { KubeCluster, Ran } from "./kube-cluster.ts";
+
+const main = join(import.meta.dirname, "../../src/bin/main.ts");
+const TIMEOUT_MS = 300_000;
+const MAX_OUTPUT = 64 << 20;
+
+/** As the cluster's administrator. Never rejects: what went wrong is in the result. */
+export function lateenOn(cluster: KubeCluster, ...args: readonly string[]): Promise<Ran> {
+  return new Promise(done => {
+    const settings = { timeout: TIMEOUT_MS, maxBuffer: MAX_OUTPUT };
+    const all = [main, ...args, "--kubeconfig", cluster.kubeconfig];
+    const child = execFile(process.execPath, all, settings, (error, stdout, stderr) => {
+      const code = typeof error?.code === "number" ? error.code : error === null ? 0 : -1;
+      done({ code, stdout, stderr });
+    });
+    child.stdin?.end();
+  });
+}
