@@ -121,7 +121,8 @@ for (const { services, clients } of SIZES)
       const labels = { team: "x" };
       const changed = podOf(CHOSEN, 0, { labels, account: "another" });
       const stats = mesh.set(mesh.inputs.pods, changed);
-      assert.deepEqual(computed(stats), { "workloads of pods": 1, ...ENDPOINT_ROWS });
+      const ofThePod = { "workloads of pods": 1, "waiting proxies": 1 };
+      assert.deepEqual(computed(stats), { ...ofThePod, ...ENDPOINT_ROWS });
       assert.equal(stats.dirtied.get("outbound clusters"), undefined);
       assert.deepEqual(open.told(), []);
     });
