@@ -23,6 +23,7 @@ import type { WatchSet } from "../flow/watch-types.ts";
 import { objectKey } from "../model/inputs.ts";
 import type { ProxyClass } from "../model/proxies.ts";
 import type { ConnectedProxy } from "../model/types.ts";
+import { podAddresses } from "../model/workloads.ts";
 import type { Rejections } from "../status/rejections.ts";
 import { TypeUrl } from "../xds/resource.ts";
 import { accountOf } from "./gateway-accounts.ts";
@@ -161,9 +162,11 @@ export class GraphConfigSource implements ConfigSource {
   #podFacts(row: ConnectedProxy): PodFacts | undefined {
     const pod = this.#options.mesh.inputs.pods.get(objectKey(row));
     if (pod === undefined) return undefined;
-    const { podIP, podIPs } = pod.status ?? {};
-    const ips = [...(podIPs ?? []).map(each => each.ip), podIP].filter(ip => ip !== undefined);
-    return { uid: pod.metadata.uid, ips, serviceAccount: accountOf(pod) };
+    return {
+      uid: pod.metadata.uid,
+      ips: podAddresses(pod),
+      serviceAccount: accountOf(pod),
+    };
   }
 }
 

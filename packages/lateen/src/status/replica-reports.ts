@@ -50,6 +50,8 @@ export class ReplicaReports {
   #wanted = "";
   /** As it is written; "" where there is none. */
   #written = "";
+  /** What is written is of this life. */
+  #said = false;
   #startedAt = 0;
   #busy = false;
   #stopped = false;
@@ -124,7 +126,7 @@ export class ReplicaReports {
     if (this.#busy || this.#stopped || this.#cancel !== undefined || !this.#informer.synced) return;
     if (this.#wanted === this.#written) return;
     const standsMs = this.#startedAt + LEFTOVER_MS - this.#options.clock.now();
-    if (this.#wanted === "" && standsMs > 0) {
+    if (this.#wanted === "" && !this.#said && standsMs > 0) {
       this.#pumpIn(standsMs);
       return;
     }
@@ -137,6 +139,7 @@ export class ReplicaReports {
     this.#busy = false;
     if (this.#stopped) return;
     if (answer.ok) {
+      this.#said = true;
       this.#written = text;
       this.#failures = 0;
       this.#lastTrouble = "";

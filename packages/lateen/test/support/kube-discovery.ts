@@ -71,6 +71,7 @@ export async function makePod(
   namespace: string,
   name: string,
   address: string,
+  container = "app",
 ): Promise<void> {
   const path = `/api/v1/namespaces/${namespace}/pods`;
   await must(cluster, {
@@ -82,7 +83,7 @@ export async function makePod(
         nodeName: "fake",
         terminationGracePeriodSeconds: 0,
         containers: [
-          { name: "app", image: "none", ports: [{ name: "http", containerPort: 8080 }] },
+          { name: container, image: "none", ports: [{ name: "http", containerPort: 8080 }] },
         ],
       },
     },
@@ -138,11 +139,13 @@ export interface ProxyOptions {
   readonly namespace: string;
   readonly pod: string;
   readonly address: string;
+  /** Version of the certificate that it has. */
+  readonly has?: string;
 }
 
 /** A stream of a proxy that asks for its own certificate. */
 export function connectProxy(options: ProxyOptions): DeltaClient {
-  const { url, token, namespace, pod, address } = options;
+  const { url, token, namespace, pod, address, has } = options;
   const client = new DeltaClient(url, {
     headers: { authorization: `Bearer ${token}` },
     // Whether the server is who it says is Envoy's matter, and tested with Envoy.
@@ -154,6 +157,7 @@ export function connectProxy(options: ProxyOptions): DeltaClient {
     node: { id, metadata: { NAMESPACE: namespace, NAME: pod } },
     typeUrl: "type.googleapis.com/envoy.extensions.transport_sockets.tls.v3.Secret",
     resourceNamesSubscribe: ["default"],
+    ...(has === undefined ? {} : { initialResourceVersions: { default: has } }),
   });
   return client;
 }
