@@ -164,7 +164,7 @@ describe("nothing is lost", { skip, timeout: 900_000 }, () => {
     await namespace.apply(alone("lost", { "proxy.istio.io/config": NOWHERE }));
     for (const form of FORMS)
       await namespace.apply(alone(`late-${form}`, form === "classic" ? CLASSIC : {}, true));
-    const loads = await started("late");
+    const loads = await started("gap");
     await cluster.must([...SYSTEM, "scale", "deploy/istiod", "--replicas=0"]);
     await cluster.must([...SYSTEM, "wait", "pod", "-l", "app=istiod", "--for=delete"]);
     const open = JSON.stringify([{ op: "remove", path: "/spec/schedulingGates" }]);
@@ -183,7 +183,7 @@ describe("nothing is lost", { skip, timeout: 900_000 }, () => {
     );
     for (const form of FORMS)
       assert.match(stdout, new RegExp(`^late-${form}\\.load .* \\d \\(CDS,LDS`, "m"));
-    await nothingLost("late", loads);
+    await nothingLost("gap", loads);
   });
 
   /** Its proxy runs, has done so for as long as is worth a word, and is not ready. */
