@@ -71,11 +71,7 @@ function missingSidecars(
     const phase = pod.status?.phase ?? "Pending";
     if (phase === "Succeeded" || phase === "Failed") continue;
     if (pod.metadata.deletionTimestamp !== undefined) continue;
-    if (
-      revision !== undefined &&
-      (revisionOf(pod) ?? revision) !== revision
-    )
-      continue;
+    if (revision !== undefined && (revisionOf(pod) ?? revision) !== revision) continue;
     const refusal = refused(podAddresses(pod));
     const state = refusal === undefined ? `the pod is ${phase}` : `refused: ${refusal}`;
     found.push({
