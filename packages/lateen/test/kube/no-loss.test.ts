@@ -18,7 +18,10 @@ import { lateenOn } from "../support/lateen-command.ts";
 
 const skip = needsKubernetes();
 const SYSTEM = ["-n", "istio-system"];
-const NOWHERE = "discoveryAddress: nowhere.istio-system.svc:15012";
+/** Where its proxy looks for the control plane there is none. */
+const NOWHERE = [{ ip: "127.0.0.1", hostnames: ["istiod.istio-system.svc"] }];
+/** It is injected, and starts later. */
+const GATED = { schedulingGates: [{ name: "lateen.test/later" }] };
 /** For a machine that does other things, too; on an idle one nothing takes so long. */
 const PATIENCE_MS = 180_000;
 /** Somewhat more than what the control plane takes for a moment. */
@@ -161,9 +164,9 @@ describe("nothing is lost", { skip, timeout: 900_000 }, () => {
   });
 
   test("a pod that starts without a control plane is not ready until there is one, and says why", async () => {
-    await namespace.apply(alone("lost", { "proxy.istio.io/config": NOWHERE }));
+    await namespace.apply(alone("lost", {}, { hostAliases: NOWHERE }));
     for (const form of FORMS)
-      await namespace.apply(alone(`late-${form}`, form === "classic" ? CLASSIC : {}, true));
+      await namespace.apply(alone(`late-${form}`, form === "classic" ? CLASSIC : {}, GATED));
     const loads = await started("gap");
     await cluster.must([...SYSTEM, "scale", "deploy/istiod", "--replicas=0"]);
     await cluster.must([...SYSTEM, "wait", "pod", "-l", "app=istiod", "--for=delete"]);
@@ -245,14 +248,13 @@ function server(name: string): string {
   return JSON.stringify({ apiVersion: "v1", kind: "List", items: [deployment, ...services] });
 }
 
-function alone(name: string, annotations: Readonly<Record<string, string>>, gated = false): string {
-  const gates = gated ? { schedulingGates: [{ name: "lateen.test/later" }] } : {};
+function alone(name: string, annotations: Readonly<Record<string, string>>, spec: object): string {
   return JSON.stringify({
     apiVersion: "v1",
     kind: "Pod",
     metadata: { name, labels: { app: name }, annotations },
     spec: {
-      ...gates,
+      ...spec,
       terminationGracePeriodSeconds: 0,
       containers: [{ name, image: "ikubernetes/demoapp:v1.0" }],
     },
