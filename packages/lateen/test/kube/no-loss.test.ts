@@ -26,6 +26,7 @@ const GATED = { schedulingGates: [{ name: "lateen.test/later" }] };
 const PATIENCE_MS = 180_000;
 /** Somewhat more than what the control plane takes for a moment. */
 const SAID_AFTER_MS = 12_000;
+const LEASE = "/apis/coordination.k8s.io/v1/namespaces/istio-system/leases/lateen-leader";
 const CLASSIC = { "sidecar.istio.io/nativeSidecar": "false" };
 const FORMS = ["native", "classic"] as const;
 const SERVICES = FORMS.flatMap(form => [form, `${form}-once`]);
@@ -160,6 +161,12 @@ describe("nothing is lost", { skip, timeout: 900_000 }, () => {
     await cluster.start("etcd", "kube-apiserver");
     await allConnected();
     assert.deepEqual(await updates(), before, "no Envoy was given anything");
+    const replicas = await controlPlanes(2);
+    await cluster.until("one of those that are there leads", async () => {
+      const { body } = await cluster.api({ path: LEASE });
+      const holder = stringAt(objectAt(body, "spec"), "holderIdentity");
+      return replicas.includes(holder) ? true : undefined;
+    });
     await nothingLost("control", loads);
   });
 
