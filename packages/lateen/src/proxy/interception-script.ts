@@ -16,7 +16,7 @@ export interface ScriptOptions {
 
 /**
  * What init container `istio-init` runs: POSIX shell with iptables (nft or legacy, whatever the
- * kernel has) and, for TPROXY and IPv6, ip. It may run again in the same network namespace: rules
+ * kernel has) and, for TPROXY and for IPv6, ip. It may run again in the same network namespace: rules
  * of its own are replaced, those of others stay.
  */
 export function interceptionScript(rules: Interception, options: ScriptOptions): string {
@@ -27,10 +27,12 @@ export function interceptionScript(rules: Interception, options: ScriptOptions):
     "set -eu",
     PICK,
     CLEAR,
-    ...(families.includes("IPv4") ? [part(4)] : []),
+    families.includes("IPv4")
+      ? part(4)
+      : `if [ -n "$(ip -4 -o address show scope global)" ]; then\n${refuse(4, rules, statusPort)}\nfi`,
     HAS_IPV6,
     "if has_ipv6; then",
-    families.includes("IPv6") ? ipv6Part(part(6)) : refuseIpv6(rules, statusPort),
+    families.includes("IPv6") ? ipv6Part(part(6)) : refuse(6, rules, statusPort),
     "fi",
     `echo 'TCP is intercepted (${mode}, ${families.join(" and ")})'`,
     "",
@@ -41,14 +43,19 @@ function ipv6Part(load: string): string {
   return `ip -6 address replace ${INBOUND_PASSTHROUGH_ADDRESS_V6}/128 dev lo\n${load}`;
 }
 
-function refuseIpv6(rules: Interception, statusPort: number): string {
+/** A family that is not intercepted must not be a way around Envoy and its policies. */
+function refuse(family: 4 | 6, rules: Interception, statusPort: number): string {
   return [
-    "tables=$(pick ip6tables)",
+    `tables=$(pick ${programOf(family)})`,
     'clear_jump "$tables" filter INPUT ISTIO_INBOUND',
     `"$tables-restore" --noflush <<'RULES'`,
     `${refusalRules(rules, statusPort)}RULES`,
-    "echo 'the mesh is IPv4 only: what comes in over IPv6 is refused'",
+    `echo 'the mesh is IPv${family === 4 ? 6 : 4} only: what comes in over IPv${family} is refused'`,
   ].join("\n");
+}
+
+function programOf(family: 4 | 6): string {
+  return family === 4 ? "iptables" : "ip6tables";
 }
 
 /** The variant whose part of the kernel is there: without it not even the listing works. */
@@ -73,10 +80,9 @@ const HAS_IPV6 = `has_ipv6() {
 }`;
 
 function loadRules(family: 4 | 6, rules: string, mode: ScriptOptions["mode"]): string {
-  const program = family === 4 ? "iptables" : "ip6tables";
   const tables = mode === "TPROXY" ? ["nat", "mangle"] : ["nat"];
   return [
-    `tables=$(pick ${program})`,
+    `tables=$(pick ${programOf(family)})`,
     ...tables.flatMap(table => [
       `clear_jump "$tables" ${table} PREROUTING ISTIO_INBOUND`,
       `clear_jump "$tables" ${table} OUTPUT ISTIO_OUTPUT`,

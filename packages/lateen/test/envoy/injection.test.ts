@@ -116,29 +116,35 @@ for (const mode of ["REDIRECT", "TPROXY"] as const)
     assert.equal(rules.includes("fwmark 0x539 lookup 133"), mode === "TPROXY");
   });
 
-test("a family that Envoy does not listen on is refused", { skip: needsRoot() }, async () => {
-  const families = ["IPv4"] as const;
-  const options = { mode: "REDIRECT", statusPort: 15020, families } as const;
-  const script = interceptionScript(interceptEverything, options);
-  const connect = (target: string): string =>
-    `ip netns exec $other sh -c 'if timeout 5 curl -s -m 3 -g -o /dev/null ${target}; then echo open; else echo closed; fi'`;
-  const rules = await inNamespace(
-    [
-      "other=lateen-$$",
-      "mount -t tmpfs none /run && ip netns add $other && ip link set peer0 netns $other",
-      "ip -n $other link set peer0 up && ip -n $other link set lo up",
-      "ip -n $other -6 address add fd00::8/64 dev peer0 nodad",
-      `${process.execPath} -e 'require("http").createServer((q, s) => s.end("x")).listen(8080, "::")' &`,
-      "server=$!",
-      `for i in 1 2 3 4 5 6 7 8 9 10; do [ "$(${connect("http://[fd00::7]:8080/")})" = open ] && break; sleep 0.2; done`,
-      connect("http://[fd00::7]:8080/"),
-      `(${script})`,
-      connect("http://[fd00::7]:8080/"),
-      "kill $server; ip netns del $other",
-    ].join("\n"),
-  );
-  assert.match(rules, /^open\n[\s\S]*refused\n[\s\S]*closed\n$/);
-});
+for (const [family, address] of [
+  ["IPv4", "[fd00::7]"],
+  ["IPv6", "10.9.8.7"],
+] as const)
+  test(`where the mesh is ${family} only, the other family is refused`, {
+    skip: needsRoot(),
+  }, async () => {
+    const options = { mode: "REDIRECT", statusPort: 15020, families: [family] } as const;
+    const script = interceptionScript(interceptEverything, options);
+    const target = `http://${address}:8080/`;
+    const connect = `ip netns exec $other sh -c 'if timeout 5 curl -s -m 3 -g -o /dev/null ${target}; then echo open; else echo closed; fi'`;
+    const rules = await inNamespace(
+      [
+        "other=lateen-$$",
+        "mount -t tmpfs none /run && ip netns add $other && ip link set peer0 netns $other",
+        "ip -n $other link set peer0 up && ip -n $other link set lo up",
+        "ip -n $other -6 address add fd00::8/64 dev peer0 nodad",
+        "ip -n $other address add 10.9.8.8/24 dev peer0",
+        `${process.execPath} -e 'require("http").createServer((q, s) => s.end("x")).listen(8080, "::")' &`,
+        "server=$!",
+        `for i in 1 2 3 4 5 6 7 8 9 10; do [ "$(${connect})" = open ] && break; sleep 0.2; done`,
+        connect,
+        `(${script})`,
+        connect,
+        "kill $server; ip netns del $other",
+      ].join("\n"),
+    );
+    assert.match(rules, /^open\n[\s\S]*refused\n[\s\S]*closed\n$/);
+  });
 
 /** Stands in for Envoy's admin: the first count is of an open connection, later ones are 0. */
 const ADMIN = `
