@@ -49,6 +49,20 @@ function names(spec: JsonObject, field: string): string[] {
     .map(item => stringAt(item, "name"));
 }
 
+test("IP families: the values' list, else Istio's own switch for both", () => {
+  const families = (asked: Asked): string => {
+    const { spec } = injected(asked);
+    const said = JSON.stringify(arrayAt(spec, "initContainers")[0]);
+    return /TCP is intercepted \(REDIRECT, ([^)]+)\)/.exec(said)?.[1] ?? said;
+  };
+  const both = { env: { ISTIO_DUAL_STACK: true } };
+  assert.equal(families({}), "IPv4");
+  assert.equal(families({ values: { pilot: both } }), "IPv4 and IPv6");
+  assert.equal(families({ values: { pilot: { ...both, ipFamilies: ["IPv6"] } } }), "IPv6");
+  const mesh = 'defaultConfig: {proxyMetadata: {ISTIO_DUAL_STACK: "true"}}';
+  assert.equal(families({ mesh }), "IPv4 and IPv6");
+});
+
 /** Labels, annotations, and what else decides; whether it is injected. */
 const decisions: readonly (readonly [string, Asked, boolean])[] = [
   ["nothing is said", {}, true],

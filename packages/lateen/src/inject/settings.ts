@@ -18,8 +18,7 @@ export const KubePath = {
 
 export function settingsOf(config: InjectorConfig, version: string): ProxySettings {
   const { values, mesh } = config;
-  const { global, pilot } = values;
-  const families = [...new Set(pilot.ipFamilies)];
+  const { global } = values;
   return {
     discovery: { ...discoveryAddress(config), tls: discoveryTlsOf(config) },
     command: [ENVOY],
@@ -29,9 +28,19 @@ export function settingsOf(config: InjectorConfig, version: string): ProxySettin
     clusterId: global.multiCluster.clusterName || "Kubernetes",
     meshId: global.meshID || mesh.defaultConfig.meshId || mesh.trustDomain,
     network: global.network,
-    ipFamilies: families.length === 0 ? ["IPv4"] : families,
+    ipFamilies: ipFamiliesOf(config),
   };
 }
+
+/** `pilot.ipFamilies`, or Istio's own switch for both; without either, IPv4. */
+function ipFamiliesOf({ values: { pilot }, mesh }: InjectorConfig): ProxySettings["ipFamilies"] {
+  const families = [...new Set(pilot.ipFamilies)];
+  if (families.length > 0) return families;
+  const said = pilot.env[DUAL_STACK] ?? mesh.defaultConfig.proxyMetadata[DUAL_STACK];
+  return String(said) === "true" ? ["IPv4", "IPv6"] : ["IPv4"];
+}
+
+const DUAL_STACK = "ISTIO_DUAL_STACK";
 
 /** `hub/name:tag`, or the name itself where it is a whole image already. */
 export function imageOf(config: InjectorConfig, name: string, version: string): string {
