@@ -1,10 +1,9 @@
 /** Which images there are. */
-import { join } from "node:path";
-import { file } from "./entries.ts";
-import { type BuildContext, baseLayer, hashOf, networkLayer, toolsLayer } from "./layer-sources.ts";
+import { type BuildContext, baseLayer, networkLayer, toolsLayer } from "./layer-sources.ts";
 import type { LayerSource } from "./layers.ts";
 import type { ImageConfig } from "./oci.ts";
 import { envoyLayer, lateenLayer, nodeLayer } from "./program-layers.ts";
+import { STAND_INS } from "./stand-ins.ts";
 
 export interface ImageDefinition {
   readonly id: string;
@@ -14,8 +13,6 @@ export interface ImageDefinition {
   readonly config: ImageConfig;
   readonly layers: (context: BuildContext) => Promise<LayerSource[]>;
 }
-
-const samples = join(import.meta.dirname, "../../samples");
 
 const pilot: ImageDefinition = {
   id: "pilot",
@@ -43,48 +40,4 @@ const proxy: ImageDefinition = {
   ],
 };
 
-/** A shell and curl, as the image that Istio's sample `sleep` uses. */
-const curl: ImageDefinition = {
-  id: "curl",
-  release: false,
-  names: () => ["latest", "8.16.0"].map(tag => `docker.io/curlimages/curl:${tag}`),
-  config: { command: ["curl"], user: "100:101" },
-  layers: async context => [await baseLayer(context), await toolsLayer(context)],
-};
-
-function demoapp(version: string): ImageDefinition {
-  return {
-    id: `demoapp-${version}`,
-    release: false,
-    names: () => [`docker.io/ikubernetes/demoapp:${version}`],
-    config: {
-      entrypoint: ["/usr/local/bin/node", "/app/server.mjs"],
-      environment: { PORT: "80", HOST: "0.0.0.0", VERSION: version },
-      ports: [80],
-    },
-    layers: async context => [
-      await baseLayer(context),
-      await toolsLayer(context),
-      await nodeLayer(context),
-      sampleLayer("demoapp", ["server.mjs", "client.mjs"]),
-    ],
-  };
-}
-
-export const CATALOGUE: readonly ImageDefinition[] = [
-  pilot,
-  proxy,
-  curl,
-  demoapp("v1.0"),
-  demoapp("v1.1"),
-];
-
-function sampleLayer(name: string, files: readonly string[]): LayerSource {
-  const folder = join(samples, name);
-  return {
-    comment: `sample ${name}`,
-    key: hashOf(folder, files),
-    entries: () => files.map(each => file(`app/${each}`, join(folder, each))),
-    parts: [],
-  };
-}
+export const CATALOGUE: readonly ImageDefinition[] = [pilot, proxy, ...STAND_INS];
