@@ -6,7 +6,7 @@ import { renderParts } from "../../packages/lateen/src/bin/install-parts.ts";
 import type { Installation } from "../../packages/lateen/src/install/operator.ts";
 import { render } from "../../packages/lateen/src/install/render.ts";
 import { objectAt } from "../../packages/lateen/src/sources/json.ts";
-import { chartObject, files, withoutMarks } from "./objects.ts";
+import { chartObject, files, withoutMarks, withPolicy } from "./objects.ts";
 import { type Holes, hole } from "./template.ts";
 import { type Scalar, type Tree, treeOf, vary } from "./tree.ts";
 
@@ -16,6 +16,10 @@ const HOLES: Holes = {
     labels: {
       type: "lines",
       expression: `{{- include "lateen.labels" (dict "root" $ "component" "Base") | nindent 4 }}`,
+    },
+    policy: {
+      type: "text",
+      expression: 'include "lateen.failurePolicy" "istiod-default-validator"',
     },
     namespace: { type: "text", expression: ".Values.global.istioNamespace" },
     revision: { type: "text", expression: REVISION },
@@ -55,7 +59,7 @@ function objects(values: JsonObject): Json {
   );
   const named = JSON.stringify(rest).replaceAll(`istiod-${hole("revision")}`, hole("istiod"));
   const read: JsonObject[] = JSON.parse(named);
-  return read.map(each => chartObject(each, hole("labels")));
+  return read.map(each => withPolicy(chartObject(each, hole("labels")), hole("policy")));
 }
 
 function same(basis: Scalar, varied: Scalar): Scalar | undefined {

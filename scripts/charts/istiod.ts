@@ -9,7 +9,7 @@ import { mergeObjects } from "../../packages/lateen/src/install/path.ts";
 import { type RenderOptions, render } from "../../packages/lateen/src/install/render.ts";
 import { configTexts } from "../../packages/lateen/src/install/render-config.ts";
 import { arrayAt, isObject, objectAt, stringAt } from "../../packages/lateen/src/sources/json.ts";
-import { chartObject, files, GENERATED } from "./objects.ts";
+import { chartObject, files, GENERATED, withPolicy } from "./objects.ts";
 import { type Holes, hole, templateLines } from "./template.ts";
 import { type Scalar, type Tree, treeOf, type Variation, vary } from "./tree.ts";
 
@@ -87,6 +87,11 @@ const HOLES: Holes = {
     meshID: { type: "text", expression: `${VALUES}.global.meshID` },
     network: { type: "text", expression: `${VALUES}.global.network` },
     remotePilot: { type: "text", expression: `${VALUES}.global.remotePilotAddress` },
+    policy: {
+      type: "text",
+      expression:
+        'include "lateen.failurePolicy" (printf "istio-validator%s-%s" (include "istiod.suffix" .) .Release.Namespace)',
+    },
     namespace: { type: "text", expression: ".Release.Namespace" },
     outside: { type: "text", expression: 'include "istiod.outside" .' },
     rev: { type: "text", expression: `${VALUES}.revision` },
@@ -244,7 +249,8 @@ function renderedObjects(installation: Installation): Json {
   return result.value
     .map(each => each.object)
     .filter(object => object["kind"] !== "Namespace")
-    .map(object => withTexts(chartObject(object, hole("labels"))));
+    .map(object => withTexts(chartObject(object, hole("labels"))))
+    .map(object => withPolicy(object, hole("policy")));
 }
 
 /** Texts in ConfigMaps are templates of their own. */

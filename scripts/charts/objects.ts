@@ -1,6 +1,6 @@
 /** Rendered objects as those of a chart, a file for each kind. Pure. */
 import type { Json, JsonObject } from "../../packages/lateen/src/api/kind.ts";
-import { objectAt } from "../../packages/lateen/src/sources/json.ts";
+import { arrayAt, isObject, objectAt } from "../../packages/lateen/src/sources/json.ts";
 import { conditionalLines, type Holes, templateLines } from "./template.ts";
 import type { Part, Tree } from "./tree.ts";
 
@@ -32,6 +32,15 @@ export function chartObject(object: JsonObject, labels: string): JsonObject {
   const metadata = objectAt(plain, "metadata");
   const both: Record<string, Json> = { ...objectAt(metadata, "labels"), [labels]: "" };
   return { ...plain, metadata: { ...metadata, labels: both } };
+}
+
+/** With `policy` in the place of what the control plane changes when it works. */
+export function withPolicy(object: JsonObject, policy: string): JsonObject {
+  if (object["kind"] !== "ValidatingWebhookConfiguration") return object;
+  const webhooks = arrayAt(object, "webhooks").map(each =>
+    isObject(each) ? { ...each, failurePolicy: policy } : each,
+  );
+  return { ...object, webhooks };
 }
 
 /** `templates/deployment.yaml`, ...; objects that are there under a condition within it. */

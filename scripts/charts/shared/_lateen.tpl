@@ -98,3 +98,16 @@ operator.istio.io/component: {{ . | quote }}
 WARNING: {{ . }}: Istio's field is accepted, but not carried out: it has no effect
 {{- end }}
 {{- end }}
+
+{{- /*
+The control plane closes a validator once it works. An upgrade says what is there, and so neither
+opens it again nor is in conflict with it.
+*/}}
+{{- define "lateen.failurePolicy" -}}
+{{- $live := lookup "admissionregistration.k8s.io/v1" "ValidatingWebhookConfiguration" "" . | default dict }}
+{{- $policy := "Ignore" }}
+{{- range get $live "webhooks" | default list }}
+{{- $policy = .failurePolicy }}
+{{- end }}
+{{- $policy }}
+{{- end }}
