@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import type { JsonObject } from "../api/kind.ts";
+import type { Json, JsonObject } from "../api/kind.ts";
 import { arrayAt, isObject, objectAt, stringAt } from "../sources/json.ts";
 import { type InjectedPod, injectKubePod } from "./pod-injection.ts";
 import { configOf, modern, older } from "./testdata/cases.ts";
@@ -219,6 +219,18 @@ test("aliases and default templates; an unknown name is refused with those that 
   });
   assert.ok(!broken.ok);
   assert.match(broken.diagnostics[0]?.path ?? "", /custom templates: spec\.containers/);
+});
+
+test("a gateway may listen on low ports, unless its pod says otherwise", () => {
+  const sysctlsOf = (spec: JsonObject): Json | undefined => {
+    const metadata = { annotations: { "inject.istio.io/templates": "gateway" } };
+    const result = inject({ metadata, spec });
+    assert.ok(result.ok && result.injected);
+    return objectAt(objectAt(result.pod, "spec"), "securityContext")["sysctls"];
+  };
+  const low = { name: "net.ipv4.ip_unprivileged_port_start", value: "0" };
+  assert.deepEqual(sysctlsOf({}), [low]);
+  assert.deepEqual(sysctlsOf({ securityContext: { sysctls: [] } }), []);
 });
 
 test("the same pod gives the same bytes", () => {

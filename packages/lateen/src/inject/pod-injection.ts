@@ -174,10 +174,22 @@ function assemble(
         volumes: podVolumes(plan, spec),
         ...pullSecrets(config, spec),
         ...dnsConfig(config, spec, request.namespace),
+        ...(plan.type === "router" ? lowPorts(spec) : {}),
       },
     },
     warnings,
   };
+}
+
+/**
+ * A gateway's proxy is not root and listens on 80 and 443, as in Istio's template. A sysctl of the
+ * pod's network, which Kubernetes counts among the safe ones.
+ */
+function lowPorts(spec: JsonObject): JsonObject {
+  const own = objectAt(spec, "securityContext");
+  if (own["sysctls"] !== undefined) return {};
+  const sysctls = [{ name: "net.ipv4.ip_unprivileged_port_start", value: "0" }];
+  return { securityContext: { ...own, sysctls } };
 }
 
 function pullSecrets(config: InjectorConfig, spec: JsonObject): JsonObject {

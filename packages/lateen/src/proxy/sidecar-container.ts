@@ -137,9 +137,7 @@ function securityContext({ type, proxy }: ProxyContainerOptions): JsonObject {
     runAsNonRoot: !tproxy,
     allowPrivilegeEscalation: false,
     readOnlyRootFilesystem: true,
-    ...(type === "router"
-      ? {}
-      : { capabilities: { ...(tproxy ? { add: ["NET_ADMIN"] } : {}), drop: ["ALL"] } }),
+    capabilities: { ...(tproxy ? { add: ["NET_ADMIN"] } : {}), drop: ["ALL"] },
   };
 }
 
