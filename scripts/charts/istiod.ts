@@ -181,8 +181,11 @@ interface Change {
   readonly both?: Variation["both"];
   readonly revision?: string;
   readonly values?: JsonObject;
+  readonly options?: RenderOptions;
 }
 
+const PLAIN: RenderOptions = { makeDefault: false };
+const TAGGED = `has "default" ${VALUES}.revisionTags`;
 const REVISION: Change = { when: `${VALUES}.revision`, both: byRevision, revision: hole("rev") };
 
 const CHANGES: readonly Change[] = [
@@ -197,8 +200,13 @@ const CHANGES: readonly Change[] = [
     values: { global: { configValidation: false } },
   },
   {
-    when: `and (not ${VALUES}.revision) ${WEBHOOK}.enableNamespacesByDefault`,
+    when: `and (not ${VALUES}.revision) ${WEBHOOK}.enableNamespacesByDefault (not (${TAGGED}))`,
     values: { sidecarInjectorWebhook: { enableNamespacesByDefault: true } },
+  },
+  // Then the tag's webhook serves who names no revision.
+  {
+    when: `and (not ${VALUES}.revision) (${TAGGED})`,
+    options: { makeDefault: true, defaultByTag: true },
   },
   {
     when: `${VALUES}.global.imagePullSecrets`,
@@ -228,29 +236,35 @@ function changed({ revision, values = {} }: Change): Installation {
 }
 
 function varied(
-  from: (installation: Installation) => Json,
+  from: (installation: Installation, options: RenderOptions) => Json,
   changes: readonly Change[],
   basis = BASIS,
 ): Tree {
-  let tree = treeOf(from(basis));
+  let tree = treeOf(from(basis, PLAIN));
   for (const change of changes) {
     const both = change.both ?? same;
-    const next = vary(tree, from(changed(change)), { when: change.when, both });
+    const next = vary(tree, from(changed(change), change.options ?? PLAIN), {
+      when: change.when,
+      both,
+    });
     if (next === undefined) throw new Error(`${change.when}: it is another kind of thing`);
     tree = next;
   }
   return tree;
 }
 
-function renderedObjects(installation: Installation): Json {
-  const options: RenderOptions = { makeDefault: false };
+function renderedObjects(installation: Installation, options: RenderOptions): Json {
   const result = render(installation, renderParts("0", TODAY), options);
   if (!result.ok) throw new Error(JSON.stringify(result.diagnostics));
   return result.value
     .map(each => each.object)
-    .filter(object => object["kind"] !== "Namespace")
+    .filter(object => object["kind"] !== "Namespace" && !isTag(object))
     .map(object => withTexts(chartObject(object, hole("labels"))))
     .map(object => withPolicy(object, hole("policy")));
+}
+
+function isTag(object: JsonObject): boolean {
+  return stringAt(objectAt(object, "metadata"), "name").startsWith("istio-revision-tag-");
 }
 
 /** Texts in ConfigMaps are templates of their own. */

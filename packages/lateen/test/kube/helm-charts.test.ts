@@ -11,7 +11,7 @@ import { renderParts } from "../../src/bin/install-parts.ts";
 import type { ComponentName } from "../../src/install/objects.ts";
 import { resolveInstallation } from "../../src/install/operator.ts";
 import { mergeObjects } from "../../src/install/path.ts";
-import { render } from "../../src/install/render.ts";
+import { type RenderOptions, render } from "../../src/install/render.ts";
 import { isObject, objectAt, stringAt, withoutKey } from "../../src/sources/json.ts";
 import { needsHelm, templated, templateError } from "../support/helm.ts";
 
@@ -38,12 +38,17 @@ function chartValues({ meshConfig, values = {}, profile, revision }: Settings): 
   };
 }
 
-function installed(settings: Settings, component: ComponentName): readonly JsonObject[] {
+function installed(
+  settings: Settings,
+  component: ComponentName,
+  options?: RenderOptions,
+): readonly JsonObject[] {
   const operators = [{ spec: settings as JsonObject }];
   const resolved = resolveInstallation({ operators, sets: [], version: VERSION });
   assert.ok(resolved.ok, JSON.stringify(resolved.diagnostics));
   const makeDefault = resolved.value.revision === "default";
-  const result = render(resolved.value, renderParts(VERSION, TODAY), { makeDefault });
+  const parts = renderParts(VERSION, TODAY);
+  const result = render(resolved.value, parts, options ?? { makeDefault });
   assert.ok(result.ok, JSON.stringify(result.diagnostics));
   return result.value
     .filter(each => each.component === component && each.object["kind"] !== "Namespace")
@@ -210,6 +215,13 @@ describe("chart istiod", { skip, timeout: 1_800_000 }, () => {
     const key = "MutatingWebhookConfiguration/istio-revision-tag-default";
     assert.deepEqual(objects[key], comparable([expected])[key]);
     assert.ok(objects["MutatingWebhookConfiguration/istio-revision-tag-prod"]);
+  });
+
+  test("tag default of the revision without a name: its own webhooks rest", async () => {
+    const release = { chart: "istiod", name: "istiod", namespace: SYSTEM } as const;
+    const objects = await templated({ ...release, values: { revisionTags: ["default"] } });
+    const options = { makeDefault: true, defaultByTag: true };
+    assert.deepEqual(comparable(objects), comparable(installed({}, "Pilot", options)));
   });
 
   test("unknown values and profiles are refused by name", async () => {

@@ -40,10 +40,11 @@ export async function goProgram(program: GoProgram): Promise<string> {
   const own = await mkdtemp(join(cache, `${name}-build-`));
   try {
     const output = join(own, name);
-    const flags = ["-mod=readonly", "-trimpath", "-ldflags", "-s -w", "-o", output];
+    const flags = ["-mod=readonly", "-trimpath", "-buildvcs=false", "-tags", "grpcnotrace"];
+    const stripped = ["-ldflags", "-s -w", "-o", output];
     const settings = { cwd: folder, timeout: buildMs, maxBuffer: 16 << 20 };
     const env = { ...process.env, CGO_ENABLED: "0", GOWORK: "off" };
-    await run("go", ["build", ...flags, main], { ...settings, env });
+    await run("go", ["build", ...flags, ...stripped, main], { ...settings, env });
     await rename(output, path);
   } finally {
     await rm(own, { recursive: true, force: true });
