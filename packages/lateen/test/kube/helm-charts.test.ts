@@ -12,7 +12,15 @@ import type { ComponentName } from "../../src/install/objects.ts";
 import { resolveInstallation } from "../../src/install/operator.ts";
 import { mergeObjects } from "../../src/install/path.ts";
 import { type RenderOptions, render } from "../../src/install/render.ts";
-import { isObject, objectAt, stringAt, withoutKey } from "../../src/sources/json.ts";
+import { configTexts } from "../../src/install/render-config.ts";
+import {
+  arrayAt,
+  isArray,
+  isObject,
+  objectAt,
+  stringAt,
+  withoutKey,
+} from "../../src/sources/json.ts";
 import { needsHelm, templated, templateError } from "../support/helm.ts";
 
 const skip = needsHelm();
@@ -269,6 +277,168 @@ describe("chart base", { skip, timeout: 1_800_000 }, () => {
     assert.equal(crds.length, 14);
   });
 });
+
+/** Under the names of the installer's, with the numbers of the chart's. */
+const PORTS = [
+  ["status-port", 15021],
+  ["http2", 80],
+  ["https", 443],
+  ["tcp", 31400],
+  ["tls", 15443],
+].map(([name = "", port = 0]) => ({ name, port, targetPort: port, protocol: "TCP" }));
+const STRATEGY = {
+  rollingUpdate: { maxSurge: "100%", maxUnavailable: "25%" },
+  type: "RollingUpdate",
+};
+
+/** Values of chart gateway, and those of `values.gateways.istio-ingressgateway` that say the same. */
+const GATEWAYS: Readonly<Record<string, readonly [JsonObject, JsonObject]>> = {
+  "nothing said": [{}, {}],
+  "a node port": [{ service: { type: "NodePort" } }, { type: "NodePort" }],
+  "inside only": [{ service: { type: "ClusterIP" } }, { type: "ClusterIP" }],
+  "a load balancer's settings": [
+    {
+      service: {
+        externalTrafficPolicy: "Local",
+        loadBalancerIP: "192.0.2.1",
+        loadBalancerSourceRanges: ["192.0.2.0/24"],
+        annotations: { "cloud.example/internal": "true" },
+      },
+    },
+    {
+      externalTrafficPolicy: "Local",
+      loadBalancerIP: "192.0.2.1",
+      loadBalancerSourceRanges: ["192.0.2.0/24"],
+      serviceAnnotations: { "cloud.example/internal": "true" },
+    },
+  ],
+  "its size": [
+    {
+      autoscaling: { minReplicas: 2, maxReplicas: 4, targetCPUUtilizationPercentage: 50 },
+      resources: { requests: { cpu: "1" } },
+    },
+    {
+      autoscaleMin: 2,
+      autoscaleMax: 4,
+      cpu: { targetAverageUtilization: 50 },
+      resources: { requests: { cpu: "1" } },
+    },
+  ],
+  "a fixed number": [
+    { autoscaling: { enabled: false }, replicaCount: 3 },
+    { autoscaleEnabled: false, replicaCount: 3 },
+  ],
+  "placement and variables": [
+    {
+      env: { A: "1" },
+      nodeSelector: { disk: "ssd" },
+      tolerations: [{ key: "a", operator: "Exists" }],
+      podAnnotations: { "x.example/y": "z" },
+    },
+    {
+      env: { A: "1" },
+      nodeSelector: { disk: "ssd" },
+      tolerations: [{ key: "a", operator: "Exists" }],
+      podAnnotations: { "x.example/y": "z" },
+    },
+  ],
+};
+
+describe("chart gateway", { skip, timeout: 1_800_000 }, () => {
+  const name = "istio-ingressgateway";
+  for (const [what, [chart, installer]] of Object.entries(GATEWAYS))
+    test(`${what}: once injected, the gateway of the installer`, async () => {
+      const ports = { service: { ports: PORTS } };
+      const more = { strategy: STRATEGY, podDisruptionBudget: { minAvailable: 1 } };
+      const values = mergeObjects(chart, { ...ports, ...more });
+      const release = { chart: "gateway", name, namespace: SYSTEM, values } as const;
+      const gateways = { [name]: { ports: PORTS, ...installer } };
+      const spec = { values: { gateways } };
+      const expected = installed(spec, "IngressGateways");
+      assert.deepEqual(specs(await templated(release), spec), specs(expected, spec));
+    });
+
+  test("kind DaemonSet, no Service, labels of its own, and a gateway between networks", async () => {
+    const values = {
+      kind: "DaemonSet",
+      service: { type: "None" },
+      labels: { istio: "edge", team: "mesh" },
+      networkGateway: "n1",
+      revision: "canary",
+    };
+    const release = { chart: "gateway", name: "edge", namespace: "edge", values } as const;
+    const objects = comparable(await templated(release));
+    assert.deepEqual(Object.keys(objects), ["DaemonSet/edge", "ServiceAccount/edge"]);
+    const text = JSON.stringify(objects["DaemonSet/edge"]);
+    assert.match(text, /"matchLabels":\{"app":"edge","istio":"edge"\}/);
+    assert.match(text, /"istio.io\/rev":"canary"/);
+    assert.match(text, /"ISTIO_META_REQUESTED_NETWORK_VIEW","value":"n1"/);
+    const network = { networkGateway: "n1" };
+    const east = comparable(await templated({ ...release, values: network }));
+    assert.match(JSON.stringify(east["Service/edge"]), /"port":15443/);
+  });
+
+  test("unknown values are refused by name", async () => {
+    const values = { service: { typ: "NodePort" } };
+    const release = { chart: "gateway", name, namespace: SYSTEM, values } as const;
+    assert.match(await templateError(release), /service\.typ: unknown field "typ"/);
+  });
+});
+
+/** What the objects do: accounts and pods' labels have other names, and mean the same. */
+function specs(objects: readonly JsonObject[], settings: Settings): Record<string, Json> {
+  const found = objects
+    .filter(({ kind }) => kind !== "ServiceAccount")
+    .map((object): [string, Json] => {
+      const spec = objectAt(object, "spec");
+      const isDeployment = object["kind"] === "Deployment";
+      return [stringAt(object, "kind"), isDeployment ? deployed(object, settings) : spec];
+    });
+  return Object.fromEntries(found.sort(([a], [b]) => (a < b ? -1 : 1)));
+}
+
+/** With the proxy, which the installer has put in already and injection puts in otherwise. */
+function deployed(deployment: JsonObject, settings: Settings): JsonObject {
+  const operators = [{ spec: settings as JsonObject }];
+  const resolved = resolveInstallation({ operators, sets: [], version: VERSION });
+  assert.ok(resolved.ok);
+  const { injectGateway } = renderParts(VERSION, TODAY);
+  const injected = injectGateway(deployment, configTexts(resolved.value));
+  assert.ok(injected.ok, JSON.stringify(injected.diagnostics));
+  const spec = objectAt(injected.value, "spec");
+  const template = objectAt(spec, "template");
+  const pod = objectAt(template, "spec");
+  const [container] = arrayAt(pod, "containers").filter(isObject);
+  assert.ok(container);
+  const { ports: _ports, env, securityContext, ...rest } = container;
+  // It holds the labels.
+  const variables = isArray(env) ? env.filter(each => !JSON.stringify(each).includes("PEER")) : [];
+  const {
+    serviceAccountName: _account,
+    securityContext: context,
+    terminationGracePeriodSeconds: _grace,
+    ...others
+  } = pod;
+  const args = arrayAt(rest, "args").map(each => withoutPodFacts(String(each)));
+  const annotations = Object.keys(objectAt(objectAt(template, "metadata"), "annotations"));
+  return {
+    ...spec,
+    template: {
+      annotations: annotations.filter(each => each !== "sidecar.istio.io/inject").sort(),
+      spec: { ...others, containers: [{ ...rest, args }] },
+      sysctls: isObject(context) ? (context["sysctls"] ?? null) : null,
+      security: isObject(securityContext) ? withoutKey(securityContext, "privileged") : null,
+      variables: variables.map(each => JSON.stringify(each)).sort(),
+    },
+  };
+}
+
+/** The bootstrap's metadata repeats the pod's labels (the chart's version) and declared ports. */
+function withoutPodFacts(argument: string): string {
+  return argument
+    .replace(/"LABELS":\{[^}]*\}/, '"LABELS":{}')
+    .replace(/"POD_PORTS":"(?:\\.|[^"\\])*"/, '"POD_PORTS":""');
+}
 
 /** CRDs outlive the release: that is said in an annotation. */
 function withoutKeep(objects: Record<string, Json>): Record<string, Json> {
