@@ -4,11 +4,13 @@ import { setImmediate as turn } from "node:timers/promises";
 import { FakeClock } from "../../test/support/fake-clock.ts";
 import { TestMesh } from "../../test/support/mesh.ts";
 import { ingress, service } from "../../test/support/mesh-objects.ts";
+import { serviceKind } from "../api/service/kind.ts";
 import { silentLog } from "../base/log.ts";
 import type { ApiClient } from "../sources/client/api-client.ts";
 import { internalError, succeeded } from "../sources/status.ts";
 import { IngressStatus } from "./ingress-status.ts";
-import { LEADS_ALL } from "./status-writer.ts";
+import { StatusLedger } from "./ledger.ts";
+import { LEADS_ALL, mayHaveStatus } from "./status-writer.ts";
 
 const SPEC = { defaultBackend: { service: { name: "web", port: { number: 80 } } } };
 
@@ -66,4 +68,26 @@ test("what could not be written is tried again later", async () => {
   await turn();
   assert.equal(written.length, 2);
   status.stop();
+});
+
+test("of a Service's status the graph sees the addresses, and not what we write", () => {
+  const ledger = new StatusLedger({ keeps: mayHaveStatus, hidesStatus: mayHaveStatus });
+  const seen: unknown[] = [];
+  const loadBalancer = { ingress: [{ ip: "192.0.2.1" }] };
+  const object = {
+    metadata: { name: "lb", resourceVersion: "7" },
+    status: { conditions: [{ type: "Accepted" }], loadBalancer },
+  };
+  ledger
+    .watch({
+      name: "test",
+      start: sink => sink.onChanges([{ kind: serviceKind, namespace: "a", name: "lb", object }]),
+      stop: () => {},
+    })
+    .start({
+      onChanges: changes => seen.push(...changes.map(change => change.object)),
+      onProblems: () => {},
+      onSynced: () => {},
+    });
+  assert.deepEqual(seen, [{ metadata: { name: "lb" }, status: { loadBalancer } }]);
 });

@@ -26,7 +26,7 @@ export interface KnownObject {
 export interface LedgerOptions {
   /** Objects that somebody will ask about. */
   readonly keeps: (kind: Kind) => boolean;
-  /** Of these nothing but us reads the status. */
+  /** Of these nothing but us reads the status, but for the addresses of a load balancer. */
   readonly hidesStatus: (kind: Kind) => boolean;
 }
 
@@ -102,9 +102,11 @@ function factsOf(
   };
 }
 
-/** An object as it is without what a write of its status changes. */
+/** An object as it is without what we write of its status: addresses of Services are others'. */
 function withoutVersions(object: JsonObject): JsonObject {
   const metadata = objectAt(object, "metadata");
   const plain = withoutKey(withoutKey(metadata, "resourceVersion"), "managedFields");
-  return withKey(withoutKey(object, "status"), "metadata", plain);
+  const { loadBalancer } = objectAt(object, "status");
+  const rest = withKey(withoutKey(object, "status"), "metadata", plain);
+  return loadBalancer === undefined ? rest : withKey(rest, "status", { loadBalancer });
 }

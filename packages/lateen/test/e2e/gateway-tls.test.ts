@@ -1,6 +1,7 @@
 /** TLS at a gateway with certificates from Secrets, with a real client and a real Envoy. */
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
+import { request as requestPlain } from "node:http";
 import { request } from "node:https";
 import { after, before, describe, test } from "node:test";
 import { type Authority, openAuthority } from "../../src/ca/authority.ts";
@@ -66,6 +67,27 @@ spec:
   hosts: ["*.shop.example"]
   gateways: [edge]
   http: [{route: [{destination: {host: web}}]}]
+`;
+
+/** The test applications listen on 80; `missing` is no Service. */
+const INGRESS = `
+apiVersion: networking.k8s.io/v1
+kind: IngressClass
+metadata: {name: edge}
+spec: {controller: istio.io/ingress-controller}
+---
+apiVersion: networking.k8s.io/v1
+kind: Ingress
+metadata: {name: office, namespace: default}
+spec:
+  ingressClassName: edge
+  tls: [{hosts: [office.example], secretName: office}]
+  rules:
+  - host: office.example
+    http:
+      paths:
+      - {path: /, pathType: Prefix, backend: {service: {name: web, port: {number: 8080}}}}
+      - {path: /gone, pathType: Prefix, backend: {service: {name: missing, port: {number: 80}}}}
 `;
 
 interface Answer {
@@ -163,6 +185,44 @@ describe("TLS at a gateway", { skip }, () => {
     await assert.rejects(call("foreign.shop.example"), /alert|ECONNRESET|socket|timeout/i);
     const status = await mesh.ok("get gateway edge -o json");
     assert.match(status, /want a Secret with a certificate in the namespace of the gateway/);
+  });
+
+  test("an Ingress: hosts and paths with and without TLS, and where it is reached", async () => {
+    await mesh.ok("apply -f -", secret("office", pair("office.example")));
+    await mesh.ok("apply -f -", INGRESS);
+    await answers("office.example");
+    const plain = async (path: string): Promise<number> => {
+      const [host = "", port = "80"] = mesh.ingress.split(":");
+      return new Promise((done, fail) => {
+        const sent = requestPlain(
+          { host, port, path, headers: { host: "office.example" }, agent: false },
+          answer => {
+            answer.resume();
+            answer.on("end", () => done(answer.statusCode ?? 0));
+          },
+        );
+        sent.on("error", fail);
+        sent.end();
+      });
+    };
+    assert.deepEqual(await Promise.all(["/x", "/gone", "/gone/a", "/goner"].map(plain)), [
+      ...[200, 503, 503, 200],
+    ]);
+    await mesh.until("its status has the gateway's address", async () => {
+      const listed = await mesh.ok("get ingress office");
+      return listed.includes(mesh.ingress.split(":")[0] ?? "none");
+    });
+    await mesh.until("the log says what is missing", async () =>
+      readFileSync(mesh.path("control-plane.log"), "utf8").includes("found no Service missing"),
+    );
+    await mesh.ok("delete ingress office");
+    // Nothing else is on port 80, so that the gateway does not listen there any more.
+    await mesh.until("it is gone", () =>
+      plain("/x").then(
+        () => false,
+        () => true,
+      ),
+    );
   });
 
   test("no key is shown by the debug interface or in a log", async () => {

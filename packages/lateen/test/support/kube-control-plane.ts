@@ -84,7 +84,9 @@ export async function kubeControlPlane(
 
 function configMaps(namespace: string, revision: string, options: ControlPlaneOptions): string {
   const values = { revision, global: { istioNamespace: namespace }, ...options.values };
-  const mesh = `discoverySelectors: [{matchLabels: {lateen-test: ${revision}}}]\n${options.mesh ?? ""}`;
+  const selectors = `discoverySelectors: [{matchLabels: {lateen-test: ${revision}}}]`;
+  // As an installation into another namespace than istio-system has it.
+  const mesh = `${selectors}\nrootNamespace: ${namespace}\n${options.mesh ?? ""}`;
   const injector = {
     apiVersion: "v1",
     kind: "ConfigMap",
