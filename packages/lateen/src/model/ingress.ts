@@ -8,7 +8,6 @@ import type { Ingress, IngressBackend, IngressPath } from "../api/ingress/schema
 import type { IngressClass } from "../api/ingress-class/kind.ts";
 import type { ObjectMeta } from "../api/kind.ts";
 import type { IngressSettings } from "../api/mesh-config/decode.ts";
-import { REVISION_LABEL } from "../api/revision-label.ts";
 import { assert } from "../base/assert.ts";
 import type { Collection, Graph, Reader } from "../flow/types.ts";
 import type { Alias } from "./aliases.ts";
@@ -49,8 +48,6 @@ export interface Ingresses {
 export interface AddressesDue {
   readonly namespace: string;
   readonly name: string;
-  /** It carries the label of a revision: only control planes of that revision know it. */
-  readonly ofRevision: boolean;
   /** As in `status.loadBalancer.ingress`. */
   readonly addresses: readonly Address[];
 }
@@ -357,7 +354,6 @@ function createAddressesDue(
     (_key, { metadata, status }, read) => {
       const { rootNamespace, ingress } = contextOf(read, context);
       const { namespace, name } = metadata;
-      const ofRevision = metadata.labels[REVISION_LABEL] !== undefined;
       const service = read.get(
         services,
         objectKey({ namespace: rootNamespace, name: ingress.service }),
@@ -366,7 +362,7 @@ function createAddressesDue(
       const wanted = addressesOf(given);
       const there = addressesOf(status?.loadBalancer?.ingress ?? []);
       const same = JSON.stringify(wanted) === JSON.stringify(there);
-      return same ? undefined : { namespace, name, ofRevision, addresses: wanted };
+      return same ? undefined : { namespace, name, addresses: wanted };
     },
   );
 }

@@ -10,7 +10,7 @@ import type { ApiClient } from "../sources/client/api-client.ts";
 import { internalError, succeeded } from "../sources/status.ts";
 import { IngressStatus } from "./ingress-status.ts";
 import { StatusLedger } from "./ledger.ts";
-import { LEADS_ALL, mayHaveStatus } from "./status-writer.ts";
+import { mayHaveStatus } from "./status-writer.ts";
 
 const SPEC = { defaultBackend: { service: { name: "web", port: { number: 80 } } } };
 
@@ -42,7 +42,7 @@ test("addresses are written by who leads, once, and again when they change", asy
   mesh.set(mesh.inputs.ingresses, ingress({ at: "a/i" }, SPEC));
   await turn();
   assert.deepEqual(written, []);
-  status.start(LEADS_ALL);
+  status.start();
   await turn();
   const first = 'ingresses a/i {"status":{"loadBalancer":{"ingress":[{"ip":"192.0.2.1"}]}}}';
   assert.deepEqual(written, [first]);
@@ -56,11 +56,8 @@ test("what could not be written is tried again later", async () => {
   const fails = { now: true };
   const { mesh, clock, written, status } = open(fails);
   mesh.set(mesh.inputs.services, gateway("192.0.2.1"));
-  mesh.set(mesh.inputs.ingresses, ingress({ at: "a/i", labels: { "istio.io/rev": "r" } }, SPEC));
-  status.start({ mesh: true, revision: false });
-  await turn();
-  assert.deepEqual(written, []);
-  status.start({ mesh: true, revision: true });
+  mesh.set(mesh.inputs.ingresses, ingress({ at: "a/i" }, SPEC));
+  status.start();
   await turn();
   assert.equal(written.length, 1);
   fails.now = false;

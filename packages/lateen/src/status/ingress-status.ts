@@ -8,7 +8,6 @@ import type { Log } from "../base/log.ts";
 import type { Graph } from "../flow/types.ts";
 import type { Model } from "../model/model.ts";
 import type { ApiClient } from "../sources/client/api-client.ts";
-import { LEADS_NOTHING, type Leads } from "./status-writer.ts";
 
 export interface IngressStatusOptions {
   readonly graph: Graph;
@@ -26,7 +25,7 @@ export class IngressStatus {
   readonly #busy = new Set<string>();
   /** What was written and has not come back yet, and what could not be written for now. */
   readonly #waiting = new Map<string, string>();
-  #leads = LEADS_NOTHING;
+  #running = false;
   #cancel: (() => void) | undefined;
   #lastTrouble = "";
 
@@ -36,21 +35,17 @@ export class IngressStatus {
   }
 
   /** Everything there was at the start must be known: a Service not yet seen has no address. */
-  start(leads: Leads): void {
-    this.#leads = leads;
+  start(): void {
+    this.#running = true;
     this.#pump();
   }
 
   /** `start` begins anew. */
   stop(): void {
-    this.#leads = LEADS_NOTHING;
+    this.#running = false;
     this.#cancel?.();
     this.#cancel = undefined;
     this.#waiting.clear();
-  }
-
-  get #running(): boolean {
-    return this.#leads.mesh || this.#leads.revision;
   }
 
   #pump(): void {
@@ -61,7 +56,6 @@ export class IngressStatus {
     if (due.size === 0) return;
     for (const [key, row] of due.entries()) {
       if (this.#busy.size >= MAX_IN_FLIGHT) return;
-      if (!(row.ofRevision ? this.#leads.revision : this.#leads.mesh)) continue;
       const wanted = JSON.stringify(row.addresses);
       if (this.#busy.has(key) || this.#waiting.get(key) === wanted) continue;
       this.#busy.add(key);

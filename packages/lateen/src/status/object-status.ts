@@ -90,7 +90,9 @@ export function createObjectStatus(options: ObjectStatusOptions): ObjectStatus {
     if (!leads.mesh && !leads.revision) stopWriting();
     else if (started) {
       writer?.start(leads);
-      addresses?.start(leads);
+      // Every revision sees every Ingress.
+      if (leads.mesh) addresses?.start();
+      else addresses?.stop();
     }
   };
   return {
