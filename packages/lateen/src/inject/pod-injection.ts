@@ -1,6 +1,7 @@
 /** Istio's sidecar injection of one pod: upstream Envoy, an init container, volumes; no agent. */
 import type { Json, JsonObject } from "../api/kind.ts";
 import { podKind } from "../api/pod/kind.ts";
+import type { Owner } from "../api/pod/owner.ts";
 import type { Pod } from "../api/pod/schema.ts";
 import type { Diagnostic } from "../base/diagnostic.ts";
 import { injectionRequired } from "../proxy/inject.ts";
@@ -13,7 +14,7 @@ import {
 import { type Interception, readInterception } from "../proxy/interception.ts";
 import { withProbes } from "../proxy/rewritten-probes.ts";
 import { PROXY_CONTAINER } from "../proxy/sidecar-container.ts";
-import { type Owner, workloadOf } from "../proxy/workload.ts";
+import { workloadOf } from "../proxy/workload.ts";
 import { arrayAt, isObject, objectAt, stringAt } from "../sources/json.ts";
 import { readYamlValue } from "../sources/yaml.ts";
 import type { ClusterFeatures } from "./cluster-features.ts";

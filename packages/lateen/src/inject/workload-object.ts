@@ -1,6 +1,6 @@
 /** Where workloads of each kind have their pod template. */
 import type { JsonObject } from "../api/kind.ts";
-import type { Owner } from "../proxy/workload.ts";
+import type { Owner } from "../api/pod/owner.ts";
 import { arrayAt, isObject, objectAt, stringAt } from "../sources/json.ts";
 
 /** A pod, or the template of one, inside an object. */

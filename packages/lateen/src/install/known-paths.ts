@@ -51,7 +51,8 @@ const global: Known = {
 const gatewayValues: Known = {
   "*": {
     ...all("used", "autoscaleEnabled autoscaleMax autoscaleMin cpu env labels loadBalancerIP"),
-    ...all("used", "externalTrafficPolicy loadBalancerSourceRanges name nodeSelector"),
+    ...all("used", "externalTrafficPolicy ipFamilies ipFamilyPolicy loadBalancerSourceRanges"),
+    ...all("used", "name nodeSelector"),
     ...all("used", "podAnnotations ports resources rollingMaxSurge rollingMaxUnavailable"),
     ...all("used", "serviceAnnotations tolerations type replicaCount"),
     ...all("idle", "additionalContainers configVolumes customService injectionTemplate memory"),

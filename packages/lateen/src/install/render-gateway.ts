@@ -64,6 +64,7 @@ function settingsOf(
 function service(settings: WorkloadSettings): JsonObject {
   const { name, namespace, selector, values } = settings;
   const { externalTrafficPolicy, loadBalancerIP, loadBalancerSourceRanges } = values;
+  const { ipFamilies, ipFamilyPolicy } = values;
   const object: JsonObject = {
     apiVersion: "v1",
     kind: "Service",
@@ -73,6 +74,8 @@ function service(settings: WorkloadSettings): JsonObject {
       selector,
       ports: arrayAt(values, "ports"),
       ...(externalTrafficPolicy === undefined ? {} : { externalTrafficPolicy }),
+      ...(ipFamilies === undefined ? {} : { ipFamilies }),
+      ...(ipFamilyPolicy === undefined ? {} : { ipFamilyPolicy }),
       ...(loadBalancerIP === undefined || loadBalancerIP === "" ? {} : { loadBalancerIP }),
       ...(loadBalancerSourceRanges === undefined ? {} : { loadBalancerSourceRanges }),
     },

@@ -22,6 +22,9 @@ test("a pod's workload is its Deployment", () => {
   assert.equal(podWorkloadName(plain), "web-abc12-x");
   assert.equal(owned([{ ...owner, controller: true }]), "web");
   assert.equal(owned([{ ...owner, controller: true, kind: "StatefulSet", name: "db" }]), "db");
+  const job = { ...owner, controller: true, kind: "Job", apiVersion: "batch/v1" };
+  assert.equal(owned([{ ...job, name: "backup-29384620" }]), "backup");
+  assert.equal(owned([{ ...job, name: "import-2" }]), "import-2");
   assert.equal(owned([owner]), "web-abc12-x");
 });
 

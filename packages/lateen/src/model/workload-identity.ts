@@ -1,4 +1,5 @@
 /** What labels and owners say about a workload: its name, its canonical service, its TLS mode. */
+import { ownerOf } from "../api/pod/owner.ts";
 import type { Pod } from "../api/pod/schema.ts";
 import type { Endpoint } from "./types.ts";
 
@@ -6,7 +7,6 @@ type Labels = Readonly<Record<string, string>>;
 
 const WORKLOAD_NAME = "service.istio.io/workload-name";
 const TLS_MODE = "security.istio.io/tlsMode";
-const POD_TEMPLATE_HASH = "pod-template-hash";
 
 /** Istio, "Canonical Service": the first of these labels names it, else the workload's name. */
 const CANONICAL_NAME = ["service.istio.io/canonical-name", "app.kubernetes.io/name", "app"];
@@ -27,17 +27,9 @@ export function canonicalRevision(labels: Labels): string {
 
 /** The Deployment (or other owner) of a pod; the pod itself when nothing owns it. */
 export function podWorkloadName(pod: Pod): string {
-  const { labels, name, ownerReferences } = pod.metadata;
-  const labelled = labels[WORKLOAD_NAME];
+  const labelled = pod.metadata.labels[WORKLOAD_NAME];
   if (labelled !== undefined && labelled !== "") return labelled;
-  const owner = ownerReferences?.find(each => each.controller === true);
-  if (owner === undefined) return name;
-  const hash = labels[POD_TEMPLATE_HASH];
-  const suffix = `-${hash}`;
-  const generated = owner.kind === "ReplicaSet" && hash !== undefined;
-  return generated && owner.name.endsWith(suffix)
-    ? owner.name.slice(0, -suffix.length)
-    : owner.name;
+  return ownerOf(pod)?.name ?? pod.metadata.name;
 }
 
 /** A pod speaks the mesh's TLS when it says so by label, as the injector makes sidecars' pods do. */

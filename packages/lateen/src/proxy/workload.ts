@@ -1,11 +1,6 @@
+import { type Owner, ownerOf } from "../api/pod/owner.ts";
 import type { Pod } from "../api/pod/schema.ts";
 import type { Workload } from "./sidecar-container.ts";
-
-export interface Owner {
-  readonly apiVersion: string;
-  readonly kind: string;
-  readonly name: string;
-}
 
 /**
  * Istio's rules: the owner names the workload, labels name the canonical service. `known` is the
@@ -13,19 +8,7 @@ export interface Owner {
  */
 export function workloadOf(pod: Pod, known?: Owner): Workload {
   if (known !== undefined) return describedWorkload(pod, known);
-  const { labels } = pod.metadata;
-  const owner = (pod.metadata.ownerReferences ?? []).find(ref => ref.controller === true);
-  const hash = labels["pod-template-hash"];
-  if (owner?.kind === "ReplicaSet" && hash !== undefined && owner.name.endsWith(`-${hash}`)) {
-    const name = owner.name.slice(0, -hash.length - 1);
-    return describedWorkload(pod, { apiVersion: "apps/v1", kind: "Deployment", name });
-  }
-  if (owner?.kind === "Job") {
-    // A CronJob's Jobs are named NAME-MINUTES; what scheduled them is not in the pod.
-    const scheduled = /^(.+)-\d{8,10}$/.exec(owner.name)?.[1];
-    if (scheduled !== undefined)
-      return describedWorkload(pod, { apiVersion: "batch/v1", kind: "CronJob", name: scheduled });
-  }
+  const owner = ownerOf(pod);
   if (owner !== undefined) return describedWorkload(pod, owner);
   const generated = pod.metadata.generateName?.replace(/-$/, "");
   const name = pod.metadata.name === "" ? (generated ?? "") : pod.metadata.name;

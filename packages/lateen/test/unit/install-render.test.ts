@@ -191,3 +191,19 @@ test("paths that would reach beyond the object are none", () => {
   for (const path of ["__proto__.x", "a.__proto__.b", "", ".", "a..b", "a[b", "[0]", "a[-1]"])
     assert.equal(parsePath(path), undefined, path);
 });
+
+test("both IP families: control plane, sidecars and gateways", () => {
+  const policy = "ipFamilyPolicy=RequireDualStack";
+  const ingress = "istio-ingressgateway";
+  const objects = rendered([
+    "values.pilot.ipFamilies={IPv4,IPv6}",
+    `values.pilot.${policy}`,
+    `values.gateways.${ingress}.${policy}`,
+  ]);
+  for (const name of ["istiod", ingress])
+    assert.equal(at(find(objects, "Service", name), "spec.ipFamilyPolicy"), "RequireDualStack");
+  const values = at(find(objects, "ConfigMap", "istio-sidecar-injector"), "data.values");
+  assert.deepEqual(JSON.parse(String(values)).pilot.ipFamilies, ["IPv4", "IPv6"]);
+  const gateway = JSON.stringify(find(objects, "Deployment", ingress));
+  assert.match(gateway, /"INSTANCE_IPS"/);
+});
