@@ -3,6 +3,7 @@ import type { TestContext } from "node:test";
 import { BRIDGE_ADDRESS } from "../../../../scripts/kube/plan.ts";
 import { silentLog } from "../../src/base/log.ts";
 import { type RunningDiscovery, startDiscovery } from "../../src/bin/discovery.ts";
+import type { DiscoveryOptions } from "../../src/bin/discovery-options.ts";
 import { openCluster } from "../../src/bin/open-cluster.ts";
 import { mutatingWebhookConfiguration } from "../../src/inject/webhook-objects.ts";
 import { systemClock } from "../../src/net/clock.ts";
@@ -15,6 +16,8 @@ export interface KubeControlPlane {
   /** Where its Service and its ConfigMaps are. */
   readonly namespace: string;
   readonly running: RunningDiscovery;
+  /** Ends it and starts another one on the same ports: proxies connect anew. */
+  restart(): Promise<void>;
   /** A namespace whose pods it injects. */
   readonly workloads: KubeNamespace;
 }
@@ -25,6 +28,9 @@ export interface ControlPlaneOptions {
   readonly config?: string;
   /** YAML of MeshConfig. */
   readonly mesh?: string;
+  /** Data of Secret `cacerts`, which is there before it starts. */
+  readonly cacerts?: object;
+  readonly discovery?: Pick<DiscoveryOptions, "rootSpreadMs" | "streamAgeMaxMs">;
 }
 
 let count = 0;
@@ -43,25 +49,11 @@ export async function kubeControlPlane(
   const { name: namespace } = await cluster.namespace(t, { "lateen-test": revision });
   const workloads = await cluster.namespace(t, labels);
   await cluster.apply(configMaps(namespace, revision, options));
-  const running = await startDiscovery({
-    source: openCluster({
-      kubeconfig: cluster.kubeconfig,
-      context: undefined,
-      systemNamespace: namespace,
-      revision,
-    }),
-    plaintext: undefined,
-    tls: [{ host: BRIDGE_ADDRESS, port: 0 }],
-    http: [],
-    webhooks: { host: BRIDGE_ADDRESS, port: 0 },
-    stateDir: undefined,
-    instance: `istiod-${revision}`,
-    version: "0.1.0",
-    certificateLifetimeMs: undefined,
-    clock: systemClock,
-    random: Math.random,
-    log: silentLog,
-  });
+  if (options.cacerts !== undefined) await cluster.apply(cacertsSecret(namespace, options.cacerts));
+  const ports = { tls: 0, webhooks: 0 };
+  const start = () =>
+    startDiscovery(discoveryOptions(cluster, namespace, revision, ports, options));
+  let running = await start();
   t.after(() => running.stop());
   await cluster.apply(service(namespace, revision, running));
   const webhook = mutatingWebhookConfiguration({
@@ -79,7 +71,54 @@ export async function kubeControlPlane(
     const done = webhooks.every(each => objectAt(each, "clientConfig")["caBundle"] !== undefined);
     return done && webhooks.length > 0 ? true : undefined;
   });
-  return { revision, namespace, running, workloads };
+  return {
+    revision,
+    namespace,
+    workloads,
+    get running() {
+      return running;
+    },
+    async restart() {
+      ports.tls = running.tlsPorts[0] ?? 0;
+      ports.webhooks = running.webhookPort ?? 0;
+      await running.stop();
+      running = await start();
+    },
+  };
+}
+
+function discoveryOptions(
+  cluster: KubeCluster,
+  namespace: string,
+  revision: string,
+  ports: { readonly tls: number; readonly webhooks: number },
+  options: ControlPlaneOptions,
+): DiscoveryOptions {
+  return {
+    source: openCluster({
+      kubeconfig: cluster.kubeconfig,
+      context: undefined,
+      systemNamespace: namespace,
+      revision,
+    }),
+    plaintext: undefined,
+    tls: [{ host: BRIDGE_ADDRESS, port: ports.tls }],
+    http: [],
+    webhooks: { host: BRIDGE_ADDRESS, port: ports.webhooks },
+    stateDir: undefined,
+    instance: `istiod-${revision}`,
+    version: "0.1.0",
+    certificateLifetimeMs: undefined,
+    clock: systemClock,
+    random: Math.random,
+    log: silentLog,
+    ...options.discovery,
+  };
+}
+
+export function cacertsSecret(namespace: string, stringData: object): string {
+  const metadata = { name: "cacerts", namespace };
+  return JSON.stringify({ apiVersion: "v1", kind: "Secret", metadata, stringData });
 }
 
 function configMaps(namespace: string, revision: string, options: ControlPlaneOptions): string {
