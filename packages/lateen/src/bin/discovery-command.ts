@@ -14,6 +14,7 @@ import type { Mesh } from "../model/types.ts";
 import { systemClock } from "../net/clock.ts";
 import { createLog, type LogLevel, logLevels } from "../net/log.ts";
 import type { DiscoveryOptions, DiscoverySource, Endpoint } from "./discovery-options.ts";
+import { rootRenewalFrom } from "./root-renewal-settings.ts";
 import { untilSignal } from "./until-signal.ts";
 
 export const discoveryCommand: Command = {
@@ -93,6 +94,12 @@ export const discoveryCommand: Command = {
         "Seconds in which streams go to other replicas when it is asked to end (default: in a pod 10, else 0)",
     },
     {
+      name: "root-spread",
+      kind: "number",
+      description:
+        "Seconds until a new root counts as trusted by every proxy (default 120; a local mesh 5)",
+    },
+    {
       name: "log-level",
       kind: "string",
       description: "How much to log",
@@ -118,6 +125,7 @@ export const discoveryCommand: Command = {
       ctx.stderr.write(line),
     );
     const lifetime = numberFlag(call, "certificate-lifetime");
+    const spread = numberFlag(call, "root-spread");
     // Loaded only here: most commands are over before this would be read.
     const { startDiscovery } = await import("./discovery.ts");
     const source = await sourceOf(call);
@@ -138,6 +146,8 @@ export const discoveryCommand: Command = {
       instance: stringFlag(call, "instance") ?? process.env["POD_NAME"] ?? `istiod-${hostname()}`,
       version: ctx.version,
       certificateLifetimeMs: lifetime === undefined ? undefined : lifetime * 1000,
+      rootSpreadMs: spread === undefined ? undefined : spread * 1000,
+      rootRenewal: rootRenewalFrom(process.env),
       clock: systemClock,
       random: Math.random,
       log,
@@ -163,7 +173,7 @@ function openLog(level: LogLevel, format: "json" | "text", write: (line: string)
   return createLog({ format, level, clock: systemClock, write });
 }
 
-const NOT_WITH_FILES = ["tls-addr", "token-file", "ca-file", "certificate-lifetime"];
+const NOT_WITH_FILES = ["tls-addr", "token-file", "ca-file", "certificate-lifetime", "root-spread"];
 
 async function sourceOf(call: Invocation): Promise<DiscoverySource> {
   const directory = stringFlag(call, "files");

@@ -44,7 +44,7 @@ export interface DiscoveryOptions {
   readonly instance: string;
   readonly version: string;
   readonly certificateLifetimeMs: number | undefined;
-  /** How long a new root takes to be trusted by all; undefined: two minutes. */
+  /** How long a new root takes to be trusted by all; undefined: two minutes in a cluster, five seconds here. */
   readonly rootSpreadMs?: number | undefined;
   /** A stream shows its credential again after this; undefined: half an hour in a cluster. */
   readonly streamAgeMaxMs?: number | undefined;

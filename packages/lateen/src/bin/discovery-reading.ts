@@ -1,5 +1,7 @@
 /** Reads objects into the graph, and does what one replica of a cluster's does for all. */
+import { RootConfigMaps } from "../ca/root-config-maps.ts";
 import type { Mesh } from "../model/types.ts";
+import type { ApiClient } from "../sources/client/api-client.ts";
 import { InputWriter, type LastGood } from "../sources/input-writer.ts";
 import { KubeSource, MESH_GROUPS } from "../sources/kube/kube-source.ts";
 import { RevisionSource } from "../sources/kube/revision-source.ts";
@@ -10,7 +12,7 @@ import type { Declared, Identity } from "./discovery.ts";
 import type { DiscoveryOptions } from "./discovery-options.ts";
 import { objectSource } from "./discovery-source.ts";
 import { type LeaderWork, startLeaderWork } from "./kube-cluster.ts";
-import { meshConfigBinding, meshConfigPlace } from "./mesh-config-input.ts";
+import { meshConfigBinding, meshConfigPlace, SYSTEM_NAMESPACE } from "./mesh-config-input.ts";
 import { inputBindings } from "./mesh-graph.ts";
 import { releaseMemory } from "./release-memory.ts";
 
@@ -108,12 +110,13 @@ function inputWriter(
 }
 
 function startLeading(
-  { source, instance, clock, random, log }: DiscoveryOptions,
-  { status }: Declared,
+  options: DiscoveryOptions,
+  { status, client }: Declared,
   roots: () => readonly string[],
   objects: ObjectSource,
 ): LeaderWork | undefined {
-  if (source.kind !== "kube") return undefined;
+  const { source, instance, clock, random, log } = options;
+  if (source.kind !== "kube") return client && localRoots(options, client, roots);
   return startLeaderWork({
     client: source.client,
     namespace: source.systemNamespace,
@@ -126,4 +129,17 @@ function startLeading(
     log,
     onLeads: leads => status.setLeads(leads),
   });
+}
+
+/** The store of one machine has one control plane, and one namespace whose roots somebody reads. */
+function localRoots(
+  { clock, random, log }: DiscoveryOptions,
+  client: ApiClient,
+  roots: () => readonly string[],
+): LeaderWork {
+  const accepts = (namespace: string): boolean => namespace === SYSTEM_NAMESPACE;
+  const common = { client, clock, random, log: log.scope("ca") };
+  const maps = new RootConfigMaps({ ...common, roots, accepts });
+  maps.start();
+  return { refresh: () => maps.refresh(), stop: async () => maps.stop() };
 }

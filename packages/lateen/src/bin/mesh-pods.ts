@@ -5,18 +5,23 @@ import { issueToken, TOKEN_LIFETIME_MS } from "../authn/token.ts";
 import type { LocalNetwork } from "../local/open-network.ts";
 import { type Runtime, startRuntime } from "../local/runtime.ts";
 import { systemClock } from "../net/clock.ts";
+import { followLocalRoots } from "./local-roots.ts";
 import type { OpenApi } from "./mesh-api.ts";
 import { SYSTEM_NAMESPACE } from "./mesh-config-input.ts";
 import { hiddenFromPods } from "./mesh-home.ts";
 import { SERVER_NAME, type SupervisorOptions, TLS_PORT } from "./supervisor-options.ts";
+import type { Undo } from "./undo.ts";
 
 export function runPods(
   options: SupervisorOptions,
+  undo: Undo,
   api: OpenApi,
   network: LocalNetwork,
   envoy: string,
 ): Promise<Runtime> {
   const { tokenKey } = api.trust;
+  const rootCert = followLocalRoots(api.client, api.ca, options.log.scope("ca"));
+  undo.push(() => rootCert.stop());
   return startRuntime({
     client: api.client,
     // What ends the network ends every process of the mesh: the control plane has to be down first.
@@ -25,7 +30,7 @@ export function runPods(
     envoy,
     discoveryServerName: SERVER_NAME,
     domain: DEFAULT_DOMAIN,
-    rootCert: { current: () => api.ca, onChange: () => () => {} },
+    rootCert,
     issueToken: async request => {
       const now = systemClock.now();
       const lifetimeMs = Math.min(request.expirationSeconds * 1000, TOKEN_LIFETIME_MS);

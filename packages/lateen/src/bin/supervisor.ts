@@ -48,7 +48,7 @@ async function start(options: SupervisorOptions, undo: Undo): Promise<void> {
   progress(`store: ${store.url} (kubectl --kubeconfig ${home.kubeconfigFile})`);
   const debug = await startControlPlane(options, undo, store, network);
   progress(`control plane: ${debug.url} (metrics: ${debug.metrics}, log: ${home.logFile})`);
-  const runtime = await runPods(options, store, network, envoy.path);
+  const runtime = await runPods(options, undo, store, network, envoy.path);
   undo.push(() => runtime.stop());
   const ingress = await waitForGateway(store.client, interrupted);
   writeState(home, {

@@ -6,13 +6,16 @@ import type { Clock } from "../base/clock.ts";
 import type { Log } from "../base/log.ts";
 import type { SecretPort } from "../base/secret-port.ts";
 import { CaSecrets } from "../ca/ca-secrets.ts";
-import { LiveAuthority } from "../ca/live-authority.ts";
+import { LiveAuthority, ROOT_SPREAD_MS } from "../ca/live-authority.ts";
 import { loadOrCreateRoot } from "../ca/root.ts";
 import { type RootRenewalSettings, startRootRenewal } from "../ca/root-renewal.ts";
 import type { ApiClient } from "../sources/client/api-client.ts";
 import { reviewToken, untilAnswered } from "./kube-cluster.ts";
 import { SYSTEM_NAMESPACE } from "./mesh-config-input.ts";
 import { secretPort } from "./secret-port.ts";
+
+/** On one machine pods' files change at once. */
+const LOCAL_SPREAD_MS = 5_000;
 
 export interface TrustOptions {
   readonly clock: Clock;
@@ -21,7 +24,7 @@ export interface TrustOptions {
   readonly source:
     | { readonly kind: "api" | "files" }
     | { readonly kind: "kube"; readonly systemNamespace: string };
-  /** How long a new root takes to be trusted by all; undefined: ca's own. */
+  /** How long a new root takes to be trusted by all; undefined: as usual for the source. */
   readonly rootSpreadMs?: number | undefined;
   readonly rootRenewal?: Partial<RootRenewalSettings> | undefined;
 }
@@ -63,23 +66,21 @@ async function openTokens(
 }
 
 async function openAuthority(
-  { clock, log, source, rootSpreadMs }: TrustOptions,
+  { clock, log, source, rootSpreadMs, rootRenewal }: TrustOptions,
   port: SecretPort,
   trustDomain: string,
 ): Promise<LiveAuthority> {
   const load = async () => {
-    const opened = await loadOrCreateRoot(port, { trustDomain, now: clock.now() });
+    const now = clock.now();
+    const { lifetimeMs } = rootRenewal ?? {};
+    const opened = await loadOrCreateRoot(port, { trustDomain, now, lifetimeMs });
     if (opened.ok) return opened.value;
     const why = opened.diagnostics.map(({ path, message }) => `${path} ${message}`).join("; ");
     throw new Error(`CA: ${why}`);
   };
   const first = source.kind === "kube" ? await untilAnswered("CA", clock, log, load) : await load();
-  const scope = log.scope("ca");
-  return new LiveAuthority(first, {
-    clock,
-    log: scope,
-    ...(rootSpreadMs === undefined ? {} : { spreadMs: rootSpreadMs }),
-  });
+  const usual = source.kind === "kube" ? ROOT_SPREAD_MS : LOCAL_SPREAD_MS;
+  return new LiveAuthority(first, { clock, log: log.scope("ca"), spreadMs: rootSpreadMs ?? usual });
 }
 
 function followSecrets(

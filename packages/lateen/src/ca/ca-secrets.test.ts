@@ -13,7 +13,7 @@ import { testKinds, testStore, value } from "../sources/store/test-store.ts";
 import { openAuthority } from "./authority.ts";
 import { CaSecrets } from "./ca-secrets.ts";
 import { selfSignedRoot } from "./certificate.ts";
-import { LiveAuthority } from "./live-authority.ts";
+import { LiveAuthority, ROOT_SPREAD_MS } from "./live-authority.ts";
 import { PLUGGED_CA_SECRET, SELF_SIGNED_CA_SECRET } from "./root.ts";
 import { type RootRenewalSettings, startRootRenewal } from "./root-renewal.ts";
 
@@ -41,7 +41,11 @@ function setUp(t: TestContext, lifetimeMs = 1000 * day) {
   };
   const opened = openAuthority(own, clock.now());
   assert.ok(opened.ok);
-  const authority = new LiveAuthority(opened.value, { clock, log: silentLog });
+  const authority = new LiveAuthority(opened.value, {
+    clock,
+    log: silentLog,
+    spreadMs: ROOT_SPREAD_MS,
+  });
   const common = { client, namespace, clock, log: silentLog };
   const secrets = new CaSecrets({ ...common, random: () => 0, authority });
   t.after(() => {

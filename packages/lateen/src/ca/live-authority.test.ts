@@ -34,7 +34,7 @@ function liveOf(first: OpenedAuthority): Fixture {
     ...{ debug: nothing, info: nothing, warn: nothing, scope: () => log },
     error: (_message, fields) => void errors.push(String(fields?.["reason"])),
   };
-  const live = new LiveAuthority(first, { clock, log });
+  const live = new LiveAuthority(first, { clock, log, spreadMs: ROOT_SPREAD_MS });
   const changes: AuthorityChange[] = [];
   live.onChanged(change => changes.push(change));
   return { live, clock, changes, errors };

@@ -20,7 +20,7 @@ const WAIT_MS_MIN = 10;
 export interface LiveAuthorityOptions {
   readonly clock: Clock;
   readonly log: Log;
-  readonly spreadMs?: number;
+  readonly spreadMs: number;
 }
 
 /** What changed: what is trusted, or what signs. */
@@ -57,7 +57,7 @@ export class LiveAuthority implements Authority {
   constructor(first: OpenedAuthority, options: LiveAuthorityOptions) {
     this.#clock = options.clock;
     this.#log = options.log;
-    this.#spreadMs = options.spreadMs ?? ROOT_SPREAD_MS;
+    this.#spreadMs = options.spreadMs;
     this.#issuer = first;
     this.#target = first;
     this.#roots = new Map(first.roots.map(root => [root, Number.NEGATIVE_INFINITY]));

@@ -13,7 +13,7 @@ import { objectAt, stringAt } from "../sources/json.ts";
 import type { ApiResult } from "../sources/status.ts";
 
 export const ROOT_CONFIG_MAP = "istio-ca-root-cert";
-const ROOT_KEY = "root-cert.pem";
+export const ROOT_KEY = "root-cert.pem";
 /** Istio marks what it owns. */
 const LABELS = { "istio.io/config": "true" };
 /** Namespaces of Kubernetes' own, where no workload of a mesh runs (Istio's IgnoredNamespaces). */

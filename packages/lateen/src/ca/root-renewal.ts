@@ -16,6 +16,8 @@ import { caSecret, ROOT_LIFETIME_MS, SELF_SIGNED_CA_SECRET } from "./root.ts";
 
 const BACKDATE_MS = 60_000;
 const CONFLICT = 409;
+/** No timer waits longer. */
+const CHECK_MS_MAX = 24 * 3_600_000;
 
 export interface RootRenewalSettings {
   /** Istio's CITADEL_SELF_SIGNED_ROOT_CERT_CHECK_INTERVAL: an hour; 0: never. */
@@ -49,6 +51,7 @@ export function startRootRenewal(options: RootRenewalOptions): () => void {
   const { clock, random, log } = options;
   const settings = { ...defaultRootRenewal, ...options.settings };
   if (settings.checkMs <= 0) return () => {};
+  const checkMs = Math.min(settings.checkMs, CHECK_MS_MAX);
   let cancel = (): void => {};
   let stopped = false;
   const wait = (ms: number): void => {
@@ -56,11 +59,11 @@ export function startRootRenewal(options: RootRenewalOptions): () => void {
       void renewIfDue(options, settings)
         .catch((error: unknown) => log.warn("root not renewed", { error: String(error) }))
         .then(() => {
-          if (!stopped) wait(settings.checkMs);
+          if (!stopped) wait(checkMs);
         });
     });
   };
-  wait(settings.checkMs * random());
+  wait(checkMs * random());
   return () => {
     stopped = true;
     cancel();

@@ -1,7 +1,6 @@
 /** Root and issuer replaced under load: nothing fails, nothing is restarted. */
 import assert from "node:assert/strict";
 import { execFile } from "node:child_process";
-import { X509Certificate } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, type TestContext, test } from "node:test";
@@ -13,6 +12,7 @@ import { cacertsSecret, kubeControlPlane } from "../support/kube-control-plane.t
 import type { KubeNamespace } from "../support/kube-namespace.ts";
 import type { LoadReport } from "../support/load.ts";
 import { type OperatorRoot, operatorRoot } from "../support/plugged-ca.ts";
+import { proxySecrets, subjectsIn } from "../support/proxy-secrets.ts";
 
 const skip = needsKubernetes();
 const program = join(import.meta.dirname, "../../bin/lateen.mjs");
@@ -64,7 +64,7 @@ function startLoad(cluster: KubeCluster, namespace: KubeNamespace) {
   const flags = ["http://demoapp:8080/", "--rate", "50", "--seconds", "5", "--until", "/tmp/end"];
   const exec = ["-n", namespace.name, "exec", "-i", "deploy/client", "-c", "app", "--"];
   const input = readFileSync(load, "utf8");
-  const running = cluster.kubectl([...exec, ...node, ...flags], { input, timeoutMs: 150_000 });
+  const running = cluster.kubectl([...exec, ...node, ...flags], { input, timeoutMs: 330_000 });
   let over = false;
   void running.then(() => {
     over = true;
@@ -104,23 +104,7 @@ async function secretsOf(cluster: KubeCluster, namespace: KubeNamespace, pod: st
   const place = ["--kubeconfig", cluster.kubeconfig, "-o", "json"];
   const command = [program, "pc", "secret", `${pod}.${namespace.name}`, ...place];
   const { stdout } = await execute(process.execPath, command);
-  const secrets = arrayAt(JSON.parse(stdout), "dynamicActiveSecrets").filter(isObject);
-  const pem = (name: string, kind: string, field: string): X509Certificate[] => {
-    const found = secrets.find(each => each["name"] === name) ?? {};
-    const { inlineBytes } = objectAt(objectAt(objectAt(found, "secret"), kind), field);
-    return certificatesIn(Buffer.from(String(inlineBytes), "base64").toString());
-  };
-  return {
-    roots: pem("ROOTCA", "validationContext", "trustedCa")
-      .map(each => each.subject)
-      .sort(),
-    issuer: pem("default", "tlsCertificate", "certificateChain")[0]?.issuer,
-  };
-}
-
-function certificatesIn(pem: string): X509Certificate[] {
-  const blocks = pem.match(/-----BEGIN CERTIFICATE-----[^-]*-----END CERTIFICATE-----/g) ?? [];
-  return blocks.map(block => new X509Certificate(block));
+  return proxySecrets(stdout);
 }
 
 async function podNames(cluster: KubeCluster, namespace: KubeNamespace): Promise<string[]> {
@@ -206,7 +190,7 @@ async function untilAllHave(
   roots: readonly OperatorRoot[],
   issuer: string,
 ): Promise<void> {
-  const expected = roots.map(each => new X509Certificate(each.pem).subject).sort();
+  const expected = subjectsIn(roots.map(each => each.pem).join(""));
   const text = `${expected.join()} ${issuer}`;
   const isAsExpected = async (pod: string): Promise<void> => {
     await namespace.until(`${pod} has ${text}`, async () => {
@@ -218,9 +202,7 @@ async function untilAllHave(
       await namespace.kubectl("annotate", "pod", pod, "--overwrite", `looked-at=${Date.now()}`);
       const place = ["-n", namespace.name, "exec", pod, "-c", "istio-proxy"];
       const { stdout } = await cluster.kubectl([...place, "--", "cat", ROOT_FILE]);
-      const found = certificatesIn(stdout)
-        .map(each => each.subject)
-        .sort();
+      const found = subjectsIn(stdout);
       if (found.join() === expected.join()) return true;
       throw new Error(`it has ${found.join()}`);
     });
