@@ -1,9 +1,10 @@
 /** Server-side apply of an installation's objects (kubernetes.io, "Server-Side Apply"). */
 import type { JsonObject } from "../api/kind.ts";
 import { type ApiClient, resourcePath, withQuery } from "../sources/client/api-client.ts";
-import { arrayAt, isObject, objectAt, stringAt } from "../sources/json.ts";
+import { arrayAt, isObject, objectAt, stringAt, valueAt } from "../sources/json.ts";
 import type { Status } from "../sources/status.ts";
 import { describeName, nameOf, resourceOf } from "./objects.ts";
+import { parsePath, setAt } from "./path.ts";
 import { OWNER, OWNER_LABEL } from "./render.ts";
 import { withWebhooks } from "./webhook-edits.ts";
 
@@ -13,6 +14,8 @@ export interface ApplyOptions {
   readonly dryRun: boolean;
   /** Takes over fields that somebody else has set. */
   readonly force: boolean;
+  /** Paths of fields where somebody else's value stays, with a warning: `spec.type`. */
+  readonly yields?: readonly string[];
 }
 
 export type Applied =
@@ -39,15 +42,48 @@ export async function applyObject(
     force: options.force ? true : undefined,
     dryRun: options.dryRun ? "All" : undefined,
   };
-  const answer = await client.send("PATCH", withQuery(path, query), {
-    body: wanted,
-    contentType: "application/apply-patch+yaml",
-  });
+  const send = (body: JsonObject) => {
+    const contentType = "application/apply-patch+yaml";
+    return client.send("PATCH", withQuery(path, query), { body, contentType });
+  };
+  const answer = await send(wanted);
+  const others = answer.ok ? [] : othersFields(answer.status, options.yields ?? []);
+  if (others.length > 0) {
+    const without = others.reduce((sum, { field }) => withoutField(sum, field), wanted);
+    const again = await send(without);
+    if (!again.ok) return refusal(object, again.status);
+    const said = others.map(each => stays(again.value, each));
+    return { ok: true, kept: false, warnings: [...again.warnings, ...said] };
+  }
   if (answer.ok) return { ok: true, kept: false, warnings: answer.warnings };
   // What is in a namespace that a dry run would only have made can not be tried.
   const missing = answer.status.code === 404 && options.dryRun;
   if (missing) return { ok: true, kept: false, warnings: [] };
   return refusal(object, answer.status);
+}
+
+interface OthersField {
+  readonly field: string;
+  /** `conflict with "kubectl-edit" using v1`. */
+  readonly message: string;
+}
+
+/** All fields in conflict, where they are such as yield; none: it is another refusal. */
+function othersFields(status: Status, yields: readonly string[]): readonly OthersField[] {
+  const causes = (status.details?.causes ?? []).map(({ field = "", message = "" }) => ({
+    field: field.replace(/^\./, ""),
+    message,
+  }));
+  return status.code === 409 && causes.every(each => yields.includes(each.field)) ? causes : [];
+}
+
+function withoutField(object: JsonObject, field: string): JsonObject {
+  return setAt(object, parsePath(field) ?? [], undefined);
+}
+
+function stays(object: JsonObject, { field, message }: OthersField): string {
+  const value = String(valueAt(object, field));
+  return `${field} stays ${value}, which somebody else has set (${message}); --force takes it over`;
 }
 
 const NEEDS_A_LOOK: ReadonlySet<string> = new Set([

@@ -60,7 +60,7 @@ export async function installObjects(
   for (const stage of STAGES) {
     const components = stage.filter(name => objects.some(each => each.component === name));
     for (const component of components) {
-      const own = objects.filter(each => each.component === component).map(each => each.object);
+      const own = objects.filter(each => each.component === component);
       const failure = await applyAll(component, own, options);
       if (failure !== undefined) return failure;
     }
@@ -76,14 +76,14 @@ export async function installObjects(
 
 async function applyAll(
   component: ComponentName,
-  objects: readonly JsonObject[],
+  objects: readonly PlannedObject[],
   options: InstallOptions,
 ): Promise<InstallFailure | undefined> {
   const { client, progress } = options;
   progress.working(TITLES[component], `Processing resources for ${TITLES[component]}.`);
   const kept: string[] = [];
-  for (const object of objects) {
-    const result = await applyObject(client, object, options);
+  for (const { object, yields = [] } of objects) {
+    const result = await applyObject(client, object, { ...options, yields });
     if (!result.ok) {
       const { message, hint } = result;
       return { component: TITLES[component], messages: [message], ...(hint && { hint }) };

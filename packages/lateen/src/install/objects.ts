@@ -15,6 +15,8 @@ export type ComponentName =
 export interface PlannedObject {
   readonly component: ComponentName;
   readonly object: JsonObject;
+  /** Paths of fields that are no more than our default: what somebody else has set there stays. */
+  readonly yields?: readonly string[];
 }
 
 interface KindPlace {

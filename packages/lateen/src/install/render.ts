@@ -2,10 +2,11 @@
 import type { Json, JsonObject } from "../api/kind.ts";
 import { REVISION_LABEL } from "../api/revision-label.ts";
 import type { Diagnostic, Result } from "../base/diagnostic.ts";
-import { arrayAt, isObject, objectAt, stringAt } from "../sources/json.ts";
+import { arrayAt, isObject, objectAt, stringAt, valueAt } from "../sources/json.ts";
 import { type ComponentName, inOrder, isNamespacedKind, type PlannedObject } from "./objects.ts";
 import { gatewaysOf, type Installation, isEnabled } from "./operator.ts";
 import { getAt, parsePath, setAt } from "./path.ts";
+import { profileSpec } from "./profiles.ts";
 import { type ConfigTexts, configMaps, configTexts } from "./render-config.ts";
 import { type GatewayType, gatewayObjects } from "./render-gateway.ts";
 import { istiodObjects } from "./render-istiod.ts";
@@ -182,8 +183,9 @@ function notInjected(deployment: JsonObject): JsonObject {
 }
 
 /** Labels by which an installation is found again, Istio's and our own. */
-function stamped({ component, object }: PlannedObject, installation: Installation): PlannedObject {
-  if (object["kind"] === "Namespace") return { component, object };
+function stamped(planned: PlannedObject, installation: Installation): PlannedObject {
+  const { component, object } = planned;
+  if (object["kind"] === "Namespace") return planned;
   const isShared = component === "Base" || object["kind"] === "CustomResourceDefinition";
   const metadata = objectAt(object, "metadata");
   const labels: JsonObject = {
@@ -201,7 +203,24 @@ function stamped({ component, object }: PlannedObject, installation: Installatio
       ? {}
       : { [REVISION_LABEL]: installation.revision }),
   };
-  return { component, object: { ...object, metadata: { ...metadata, labels } } };
+  const yields = yieldsOf(planned, installation);
+  return {
+    component,
+    object: { ...object, metadata: { ...metadata, labels } },
+    ...(yields.length === 0 ? {} : { yields }),
+  };
+}
+
+/** The type of a gateway's Service that nobody asked for: people edit it to what their cluster has. */
+function yieldsOf({ component, object }: PlannedObject, { profile }: Installation): string[] {
+  const keys: Partial<Record<ComponentName, string>> = {
+    IngressGateways: "istio-ingressgateway",
+    EgressGateways: "istio-egressgateway",
+  };
+  const key = keys[component];
+  if (key === undefined || object["kind"] !== "Service") return [];
+  const usual = valueAt(profileSpec(profile) ?? {}, `values.gateways.${key}.type`);
+  return valueAt(object, "spec.type") === usual ? ["spec.type"] : [];
 }
 
 /** `k8s.overlays` of each component: patches of the objects that they name. */

@@ -129,12 +129,23 @@ describe("an installation", { skip, timeout: 900_000 }, () => {
       ...["patch", "svc", "istio-ingressgateway", ...system, "-p", patch],
       ...["--field-manager", "kubectl-edit"],
     ]);
+    const type = ["get", "svc", "istio-ingressgateway", ...system, "-o", "jsonpath={.spec.type}"];
+    const kept = await lateen(cluster, "install", "--set", "profile=demo", "-y");
+    assert.equal(kept.code, 0, kept.stderr);
+    assert.match(kept.stderr, /spec\.type stays NodePort, .*kubectl-edit.*--force takes it over/);
+    assert.equal(await cluster.must(type), "NodePort");
+    const ports = JSON.stringify([{ op: "replace", path: "/spec/ports/1/targetPort", value: 80 }]);
+    await cluster.must([
+      ...["patch", "svc", "istio-ingressgateway", ...system, "--type=json", "-p", ports],
+      ...["--field-manager", "kubectl-edit"],
+    ]);
     const refused = await lateen(cluster, "install", "--set", "profile=demo", "-y");
     assert.equal(refused.code, 1);
     assert.match(refused.stderr, /Service:istio-system:istio-ingressgateway: somebody else/);
-    assert.match(refused.stderr, /\.spec\.type \(.*kubectl-edit.*--force/s);
+    assert.match(refused.stderr, /targetPort \(.*kubectl-edit.*--force/s);
     const forced = await lateen(cluster, "install", "--set", "profile=demo", "-y", "--force");
     assert.equal(forced.code, 0, forced.stderr);
+    assert.equal(await cluster.must(type), "LoadBalancer");
   });
 
   test("what the new settings no longer have is pruned", async () => {
