@@ -9,9 +9,10 @@ import {
   UserError,
 } from "../cli/command.ts";
 import type { CliContext } from "../cli/context.ts";
+import { checkBeside, type OtherControlPlane, otherControlPlanes } from "../install/beside.ts";
 import { type InstallFailure, installObjects, TITLES } from "../install/install.ts";
 import type { PlannedObject } from "../install/objects.ts";
-import type { Installation } from "../install/operator.ts";
+import { type Installation, isEnabled } from "../install/operator.ts";
 import { render } from "../install/render.ts";
 import { renderOptions } from "../install/revision-tags.ts";
 import { skewOf, skewWarning } from "../install/version-skew.ts";
@@ -105,7 +106,9 @@ export async function runInstall(ctx: CliContext, call: Invocation): Promise<num
   printWarnings(ctx, warnings);
   const client = clusterClient(call);
   await sayOtherVersion(ctx, client, installation.revision);
-  const objects = await rendered(ctx, installation, client);
+  const others = isEnabled(installation, "pilot") ? await otherControlPlanes(client) : [];
+  await refuseApart(ctx, client, installation, { others, force: booleanFlag(call, "force") });
+  const objects = await rendered(ctx, installation, client, others.length > 0);
   const dryRun = booleanFlag(call, "dry-run");
   const asks = !booleanFlag(call, "skip-confirmation") && !dryRun;
   if (asks && !(await confirmed(question(ctx, installation, objects), ctx.stdout))) {
@@ -163,10 +166,29 @@ function byVersion(a: string, b: string): number {
   return skewOf(a, b) === "downgrade" ? 1 : -1;
 }
 
+/** Beside Istio, a control plane that could not be of its mesh is not installed. */
+async function refuseApart(
+  ctx: CliContext,
+  client: ApiClient,
+  installation: Installation,
+  { others, force }: { others: readonly OtherControlPlane[]; force: boolean },
+): Promise<void> {
+  const found = await checkBeside(client, installation, others);
+  const errors = found.filter(({ severity }) => severity === "error" && !force);
+  for (const { message } of found.filter(each => !errors.includes(each)))
+    ctx.stderr.write(`Warning: ${message}\n`);
+  if (errors.length > 0)
+    throw new UserError(
+      errors.map(({ message }) => message).join("\n"),
+      "docs/beside-istio.md says how they share a root; --force installs it nevertheless",
+    );
+}
+
 async function rendered(
   ctx: CliContext,
   installation: Installation,
   client: ApiClient,
+  beside: boolean,
 ): Promise<readonly PlannedObject[]> {
   const parts = renderParts(ctx.version, await clusterFeatures(client));
   const holder = await defaultOf(client);
@@ -175,7 +197,7 @@ async function rendered(
       "This installation will make default injection and validation pointing to the default revision, " +
         "and originally it was pointing to the revisioned one.\n",
     );
-  const options = renderOptions(installation.revision, holder);
+  const options = renderOptions(installation.revision, holder, beside);
   const result = render(installation, parts, options);
   if (!result.ok) throw new UserError(problems(result.diagnostics));
   printWarnings(ctx, result.diagnostics);

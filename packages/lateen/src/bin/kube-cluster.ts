@@ -6,6 +6,7 @@ import { RootConfigMaps } from "../ca/root-config-maps.ts";
 import type { ApiClient } from "../sources/client/api-client.ts";
 import { isObject } from "../sources/json.ts";
 import { LEADER_LEASE, LeaderElection, revisionLease } from "../sources/kube/leader-election.ts";
+import { OtherControlPlanes } from "../sources/kube/other-control-planes.ts";
 import { LEADS_NOTHING, type Leads } from "../status/status-writer.ts";
 
 const RETRY_MS_MIN = 500;
@@ -70,19 +71,33 @@ export interface LeaderWork {
   stop(): Promise<void>;
 }
 
-/** What one replica does for all: the roots in every namespace, and statuses. */
+/**
+ * What one replica does for all: the roots in every namespace, and statuses. Beside Istio both are
+ * Istio's, but for the status of what only this revision sees.
+ */
 export function startLeaderWork(options: LeaderWorkOptions): LeaderWork {
   const { client, namespace, revision, identity, clock, random, log, onLeads } = options;
   const { roots, accepts } = options;
+  const others = new OtherControlPlanes({
+    ...{ client, clock, random },
+    log: log.scope("leader"),
+    onChange: () => {
+      tell();
+      configMaps.refresh();
+    },
+  });
+  const isBeside = (): boolean => others.present !== false;
   const configMaps = new RootConfigMaps({
     client,
     roots,
     accepts,
+    keptByAnother: isBeside,
     clock,
     random,
     log: log.scope("ca"),
   });
   let leads = LEADS_NOTHING;
+  const tell = (): void => onLeads({ ...leads, mesh: leads.mesh && !isBeside() });
   const election = (name: string, onChange: (leads: boolean) => void): LeaderElection =>
     new LeaderElection({
       ...{ client, namespace, name, identity, clock, random },
@@ -95,16 +110,20 @@ export function startLeaderWork(options: LeaderWorkOptions): LeaderWork {
       if (mesh) configMaps.start();
       else configMaps.stop();
       leads = { ...leads, mesh };
-      onLeads(leads);
+      tell();
     }),
     election(revisionLease(revision), own => {
       leads = { ...leads, revision: own };
-      onLeads(leads);
+      tell();
     }),
   ];
+  others.start();
   for (const each of elections) each.start();
   return {
-    stop: async () => void (await Promise.all(elections.map(each => each.stop()))),
+    async stop() {
+      others.stop();
+      await Promise.all(elections.map(each => each.stop()));
+    },
     refresh: () => configMaps.refresh(),
   };
 }

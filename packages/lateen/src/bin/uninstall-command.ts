@@ -8,14 +8,14 @@ import {
   UserError,
 } from "../cli/command.ts";
 import type { CliContext } from "../cli/context.ts";
+import { otherControlPlanes } from "../install/beside.ts";
 import { type InstalledObject, revisionsOf, tagObjects } from "../install/installed.ts";
 import { describeName, type ObjectName } from "../install/objects.ts";
 import { removeObjects } from "../install/remove.ts";
-import { removeRoots } from "../install/remove-roots.ts";
+import { removeLeases, removeRoots } from "../install/remove-roots.ts";
 import { labelOf } from "../install/revision-tags.ts";
 import type { ApiClient } from "../sources/client/api-client.ts";
 import { objectAt, stringAt } from "../sources/json.ts";
-import { leaseResource, revisionLease } from "../sources/kube/leader-election.ts";
 import { commandClock } from "./command-clock.ts";
 import { clusterClient } from "./install-input.ts";
 import { confirmed } from "./prompt.ts";
@@ -47,7 +47,7 @@ export const uninstallCommand: Command = {
     const client = clusterClient(call);
     const all = await installed(client);
     const chosen = [
-      ...(purge ? all : all.filter(each => each.revision === revision)),
+      ...(purge ? await withoutNeeded(ctx, client, all) : all.filter(each => each.revision === revision)),
       ...(await ofTags(client, purge ? undefined : revision)),
     ];
     if (chosen.length === 0) {
@@ -65,9 +65,7 @@ export const uninstallCommand: Command = {
       ctx.stdout.write("Cancelled.\n");
       return 1;
     }
-    const code = await remove(ctx, client, [...chosen].reverse(), purge);
-    if (code === 0 && revision !== undefined) await removeLease(client, chosen, revision);
-    return code;
+    return remove(ctx, client, [...chosen].reverse(), purge);
   },
 };
 
@@ -110,15 +108,17 @@ async function sayWhoIsLeft(ctx: CliContext, client: ApiClient, revision: string
   );
 }
 
-/** Nobody else would ever take it. */
-async function removeLease(
+/** Istio, where it is there, needs CRDs, whoever brought them: deleting one deletes its objects. */
+async function withoutNeeded(
+  ctx: CliContext,
   client: ApiClient,
-  objects: readonly InstalledObject[],
-  revision: string,
-): Promise<void> {
-  const plane = objects.find(each => each.kind === "Deployment" && each.component === "Pilot");
-  if (plane !== undefined)
-    await client.delete(leaseResource, plane.namespace, revisionLease(revision));
+  all: readonly InstalledObject[],
+): Promise<readonly InstalledObject[]> {
+  const others = await otherControlPlanes(client);
+  const needed = all.filter(({ kind }) => others.length > 0 && kind === "CustomResourceDefinition");
+  if (needed.length > 0)
+    ctx.stdout.write(`${needed.length} CRDs stay: another control plane is in the cluster.\n`);
+  return all.filter(each => !needed.includes(each));
 }
 
 function notThere(revision: string, all: readonly InstalledObject[]): UserError {
@@ -157,10 +157,15 @@ async function remove(
   const failures = [
     ...(await removeObjects(first, removal)),
     ...(await removeObjects(rest, removal)),
+    ...(await removeLeases(client, controlPlanesIn(objects), onRemoved)),
     ...(purge ? await removeRoots(client, onRemoved) : []),
   ];
   for (const failure of failures) ctx.stderr.write(`✘ ${failure}\n`);
   if (failures.length > 0) return 1;
   ctx.stdout.write("✔ Uninstall complete\n");
   return 0;
+}
+
+function controlPlanesIn(objects: readonly InstalledObject[]): readonly InstalledObject[] {
+  return objects.filter(each => each.kind === "Deployment" && each.component === "Pilot");
 }

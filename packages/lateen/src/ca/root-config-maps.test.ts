@@ -20,7 +20,7 @@ function setUp(t: TestContext) {
   const { store, clock } = testStore({ kinds: [...testKinds, configMapKind] });
   const inner = kubeApiHandler({ store, clock, version: "0" });
   let writes = 0;
-  const state = { roots: ["root one\n"], down: false, hidden: new Set<string>() };
+  const state = { roots: ["root one\n"], down: false, hidden: new Set<string>(), another: false };
   const client = new ApiClient(
     localTransport(request => {
       if (request.method === "GET") return inner(request);
@@ -32,6 +32,7 @@ function setUp(t: TestContext) {
     client,
     roots: () => state.roots,
     accepts: namespace => !state.hidden.has(namespace),
+    keptByAnother: () => state.another,
     clock,
     random: () => 0,
     log: silentLog,
@@ -116,4 +117,39 @@ test("an API server that takes no writes is asked again, with pauses", async t =
   clock.advance(60_000);
   await settle();
   assert.deepEqual([text("a"), text("b")], ["root one\n", "root one\n"]);
+});
+
+test("beside another control plane nothing is changed, and only what stays away is made", async t => {
+  const { store, clock, maps, state, add, text, writes } = setUp(t);
+  state.another = true;
+  add("shop");
+  value(
+    store.create(configMapKind, "shop", {
+      apiVersion: "v1",
+      kind: "ConfigMap",
+      metadata: { name: ROOT_CONFIG_MAP, namespace: "shop" },
+      data: { "root-cert.pem": "theirs" },
+    }),
+  );
+  add("missed");
+  maps.start();
+  await settle();
+  clock.advance(9_000);
+  await settle();
+  assert.deepEqual([writes(), text("missed")], [0, undefined]);
+  add("later");
+  await settle();
+  clock.advance(1_000);
+  await settle();
+  assert.deepEqual(
+    [text("shop"), text("missed"), text("later")],
+    ["theirs", "root one\n", undefined],
+  );
+  clock.advance(9_000);
+  await settle();
+  assert.equal(text("later"), "root one\n");
+  state.another = false;
+  maps.refresh();
+  await settle();
+  assert.equal(text("shop"), "root one\n", "when it has gone, all are ours");
 });

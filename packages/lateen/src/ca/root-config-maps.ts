@@ -1,6 +1,7 @@
 /**
  * ConfigMap `istio-ca-root-cert` in every namespace: the roots by which proxies know the control
- * plane (Istio's namespace controller). One replica, the leader, keeps them as they should be.
+ * plane (Istio's namespace controller). One replica, the leader, keeps them as they should be; beside
+ * Istio, which does the same, only those come to be that stay away.
  */
 import { configMapKind } from "../api/config-map/kind.ts";
 import type { JsonObject } from "../api/kind.ts";
@@ -19,6 +20,8 @@ const LABELS = { "istio.io/config": "true" };
 /** Namespaces of Kubernetes' own, where no workload of a mesh runs (Istio's IgnoredNamespaces). */
 const IGNORED: ReadonlySet<string> = new Set(["kube-system", "kube-public", "kube-node-lease"]);
 const MAX_IN_FLIGHT = 4;
+/** Istio's control plane needs a moment for a new namespace. */
+const ABSENT_MS = 10_000;
 const MIN_BACKOFF_MS = 500;
 const MAX_BACKOFF_MS = 60_000;
 /** Another one was faster, or the namespace is going: what is seen next says what to do. */
@@ -30,6 +33,8 @@ export interface RootConfigMapsOptions {
   readonly roots: () => readonly string[];
   /** Whether the control plane sees this namespace. */
   readonly accepts: (namespace: string) => boolean;
+  /** Whether another control plane keeps the same ConfigMaps: `refresh` is to be called when it changes. */
+  readonly keptByAnother?: () => boolean;
   readonly clock: Clock;
   /** 0 to 1. */
   readonly random: () => number;
@@ -43,10 +48,14 @@ export class RootConfigMaps {
   readonly #written = new Map<string, string>();
   readonly #queue = new Set<string>();
   readonly #busy = new Set<string>();
+  /** Where there is none that another control plane should have made: since when. */
+  readonly #absent = new Map<string, number>();
   #informers: Informer[] = [];
   #failures = 0;
   #paused = false;
   #cancel: () => void = () => {};
+  #cancelAbsent: (() => void) | undefined;
+  #saidOther = false;
   #lastTrouble = "";
 
   constructor(options: RootConfigMapsOptions) {
@@ -81,7 +90,10 @@ export class RootConfigMaps {
     this.#namespaces.clear();
     this.#written.clear();
     this.#queue.clear();
+    this.#absent.clear();
     this.#cancel();
+    this.#cancelAbsent?.();
+    this.#cancelAbsent = undefined;
     this.#paused = false;
   }
 
@@ -94,8 +106,10 @@ export class RootConfigMaps {
   #onNamespaces(changes: readonly ObjectChange[]): void {
     for (const { name, object } of changes) {
       const going = objectAt(object ?? {}, "metadata")["deletionTimestamp"] !== undefined;
-      if (object === undefined || going || IGNORED.has(name)) this.#namespaces.delete(name);
-      else this.#namespaces.add(name);
+      if (object === undefined || going || IGNORED.has(name)) {
+        this.#namespaces.delete(name);
+        this.#absent.delete(name);
+      } else this.#namespaces.add(name);
       this.#queue.add(name);
     }
     this.#pump();
@@ -125,7 +139,32 @@ export class RootConfigMaps {
 
   #isDue(namespace: string): boolean {
     if (!this.#namespaces.has(namespace) || !this.#options.accepts(namespace)) return false;
-    return this.#written.get(namespace) !== this.#text();
+    const written = this.#written.get(namespace);
+    if (this.#options.keptByAnother?.() === true) return this.#isMissed(namespace, written);
+    return written !== this.#text();
+  }
+
+  /** Beside another control plane: nothing of what it wrote is changed. */
+  #isMissed(namespace: string, written: string | undefined): boolean {
+    const { clock, log } = this.#options;
+    if (written !== undefined) {
+      this.#absent.delete(namespace);
+      if (!this.#saidOther && written.trim() !== this.#text().trim()) {
+        this.#saidOther = true;
+        log.warn("another control plane gives out other roots", { namespace });
+      }
+      return false;
+    }
+    const now = clock.now();
+    const since = this.#absent.get(namespace) ?? now;
+    this.#absent.set(namespace, since);
+    if (now - since >= ABSENT_MS) return this.#absent.delete(namespace);
+    this.#cancelAbsent ??= clock.after(since + ABSENT_MS - now, () => {
+      this.#cancelAbsent = undefined;
+      for (const each of this.#absent.keys()) this.#queue.add(each);
+      this.#pump();
+    });
+    return false;
   }
 
   #text(): string {

@@ -4,8 +4,8 @@ import { type ApiClient, resourcePath, withQuery } from "../sources/client/api-c
 import { arrayAt, isObject, objectAt, stringAt, valueAt } from "../sources/json.ts";
 import type { Status } from "../sources/status.ts";
 import { describeName, nameOf, resourceOf } from "./objects.ts";
+import { isOurs, isShared } from "./ownership.ts";
 import { parsePath, setAt } from "./path.ts";
-import { OWNER, OWNER_LABEL } from "./render.ts";
 import { withWebhooks } from "./webhook-edits.ts";
 
 export const FIELD_MANAGER = "lateen-install";
@@ -31,9 +31,9 @@ export async function applyObject(
   const { kind, namespace, name } = nameOf(object);
   const path = resourcePath(resourceOf(kind), namespace, name);
   let wanted = object;
-  if (NEEDS_A_LOOK.has(kind)) {
+  if (NEEDS_A_LOOK.has(kind) || isShared(object)) {
     const live = await client.send("GET", path);
-    if (live.ok && isSharedWithAnother(kind, live.value))
+    if (live.ok && isShared(object) && (kind === "Namespace" || !isOurs(live.value)))
       return { ok: true, kept: true, warnings: [] };
     if (live.ok) wanted = withLiveParts(object, live.value);
   }
@@ -93,12 +93,6 @@ const NEEDS_A_LOOK: ReadonlySet<string> = new Set([
   "MutatingWebhookConfiguration",
 ]);
 
-/** CRDs that another installation brought, and a namespace that is there, serve us as they are. */
-function isSharedWithAnother(kind: string, live: JsonObject): boolean {
-  const owner = objectAt(objectAt(live, "metadata"), "labels")[OWNER_LABEL];
-  return kind === "Namespace" || (kind === "CustomResourceDefinition" && owner !== OWNER);
-}
-
 /**
  * The control plane puts its root in, and closes the validator once it works: applying again must not
  * open it, nor take away for a moment the root that an earlier apply has brought (a tag's).
@@ -139,9 +133,4 @@ function refusal(object: JsonObject, status: Status): Applied {
     message: `${name}: somebody else has set fields that this installation sets differently: ${what}`,
     hint: "say the same with --set or -f, or take them over with --force",
   };
-}
-
-/** Whether a live object was installed by Lateen. */
-export function isOurs(object: JsonObject): boolean {
-  return stringAt(objectAt(objectAt(object, "metadata"), "labels"), OWNER_LABEL) === OWNER;
 }

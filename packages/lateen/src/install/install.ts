@@ -11,6 +11,7 @@ import {
   type ObjectName,
   type PlannedObject,
 } from "./objects.ts";
+import { foreignObjects } from "./ownership.ts";
 import { waitUntilReady } from "./readiness.ts";
 import { removeObjects } from "./remove.ts";
 
@@ -57,6 +58,8 @@ export async function installObjects(
   objects: readonly PlannedObject[],
   options: InstallOptions,
 ): Promise<InstallFailure | undefined> {
+  const foreign = options.force ? undefined : await foreignObjects(options.client, objects);
+  if (foreign !== undefined) return foreign;
   for (const stage of STAGES) {
     const components = stage.filter(name => objects.some(each => each.component === name));
     for (const component of components) {
@@ -93,7 +96,9 @@ async function applyAll(
       progress.warn(`${describeName(nameOf(object))}: ${warning}`);
   }
   if (kept.length > 0)
-    progress.warn(`${kept.length} CRDs are another installation's and stay as they are`);
+    progress.warn(
+      `${kept.length} objects that installations share are another's, and stay as they are`,
+    );
   return undefined;
 }
 

@@ -1,9 +1,10 @@
 /** What would keep an installation from working, found before anything is changed. */
 import type { ApiClient } from "../sources/client/api-client.ts";
 import { arrayAt, isObject, objectAt, stringAt } from "../sources/json.ts";
+import { checkRoot, otherControlPlanes } from "./beside.ts";
 import { installedObjects, revisionsOf } from "./installed.ts";
 import { INSTALLED_KINDS, resourceOf } from "./objects.ts";
-import { OWNER, OWNER_LABEL, VERSION_LABEL } from "./render.ts";
+import { VERSION_LABEL } from "./render.ts";
 import { skewWarning } from "./version-skew.ts";
 
 export interface Finding {
@@ -78,13 +79,11 @@ async function checkPermissions(client: ApiClient, namespace: string): Promise<F
 /** Another installation under the same names, and what it would be in each other's way. */
 async function checkOthers(client: ApiClient, namespace: string): Promise<Finding[]> {
   const found: Finding[] = [];
-  const list = await client.list(resourceOf("Deployment"), { labelSelector: "app=istiod" });
-  for (const item of list.ok ? list.value.items : []) {
-    const metadata = objectAt(item, "metadata");
-    if (stringAt(objectAt(metadata, "labels"), OWNER_LABEL) === OWNER) continue;
-    const name = `${stringAt(metadata, "namespace")}/${stringAt(metadata, "name")}`;
+  for (const other of await otherControlPlanes(client)) {
+    const name = `${other.namespace}/${other.name}`;
     const same = name === `${namespace}/istiod` ? ": install with --revision beside it" : "";
     found.push(warning(`Deployment ${name} is a control plane of another installation${same}`));
+    found.push(...(await checkRoot(client, namespace, other)));
   }
   const installed = await installedObjects(client);
   if (!installed.ok)

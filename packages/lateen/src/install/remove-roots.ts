@@ -1,6 +1,9 @@
-/** The mesh's root in every namespace, and the Lease of its leader: made by the control plane itself. */
+/** The mesh's root in every namespace, and the Leases of its leaders: made by the control plane itself. */
+import { CONTROL_PLANE_LABEL } from "../api/revision-label.ts";
 import type { ApiClient } from "../sources/client/api-client.ts";
 import { objectAt, stringAt } from "../sources/json.ts";
+import { LEADER_LEASE, leaseResource, revisionLease } from "../sources/kube/leader-election.ts";
+import { CONTROL_PLANES } from "../sources/kube/other-control-planes.ts";
 import { type ObjectName, resourceOf } from "./objects.ts";
 
 const ROOT_CONFIG_MAP = "istio-ca-root-cert";
@@ -15,7 +18,7 @@ export async function removeRoots(
   client: ApiClient,
   onRemoved: (name: ObjectName) => void,
 ): Promise<readonly string[]> {
-  const others = await client.list(DEPLOYMENTS, { labelSelector: "app=istiod", limit: 1 });
+  const others = await client.list(DEPLOYMENTS, { labelSelector: CONTROL_PLANES, limit: 1 });
   if (!others.ok) return [others.status.message ?? "can not list Deployments"];
   if (others.value.items.length > 0) return [];
   const resource = resourceOf("ConfigMap");
@@ -39,5 +42,27 @@ export async function removeRoots(
     }
     next = page.value.continue;
   } while (next !== "");
+  return failures;
+}
+
+/** Of control planes that were removed: the revision's own, and everyone's when there is none left. */
+export async function removeLeases(
+  client: ApiClient,
+  removed: readonly { readonly namespace: string; readonly revision: string }[],
+  onRemoved: (name: ObjectName) => void,
+): Promise<readonly string[]> {
+  const failures: string[] = [];
+  for (const { namespace, revision } of removed) {
+    const left = await client.list(DEPLOYMENTS, {
+      namespace,
+      labelSelector: `${CONTROL_PLANES},${CONTROL_PLANE_LABEL}`,
+    });
+    const isLast = left.ok && left.value.items.length === 0;
+    for (const name of [revisionLease(revision), ...(isLast ? [LEADER_LEASE] : [])]) {
+      const answer = await client.delete(leaseResource, namespace, name);
+      if (answer.ok) onRemoved({ kind: "Lease", namespace, name });
+      else if (answer.status.code !== 404) failures.push(answer.status.message ?? `Lease ${name}`);
+    }
+  }
   return failures;
 }

@@ -1,5 +1,6 @@
 /** The control plane: Deployment and Service `istiod`. */
 import type { JsonObject } from "../api/kind.ts";
+import { CONTROL_PLANE_LABEL } from "../api/revision-label.ts";
 import { arrayAt, objectAt, stringAt } from "../sources/json.ts";
 import { type Installation, revisionSuffix, textAt } from "./operator.ts";
 import {
@@ -73,7 +74,7 @@ function service(installation: Installation, settings: WorkloadSettings): JsonOb
 
 function deployment(installation: Installation, settings: WorkloadSettings): JsonObject {
   const { name, namespace, selector, k8s } = settings;
-  const labels = { app: "istiod", istio: "pilot" };
+  const labels = { app: "istiod", istio: "pilot", [CONTROL_PLANE_LABEL]: "true" };
   return {
     apiVersion: "apps/v1",
     kind: "Deployment",
@@ -86,6 +87,8 @@ function deployment(installation: Installation, settings: WorkloadSettings): Jso
         metadata: {
           labels: {
             ...labels,
+            // Service istiod of the revision without a name, be it Istio's, asks for pods of pilot.
+            istio: installation.revision === "default" ? "pilot" : "istiod",
             "istio.io/rev": installation.revision,
             "istio.io/dataplane-mode": "none",
             "operator.istio.io/component": "Pilot",

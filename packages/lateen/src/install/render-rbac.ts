@@ -47,6 +47,8 @@ function controlPlaneRules(): Json[] {
     rule(["networking.k8s.io"], ["ingresses/status"], ["get", "patch"]),
     // Conditions of objects, the roots in every namespace, reasons why pods are not ready.
     rule(MESH_GROUPS, statusOf(MESH_KINDS), ["get", "patch", "update"]),
+    // Whether Istio's control plane runs beside this one.
+    rule(["apps"], ["deployments"], READ),
     rule([""], ["services/status"], ["get", "patch"]),
     rule([""], ["configmaps"], ["create", "patch", "update"]),
     rule([""], ["events"], ["create", "patch"]),

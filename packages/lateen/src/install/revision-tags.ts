@@ -196,11 +196,16 @@ export function defaultHolder(webhooks: readonly JsonObject[]): DefaultHolder {
 
 /**
  * istioctl's rule: the revision without a name always becomes the default, another one where there is
- * none; and what an installation has made so stays so when it is applied again.
+ * none; and what an installation has made so stays so when it is applied again. Beside Istio (`beside`),
+ * whose the validator of such objects is, a revision with a name never becomes it by itself.
  */
-export function renderOptions(revision: string, holder: DefaultHolder): RenderOptions {
+export function renderOptions(
+  revision: string,
+  holder: DefaultHolder,
+  beside = false,
+): RenderOptions {
   const again = holder.revision === revision && holder.isInstalled;
-  const makeDefault = revision === "default" || holder.revision === undefined || again;
+  const makeDefault = revision === "default" || (holder.revision === undefined && !beside) || again;
   return { makeDefault, defaultByTag: holder.byTag };
 }
 
