@@ -97,6 +97,10 @@ const HOLES: Holes = {
     rev: { type: "text", expression: `${VALUES}.revision` },
     revision: { type: "text", expression: `${VALUES}.revision | default "default"` },
     suffix: { type: "text", expression: 'include "istiod.suffix" .' },
+    podIstio: {
+      type: "text",
+      expression: `ternary "istiod" "pilot" (not (empty ${VALUES}.revision))`,
+    },
     tag: { type: "text", expression: "$tag" },
   },
   numbers: new Map([
@@ -158,6 +162,7 @@ const BASIS: Installation = {
 /** With the values of the basis for what an earlier variation brought in. */
 function plain(text: Scalar): Scalar {
   if (typeof text !== "string") return text;
+  if (text === hole("podIstio")) return "pilot";
   return text.replaceAll(hole("suffix"), "").replaceAll(hole("revision"), "default");
 }
 
@@ -169,6 +174,7 @@ function same(basis: Scalar, varied: Scalar): Scalar | undefined {
 function byRevision(basis: Scalar, varied: Scalar): Scalar | undefined {
   if (basis === varied) return basis;
   if (typeof basis !== "string" || typeof varied !== "string") return undefined;
+  if (basis === "pilot" && varied === "istiod") return hole("podIstio");
   const rev = hole("rev");
   if (varied.replaceAll(`-${rev}`, "") === basis)
     return varied.replaceAll(`-${rev}`, hole("suffix"));

@@ -99,6 +99,8 @@ function openConnections(options: HttpTransportOptions): Connections {
       method: request.method,
       path: `${base}${request.target}`,
       headers: {
+        // What it writes is put down to this name (managedFields).
+        "user-agent": "lateen",
         ...request.headers,
         ...(token === "" ? {} : { authorization: `Bearer ${token}` }),
         ...(request.body === undefined
