@@ -47,7 +47,8 @@ export async function foreignObjects(
     component: "Installation",
     messages: [
       `these objects are another installation's (${by}), and nothing was changed:`,
-      ...found.slice(0, SHOWN_MAX),
+      // The workloads, which say most, come last in the order of objects.
+      ...found.reverse().slice(0, SHOWN_MAX),
       ...more,
     ],
     hint:

@@ -1,0 +1,70 @@
+/** All objects of a cluster, and who changed which of them between two moments. */
+import type { JsonObject } from "../../src/api/kind.ts";
+import { compareText } from "../../src/base/compare.ts";
+import { arrayAt, isObject, objectAt, stringAt } from "../../src/sources/json.ts";
+import type { KubeCluster } from "./kube-cluster.ts";
+
+/** `KIND NAMESPACE/NAME` -> the object with its managedFields. */
+export type ClusterSnapshot = ReadonlyMap<string, JsonObject>;
+
+/** Kubernetes makes these itself from others, under names by chance, and changes them all the time. */
+const NOISE =
+  /^(events|endpoints|endpointslices|pods|replicasets|nodes|csinodes|ipaddresses|servicecidrs)\b/;
+const KUBERNETES = /^kube-|^kubelet$/;
+
+export async function clusterSnapshot(cluster: KubeCluster): Promise<ClusterSnapshot> {
+  const listed = await cluster.must(["api-resources", "--verbs=list", "-o", "name"]);
+  const resources = listed.split("\n").filter(name => name !== "" && !NOISE.test(name));
+  const flags = ["-A", "-o", "json", "--show-managed-fields"];
+  const text = await cluster.must(["get", resources.join(","), ...flags]);
+  const objects = new Map<string, JsonObject>();
+  const items: unknown = JSON.parse(text).items;
+  for (const item of Array.isArray(items) ? items : []) {
+    const metadata = objectAt(item, "metadata");
+    const namespace = stringAt(metadata, "namespace");
+    if (namespace.startsWith("kube-")) continue;
+    const name = [namespace, stringAt(metadata, "name")].filter(part => part !== "").join("/");
+    objects.set(`${stringAt(item, "kind")} ${name}`, item);
+  }
+  return objects;
+}
+
+/**
+ * Lines `created Kind namespace/name by manager`, `changed ...` and `deleted ...`, in order. What
+ * Kubernetes' own controllers write (statuses of Deployments and the like) does not count.
+ */
+export function clusterChanges(before: ClusterSnapshot, after: ClusterSnapshot): string[] {
+  const lines: string[] = [];
+  for (const [key, object] of after) {
+    const old = before.get(key);
+    const isNew = old === undefined || uidOf(old) !== uidOf(object);
+    const writers = isNew ? managers(object) : managers(object, old);
+    if (writers.length === 0) continue;
+    lines.push(`${isNew ? "created" : "changed"} ${key} by ${writers.join(", ")}`);
+  }
+  for (const key of before.keys()) if (!after.has(key)) lines.push(`deleted ${key}`);
+  return lines.sort(compareText);
+}
+
+function uidOf(object: JsonObject): string {
+  return stringAt(objectAt(object, "metadata"), "uid");
+}
+
+/** Who has written, but for Kubernetes; with `old`: whose entries are others than there. */
+function managers(object: JsonObject, old?: JsonObject): string[] {
+  const known = new Set(old === undefined ? [] : entries(old).map(each => JSON.stringify(each)));
+  const gone = new Set(old === undefined ? [] : entries(old).map(nameOf));
+  for (const each of entries(object)) gone.delete(nameOf(each));
+  const fresh = entries(object).filter(each => !known.has(JSON.stringify(each)));
+  const names = [...fresh.map(nameOf), ...[...gone].map(name => `${name} (no longer)`)];
+  return [...new Set(names)].filter(name => !KUBERNETES.test(name)).sort(compareText);
+}
+
+function entries(object: JsonObject): JsonObject[] {
+  return arrayAt(objectAt(object, "metadata"), "managedFields").filter(isObject);
+}
+
+function nameOf(entry: JsonObject): string {
+  const part = stringAt(entry, "subresource");
+  return `${stringAt(entry, "manager")}${part === "" ? "" : ` (${part})`}`;
+}
