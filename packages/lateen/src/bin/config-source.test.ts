@@ -50,6 +50,7 @@ function rig() {
     subscriptions: createSubscriptions(mesh.resources, secretCells),
     connections,
     metrics: new ControlPlaneMetrics("test", {
+      now: () => 0,
       ...debugViews(mesh).counts,
       connected: () => connections.size,
       revision: () => graph.revision,

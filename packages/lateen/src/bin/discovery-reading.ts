@@ -16,11 +16,13 @@ import { meshConfigBinding, meshConfigPlace, SYSTEM_NAMESPACE } from "./mesh-con
 import { inputBindings } from "./mesh-graph.ts";
 import { releaseMemory } from "./release-memory.ts";
 
+type OnObject = NonNullable<ConstructorParameters<typeof InputWriter>[0]["onObject"]>;
+
 export interface Reading {
   /** Objects of our API groups that nothing reads, by kind; undefined where that is not counted. */
   readonly unread: KubeSource["unread"] | undefined;
   /** `onRead`: everything that was there at the start is in the graph. */
-  start(kept: { lastGood?: LastGood }, onRead: () => void): void;
+  start(kept: { lastGood?: LastGood }, onRead: () => void, onObject: OnObject): void;
   stopReading(): void;
   stopLeading(): Promise<void>;
 }
@@ -45,10 +47,16 @@ export function prepareReading(
   const objects = objectSource(options, declared.client, kinds, place, onViewChanged);
   return {
     unread: objects instanceof KubeSource ? () => objects.unread() : undefined,
-    start(kept, onRead) {
+    start(kept, onRead, onObject) {
       if (source.kind === "kube") declared.status.setLeads(LEADS_NOTHING);
       const own = ofRevision(options, objects);
-      writer = inputWriter(options, declared, { objects: own, bindings, onRead, ...kept });
+      writer = inputWriter(options, declared, {
+        objects: own,
+        bindings,
+        onRead,
+        onObject,
+        ...kept,
+      });
       writer.start();
       leader = startLeading(options, declared, () => trust?.authority.roots ?? [], objects);
       trust?.authority.onChanged(({ roots }) => {
@@ -81,6 +89,7 @@ interface Read {
   readonly objects: ObjectSource;
   readonly bindings: ConstructorParameters<typeof InputWriter>[0]["bindings"];
   readonly onRead: () => void;
+  readonly onObject: OnObject;
   readonly lastGood?: LastGood;
 }
 

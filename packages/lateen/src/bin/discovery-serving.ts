@@ -54,12 +54,14 @@ export function createFront(
     ...views.counts,
     connected: () => connections.size,
     revision: () => graph.revision,
+    now: () => clock.now(),
     ...(unread === undefined ? {} : { unread }),
     ...(trust === undefined || certificates === undefined
       ? {}
       : { ca: caSources(trust.authority, certificates, clock) }),
   });
-  graph.onCommit(() => metrics.observeCommit());
+  graph.onCommit(({ revision }) => metrics.observeCommit(revision));
+  graph.onFailure(() => metrics.observeFailure());
   const source = new GraphConfigSource({
     mesh,
     subscriptions: createSubscriptions(mesh.resources, secretCells),

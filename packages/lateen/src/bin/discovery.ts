@@ -50,10 +50,14 @@ export async function startDiscovery(options: DiscoveryOptions): Promise<Running
   const reading = prepareReading(options, declared, identity, base);
   const front = createFront(options, declared, identity, reading.unread);
   const replicas = createReplicas(options, declared, front);
-  reading.start(kept, () => {
-    replicas?.start();
-    front.source.markReady();
-  });
+  reading.start(
+    kept,
+    () => {
+      replicas?.start();
+      front.source.markReady();
+    },
+    ({ group, kind }, event) => front.metrics.observeObject({ group, kind, event }),
+  );
   const serving = await startServing(options, front, identity);
   identity.trust?.follow();
   const { ports, webhookPort } = serving;

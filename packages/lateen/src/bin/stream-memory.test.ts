@@ -45,6 +45,7 @@ function configSource(mesh: MeshGraph): GraphConfigSource {
   };
   const connections = new ConnectionTable(() => 0);
   const metrics = new ControlPlaneMetrics("test", {
+    now: () => 0,
     ...debugViews(mesh).counts,
     connected: () => connections.size,
     revision: () => mesh.graph.revision,

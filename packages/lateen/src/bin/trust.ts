@@ -10,6 +10,7 @@ import { LiveAuthority, ROOT_SPREAD_MS } from "../ca/live-authority.ts";
 import { loadOrCreateRoot } from "../ca/root.ts";
 import { type RootRenewalSettings, startRootRenewal } from "../ca/root-renewal.ts";
 import type { ApiClient } from "../sources/client/api-client.ts";
+import { hasOtherControlPlane } from "../sources/kube/other-control-planes.ts";
 import { reviewToken, untilAnswered } from "./kube-cluster.ts";
 import { SYSTEM_NAMESPACE } from "./mesh-config-input.ts";
 import { secretPort } from "./secret-port.ts";
@@ -98,6 +99,7 @@ function followSecrets(
       stopRenewal = startRootRenewal({
         ...common,
         inForce: () => secrets.inForce,
+        isAnothers: () => hasOtherControlPlane(client),
         ...(rootRenewal === undefined ? {} : { settings: rootRenewal }),
       });
     },

@@ -47,7 +47,9 @@ export const uninstallCommand: Command = {
     const client = clusterClient(call);
     const all = await installed(client);
     const chosen = [
-      ...(purge ? await withoutNeeded(ctx, client, all) : all.filter(each => each.revision === revision)),
+      ...(purge
+        ? await withoutNeeded(ctx, client, all)
+        : all.filter(each => each.revision === revision)),
       ...(await ofTags(client, purge ? undefined : revision)),
     ];
     if (chosen.length === 0) {

@@ -67,9 +67,11 @@ function setUp(t: TestContext, lifetimeMs = 1000 * day) {
     await settle();
   };
   create(SELF_SIGNED_CA_SECRET, own);
-  const renewal = (settings: Partial<RootRenewalSettings>, random: number) => {
+  const renewal = (settings: Partial<RootRenewalSettings>, random: number, another = false) => {
     const inForce = () => secrets.inForce;
-    t.after(startRootRenewal({ ...common, inForce, random: () => random, settings }));
+    const isAnothers = () => Promise.resolve(another);
+    const options = { ...common, inForce, isAnothers, random: () => random, settings };
+    t.after(startRootRenewal(options));
   };
   return { clock, store, authority, secrets, own, create, write, renewal };
 }
@@ -205,3 +207,15 @@ async function later(clock: { advance(ms: number): void }, ms: number): Promise<
   clock.advance(ms);
   await settle();
 }
+
+test("beside Istio the root is Istio's to renew", async t => {
+  const { clock, secrets, renewal, store } = setUp(t, 100 * day);
+  secrets.start();
+  await settle();
+  renewal({ lifetimeMs: 300 * day }, 0.2, true);
+  const read = () => value(store.get(secretKind, namespace, SELF_SIGNED_CA_SECRET)).json;
+  const before = read();
+  clock.advance(90 * day);
+  await settle();
+  assert.deepEqual(read(), before);
+});

@@ -39,6 +39,8 @@ export interface RootRenewalOptions {
   readonly namespace: string;
   /** Name of the Secret that the CA is of. */
   readonly inForce: () => string | undefined;
+  /** Istio's control plane is in the cluster, and renews the root that both share. */
+  readonly isAnothers: () => Promise<boolean>;
   readonly clock: Clock;
   /** 0 to 1: replicas do not look at the same time. */
   readonly random: () => number;
@@ -71,7 +73,7 @@ export function startRootRenewal(options: RootRenewalOptions): () => void {
 }
 
 async function renewIfDue(
-  { client, namespace, inForce, clock, log }: RootRenewalOptions,
+  { client, namespace, inForce, isAnothers, clock, log }: RootRenewalOptions,
   settings: RootRenewalSettings,
 ): Promise<void> {
   if (inForce() !== SELF_SIGNED_CA_SECRET) return;
@@ -81,7 +83,7 @@ async function renewIfDue(
   const fields = caSecret(decodeSecretData(objectAt(secret, "data")));
   const certificatePem = fields["ca-cert.pem"];
   const now = clock.now();
-  if (!isDue(certificatePem, now, settings)) return;
+  if (!isDue(certificatePem, now, settings) || (await isAnothers())) return;
   const root = renewedRoot(
     { certificatePem, privateKeyPem: fields["ca-key.pem"] },
     { notBefore: now - BACKDATE_MS, notAfter: now + settings.lifetimeMs },

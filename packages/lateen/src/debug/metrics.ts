@@ -3,6 +3,8 @@ import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from "prom
 import type { StreamEvent } from "../discovery/types.ts";
 import { type CaSources, caMetrics } from "./ca-metrics.ts";
 import { servedTypeName } from "./connections.ts";
+import { eventMetrics, type ObjectEvent } from "./event-metrics.ts";
+import { PushTimes } from "./push-metrics.ts";
 import { type ReviewOutcome, reviewMetrics } from "./review-metrics.ts";
 
 /** Sizes that only a scrape needs to know. */
@@ -12,6 +14,8 @@ export interface MetricSources {
   readonly virtualServices: () => number;
   readonly endpoints: () => number;
   readonly revision: () => number;
+  /** Milliseconds since the epoch. */
+  readonly now: () => number;
   /** Objects of the mesh's API groups that nothing reads, by `plural.group`. */
   readonly unread?: () => ReadonlyMap<string, number>;
   /** Where this control plane has a CA. */
@@ -25,6 +29,10 @@ export class ControlPlaneMetrics {
   readonly #rejects: Counter<"type">;
   readonly #pushSize: Histogram<"type">;
   readonly #commits: Counter;
+  readonly #internalErrors: Counter;
+  readonly #pushTimes: PushTimes;
+  /** One object that came, changed or went. */
+  readonly observeObject: (event: ObjectEvent) => void;
   /** One review of the webhooks. */
   readonly observeReview: (outcome: ReviewOutcome) => void;
   /** A stream over TLS whose credential was refused. */
@@ -63,6 +71,13 @@ export class ControlPlaneMetrics {
       help: "Revisions of the configuration graph that changed something",
       registers,
     });
+    this.#internalErrors = new Counter({
+      name: "pilot_total_xds_internal_errors",
+      help: "Configuration that could not be derived because of a bug",
+      registers,
+    });
+    this.#pushTimes = new PushTimes(sources.now, registers);
+    this.observeObject = eventMetrics(registers);
     this.observeReview = reviewMetrics(registers);
     this.observeAuthenticationFailure = caMetrics(registers, sources.ca);
     this.#gauges(version, sources, registers);
@@ -92,9 +107,17 @@ export class ControlPlaneMetrics {
       registers,
     });
     info.set({ version }, 1);
+    const build = new Gauge({
+      name: "istio_build",
+      help: "What runs: component pilot, and its version as the tag",
+      labelNames: ["component", "tag"],
+      registers,
+    });
+    build.set({ component: "pilot", tag: version }, 1);
   }
 
   observe(event: StreamEvent): void {
+    this.#pushTimes.observe(event);
     // Clients choose the type: each would be a time series for ever.
     const type = servedTypeName(event.type)?.toLowerCase() ?? "other";
     if (event.kind === "sent") {
@@ -106,8 +129,13 @@ export class ControlPlaneMetrics {
     }
   }
 
-  observeCommit(): void {
+  observeCommit(revision: number): void {
     this.#commits.inc();
+    this.#pushTimes.committed(revision);
+  }
+
+  observeFailure(): void {
+    this.#internalErrors.inc();
   }
 
   readonly contentType: string = Registry.PROMETHEUS_CONTENT_TYPE;

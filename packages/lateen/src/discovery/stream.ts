@@ -261,7 +261,9 @@ export class AdsStream {
     if (type === clusterType) this.#warm(emission);
     if (type === routeType && emission.answers) this.#fill(emission);
     const names = resources.length + removed.length;
-    this.#connection?.report({ kind: "sent", type, nonce, revision, names, bytes: message.bytes });
+    const { answers } = emission;
+    const { bytes } = message;
+    this.#connection?.report({ kind: "sent", type, nonce, revision, names, bytes, answers });
     return { kind: "message", message };
   }
 

@@ -85,6 +85,8 @@ export type StreamEvent =
       readonly revision: number;
       readonly names: number;
       readonly bytes: number;
+      /** What the client has just asked for, and no push. */
+      readonly answers?: boolean;
     }
   | {
       readonly kind: "acked";

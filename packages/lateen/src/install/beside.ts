@@ -61,9 +61,10 @@ export async function checkRoot(
     if (!secret.ok && secret.status.code === 404) continue;
     // Who may not read it can not compare.
     if (!secret.ok || root === "") return [];
-    const text = stringAt(objectAt(secret.value, "data"), "root-cert.pem");
+    const data = objectAt(secret.value, "data");
+    const text = stringAt(data, "root-cert.pem") || stringAt(data, "ca.crt");
     const own = Buffer.from(text, "base64").toString().trim();
-    if (own !== "" && root.includes(own)) return [];
+    if (own === "" || root.includes(own)) return [];
     const message = `the root in Secret ${namespace}/${name} is not the one that ${where} gives out`;
     return [
       { severity: "error", message: `${message}: their proxies could not talk to each other` },

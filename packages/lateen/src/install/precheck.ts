@@ -4,7 +4,7 @@ import { arrayAt, isObject, objectAt, stringAt } from "../sources/json.ts";
 import { checkRoot, otherControlPlanes } from "./beside.ts";
 import { installedObjects, revisionsOf } from "./installed.ts";
 import { INSTALLED_KINDS, resourceOf } from "./objects.ts";
-import { VERSION_LABEL } from "./render.ts";
+import { OWNER, OWNER_LABEL, VERSION_LABEL } from "./render.ts";
 import { skewWarning } from "./version-skew.ts";
 
 export interface Finding {

@@ -80,6 +80,8 @@ export interface InputWriterOptions {
   readonly lastGood?: LastGood;
   /** Called once, after the commit that holds everything that was there at the start. */
   readonly onSynced?: () => void;
+  /** Told of every change of a bound kind, as it comes from the source. */
+  readonly onObject?: (kind: Kind, event: "add" | "update" | "delete") => void;
 }
 
 /** What a commit does for one object. */
@@ -135,11 +137,19 @@ export class InputWriter {
 
   #take(changes: readonly SourceChange[]): void {
     for (const change of changes) {
-      if (!this.#bindings.has(change.kind)) continue;
+      const binding = this.#bindings.get(change.kind);
+      if (binding === undefined) continue;
       const about = objectName(change.kind, change.namespace, change.name);
+      this.#options.onObject?.(change.kind, this.#eventOf(change, about, binding));
       this.#pending.set(about, this.#prepare(change, about, this.#pending.get(about)));
     }
     this.#schedule();
+  }
+
+  #eventOf(change: SourceChange, about: string, binding: InputBinding) {
+    if (change.object === undefined) return "delete";
+    const isKnown = this.#pending.has(about) || binding.has(rowKey(change.namespace, change.name));
+    return isKnown ? "update" : "add";
   }
 
   #schedule(): void {

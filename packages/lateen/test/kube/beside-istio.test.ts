@@ -183,6 +183,9 @@ describe("beside Istio", { skip, timeout: 600_000 }, () => {
   test("where Istio's control plane goes, the revision takes over what there is one of", async () => {
     const installed = await lateen(cluster, ...BESIDE);
     assert.equal(installed.code, 0, installed.stderr);
+    const tag = ["tag", "set", "default", "--revision", "lateen", "--overwrite", "-y"];
+    const tagged = await lateen(cluster, ...tag);
+    assert.equal(tagged.code, 0, tagged.stderr);
     await cluster.must(["delete", "deployment", "istiod", "-n", ISTIO_NAMESPACE]);
     await cluster.until("statuses are written", async () =>
       (await conditions("shop", "without")) === "" ? undefined : true,
@@ -190,6 +193,10 @@ describe("beside Istio", { skip, timeout: 600_000 }, () => {
     assert.match(await conditions("shop", "theirs"), /Reconciled/);
     await namespace("new");
     await cluster.must(["wait", "--for=create", "-n", "new", "configmap/istio-ca-root-cert"]);
+    const shop = new KubeNamespace(cluster, "shop");
+    await shop.client();
+    const revision = "jsonpath={.metadata.annotations.istio\\.io/rev}";
+    assert.equal(await shop.kubectl("get", "pod", "client", "-o", revision), "lateen");
   });
 
   test("the golden: objects that were touched", () => touched.check());

@@ -93,3 +93,10 @@ export function isOther(deployment: JsonObject): boolean {
 function isWanted(deployment: JsonObject): boolean {
   return objectAt(deployment, "spec")["replicas"] !== 0;
 }
+
+/** Asked once; rejects where the API server does not say. */
+export async function hasOtherControlPlane(client: Pick<ApiClient, "list">): Promise<boolean> {
+  const list = await client.list(DEPLOYMENTS, { labelSelector: CONTROL_PLANES });
+  if (!list.ok) throw new Error(`Deployments can not be listed: ${list.status.message}`);
+  return list.value.items.some(item => isOther(item) && isWanted(item));
+}
