@@ -5,6 +5,7 @@ import type { MetricSources } from "../debug/metrics.ts";
 import type { ProxyClass } from "../model/proxies.ts";
 import { revisionOf } from "../model/waiting.ts";
 import { podAddresses } from "../model/workloads.ts";
+import type { Service } from "../model/types.ts";
 import { TypeUrl } from "../xds/resource.ts";
 import type { MeshGraph } from "./mesh-graph.ts";
 import { resourcesOf } from "./proxy-resources.ts";
@@ -24,6 +25,7 @@ export interface DebugViews {
   missing(known: KnownProxies): readonly SyncStatus[];
   configObjects(): readonly unknown[];
   endpoints(): readonly unknown[];
+  services(): readonly unknown[];
   configDump(proxy: ProxyClass | undefined): unknown;
 }
 
@@ -53,7 +55,34 @@ export function debugViews(mesh: MeshGraph): DebugViews {
       ].flatMap(collection => [...collection.entries()].map(([, object]) => object)),
     endpoints: () =>
       [...model.endpoints.entries()].map(([service, row]) => ({ service, ports: row.byPort })),
+    services: () => [...model.services.entries()].map(([, service]) => registryEntry(service)),
     configDump: proxy => (proxy === undefined ? undefined : dumpFor(mesh, proxy)),
+  };
+}
+
+const ANY_ADDRESS = "0.0.0.0";
+
+/** The fields of Istio's model.Service that tools read (Kiali: RegistryService). */
+function registryEntry(service: Service): unknown {
+  const { addresses, labels, selector, name, namespace, registry } = service;
+  return {
+    Attributes: {
+      ServiceRegistry: registry,
+      Name: name,
+      Namespace: namespace,
+      Labels: labels,
+      LabelSelectors: selector ?? {},
+    },
+    hostname: service.hostname,
+    ports: service.ports.map(each => ({
+      name: each.name,
+      port: each.number,
+      protocol: each.protocol,
+    })),
+    creationTime: service.creationTimestamp,
+    defaultAddress: addresses[0] ?? ANY_ADDRESS,
+    clusterVIPs: { Addresses: { Kubernetes: addresses } },
+    MeshExternal: service.meshExternal,
   };
 }
 

@@ -93,6 +93,7 @@ export function createFront(
       }),
     configObjects: views.configObjects,
     endpoints: views.endpoints,
+    services: views.services,
     configDump: proxy => views.configDump(source.classOf(proxy)),
   });
   const leave = (): void => {

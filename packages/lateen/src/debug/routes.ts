@@ -21,6 +21,8 @@ export interface DebugSources {
   /** All configuration objects that the graph holds, as JSON. */
   readonly configObjects: () => readonly unknown[];
   readonly endpoints: () => readonly unknown[];
+  /** Services, as Istio's debug page has them. */
+  readonly services: () => readonly unknown[];
   /** What a proxy would be sent now, as an Envoy config dump; undefined when it is not connected. */
   readonly configDump: (proxy: string) => unknown;
 }
@@ -47,6 +49,7 @@ export function debugRoutes(sources: DebugSources): HttpRoute[] {
     get("/debug/adsz", () => json(adsz(sources))),
     get("/debug/connections", () => json(sources.connections.connections())),
     get("/debug/configz", () => json(sources.configObjects())),
+    get("/debug/registryz", () => json(sources.services())),
     get("/debug/endpointz", () => json(sources.endpoints())),
     get("/debug/config_dump", request => configDump(sources, request)),
     get("/debug/graphz", () => json(sources.graph.describe())),
@@ -59,6 +62,7 @@ const INDEX = `/debug/syncz                          how far each proxy is
 /debug/adsz                           connected proxies
 /debug/connections                    streams and what they were sent
 /debug/configz                        configuration objects
+/debug/registryz                      services
 /debug/endpointz                      services and their endpoints
 /debug/config_dump?proxyID=POD.NS     what a proxy is sent
 /debug/graphz                         the collections of the configuration graph

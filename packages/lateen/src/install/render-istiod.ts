@@ -152,6 +152,8 @@ function container(installation: Installation, settings: WorkloadSettings): Json
       field("POD_NAME", "metadata.name"),
       field("POD_NAMESPACE", "metadata.namespace"),
       field("SERVICE_ACCOUNT", "spec.serviceAccountName"),
+      // Read by Kiali, which takes a control plane without it for one of another cluster.
+      { name: "CLUSTER_ID", value: "Kubernetes" },
     ]),
     securityContext: {
       allowPrivilegeEscalation: false,
