@@ -2,16 +2,17 @@
 import { isObject } from "./decode.ts";
 import type { Json, JsonObject, Kind, PrinterColumn } from "./kind.ts";
 
-/** Groups whose kinds the API server has built in. */
-const BUILT_IN_GROUPS: ReadonlySet<string> = new Set([
+/** Groups whose kinds others bring: the API server, and whoever joins clusters into a set. */
+const GROUPS_OF_OTHERS: ReadonlySet<string> = new Set([
   "",
   "apps",
   "discovery.k8s.io",
   "networking.k8s.io",
+  "multicluster.x-k8s.io",
 ]);
 
 export function isCustomResource(kind: Kind): boolean {
-  return !BUILT_IN_GROUPS.has(kind.group);
+  return !GROUPS_OF_OTHERS.has(kind.group);
 }
 
 /** All versions share one schema, so that no conversion is needed. */

@@ -20,6 +20,8 @@ import { secretKind } from "./secret/kind.ts";
 import { serviceKind } from "./service/kind.ts";
 import { serviceAccountKind } from "./service-account/kind.ts";
 import { serviceEntryKind } from "./service-entry/kind.ts";
+import { serviceExportKind } from "./service-export/kind.ts";
+import { serviceImportKind } from "./service-import/kind.ts";
 import { sidecarKind } from "./sidecar/kind.ts";
 import { nearest } from "./suggest.ts";
 import { telemetryKind } from "./telemetry/kind.ts";
@@ -43,6 +45,8 @@ export const allKinds: readonly Kind[] = Object.freeze([
   endpointSliceKind,
   ingressKind,
   ingressClassKind,
+  serviceExportKind,
+  serviceImportKind,
   gatewayKind,
   virtualServiceKind,
   destinationRuleKind,

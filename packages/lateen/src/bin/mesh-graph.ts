@@ -11,6 +11,8 @@ import { nodeKind } from "../api/node/kind.ts";
 import { podKind } from "../api/pod/kind.ts";
 import { serviceKind } from "../api/service/kind.ts";
 import { serviceEntryKind } from "../api/service-entry/kind.ts";
+import { serviceExportKind } from "../api/service-export/kind.ts";
+import { serviceImportKind } from "../api/service-import/kind.ts";
 import { sidecarKind } from "../api/sidecar/kind.ts";
 import { virtualServiceKind } from "../api/virtual-service/kind.ts";
 import { workloadEntryKind } from "../api/workload-entry/kind.ts";
@@ -54,6 +56,8 @@ export function inputBindings(inputs: ModelInputs): InputBinding[] {
     bindInput(sidecarKind, inputs.sidecars),
     bindInput(ingressKind, inputs.ingresses),
     bindInput(ingressClassKind, inputs.ingressClasses),
+    bindInput(serviceExportKind, inputs.serviceExports),
+    bindInput(serviceImportKind, inputs.serviceImports),
     credentialBinding(inputs.credentials),
   ];
 }

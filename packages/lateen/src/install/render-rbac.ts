@@ -30,7 +30,6 @@ function readRules(): Json[] {
     rule(["networking.k8s.io"], ["ingresses", "ingressclasses"], READ),
     rule(["apiextensions.k8s.io"], ["customresourcedefinitions"], READ),
     rule(MESH_GROUPS, ["*"], READ),
-    // Counted, not carried out.
     rule(["multicluster.x-k8s.io"], ["serviceexports", "serviceimports"], READ),
     rule(["authentication.k8s.io"], ["tokenreviews"], ["create"]),
   ];

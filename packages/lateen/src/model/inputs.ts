@@ -9,6 +9,8 @@ import type { Node } from "../api/node/kind.ts";
 import type { Pod } from "../api/pod/schema.ts";
 import type { Service } from "../api/service/schema.ts";
 import type { ServiceEntry } from "../api/service-entry/schema.ts";
+import type { ServiceExport } from "../api/service-export/kind.ts";
+import type { ServiceImport } from "../api/service-import/kind.ts";
 import type { Sidecar } from "../api/sidecar/schema.ts";
 import type { VirtualService } from "../api/virtual-service/schema.ts";
 import type { WorkloadEntry } from "../api/workload-entry/schema.ts";
@@ -30,6 +32,8 @@ export interface ModelInputs {
   readonly sidecars: InputCollection<Sidecar>;
   readonly ingresses: InputCollection<Ingress>;
   readonly ingressClasses: InputCollection<IngressClass>;
+  readonly serviceExports: InputCollection<ServiceExport>;
+  readonly serviceImports: InputCollection<ServiceImport>;
   readonly credentials: InputCollection<Credential>;
   readonly proxies: InputCollection<ConnectedProxy>;
 }
@@ -51,6 +55,8 @@ export function createInputs(graph: Graph): ModelInputs {
     sidecars: graph.input("Sidecar"),
     ingresses: graph.input("Ingress"),
     ingressClasses: graph.input("IngressClass"),
+    serviceExports: graph.input("ServiceExport"),
+    serviceImports: graph.input("ServiceImport"),
     credentials: graph.input("credentials"),
     proxies: graph.input("proxies"),
   };

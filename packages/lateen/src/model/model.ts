@@ -19,6 +19,7 @@ import { createScopes, type Scope } from "./scopes.ts";
 import { createServiceAccounts } from "./service-accounts.ts";
 import { createKubernetesServices, createServiceShapes, type ServiceShape } from "./services.ts";
 import { createEntryServices, indexEntriesByService } from "./services-entries.ts";
+import { createExportedServices } from "./services-exported.ts";
 import type { Placement, Service, ServiceEndpoints } from "./types.ts";
 import {
   createSourceSelectors,
@@ -68,6 +69,7 @@ export function createModel(graph: Graph, inputs: ModelInputs): Model {
   const entriesByService = indexEntriesByService(graph, inputs.serviceEntries);
   const services = graph.union("services", [
     createKubernetesServices(graph, inputs.services, names),
+    createExportedServices(graph, inputs, names),
     createEntryServices(graph, entriesByService),
   ]);
   const aliases = createAliases(graph, inputs.services, names);

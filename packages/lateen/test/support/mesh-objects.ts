@@ -16,6 +16,8 @@ import { serviceKind } from "../../src/api/service/kind.ts";
 import type { Service } from "../../src/api/service/schema.ts";
 import { serviceEntryKind } from "../../src/api/service-entry/kind.ts";
 import type { ServiceEntry } from "../../src/api/service-entry/schema.ts";
+import { type ServiceExport, serviceExportKind } from "../../src/api/service-export/kind.ts";
+import { type ServiceImport, serviceImportKind } from "../../src/api/service-import/kind.ts";
 import { sidecarKind } from "../../src/api/sidecar/kind.ts";
 import type { Sidecar } from "../../src/api/sidecar/schema.ts";
 import { virtualServiceKind } from "../../src/api/virtual-service/kind.ts";
@@ -164,6 +166,14 @@ export function ingress(meta: Meta, spec: JsonObject, status: JsonObject = {}): 
 
 export function ingressClass(name: string, controller: string): IngressClass {
   return make(ingressClassKind, { at: name }, { spec: { controller } });
+}
+
+export function serviceExport(meta: Meta): ServiceExport {
+  return make(serviceExportKind, meta, {});
+}
+
+export function serviceImport(meta: Meta, spec: JsonObject): ServiceImport {
+  return make(serviceImportKind, meta, { spec });
 }
 
 export function sidecar(meta: Meta, spec: JsonObject): Sidecar {

@@ -231,7 +231,7 @@ const CARRIED_OUT: Readonly<Record<string, readonly string[]>> = {
 };
 
 /** Written by programs, and read as far as a program reads them. */
-const NOT_DECLARED = new Set(["EndpointSlice", "Event"]);
+const NOT_DECLARED = new Set(["EndpointSlice", "Event", "ServiceImport"]);
 
 function declaredLeaves(kind: Kind): string[] {
   return leaves(kind.schema, "").filter(leaf => !isBelow(leaf, "status"));

@@ -42,9 +42,6 @@ export const MESH_GROUPS: ReadonlySet<string> = new Set([
   "gateway.networking.k8s.io",
 ]);
 
-/** Kinds of these that we have no schema for are counted, too: people expect the mesh to read them. */
-const COUNTED_GROUPS: ReadonlySet<string> = new Set([...MESH_GROUPS, "multicluster.x-k8s.io"]);
-
 /**
  * Only those that could hold a certificate for a gateway; what is in others never gets here. A
  * control plane without the right to list Secrets runs, without them.
@@ -196,7 +193,7 @@ export class KubeSource implements ObjectSource {
     for (const { name, object } of changes) {
       const read = this.#informers.get(name);
       if (object !== undefined) read?.wake();
-      if (read !== undefined || !COUNTED_GROUPS.has(name.slice(name.indexOf(".") + 1))) continue;
+      if (read !== undefined || !MESH_GROUPS.has(name.slice(name.indexOf(".") + 1))) continue;
       if (object === undefined) this.#unread.remove(name);
       else this.#unread.add(name);
     }
