@@ -11,6 +11,7 @@ import {
   ownKubeCluster,
   type Ran,
 } from "../support/kube-cluster.ts";
+import { runLateen } from "../support/lateen-on-kube.ts";
 
 const skip = needsKubernetes();
 const main = join(import.meta.dirname, "../../src/bin/main.ts");
@@ -26,15 +27,7 @@ Thank you for installing Lateen 0.1.
 `;
 
 function lateen(cluster: KubeCluster, ...args: readonly string[]): Promise<Ran> {
-  return new Promise(done => {
-    const settings = { timeout: TIMEOUT_MS, maxBuffer: 16 << 20 };
-    const all = [main, ...args, "--kubeconfig", cluster.kubeconfig];
-    const child = execFile(process.execPath, all, settings, (error, stdout, stderr) => {
-      const code = typeof error?.code === "number" ? error.code : error === null ? 0 : -1;
-      done({ code, stdout, stderr });
-    });
-    child.stdin?.end();
-  });
+  return runLateen(cluster, args);
 }
 
 /** Everything that an installation could leave, but for Kubernetes' own. */

@@ -6,13 +6,11 @@
  * and was an agent's there; the egress and ingress gateways' RDS is NOT SENT until they have a route.
  */
 import assert from "node:assert/strict";
-import { execFile } from "node:child_process";
-import { join } from "node:path";
 import { describe, test } from "node:test";
 import { type KubeCluster, needsKubernetes, ownKubeCluster } from "../support/kube-cluster.ts";
+import { objectsNamed, podOf, rows, lateen as runWords } from "../support/lateen-on-kube.ts";
 
 const skip = needsKubernetes();
-const main = join(import.meta.dirname, "../../src/bin/main.ts");
 const TIMEOUT_MS = 300_000;
 const SYSTEM = ["-n", "istio-system"];
 
@@ -91,27 +89,8 @@ describe("seed 003 on Kubernetes", { skip, timeout: 900_000 }, () => {
   let cluster: KubeCluster;
   let [sleep, ingress, demoapp] = ["", "", ""];
 
-  /** What `lateen` printed; fails the test where it fails. */
-  const lateen = (words: string): Promise<string> =>
-    new Promise((done, fail) => {
-      const args = [main, ...words.split(" "), "--kubeconfig", cluster.kubeconfig];
-      const settings = { timeout: TIMEOUT_MS, maxBuffer: 64 << 20 };
-      const child = execFile(process.execPath, args, settings, (error, stdout, stderr) => {
-        if (error === null) done(stdout);
-        else fail(new Error(`lateen ${words}: ${stderr || stdout || error.message}`));
-      });
-      child.stdin?.end();
-    });
+  const lateen = (words: string): Promise<string> => runWords(cluster, words);
   const compat = (words: string): Promise<string> => lateen(`${words} --compat 1.14`);
-  const rows = (table: string): string[] =>
-    table
-      .trimEnd()
-      .split("\n")
-      .map(line => line.trimEnd());
-  const podOf = async (app: string, ...flags: readonly string[]): Promise<string> => {
-    const path = "jsonpath={.items[0].metadata.name}";
-    return cluster.must(["get", "pod", "-l", `app=${app}`, ...flags, "-o", path]);
-  };
   const via = async (host: string): Promise<string> => {
     const where = [...SYSTEM, "get", "svc", "istio-ingressgateway", "-o"];
     const port = await cluster.must([
@@ -144,7 +123,7 @@ describe("seed 003 on Kubernetes", { skip, timeout: 900_000 }, () => {
     const pods = rows(await cluster.must(["get", "po", ...SYSTEM]));
     assert.equal(pods.length, 4);
     for (const row of pods.slice(1)) assert.match(row, / 1\/1 +Running /);
-    ingress = await podOf("istio-ingressgateway", ...SYSTEM);
+    ingress = await podOf(cluster, "istio-ingressgateway", ...SYSTEM);
   });
 
   test("2.4.3 the namespace is labelled", async () => {
@@ -177,8 +156,8 @@ describe("seed 003 on Kubernetes", { skip, timeout: 900_000 }, () => {
       const lines = rows(await cluster.must(["get", "po", "--no-headers"]));
       return lines.filter(line => / 2\/2 +Running /.test(line)).length === 4 ? true : undefined;
     });
-    sleep = await podOf("sleep");
-    demoapp = await podOf("demoapp");
+    sleep = await podOf(cluster, "sleep");
+    demoapp = await podOf(cluster, "demoapp");
     const script = "for i in $(seq 30); do curl -s demoappv10:8080; done";
     const text = await cluster.must(["exec", sleep, "-c", "sleep", "--", "sh", "-c", script]);
     const answers = rows(text);
@@ -311,13 +290,7 @@ describe("seed 003 on Kubernetes", { skip, timeout: 900_000 }, () => {
     assert.match(await lateen("x uninstall -y --purge"), /✔ Uninstall complete\n$/);
     await cluster.must(["label", "namespace", "default", "istio-injection-"]);
     await cluster.must(["delete", "namespace", "istio-system"], { timeoutMs: TIMEOUT_MS });
-    const kinds =
-      "crd,clusterrole,clusterrolebinding,mutatingwebhookconfiguration,validatingwebhookconfiguration,configmap";
-    const left = rows(await cluster.must(["get", kinds, "-A", "-o", "name"]));
-    assert.deepEqual(
-      left.filter(name => name.includes("istio")),
-      [],
-    );
+    assert.deepEqual(await objectsNamed(cluster, /istio/), []);
     assert.equal(await lateen("version"), 'no running Istio pods in "istio-system"\n0.1.0\n');
   });
 });

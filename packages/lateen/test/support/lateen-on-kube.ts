@@ -1,0 +1,77 @@
+/** `lateen` as a person would type it, on a test cluster. */
+import assert from "node:assert/strict";
+import { execFile } from "node:child_process";
+import { join } from "node:path";
+import type { KubeCluster, Ran } from "./kube-cluster.ts";
+
+const main = join(import.meta.dirname, "../../src/bin/main.ts");
+const TIMEOUT_MS = 300_000;
+const MAX_OUTPUT = 64 << 20;
+
+/** Never rejects: what went wrong is in the result. */
+export function runLateen(cluster: KubeCluster, args: readonly string[]): Promise<Ran> {
+  return new Promise(done => {
+    const settings = { timeout: TIMEOUT_MS, maxBuffer: MAX_OUTPUT };
+    const all = [main, ...args, "--kubeconfig", cluster.kubeconfig];
+    const child = execFile(process.execPath, all, settings, (error, stdout, stderr) => {
+      const code = typeof error?.code === "number" ? error.code : error === null ? 0 : -1;
+      done({ code, stdout, stderr });
+    });
+    child.stdin?.end();
+  });
+}
+
+/** What `lateen` printed; fails the test where it fails. `words` are separated by single blanks. */
+export async function lateen(cluster: KubeCluster, words: string): Promise<string> {
+  const { code, stdout, stderr } = await runLateen(cluster, words.split(" "));
+  assert.equal(code, 0, `lateen ${words}: ${stderr || stdout}`);
+  return stdout;
+}
+
+/** Lines without what pads the last column. */
+export function rows(table: string): string[] {
+  return table
+    .trimEnd()
+    .split("\n")
+    .map(line => line.trimEnd());
+}
+
+/** Name of a pod with the label `app`, of the namespace that the flags name. */
+export function podOf(
+  cluster: KubeCluster,
+  app: string,
+  ...flags: readonly string[]
+): Promise<string> {
+  const path = "jsonpath={.items[0].metadata.name}";
+  return cluster.must(["get", "pod", "-l", `app=${app}`, ...flags, "-o", path]);
+}
+
+/** Until a namespace has so many pods, all of them Running, and READY as wanted by their names. */
+export async function untilRunning(
+  cluster: KubeCluster,
+  namespace: string,
+  count: number,
+  ready: (pod: string) => string,
+): Promise<string[]> {
+  const list = ["get", "pod", "-n", namespace, "--no-headers"];
+  return cluster.until(`${count} pods of ${namespace} run`, async () => {
+    const lines = rows(await cluster.must(list));
+    const isUp = (line: string): boolean => {
+      const [name = "", containers, status] = line.split(/ +/);
+      return containers === ready(name) && status === "Running";
+    };
+    const wanting = lines.filter(line => !isUp(line));
+    if (wanting.length > 0 || lines.length !== count)
+      throw new Error(wanting.join("; ") || `there are ${lines.length}`);
+    return lines;
+  });
+}
+
+/** Objects that belong to no namespace, and ConfigMaps, with these words in their names. */
+export async function objectsNamed(cluster: KubeCluster, words: RegExp): Promise<string[]> {
+  const kinds =
+    "crd,clusterrole,clusterrolebinding,mutatingwebhookconfiguration,validatingwebhookconfiguration,configmap";
+  return rows(await cluster.must(["get", kinds, "-A", "-o", "name"])).filter(name =>
+    words.test(name),
+  );
+}
