@@ -21,6 +21,7 @@ const COMMANDS = {
   bench: "scripts/bench.ts",
   compare: "scripts/compare.ts",
   images: "scripts/images.ts",
+  release: "scripts/release.ts",
   charts: "scripts/charts.ts",
   "kube:up": "scripts/kube-up.ts",
   "kube:down": "scripts/kube-down.ts",
