@@ -48,8 +48,10 @@ export function createPlacements(graph: Graph, services: Collection<Service>): P
   const rows = graph.deriveMany<Service, PlacedHost>(
     services,
     { name: "placements of services" },
-    (key, { hostname, placement }) =>
-      placement === undefined ? [] : [[key, { hostname, placement }]],
+    (key, { hostname, placement, resolution }) =>
+      placement === undefined || resolution !== "ClientSideLB"
+        ? []
+        : [[key, { hostname, placement }]],
   );
   const all = graph.index(rows, "services with a placement", () => [PLACED_KEY]);
   return {

@@ -179,6 +179,30 @@ test("a change of an endpoint is told to the clients it is about, for its cluste
   for (const stream of open) stream.close();
 });
 
+test("a policy looks at every proxy once; what else changes in its service looks at none", () => {
+  const found = mesh({});
+  const many = Array.from({ length: 50 }, (_, i) => `default/many-${i}`);
+  found.connect(...many.map((at, i) => proxy(at, { node: `n${i}` })));
+  const classes = (): number => new Set(many.map(at => found.classOf(at).key)).size;
+  const set = (spec: JsonObject, labels: Readonly<Record<string, string>> = {}) =>
+    found.set(found.inputs.services, service({ at: "default/x", labels }, { ...SPEC, ...spec }));
+  const classed = (stats: ReturnType<typeof set>): number =>
+    stats.derived.get("proxies classed")?.computed ?? 0;
+  assert.equal(classes(), 1);
+  assert.equal(classed(set({ trafficDistribution: "PreferClose" })), 53);
+  assert.equal(classes(), 1);
+  assert.equal(classed(set({ internalTrafficPolicy: "Local" })), 53);
+  assert.equal(classes(), 50);
+  const relabelled = set({ internalTrafficPolicy: "Local" }, { team: "a" });
+  assert.equal(relabelled.derived.get("placed hosts")?.computed ?? 0, 0);
+  const headless = { clusterIP: "None", trafficDistribution: "PreferClose" };
+  const stats = found.set(
+    found.inputs.services,
+    service({ at: "default/h" }, { ...SPEC, ...headless }),
+  );
+  assert.equal(stats.derived.get("placed hosts")?.computed ?? 0, 0);
+});
+
 test("other services' endpoints are shared between nodes and zones as before", () => {
   const found = mesh({ internalTrafficPolicy: "Local" });
   const other = CLUSTER.replace("||x.", "||y.");
