@@ -35,11 +35,18 @@ interface Mesh {
   readonly controlPlane: IdentityControlPlane;
 }
 
-async function startMesh(lifetimeMs: number): Promise<Mesh> {
+async function startMesh(lifetimeMs: number, streamAgeMaxMs?: number): Promise<Mesh> {
   const trust = await newTrust();
   const fixed = newFixedResources();
   setServer(fixed);
-  const controlPlane = keep(new IdentityControlPlane(trust, fixed, lifetimeMs));
+  const controlPlane = keep(
+    new IdentityControlPlane(
+      trust,
+      fixed,
+      lifetimeMs,
+      streamAgeMaxMs === undefined ? {} : { streamAgeMaxMs },
+    ),
+  );
   const port = await controlPlane.listen();
   const server = keep(await startEnvoy(trust, port, "server"));
   setClient(fixed, await server.envoy.listenerPort("inbound"));
@@ -89,6 +96,22 @@ test("a control plane that restarts sends no secret again, and nothing fails mea
   assert.deepEqual(failed, []);
   assert.ok(count > 50, `${count} requests`);
   assert.equal(next.source.secretsSent, 0);
+});
+
+test("a token that is replaced in its file is shown with the next stream, and nothing notices", async () => {
+  const mesh = await startMesh(LIFETIME_MS, 2_000);
+  const { credentials, source } = mesh.controlPlane;
+  const { secretsSent } = source;
+  assert.ok(secretsSent > 0);
+  const tokens = [mesh.client.replaceToken(), mesh.server.replaceToken()];
+  const shown = () => tokens.every(token => credentials.includes(`Bearer ${token}`));
+  const loaded = load(mesh.url, 5_000);
+  await eventually("both have shown their new token", shown);
+  const { failed, count } = await loaded;
+  assert.deepEqual(failed, []);
+  assert.ok(count > 20, `${count} requests`);
+  assert.deepEqual(source.refusals, []);
+  assert.equal(source.secretsSent, secretsSent, "no secret is sent again");
 });
 
 test("a proxy that claims another pod than its token gets nothing", async () => {

@@ -2,7 +2,7 @@
  * Two real Envoys with identities and a control plane that gives them certificates: every request
  * to the client goes to the server over the mesh's TLS. Only secrets ever change.
  */
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { pack } from "@lateen/envoy-api/any.js";
@@ -43,6 +43,7 @@ import { createGraph } from "../../src/flow/graph.ts";
 import { createWatchSets } from "../../src/flow/watch.ts";
 import type { WatchSets } from "../../src/flow/watch-types.ts";
 import type { TrustBundle, WorkloadCertificate } from "../../src/model/types.ts";
+import type { ServerLimits } from "../../src/net/ads-limits.ts";
 import { AdsServer } from "../../src/net/ads-server.ts";
 import { systemClock } from "../../src/net/clock.ts";
 import { discoveryCluster, discoverySdsFiles } from "../../src/proxy/xds-cluster.ts";
@@ -57,6 +58,8 @@ const TRUST_DOMAIN = "cluster.local";
 const SERVER_NAME = "istiod.istio-system.svc";
 const ROOT_FILE = "root-cert.pem";
 const TOKEN_FILE = "istio-token";
+/** So that a token of the same second is another one. */
+const SHORTER_MS = 3_600_000;
 
 /** Outlives control planes: the CA's key and the key of the tokens. */
 export interface Trust {
@@ -85,10 +88,17 @@ function opened<T>(result: Result<T>): T {
 
 export class IdentityControlPlane {
   readonly source: IdentitySource;
+  /** Authorization headers of all streams, in their order. */
+  readonly credentials: string[] = [];
   readonly #certificates: WorkloadCertificates;
   readonly #ads: AdsServer;
 
-  constructor(trust: Trust, fixed: FakeConfigSource, lifetimeMs: number) {
+  constructor(
+    trust: Trust,
+    fixed: FakeConfigSource,
+    lifetimeMs: number,
+    serverLimits: Partial<ServerLimits> = {},
+  ) {
     const { authority, tokenKey } = trust;
     const graph = createGraph();
     const certificates = graph.input<WorkloadCertificate>("certificates");
@@ -114,9 +124,13 @@ export class IdentityControlPlane {
     const tokens = createTokenVerifier(tokenKey, systemClock);
     this.#ads = new AdsServer({
       source: this.source,
-      authenticate: caller => authenticate(caller, { tokens, trustDomain: TRUST_DOMAIN }),
+      authenticate: caller => {
+        this.credentials.push(String(caller.headers["authorization"]));
+        return authenticate(caller, { tokens, trustDomain: TRUST_DOMAIN });
+      },
       clock: systemClock,
       log: silentLog,
+      serverLimits,
     });
     const own = createServerCertificate({ ...common, namespace: "istio-system" });
     const { certificatePem, privateKeyPem } = own.current();
@@ -267,6 +281,8 @@ function httpListener(name: string, action: Omit<Route, "match">): Listener {
 
 export interface IdentityEnvoy {
   readonly envoy: EnvoyProcess;
+  /** Puts another token into its file, as a kubelet does: by renaming. Returns it. */
+  replaceToken(): string;
   stop(): Promise<void>;
 }
 
@@ -302,6 +318,12 @@ export async function startEnvoy(
   });
   return {
     envoy,
+    replaceToken() {
+      const token = issueToken(workload, trust.tokenKey, Date.now(), SHORTER_MS);
+      writeFileSync(`${tls.tokenFile}.next`, token);
+      renameSync(`${tls.tokenFile}.next`, tls.tokenFile);
+      return token;
+    },
     stop: async () => {
       await envoy.stop();
       rmSync(directory, { recursive: true, force: true });
