@@ -1,7 +1,7 @@
 /**
- * A bounded load generator, run inside a pod: `node load.ts URL [--rate N] [--seconds N]`. Half of the
+ * A bounded load generator, run inside a pod: `node load.ts URL... [--rate N] [--seconds N]`. Half of the
  * requests go over a few keep-alive connections, half over a connection of their own each. It ends by
- * itself and prints one line of JSON, a LoadReport. With `--until FILE` it goes on after `--seconds`
+ * itself and prints one line of JSON for each URL, a LoadReport. With `--until FILE` it goes on after `--seconds`
  * until the file is there, for 240 s at most.
  */
 import { existsSync } from "node:fs";
@@ -128,5 +128,5 @@ const { values, positionals } = parseArgs({
 });
 const rate = positive(values.rate, 50, MAX_RATE);
 const seconds = positive(values.seconds, 30, MAX_SECONDS);
-const report = await new Load(positionals[0] ?? "").run(rate, seconds, values.until);
-process.stdout.write(`${JSON.stringify(report)}\n`);
+const runs = positionals.map(url => new Load(url).run(rate, seconds, values.until));
+for (const report of await Promise.all(runs)) process.stdout.write(`${JSON.stringify(report)}\n`);
