@@ -1,8 +1,8 @@
 /**
- * A bounded load generator, run inside a pod: `node load.ts URL... [--rate N] [--seconds N]`. Half of the
- * requests go over a few keep-alive connections, half over a connection of their own each. It ends by
- * itself and prints one line of JSON for each URL, a LoadReport. With `--until FILE` it goes on after `--seconds`
- * until the file is there, for 240 s at most.
+ * A bounded load generator, run inside a pod: `node load.ts URL... [--rate N] [--seconds N]`. Half of
+ * the requests go over a few keep-alive connections, half over a connection of their own each. It ends
+ * by itself and prints one line of JSON for each URL, a LoadReport. With `--until FILE` it goes on after
+ * `--seconds` until the file is there, for 240 s at most.
  */
 import { existsSync } from "node:fs";
 import { Agent, request } from "node:http";
