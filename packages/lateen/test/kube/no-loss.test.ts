@@ -108,6 +108,9 @@ describe("nothing is lost", { skip, timeout: 900_000 }, () => {
     cluster = await ownKubeCluster();
     const set = ["profile=minimal", "components.pilot.k8s.replicaCount=2"];
     set.push("meshConfig.accessLogFile=/dev/stdout");
+    // During rollouts there is twice of everything, on one small node.
+    for (const who of ["pilot", "global.proxy"])
+      set.push(`values.${who}.resources.requests.cpu=10m`);
     const flags = set.flatMap(each => ["--set", each]);
     const installed = await lateenOn(cluster, "install", ...flags, "-y");
     assert.equal(installed.code, 0, installed.stderr);
