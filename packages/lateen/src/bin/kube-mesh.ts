@@ -1,7 +1,7 @@
 /** The way of commands into a mesh on Kubernetes: the API server, and through it ports of pods. */
 import { request } from "node:http";
 import type { JsonObject } from "../api/kind.ts";
-import { REVISION_LABEL } from "../api/revision-label.ts";
+import { CONTROL_PLANE_LABEL, REVISION_LABEL } from "../api/revision-label.ts";
 import { UserError } from "../cli/command.ts";
 import type { ApiAnswer, ApiCall, MeshAccess, PodRef } from "../cli/context.ts";
 import { ApiClient } from "../sources/client/api-client.ts";
@@ -95,8 +95,11 @@ class KubeMesh implements MeshAccess {
             `no running Istio pods of revision "${revision}" in "${namespace}"`,
             "'lateen tag list' shows revisions and tags",
           );
-    const ready = staying.filter(isReady);
-    return (ready.length > 0 ? ready : staying).map(item => ({
+    // Beside Istio's, which keeps its debug pages to itself, ours are meant.
+    const own = staying.filter(isLateen);
+    const known = own.length > 0 ? own : staying;
+    const ready = known.filter(isReady);
+    return (ready.length > 0 ? ready : known).map(item => ({
       namespace,
       name: stringAt(objectAt(item, "metadata"), "name"),
     }));
@@ -145,6 +148,10 @@ class KubeMesh implements MeshAccess {
       connection.destroy();
     }
   }
+}
+
+function isLateen(pod: JsonObject): boolean {
+  return objectAt(objectAt(pod, "metadata"), "labels")[CONTROL_PLANE_LABEL] !== undefined;
 }
 
 function isReady(pod: JsonObject): boolean {
