@@ -25,9 +25,40 @@ A cluster of its own (API server, controllers, kwok; needs no root), taken away 
 const MAX_PODS_PER_SERVICE = 100;
 
 /** The exit code. */
-export async function benchKube(args: string[]): Promise<number> {
+export async function benchKube(args: readonly string[]): Promise<number> {
+  let options: ReturnType<typeof readOptions>;
+  try {
+    options = readOptions(args);
+  } catch (error) {
+    console.error(error instanceof Error ? error.message : String(error));
+    console.error(USAGE);
+    return 2;
+  }
+  if (options === undefined) {
+    console.log(USAGE);
+    return 0;
+  }
+  const { scenario, json } = options;
+  const [cpu] = cpus();
+  console.log(`Node ${process.version}, ${cpus().length} x ${cpu?.model ?? "unknown CPU"}`);
+  const result = await runKubeScenario(scenario);
+  for (const line of kubeReportLines(result)) console.log(line);
+  if (json !== undefined) {
+    const file = resolve(process.env["INIT_CWD"] ?? ".", json);
+    writeFileSync(file, `${JSON.stringify(result, undefined, 2)}\n`);
+  }
+  return 0;
+}
+
+interface Options {
+  readonly scenario: KubeScenarioOptions;
+  readonly json: string | undefined;
+}
+
+/** undefined: help is asked for. Throws where an option is wrong. */
+function readOptions(args: readonly string[]): Options | undefined {
   const { values } = parseArgs({
-    args,
+    args: [...args],
     options: {
       pods: { type: "string", default: "10000" },
       services: { type: "string", default: "100" },
@@ -41,39 +72,25 @@ export async function benchKube(args: string[]): Promise<number> {
       help: { type: "boolean", default: false },
     },
   });
-  if (values.help) {
-    console.log(USAGE);
-    return 0;
-  }
-  const count = (
-    name: "pods" | "services" | "namespaces" | "proxies" | "churn" | "seconds" | "repeats",
-  ) => wholeNumber(name, values[name]);
+  if (values.help) return undefined;
   const size = {
-    pods: count("pods"),
-    services: count("services"),
-    namespaces: count("namespaces"),
-    proxies: count("proxies"),
+    pods: wholeNumber("pods", values.pods),
+    services: wholeNumber("services", values.services),
+    namespaces: wholeNumber("namespaces", values.namespaces),
+    proxies: wholeNumber("proxies", values.proxies),
   };
   if (size.pods > size.services * MAX_PODS_PER_SERVICE)
     throw new Error(`--pods: at most ${MAX_PODS_PER_SERVICE} a Service`);
   if (size.proxies >= size.pods) throw new Error("--proxies: fewer than pods");
-  const options: KubeScenarioOptions = {
+  const scenario: KubeScenarioOptions = {
     size,
-    churnPerSecond: count("churn"),
-    churnSeconds: count("seconds"),
-    repeats: count("repeats"),
+    churnPerSecond: wholeNumber("churn", values.churn),
+    churnSeconds: wholeNumber("seconds", values.seconds),
+    repeats: wholeNumber("repeats", values.repeats),
     nodeArgs: values["node-args"].split(" ").filter(each => each !== ""),
     progress: timedProgress(text => process.stdout.write(text)),
   };
-  const [cpu] = cpus();
-  console.log(`Node ${process.version}, ${cpus().length} x ${cpu?.model ?? "unknown CPU"}`);
-  const result = await runKubeScenario(options);
-  for (const line of kubeReportLines(result)) console.log(line);
-  if (values.json !== undefined) {
-    const file = resolve(process.env["INIT_CWD"] ?? ".", values.json);
-    writeFileSync(file, `${JSON.stringify(result, undefined, 2)}\n`);
-  }
-  return 0;
+  return { scenario, json: values.json };
 }
 
 function wholeNumber(name: string, text: string): number {

@@ -42,20 +42,21 @@ export class KubeBed {
   readonly #agent = new Agent({ keepAlive: true, maxSockets: CONNECTIONS });
   readonly #endAtExit: () => void;
 
-  private constructor(plan: ClusterPlan) {
+  private constructor(plan: ClusterPlan, endAtExit: () => void) {
     this.#plan = plan;
-    // Also when we are interrupted, when nothing asynchronous runs any more.
-    this.#endAtExit = () => {
-      spawnSync(process.execPath, [KUBE_DOWN, "--name", plan.name]);
-    };
-    process.once("exit", this.#endAtExit);
+    this.#endAtExit = endAtExit;
   }
 
   /** API server, controllers and fake nodes, without root; the kinds of the mesh are there. */
   static async start(size: KubeLoadSize, progress: Progress): Promise<KubeBed> {
     const name = `bench-${process.pid}`;
+    // Also when we are interrupted, when nothing asynchronous runs any more.
+    const endAtExit = (): void => {
+      spawnSync(process.execPath, [KUBE_DOWN, "--name", name]);
+    };
+    process.once("exit", endAtExit);
     const { plan, binaries } = await up({ name, mode: "control-plane", owned: true, progress });
-    const bed = new KubeBed(plan);
+    const bed = new KubeBed(plan, endAtExit);
     try {
       await addFakeNodes(plan, binaries, size.services);
       const crds = customResourceDefinitions();
