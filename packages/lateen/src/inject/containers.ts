@@ -5,9 +5,10 @@ import type { Diagnostic } from "../base/diagnostic.ts";
 import type { ProxyPlan } from "../proxy/inject-pod.ts";
 import type { Interception } from "../proxy/interception.ts";
 import { interceptionScript } from "../proxy/interception-script.ts";
+import { PROXY_CONTAINER } from "../proxy/sidecar-container.ts";
 import { isObject, objectAt } from "../sources/json.ts";
 import type { InjectorConfig } from "./config.ts";
-import { exitOnZeroCommand } from "./drain.ts";
+import { drainCommand, exitOnZeroCommand } from "./drain.ts";
 import type { PodInjection } from "./pod-injection.ts";
 import { imageOf, settingsOf } from "./settings.ts";
 import { proxyMounts } from "./volumes.ts";
@@ -75,15 +76,24 @@ function lifecycleOf(
   pod: Pod,
   plan: ProxyPlan,
 ): JsonObject | undefined {
+  // Two handlers of one kind can not be merged.
+  if (saysLifecycle(pod)) return undefined;
   if (plan.proxy.config.proxyMetadata["EXIT_ON_ZERO_ACTIVE_CONNECTIONS"] === "true")
-    return { preStop: { exec: { command: exitOnZeroCommand(plan.proxy.config) } } };
+    return { preStop: { exec: { command: exitOnZeroCommand(plan.proxy.config, plan.type) } } };
   // Kubernetes refuses a sleep that is longer than the pod's grace period.
   const seconds = Math.min(drainSeconds(plan), pod.spec.terminationGracePeriodSeconds - 1);
   if (seconds <= 0) return undefined;
+  if (plan.type === "router") return { preStop: { exec: { command: drainCommand(seconds) } } };
   const handler = features.sleepAction
     ? { sleep: { seconds } }
     : { exec: { command: ["sleep", String(seconds)] } };
   return { preStop: handler };
+}
+
+function saysLifecycle({ spec }: Pod): boolean {
+  return spec.containers.some(
+    each => each.name === PROXY_CONTAINER && each.lifecycle !== undefined,
+  );
 }
 
 function drainSeconds(plan: ProxyPlan): number {

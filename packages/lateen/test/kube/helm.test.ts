@@ -1,8 +1,9 @@
 /** A mesh installed, changed and removed by Helm; gateways of every kind, asked from outside. */
 import assert from "node:assert/strict";
-import { request as httpRequest, type IncomingMessage } from "node:http";
+import { Agent, request as httpRequest, type IncomingMessage } from "node:http";
 import { request as httpsRequest } from "node:https";
 import { describe, test } from "node:test";
+import { setTimeout as sleep } from "node:timers/promises";
 import { arrayAt, isObject } from "../../src/sources/json.ts";
 import { chartPath, helm } from "../support/helm.ts";
 import { type KubeCluster, needsKubernetes, ownKubeCluster } from "../support/kube-cluster.ts";
@@ -116,10 +117,16 @@ function secret(host: string): string {
 const REQUEST_MS = 5_000;
 
 /** From this machine, which is outside the cluster; rejects where nobody answers. */
-function ask(address: string, port: number, path = "/", host?: string): Promise<string> {
+function ask(
+  address: string,
+  port: number,
+  path = "/",
+  host?: string,
+  agent: Agent | false = false,
+): Promise<string> {
   return new Promise((done, failed) => {
     const headers = host === undefined ? {} : { host };
-    const options = { host: address, port, path, headers, agent: false, timeout: REQUEST_MS };
+    const options = { host: address, port, path, headers, agent, timeout: REQUEST_MS };
     const sent = httpRequest(options, answer => void read(answer).then(done, failed));
     finish(sent, failed);
   });
@@ -134,6 +141,31 @@ function askSecurely(address: string, host: string): Promise<string> {
     const sent = httpsRequest(options, answer => void read(answer).then(done, failed));
     finish(sent, failed);
   });
+}
+
+/** Connections that are kept, one request after the other on each. */
+function startLoad(address: string, host: string) {
+  const failures: string[] = [];
+  let [answered, stopped] = [0, false];
+  const client = async (): Promise<void> => {
+    const agent = new Agent({ keepAlive: true, maxSockets: 1 });
+    while (!stopped) {
+      await ask(address, 80, "/?delay=10", host, agent).then(
+        () => (answered += 1),
+        error => failures.push(String(error)),
+      );
+      await sleep(10);
+    }
+    agent.destroy();
+  };
+  const clients = Array.from({ length: 6 }, client);
+  return {
+    async stop(): Promise<{ answered: number; failures: readonly string[] }> {
+      stopped = true;
+      await Promise.all(clients);
+      return { answered, failures };
+    },
+  };
 }
 
 function finish(sent: ReturnType<typeof httpRequest>, failed: (error: Error) => void): void {
@@ -247,6 +279,22 @@ describe("a mesh by Helm", { skip, timeout: 1_800_000 }, () => {
     const secure = () => askSecurely(balancer(6), host);
     assert.match(await cluster.until("it answers over TLS", secure), /demoapp v1\.0/);
     assert.match(await ask(balancer(6), 80, "/", host), /demoapp v1\.0/);
+  });
+
+  test("a gateway restarts under load, and no request fails", async () => {
+    const host = "chart.shop.example";
+    await upgradeGateway("autoscaling.enabled=false", "replicaCount=2");
+    await ingress.readyPods("istio=ingressgateway", 2);
+    await ingress.giveAddress(NAME, balancer(5));
+    await cluster.until("the gateway answers", () => ask(balancer(5), 80, "/", host));
+    const before = await ingress.readyPods("istio=ingressgateway", 2);
+    const load = startLoad(balancer(5), host);
+    await ingress.kubectl("rollout", "restart", `deployment/${NAME}`);
+    for (const { name } of before)
+      await ingress.kubectl("wait", "--for=delete", `pod/${name}`, "--timeout=50s");
+    const { answered, failures } = await load.stop();
+    assert.deepEqual(failures, []);
+    assert.ok(answered > 50, `${answered} requests`);
   });
 
   test("an upgrade changes what it is told, and leaves the validators closed", async () => {
