@@ -85,7 +85,7 @@ function setUp() {
   return { graph, clock, put, replica, events, messages, state, known: () => known };
 }
 
-const SINCE = "istio-proxy waits for its configuration since 2026-01-01T00:00:00Z: ";
+const SINCE = "istio-proxy runs since 2026-01-01T00:00:00Z and is not ready: ";
 
 test("a proxy that is connected nowhere gets one Event, of whichever replica", () => {
   const { clock, put, replica, events, messages } = setUp();

@@ -115,7 +115,7 @@ function eventOf(
   instance: string,
   now: number,
 ): { readonly name: string; readonly body: JsonObject } {
-  const message = `${PROXY_CONTAINER} waits for its configuration since ${timeText(since)}: ${why}`;
+  const message = `${PROXY_CONTAINER} runs since ${timeText(since)} and is not ready: ${why}`;
   const digest = createHash("sha256").update(`${uid} ${message}`).digest("hex").slice(0, 16);
   const eventName = `${name}.${digest}`;
   const time = timeText(now);

@@ -105,7 +105,7 @@ test("two replicas", { skip, timeout: 300_000 }, async t => {
       return found.length > 0 ? found : undefined;
     });
     assert.equal(message.length, 1);
-    assert.match(message[0] ?? "", /^istio-proxy waits for its configuration since [^ ]+Z: the c/);
+    assert.match(message[0] ?? "", /^istio-proxy runs since [^ ]+Z and is not ready: the c/);
     assert.ok(message[0]?.endsWith(`the control plane refuses it: ${why}`));
     assert.match(await missing(one), /^not connected to the control plane; refused: address of/);
     assert.match(await missing(two), /^not connected to the control plane; the pod is Running$/);
