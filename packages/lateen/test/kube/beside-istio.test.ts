@@ -1,6 +1,5 @@
 /** Lateen as a revision beside an installed Istio: which objects it touches, from the first to the last. */
 import assert from "node:assert/strict";
-import { execFile } from "node:child_process";
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, test } from "node:test";
@@ -11,30 +10,14 @@ import {
   clusterSnapshot,
 } from "../support/cluster-snapshot.ts";
 import { ISTIO_NAMESPACE, type IstioStandIn, standInForIstio } from "../support/istio-stand-in.ts";
-import {
-  type KubeCluster,
-  needsKubernetes,
-  ownKubeCluster,
-  type Ran,
-} from "../support/kube-cluster.ts";
+import { type KubeCluster, needsKubernetes, ownKubeCluster } from "../support/kube-cluster.ts";
 import { KubeNamespace } from "../support/kube-namespace.ts";
+import { lateenOn } from "../support/lateen-command.ts";
 
 const skip = needsKubernetes();
 const UPDATE = process.env["UPDATE_GOLDEN"] === "1";
 const golden = join(import.meta.dirname, "../../src/install/testdata/beside-istio.golden.txt");
-const main = join(import.meta.dirname, "../../src/bin/main.ts");
 const BESIDE = ["install", "--revision", "lateen", "--set", "profile=minimal", "-y"];
-
-function lateen(cluster: KubeCluster, ...args: readonly string[]): Promise<Ran> {
-  return new Promise(done => {
-    const all = [main, ...args, "--kubeconfig", cluster.kubeconfig];
-    const child = execFile(process.execPath, all, { timeout: 300_000 }, (error, stdout, stderr) => {
-      const code = typeof error?.code === "number" ? error.code : error === null ? 0 : -1;
-      done({ code, stdout, stderr });
-    });
-    child.stdin?.end();
-  });
-}
 
 function route(name: string, labels: string): string {
   return `
@@ -116,16 +99,16 @@ describe("beside Istio", { skip, timeout: 600_000 }, () => {
   });
 
   test("where names are Istio's nothing is installed", async () => {
-    const checked = await lateen(cluster, "x", "precheck");
+    const checked = await lateenOn(cluster, "x", "precheck");
     assert.match(checked.stdout, /istio-system\/istiod is a control plane of another installation/);
-    const same = await lateen(cluster, "install", "--set", "profile=minimal", "-y");
+    const same = await lateenOn(cluster, "install", "--set", "profile=minimal", "-y");
     assert.equal(same.code, 1);
     assert.match(
       same.stderr,
       /another installation's \(Helm release istio-base, Helm release istiod/,
     );
     assert.match(same.stderr, /Deployment:istio-system:istiod\n/);
-    const gateway = await lateen(cluster, "install", "--revision", "lateen", "-y");
+    const gateway = await lateenOn(cluster, "install", "--revision", "lateen", "-y");
     assert.equal(gateway.code, 1);
     assert.match(gateway.stderr, /Deployment:istio-system:istio-ingressgateway\n/);
     assert.match(gateway.stderr, /gateways of other names/);
@@ -133,7 +116,7 @@ describe("beside Istio", { skip, timeout: 600_000 }, () => {
   });
 
   test("a revision serves its namespaces and objects, and touches nothing of Istio's", async () => {
-    const installed = await lateen(cluster, ...BESIDE);
+    const installed = await lateenOn(cluster, ...BESIDE);
     assert.equal(installed.code, 0, installed.stderr);
     assert.doesNotMatch(installed.stdout, /the default for injection/);
     touched.add(BESIDE.join(" "), clusterChanges(before, await clusterSnapshot(cluster)));
@@ -168,23 +151,23 @@ describe("beside Istio", { skip, timeout: 600_000 }, () => {
   test("uninstalled, all of Istio is there as it was", async () => {
     for (const name of ["trial", "missed"])
       await cluster.must(["delete", "namespace", name], { timeoutMs: 120_000 });
-    const removed = await lateen(cluster, "uninstall", "--revision", "lateen", "-y");
+    const removed = await lateenOn(cluster, "uninstall", "--revision", "lateen", "-y");
     assert.equal(removed.code, 0, removed.stderr);
     touched.add(
       "uninstall --revision lateen",
       clusterChanges(before, await clusterSnapshot(cluster)),
     );
-    const purged = await lateen(cluster, "uninstall", "--purge", "-y");
+    const purged = await lateenOn(cluster, "uninstall", "--purge", "-y");
     assert.equal(purged.code, 0, purged.stderr);
     assert.match(purged.stdout, /1 CRDs stay: another control plane is in the cluster/);
     touched.add("uninstall --purge", clusterChanges(before, await clusterSnapshot(cluster)));
   });
 
   test("where Istio's control plane goes, the revision takes over what there is one of", async () => {
-    const installed = await lateen(cluster, ...BESIDE);
+    const installed = await lateenOn(cluster, ...BESIDE);
     assert.equal(installed.code, 0, installed.stderr);
     const tag = ["tag", "set", "default", "--revision", "lateen", "--overwrite", "-y"];
-    const tagged = await lateen(cluster, ...tag);
+    const tagged = await lateenOn(cluster, ...tag);
     assert.equal(tagged.code, 0, tagged.stderr);
     await cluster.must(["delete", "deployment", "istiod", "-n", ISTIO_NAMESPACE]);
     await cluster.until("statuses are written", async () =>
