@@ -9,7 +9,7 @@
  * | install | "Thank you for installing Lateen" and no survey | there is none |
  * | profile dump demo | other fields of values | those that Istio's charts have today; the components are the same |
  * | get pod, addons | images are stand-ins | the bed pulls none |
- * | /listeners | 15020 also has a uuid | merged metrics and probes are Envoy's here, were an agent's |
+ * | /listeners | 15020 is among them | merged metrics and probes are Envoy's here, were an agent's |
  * | /listeners | no 10.96.0.10_9153 | the bed's DNS has no port for metrics |
  * | /listeners | no CLUSTERIP_80 | of the seed's own Service myapp, which its commands do not make |
  * | /listeners | also 4317 and 4318 | the Jaeger of today takes OTLP |
@@ -18,6 +18,7 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import { describe, test } from "node:test";
+import { arrayAt, isObject } from "../../src/sources/json.ts";
 import { type KubeCluster, needsKubernetes, ownKubeCluster } from "../support/kube-cluster.ts";
 import type { KubeNamespace } from "../support/kube-namespace.ts";
 import {
@@ -27,6 +28,8 @@ import {
   lateen as runWords,
   untilRunning,
 } from "../support/lateen-on-kube.ts";
+
+import { podTargets } from "../support/prometheus-targets.ts";
 
 const skip = needsKubernetes();
 const TIMEOUT_MS = 300_000;
@@ -121,6 +124,32 @@ describe("seed 001 on Kubernetes", { skip, timeout: 900_000 }, () => {
     demoapp = await podOf(cluster, "demoapp");
   });
 
+  test("what Prometheus' configuration leads to: metrics of all pods of the mesh", async () => {
+    const path = "jsonpath={.data.prometheus\\.yml}";
+    const config = await cluster.must(["get", "configmap", "prometheus", ...SYSTEM, "-o", path]);
+    const { body } = await cluster.api({ path: "/api/v1/pods" });
+    const pods = arrayAt(body, "items").filter(isObject);
+    const targets = podTargets(config, "kubernetes-pods", pods);
+    const endings = targets.map(({ url, labels }) => [
+      labels["app"],
+      url.replace(/^.*?:\/\/[^:]+/, ""),
+    ]);
+    assert.deepEqual(endings.sort(), [
+      ...Array.from({ length: 3 }, () => ["demoapp", ":15020/stats/prometheus"]),
+      ["istio-egressgateway", ":15020/stats/prometheus"],
+      ["istio-ingressgateway", ":15020/stats/prometheus"],
+      ["istiod", ":15014/metrics"],
+      ["jaeger", ":8888/metrics"],
+      ["kiali", ":9090/metrics"],
+    ]);
+    for (const { url, labels } of targets.filter(each => each.url.includes(":150"))) {
+      assert.match(labels["pod"] ?? "", new RegExp(`^${labels["app"]}-`));
+      const answer = await fetch(url, { headers: { connection: "close" } });
+      assert.equal(answer.status, 200, url);
+      assert.match(await answer.text(), /^(envoy|pilot)_\w+(\{.*\})? \d/m, url);
+    }
+  });
+
   test("Envoy's listeners and clusters by their names", async () => {
     const [ingress, egress, istiod, grafana, jaeger, dns] = await Promise.all([
       addressOf("istio-ingressgateway", ...SYSTEM),
@@ -178,15 +207,13 @@ describe("seed 001 on Kubernetes", { skip, timeout: 900_000 }, () => {
 
   test("the samples of a release run as written", async t => {
     const namespace = await cluster.namespace(t, { "istio-injection": "enabled" });
-    const files = [
-      ...["sleep/sleep", "httpbin/httpbin", "helloworld/helloworld", "tcp-echo/tcp-echo"],
-      "bookinfo/platform/kube/bookinfo",
-      ...["bookinfo-gateway", "destination-rule-all", "virtual-service-reviews-v3"].map(
-        name => `bookinfo/networking/${name}`,
-      ),
-    ].flatMap(name => ["-f", join(samples, `${name}.yaml`)]);
-    await namespace.kubectl("apply", ...files);
+    const apply = (...names: readonly string[]): Promise<string> =>
+      namespace.kubectl("apply", ...names.flatMap(name => ["-f", join(samples, `${name}.yaml`)]));
+    const single = ["sleep", "httpbin", "helloworld", "tcp-echo"].map(name => `${name}/${name}`);
+    await apply(...single, "bookinfo/platform/kube/bookinfo");
     await untilRunning(cluster, namespace.name, 11, () => "2/2");
+    const rules = ["bookinfo-gateway", "destination-rule-all", "virtual-service-reviews-v3"];
+    await apply(...rules.map(name => `bookinfo/networking/${name}`));
     await inTheMesh(namespace);
     const port = await cluster.must([
       ...["get", "svc", "istio-ingressgateway", ...SYSTEM],
@@ -198,6 +225,8 @@ describe("seed 001 on Kubernetes", { skip, timeout: 900_000 }, () => {
       const isWhole = text.includes("Simple Bookstore App") && text.includes('<font color="red">');
       return isWhole || undefined;
     });
+    const istiod = await cluster.must(["get", "pod", "-l", "app=istiod", ...SYSTEM]);
+    assert.match(istiod, / Running +0 /, "the control plane was never restarted");
   });
 
   test("the end: addons, installation, label and namespace gone, nothing is left", async () => {
