@@ -17,6 +17,8 @@ import { lateenOn } from "../support/lateen-command.ts";
 const skip = needsKubernetes();
 const UPDATE = process.env["UPDATE_GOLDEN"] === "1";
 const golden = join(import.meta.dirname, "../../src/install/testdata/beside-istio.golden.txt");
+/** Of `kubectl wait`, which has 30 s otherwise. */
+const PATIENCE = "--timeout=120s";
 const BESIDE = ["install", "--revision", "lateen", "--set", "profile=minimal", "-y"];
 
 function route(name: string, labels: string): string {
@@ -47,7 +49,7 @@ class Golden {
   }
 }
 
-describe("beside Istio", { skip, timeout: 600_000 }, () => {
+describe("beside Istio", { skip, timeout: 900_000 }, () => {
   let cluster: KubeCluster;
   let istio: IstioStandIn;
   let before: ClusterSnapshot;
@@ -56,7 +58,7 @@ describe("beside Istio", { skip, timeout: 600_000 }, () => {
   async function namespace(name: string, ...labels: readonly string[]): Promise<KubeNamespace> {
     await cluster.must(["create", "namespace", name]);
     if (labels.length > 0) await cluster.must(["label", "namespace", name, ...labels]);
-    await cluster.must(["wait", "--for=create", "-n", name, "serviceaccount/default"]);
+    await cluster.must(["wait", "--for=create", "-n", name, "serviceaccount/default", PATIENCE]);
     return new KubeNamespace(cluster, name);
   }
 
@@ -136,7 +138,14 @@ describe("beside Istio", { skip, timeout: 600_000 }, () => {
     assert.deepEqual(await podsBehind("istiod-lateen"), ["istiod-lateen"]);
     // Istio's control plane does not come for it, and there is one: after a while it is made.
     await namespace("missed", "istio.io/rev=lateen");
-    await cluster.must(["wait", "--for=create", "-n", "missed", "configmap/istio-ca-root-cert"]);
+    await cluster.must([
+      "wait",
+      "--for=create",
+      "-n",
+      "missed",
+      "configmap/istio-ca-root-cert",
+      PATIENCE,
+    ]);
     touched.add("in use", clusterChanges(later, await clusterSnapshot(cluster)));
     assert.equal(await conditions("shop", "theirs"), "Reconciled");
     assert.equal(await conditions("shop", "without"), "");
@@ -175,7 +184,14 @@ describe("beside Istio", { skip, timeout: 600_000 }, () => {
     );
     assert.match(await conditions("shop", "theirs"), /Reconciled/);
     await namespace("new");
-    await cluster.must(["wait", "--for=create", "-n", "new", "configmap/istio-ca-root-cert"]);
+    await cluster.must([
+      "wait",
+      "--for=create",
+      "-n",
+      "new",
+      "configmap/istio-ca-root-cert",
+      PATIENCE,
+    ]);
     const shop = new KubeNamespace(cluster, "shop");
     await shop.client();
     const revision = "jsonpath={.metadata.annotations.istio\\.io/rev}";

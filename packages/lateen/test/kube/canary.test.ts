@@ -92,7 +92,7 @@ describe("a canary control plane", { skip, timeout: 900_000 }, () => {
     for (const place of PLACES) {
       const reports = (await loads.get(place)?.end()) ?? [];
       await assertNothingLost(namespaces[place], round, [urls[other[place]]], reports);
-      await namespaces[place].kubectl("delete", "pod", round, "--wait=false");
+      await namespaces[place].kubectl("delete", "pod", round);
     }
   };
 

@@ -168,7 +168,7 @@ test("CRDs", { skip, timeout: 300_000 }, async t => {
   const items = customResourceDefinitions();
   const list = JSON.stringify({ apiVersion: "v1", kind: "List", items });
   await cluster.must(["apply", "--server-side", "-f", "-"], { input: list });
-  await cluster.must(["wait", "--for=condition=Established", "crd", "--all", "--timeout=60s"]);
+  await cluster.must(["wait", "--for=condition=Established", "crd", "--all", "--timeout=120s"]);
 
   await t.test("existing YAML applies, in every version and kind", async () => {
     await cluster.apply(OBJECTS, "--validate=strict");

@@ -35,7 +35,7 @@ metadata: {name: web}
 spec: {type: ClusterSetIP, ips: ["${ADDRESS}"], ports: [{name: http, protocol: TCP, port: 80}]}
 `;
 
-describe("an exported Service", { skip, timeout: 300_000 }, () => {
+describe("an exported Service", { skip, timeout: 600_000 }, () => {
   test("is reached under its name in the set, from when its kinds are there", async t => {
     const cluster = await kubeCluster();
     const { workloads } = await kubeControlPlane(t, cluster);
@@ -46,7 +46,7 @@ describe("an exported Service", { skip, timeout: 300_000 }, () => {
     const names = crds.map(({ plural, group }) => `crd/${plural}.${group}`);
     t.after(() => cluster.kubectl(["delete", "--ignore-not-found", ...names]));
     for (const kind of crds) await cluster.apply(JSON.stringify(customResourceDefinition(kind)));
-    await cluster.must(["wait", "--for=condition=Established", ...names]);
+    await cluster.must(["wait", "--for=condition=Established", "--timeout=120s", ...names]);
     await workloads.apply(EXPORT);
     const host = `web.${workloads.name}.svc.clusterset.local`;
     await workloads.curl(client, "--resolve", `${host}:80:${ADDRESS}`, `http://${host}/`);

@@ -322,21 +322,19 @@ describe("a mesh by Helm", { skip, timeout: 1_800_000 }, () => {
     const kinds =
       "clusterrole,clusterrolebinding,mutatingwebhookconfiguration,validatingwebhookconfiguration," +
       "serviceaccount,role,rolebinding,configmap,service,deployment,pdb,hpa,secret,lease";
-    const all = await cluster.must([
-      "get",
-      kinds,
-      "-A",
-      "--no-headers",
-      "-o",
-      "custom-columns=KIND:.kind,N:.metadata.namespace,A:.metadata.name",
-    ]);
-    const left = all
-      .split("\n")
-      .map(line => line.trim().split(/\s+/).join(" "))
-      .filter(line => /istio|lateen|helm/.test(line) && !OTHERS.test(line));
+    const columns = "custom-columns=KIND:.kind,N:.metadata.namespace,A:.metadata.name";
+    const list = ["get", kinds, "-A", "--no-headers", "-o", columns];
+    // What belongs to pods goes a moment after them.
+    await cluster.until("only the root is left", async () => {
+      const left = (await cluster.must(list))
+        .split("\n")
+        .map(line => line.trim().split(/\s+/).join(" "))
+        .filter(line => /istio|lateen|helm/.test(line) && !OTHERS.test(line));
+      assert.deepEqual(left, ["Secret istio-system istio-ca-secret"]);
+      return true;
+    });
     const { stdout } = await helm(["list", "-A", "-q"], { kubeconfig: cluster.kubeconfig });
     assert.equal(stdout, "");
-    assert.deepEqual(left, ["Secret istio-system istio-ca-secret"]);
     const crds = await cluster.must(["get", "crd", "-o", "name"]);
     assert.equal(crds.split("\n").filter(each => each.endsWith(".istio.io")).length, 15);
   });

@@ -59,7 +59,7 @@ spec:
 `;
 }
 
-describe("an Ingress", { skip, timeout: 300_000 }, () => {
+describe("an Ingress", { skip, timeout: 600_000 }, () => {
   test("is served by the gateway, and says where it is reached", async t => {
     const cluster = await kubeCluster();
     const name = `edge-${process.pid}`;

@@ -240,6 +240,6 @@ spec:
         kind,
       );
     }
-    await workloads.kubectl("wait", "--for=condition=complete", "job/once", "--timeout=60s");
+    await workloads.kubectl("wait", "--for=condition=complete", "job/once", "--timeout=120s");
   });
 });

@@ -48,7 +48,7 @@ describe("nothing is lost", { skip, timeout: 900_000 }, () => {
     for (const [i, form] of FORMS.entries()) {
       const reports = (await loads[i]?.end()) ?? [];
       await assertNothingLost(namespace, `${round}-${form}`, urls, reports);
-      await namespace.kubectl("delete", "pod", `${round}-${form}`, "--wait=false");
+      await namespace.kubectl("delete", "pod", `${round}-${form}`);
     }
   };
 
@@ -78,10 +78,10 @@ describe("nothing is lost", { skip, timeout: 900_000 }, () => {
   };
 
   const allConnected = async (): Promise<void> => {
-    const count = (await proxies()).length;
-    await cluster.until(`${count} proxies are connected`, async () => {
-      const found = await sumOf("pilot_xds");
-      if (found !== count) throw new Error(`${found} are`);
+    // Counted each time: pods of the round before may be on their way out.
+    await cluster.until("all proxies are connected", async () => {
+      const [found, count] = [await sumOf("pilot_xds"), (await proxies()).length];
+      if (found !== count) throw new Error(`${found} of ${count} are`);
       return true;
     });
   };
@@ -179,7 +179,15 @@ describe("nothing is lost", { skip, timeout: 900_000 }, () => {
       await namespace.apply(alone(`late-${form}`, form === "classic" ? CLASSIC : {}, GATED));
     const loads = await started("gap");
     await cluster.must([...SYSTEM, "scale", "deploy/istiod", "--replicas=0"]);
-    await cluster.must([...SYSTEM, "wait", "pod", "-l", "app=istiod", "--for=delete"]);
+    await cluster.must([
+      ...SYSTEM,
+      "wait",
+      "pod",
+      "-l",
+      "app=istiod",
+      "--for=delete",
+      "--timeout=120s",
+    ]);
     const open = JSON.stringify([{ op: "remove", path: "/spec/schedulingGates" }]);
     for (const form of FORMS)
       await namespace.kubectl("patch", "pod", `late-${form}`, "--type=json", "-p", open);

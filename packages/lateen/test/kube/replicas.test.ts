@@ -30,7 +30,7 @@ metadata: {name: web}
 spec: {ports: [{name: http, port: 80}]}
 `;
 
-test("two replicas", { skip, timeout: 300_000 }, async t => {
+test("two replicas", { skip, timeout: 600_000 }, async t => {
   const cluster = await ownKubeCluster({ mode: "control-plane" });
   await cluster.must(["create", "namespace", "istio-system"]);
   const items = customResourceDefinitions();
@@ -107,8 +107,14 @@ test("two replicas", { skip, timeout: 300_000 }, async t => {
     assert.equal(message.length, 1);
     assert.match(message[0] ?? "", /^istio-proxy runs since [^ ]+Z and is not ready: the c/);
     assert.ok(message[0]?.endsWith(`the control plane refuses it: ${why}`));
-    assert.match(await missing(one), /^not connected to the control plane; refused: address of/);
-    assert.match(await missing(two), /^not connected to the control plane; the pod is Running$/);
+    for (const [replica, why] of [
+      [one, /^not connected to the control plane; refused: address of/],
+      [two, /^not connected to the control plane; the pod is Running$/],
+    ] as const)
+      await cluster.until("each says what it knows", async () => {
+        assert.match(await missing(replica), why);
+        return true;
+      });
   });
 });
 

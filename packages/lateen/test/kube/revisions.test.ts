@@ -57,7 +57,7 @@ async function taken({ http }: KubeDiscovery): Promise<string> {
     .join(" ");
 }
 
-describe("two revisions", { skip, timeout: 300_000 }, () => {
+describe("two revisions", { skip, timeout: 600_000 }, () => {
   test("each has its own objects, and of what both see one writes", async t => {
     const cluster: KubeCluster = await ownKubeCluster({ mode: "control-plane" });
     await cluster.must(["create", "namespace", "istio-system"]);

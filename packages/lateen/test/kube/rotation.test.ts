@@ -64,7 +64,7 @@ function startLoad(cluster: KubeCluster, namespace: KubeNamespace) {
   const flags = ["http://demoapp:8080/", "--rate", "50", "--seconds", "5", "--until", "/tmp/end"];
   const exec = ["-n", namespace.name, "exec", "-i", "deploy/client", "-c", "app", "--"];
   const input = readFileSync(load, "utf8");
-  const running = cluster.kubectl([...exec, ...node, ...flags], { input, timeoutMs: 330_000 });
+  const running = cluster.kubectl([...exec, ...node, ...flags], { input, timeoutMs: 700_000 });
   let over = false;
   void running.then(() => {
     over = true;
@@ -130,7 +130,7 @@ async function podNames(cluster: KubeCluster, namespace: KubeNamespace): Promise
     .map(pod => stringAt(objectAt(pod, "metadata"), "name"));
 }
 
-describe("certificates are replaced while everything runs", { skip, timeout: 400_000 }, () => {
+describe("certificates are replaced while everything runs", { skip, timeout: 900_000 }, () => {
   test("root A, A and B, issuer B, root B: no request fails", async t => {
     const cluster = await kubeCluster();
     await peerAuthentications(t, cluster);
@@ -189,7 +189,7 @@ async function peerAuthentications(t: TestContext, cluster: KubeCluster): Promis
   );
   await cluster.apply(JSON.stringify(crd), "--server-side");
   t.after(() => cluster.kubectl(["delete", "crd", name]));
-  await cluster.must(["wait", "--for=condition=Established", `crd/${name}`, "--timeout=60s"]);
+  await cluster.must(["wait", "--for=condition=Established", `crd/${name}`, "--timeout=120s"]);
 }
 
 async function answers(namespace: KubeNamespace, client: string): Promise<true> {

@@ -159,12 +159,16 @@ describe("seed 003 on Kubernetes", { skip, timeout: 900_000 }, () => {
     sleep = await podOf(cluster, "sleep");
     demoapp = await podOf(cluster, "demoapp");
     const script = "for i in $(seq 30); do curl -s demoappv10:8080; done";
-    const text = await cluster.must(["exec", sleep, "-c", "sleep", "--", "sh", "-c", script]);
-    const answers = rows(text);
-    assert.equal(answers.length, 30);
-    for (const line of answers)
-      assert.match(line, /^iKubernetes demoapp v1\.0 !! ClientIP: 127\.0\.0\.6, ServerName: /);
-    assert.equal(new Set(answers).size, 3, "all three replicas");
+    // A Service has a pod a moment after the pod is ready.
+    await cluster.until("all three replicas answer", async () => {
+      const text = await cluster.must(["exec", sleep, "-c", "sleep", "--", "sh", "-c", script]);
+      const answers = rows(text);
+      assert.equal(answers.length, 30);
+      for (const line of answers)
+        assert.match(line, /^iKubernetes demoapp v1\.0 !! ClientIP: 127\.0\.0\.6, ServerName: /);
+      assert.equal(new Set(answers).size, 3);
+      return true;
+    });
   });
 
   test("3.3.3.1 version and ps", async () => {
@@ -231,7 +235,7 @@ describe("seed 003 on Kubernetes", { skip, timeout: 900_000 }, () => {
     );
     assert.match(
       await cluster.must(["get", "gw", ...SYSTEM]),
-      /^NAME +AGE\ndemoapp-gateway +\d+s\n$/,
+      /^NAME +AGE\ndemoapp-gateway +[\dms]+\n$/,
     );
     await cluster.until("404 as istio-envoy", async () => {
       const text = await via("demoapp.magedu.com");
@@ -247,7 +251,7 @@ describe("seed 003 on Kubernetes", { skip, timeout: 900_000 }, () => {
     );
     assert.match(
       await cluster.must(["get", "vs"]),
-      /^NAME +GATEWAYS +HOSTS +AGE\ndemoapp +\["istio-system\/demoapp-gateway"\] +\["demoapp\.magedu\.com"\] +\d+s\n$/,
+      /^NAME +GATEWAYS +HOSTS +AGE\ndemoapp +\["istio-system\/demoapp-gateway"\] +\["demoapp\.magedu\.com"\] +[\dms]+\n$/,
     );
     await cluster.until("200", async () => {
       const text = await via("demoapp.magedu.com");
@@ -266,17 +270,17 @@ describe("seed 003 on Kubernetes", { skip, timeout: 900_000 }, () => {
     );
     assert.match(
       await cluster.must(["get", "dr"]),
-      /^NAME +HOST +AGE\ndemoapp +demoappv10 +\d+s\n$/,
+      /^NAME +HOST +AGE\ndemoapp +demoappv10 +[\dms]+\n$/,
     );
     await cluster.until("the rule is at the cluster", async () => {
       const table = await compat(`pc clusters ${sleep} --port 8080`);
       return /outbound +EDS +demoapp\.default/.test(table) || undefined;
     });
     const all = await cluster.must(["get", "gw,vs,dr", "-A"]);
-    assert.match(all, /^istio-system +gateway\.networking\.istio\.io\/demoapp-gateway +\d+s$/m);
+    assert.match(all, /^istio-system +gateway\.networking\.istio\.io\/demoapp-gateway +[\dms]+$/m);
     assert.match(
       all,
-      /^default +destinationrule\.networking\.istio\.io\/demoapp +demoappv10 +\d+s$/m,
+      /^default +destinationrule\.networking\.istio\.io\/demoapp +demoappv10 +[\dms]+$/m,
     );
   });
 

@@ -83,13 +83,13 @@ async function secured(of: KubeNamespace, pod: string): Promise<number> {
   return lines.reduce((sum, line) => sum + Number(line.slice(line.lastIndexOf(" "))), 0);
 }
 
-describe("Kubernetes Services", { skip, timeout: 600_000 }, () => {
+describe("Kubernetes Services", { skip, timeout: 900_000 }, () => {
   let cluster: KubeCluster;
   before(async () => {
     cluster = await ownKubeCluster({ dualStack: true });
     const items = customResourceDefinitions();
     await cluster.apply(JSON.stringify({ apiVersion: "v1", kind: "List", items }));
-    await cluster.must(["wait", "--for=condition=Established", "crd", "--all", "--timeout=60s"]);
+    await cluster.must(["wait", "--for=condition=Established", "crd", "--all", "--timeout=120s"]);
   });
 
   test("names of pods, aliases, and pods that are not ready", async t => {
@@ -147,18 +147,20 @@ describe("Kubernetes Services", { skip, timeout: 600_000 }, () => {
       await workloads.apply(handWritten(name, near?.address ?? "", node));
 
     const from = (url: string, times = 20) => servers(workloads, "client", url, times);
-    await workloads.curl("client", "zone:8080");
+    await workloads.until("the client knows both", async () => {
+      const both = await from("any:8080", 40);
+      assert.deepEqual(Object.keys(both).sort(), ["far", "near"]);
+      return true;
+    });
     assert.deepEqual(await from("zone:8080"), { near: 20 });
-    const both = await from("any:8080", 40);
-    assert.deepEqual(Object.keys(both).sort(), ["far", "near"]);
 
-    await workloads.curl("client", "local:8080");
+    await workloads.until("hand-written endpoints are known", async () => {
+      const known = [`${near?.address}:80`, "192.0.2.9:80"];
+      assert.deepEqual(await endpoints(workloads, "everywhere"), known);
+      assert.deepEqual(await endpoints(workloads, "local"), [`${near?.address}:80`]);
+      return true;
+    });
     assert.deepEqual(await from("local:8080"), { near: 20 });
-    assert.deepEqual(await endpoints(workloads, "local"), [`${near?.address}:80`]);
-    assert.deepEqual(await endpoints(workloads, "everywhere"), [
-      `${near?.address}:80`,
-      "192.0.2.9:80",
-    ]);
 
     await workloads.kubectl("delete", "pod", "near", "--wait=false");
     await workloads.until("calls go to the other zone", async () => {

@@ -142,7 +142,7 @@ test("a cluster as a source", { skip, timeout: 600_000 }, async t => {
     const namespace = await cluster.namespace(t);
     const kinds = [virtualServiceKind, envoyFilterKind];
     for (const kind of kinds) await cluster.apply(JSON.stringify(customResourceDefinition(kind)));
-    await cluster.must(["wait", "--for=condition=Established", "crd", "--all"]);
+    await cluster.must(["wait", "--for=condition=Established", "crd", "--all", "--timeout=120s"]);
     await namespace.apply(`
 apiVersion: networking.istio.io/v1
 kind: VirtualService

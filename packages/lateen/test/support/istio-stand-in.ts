@@ -216,7 +216,7 @@ export async function standInForIstio(cluster: KubeCluster): Promise<IstioStandI
   await cluster.must(["create", "namespace", ISTIO_NAMESPACE]);
   const [crd, rest] = [charts().filter(isCrd), charts().filter(each => !isCrd(each))];
   await write(HELM, crd);
-  await cluster.must(["wait", "--for=condition=Established", "crd", "--all"]);
+  await cluster.must(["wait", "--for=condition=Established", "crd", "--all", "--timeout=120s"]);
   await write(HELM, rest);
   await write(PILOT, runtime(root, key));
   // istioctl tag set default
@@ -237,7 +237,7 @@ export async function standInForIstio(cluster: KubeCluster): Promise<IstioStandI
   for (const namespace of [ISTIO_NAMESPACE, "default"]) await giveRoot(namespace);
   const deployments = ["deployment/istiod", "deployment/istio-ingressgateway"];
   const waiting = ["wait", "-n", ISTIO_NAMESPACE, "--for=condition=Available", ...deployments];
-  await cluster.must([...waiting, "--timeout=50s"]);
+  await cluster.must([...waiting, "--timeout=120s"]);
   assert.match(root, /BEGIN CERTIFICATE/);
   return { root, giveRoot };
 }

@@ -37,7 +37,8 @@ export interface RunOptions {
 
 export type Component = "etcd" | "kube-apiserver" | "kube-controller-manager" | "kube-scheduler";
 
-const COMMAND_MS = 60_000;
+/** Nothing takes so long on an idle machine; on a small one that pulls and compiles it may. */
+const COMMAND_MS = 150_000;
 const MAX_OUTPUT = 64 << 20;
 const POLL_MS = 100;
 

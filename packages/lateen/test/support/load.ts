@@ -2,7 +2,7 @@
  * A bounded load generator, run inside a pod: `node load.ts URL... [--rate N] [--seconds N]`. Half of
  * the requests go over a few keep-alive connections, half over a connection of their own each. It ends
  * by itself and prints one line of JSON for each URL, a LoadReport. With `--until FILE` it goes on after
- * `--seconds` until the file is there, for 240 s at most.
+ * `--seconds` until the file is there, for 600 s at most.
  */
 import { existsSync } from "node:fs";
 import { Agent, request } from "node:http";
@@ -33,7 +33,7 @@ export interface LoadReport {
 }
 
 const MAX_RATE = 200;
-const MAX_SECONDS = 240;
+const MAX_SECONDS = 600;
 const REQUEST_TIMEOUT_MS = 20_000;
 const KEEP_ALIVE_SOCKETS = 8;
 const MAX_TEXT = 200;
