@@ -13,7 +13,8 @@ export interface RemoveOptions {
 }
 
 const POLL_MS = 200;
-const GONE_MS = 60_000;
+/** Longer than the grace periods that gateways with long requests have. */
+const GONE_MS = 300_000;
 
 /** In the order given; resolves to what could not be removed, when the rest is really gone. */
 export async function removeObjects(
