@@ -79,7 +79,7 @@ export function startLeaderWork(options: LeaderWorkOptions): LeaderWork {
   const { client, namespace, revision, identity, clock, random, log, onLeads } = options;
   const { roots, accepts } = options;
   const others = new OtherControlPlanes({
-    ...{ client, clock, random },
+    ...{ client, namespace, clock, random },
     log: log.scope("leader"),
     onChange: () => {
       tell();

@@ -99,7 +99,7 @@ function followSecrets(
       stopRenewal = startRootRenewal({
         ...common,
         inForce: () => secrets.inForce,
-        isAnothers: () => hasOtherControlPlane(client),
+        isAnothers: () => hasOtherControlPlane(client, namespace),
         ...(rootRenewal === undefined ? {} : { settings: rootRenewal }),
       });
     },

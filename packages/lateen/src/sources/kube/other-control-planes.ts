@@ -1,6 +1,8 @@
 /**
  * Whether Istio's control plane runs in the same cluster: Deployments with its label `app=istiod` that are
- * not Lateen's. What there is one of in a cluster is then Istio's to write.
+ * not Lateen's. What there is one of in a cluster is then Istio's to write. A label is written by whoever
+ * may write a Deployment anywhere, so it counts only in our own namespace, and where a webhook for
+ * injection leads, which takes an administrator of the cluster.
  */
 import type { JsonObject } from "../../api/kind.ts";
 import { CONTROL_PLANE_LABEL } from "../../api/revision-label.ts";
@@ -8,7 +10,7 @@ import type { Clock } from "../../base/clock.ts";
 import type { Log } from "../../base/log.ts";
 import type { ApiClient, Resource } from "../client/api-client.ts";
 import { Informer, type ObjectChange } from "../client/informer.ts";
-import { objectAt } from "../json.ts";
+import { arrayAt, isObject, objectAt, stringAt } from "../json.ts";
 
 const DEPLOYMENTS: Resource = {
   group: "apps",
@@ -19,8 +21,19 @@ const DEPLOYMENTS: Resource = {
 /** Of every control plane, Istio's and ours. */
 export const CONTROL_PLANES = "app=istiod";
 
+const WEBHOOKS: Resource = {
+  group: "admissionregistration.k8s.io",
+  versions: ["v1"],
+  plural: "mutatingwebhookconfigurations",
+  namespaced: false,
+};
+/** Istio's label of what injects. */
+const INJECTORS = "app=sidecar-injector";
+
 export interface OtherControlPlanesOptions {
   readonly client: ApiClient;
+  /** Of this control plane. */
+  readonly namespace: string;
   readonly clock: Clock;
   /** 0 to 1. */
   readonly random: () => number;
@@ -30,34 +43,41 @@ export interface OtherControlPlanesOptions {
 }
 
 export class OtherControlPlanes {
-  readonly #log: Log;
-  readonly #informer: Informer;
-  readonly #onChange: () => void;
-  readonly #found = new Set<string>();
+  readonly #options: OtherControlPlanesOptions;
+  readonly #informers: readonly Informer[];
+  /** `namespace/name` of those that are Istio's by their labels. */
+  readonly #labelled = new Set<string>();
+  /** Where each webhook leads. */
+  readonly #led = new Map<string, readonly string[]>();
   #present: boolean | undefined;
 
-  constructor({ client, clock, random, log, onChange }: OtherControlPlanesOptions) {
-    this.#log = log;
-    this.#onChange = onChange;
-    this.#informer = new Informer({
-      client,
-      resource: DEPLOYMENTS,
-      labelSelector: CONTROL_PLANES,
-      // Who may not look for them knows of none.
-      optional: true,
-      clock,
-      random,
-      log,
-      onChanges: changes => this.#take(changes),
-    });
+  constructor(options: OtherControlPlanesOptions) {
+    this.#options = options;
+    const { client, clock, random, log } = options;
+    // Who may not look for them knows of none.
+    const common = { client, optional: true, clock, random, log } as const;
+    this.#informers = [
+      new Informer({
+        ...common,
+        resource: DEPLOYMENTS,
+        labelSelector: CONTROL_PLANES,
+        onChanges: changes => this.#takeDeployments(changes),
+      }),
+      new Informer({
+        ...common,
+        resource: WEBHOOKS,
+        labelSelector: INJECTORS,
+        onChanges: changes => this.#takeWebhooks(changes),
+      }),
+    ];
   }
 
   start(): void {
-    this.#informer.start();
+    for (const informer of this.#informers) informer.start();
   }
 
   stop(): void {
-    this.#informer.stop();
+    for (const informer of this.#informers) informer.stop();
   }
 
   /** undefined: not known yet. */
@@ -65,22 +85,44 @@ export class OtherControlPlanes {
     return this.#present;
   }
 
-  #take(changes: readonly ObjectChange[]): void {
+  #takeDeployments(changes: readonly ObjectChange[]): void {
     for (const { namespace, name, object } of changes) {
       const key = `${namespace}/${name}`;
-      if (object !== undefined && isOther(object) && isWanted(object)) this.#found.add(key);
-      else this.#found.delete(key);
+      if (object !== undefined && isOther(object) && isWanted(object)) this.#labelled.add(key);
+      else this.#labelled.delete(key);
     }
-    if (!this.#informer.synced) return;
-    const present = this.#found.size > 0;
+    this.#consider();
+  }
+
+  #takeWebhooks(changes: readonly ObjectChange[]): void {
+    for (const { name, object } of changes) {
+      if (object === undefined) this.#led.delete(name);
+      else this.#led.set(name, namespacesOf(object));
+    }
+    this.#consider();
+  }
+
+  #consider(): void {
+    if (this.#informers.some(informer => !informer.synced)) return;
+    const { namespace, log, onChange } = this.#options;
+    const believed = new Set([namespace, ...[...this.#led.values()].flat()]);
+    const found = [...this.#labelled].filter(key => believed.has(key.slice(0, key.indexOf("/"))));
+    const present = found.length > 0;
     if (present === this.#present) return;
     if (present || this.#present === true)
-      this.#log.info(present ? "beside another control plane" : "no other control plane any more", {
-        deployments: [...this.#found].sort().join(", "),
+      log.info(present ? "beside another control plane" : "no other control plane any more", {
+        deployments: found.sort().join(", "),
       });
     this.#present = present;
-    this.#onChange();
+    onChange();
   }
+}
+
+/** Namespaces of the Services that a webhook configuration leads to. */
+function namespacesOf(configuration: JsonObject): readonly string[] {
+  return arrayAt(configuration, "webhooks")
+    .filter(isObject)
+    .map(each => stringAt(objectAt(objectAt(each, "clientConfig"), "service"), "namespace"));
 }
 
 /** Of Deployments with the label `app=istiod`. */
@@ -94,9 +136,25 @@ function isWanted(deployment: JsonObject): boolean {
   return objectAt(deployment, "spec")["replicas"] !== 0;
 }
 
-/** Asked once; rejects where the API server does not say. */
-export async function hasOtherControlPlane(client: Pick<ApiClient, "list">): Promise<boolean> {
-  const list = await client.list(DEPLOYMENTS, { labelSelector: CONTROL_PLANES });
-  if (!list.ok) throw new Error(`Deployments can not be listed: ${list.status.message}`);
-  return list.value.items.some(item => isOther(item) && isWanted(item));
+/** Asked once; rejects where the API server does not say. `namespace` is that of this control plane. */
+export async function hasOtherControlPlane(
+  client: Pick<ApiClient, "list">,
+  namespace: string,
+): Promise<boolean> {
+  const deployments = await listed(client, DEPLOYMENTS, CONTROL_PLANES);
+  const others = deployments.filter(item => isOther(item) && isWanted(item));
+  if (others.length === 0) return false;
+  const webhooks = await listed(client, WEBHOOKS, INJECTORS);
+  const believed = new Set([namespace, ...webhooks.flatMap(namespacesOf)]);
+  return others.some(item => believed.has(stringAt(objectAt(item, "metadata"), "namespace")));
+}
+
+async function listed(
+  client: Pick<ApiClient, "list">,
+  resource: Resource,
+  labelSelector: string,
+): Promise<readonly JsonObject[]> {
+  const list = await client.list(resource, { labelSelector });
+  if (!list.ok) throw new Error(`${resource.plural} can not be listed: ${list.status.message}`);
+  return list.value.items;
 }
