@@ -103,6 +103,23 @@ test("steps that follow too fast are each waited for", () => {
   assert.equal(live.state.phase, "settled");
 });
 
+test("a change that is taken back leaves the new root trusted until none can have signed under it", () => {
+  const [a, b] = [root(" A"), root(" B")];
+  const ofA = a.plugged();
+  const { live, clock } = liveOf(opened(ofA));
+  live.offer(opened(b.plugged([a, b])));
+  clock.advance(ROOT_SPREAD_MS - 1_000);
+  // A replica that has started meanwhile signs under B since then.
+  live.offer(opened(ofA));
+  assert.equal(live.state.phase, "retiring");
+  clock.advance(ROOT_SPREAD_MS);
+  assert.deepEqual([trusts(live), issuerOf(live)], [[" A", " B"], "CN=Intermediate CA A"]);
+  clock.advance(1_000);
+  assert.deepEqual(trusts(live), [" A"]);
+  assert.equal(live.state.phase, "settled");
+  assert.equal(clock.waiting, 0);
+});
+
 test("a root that nobody trusts yet is held back, whoever has begun with it is told how", () => {
   const [a, b] = [root(" A"), root(" B")];
   const ofA = a.plugged();

@@ -172,8 +172,10 @@ export class LiveAuthority implements Authority {
     const left = this.roots.filter(root => !this.#target.roots.includes(root));
     if (left.length === 0) return Number.POSITIVE_INFINITY;
     if (this.#issuer.issuerId !== this.#target.issuerId) return Number.POSITIVE_INFINITY;
-    // Reissued within one such time, and known to everybody after another.
-    const dropAt = this.#switchedAt + 2 * this.#spreadMs;
+    // Reissued within one such time, and known to everybody after another. What was asked for a moment
+    // ago may have signed already, at a replica that has started meanwhile.
+    const given = left.map(root => this.#roots.get(root) ?? now);
+    const dropAt = Math.max(this.#switchedAt, ...given) + 2 * this.#spreadMs;
     if (dropAt > now) return dropAt;
     for (const root of left) this.#roots.delete(root);
     return Number.POSITIVE_INFINITY;
