@@ -12,17 +12,26 @@ export interface ReplicaReport {
 
 export const EMPTY_REPORT: ReplicaReport = { rejections: new Map(), waiting: new Map() };
 
-/** Together well below the megabyte that a ConfigMap may have. */
+/** Together well below the megabyte that a ConfigMap may have, unless texts are of rare characters. */
 const MAX_OBJECTS = 100;
 const MAX_REJECTIONS = 3;
 const MAX_WAITING = 200;
 const MAX_CHARS = 600;
 const MAX_TEXT = 1 << 20;
+const MAX_BYTES = 900_000;
 
 /** "" where there is nothing to say. */
-export function encodeReport({ rejections, waiting }: ReplicaReport): string {
-  if (rejections.size + waiting.size === 0) return "";
-  const first = [...rejections].sort(byKey).slice(0, MAX_OBJECTS);
+export function encodeReport(report: ReplicaReport): string {
+  if (report.rejections.size + report.waiting.size === 0) return "";
+  for (let share = 1; ; share /= 2) {
+    const text = encodeShare(report, share);
+    if (Buffer.byteLength(text) <= MAX_BYTES) return text;
+  }
+}
+
+/** `share`: of what a report may hold; nothing of it below a hundredth. */
+function encodeShare({ rejections, waiting }: ReplicaReport, share: number): string {
+  const first = [...rejections].sort(byKey).slice(0, MAX_OBJECTS * share);
   return JSON.stringify({
     rejections: Object.fromEntries(
       first.map(([key, all]) => [key, all.slice(0, MAX_REJECTIONS).map(cut)]),
@@ -30,8 +39,8 @@ export function encodeReport({ rejections, waiting }: ReplicaReport): string {
     waiting: Object.fromEntries(
       [...waiting]
         .sort(byKey)
-        .slice(0, MAX_WAITING)
-        .map(([pod, why]) => [pod, why.slice(0, MAX_CHARS)]),
+        .slice(0, MAX_WAITING * share)
+        .map(([pod, why]) => [pod, short(why)]),
     ),
   });
 }
@@ -46,7 +55,9 @@ export function decodeReport(text: string): ReplicaReport {
       rejections.map(([key]) => [key, rejectionsAt(objectAt(value, "rejections"), key)]),
     ),
     waiting: new Map(
-      waiting.flatMap(([pod, why]) => (typeof why === "string" ? [[pod, why] as const] : [])),
+      waiting.flatMap(([pod, why]) =>
+        typeof why === "string" ? [[pod, short(why)] as const] : [],
+      ),
     ),
   };
 }
@@ -65,8 +76,11 @@ function rejectionsAt(object: JsonObject, key: string): readonly Rejection[] {
 }
 
 function cut({ type, resource, message, proxies }: Rejection): Rejection {
-  const short = (text: string): string => text.slice(0, MAX_CHARS);
   return { type: short(type), resource: short(resource), message: short(message), proxies };
+}
+
+function short(text: string): string {
+  return text.slice(0, MAX_CHARS);
 }
 
 function parse(text: string): JsonObject {

@@ -24,14 +24,22 @@ function setUp(t: TestContext) {
   const { store, clock } = testStore({ kinds });
   const inner = kubeApiHandler({ store, clock, version: "0" });
   let writes = 0;
-  const state = { down: false };
-  const client = new ApiClient(
-    localTransport(request => {
-      if (request.method === "GET") return inner(request);
-      writes++;
-      return state.down ? { status: 503, json: {} } : inner(request);
-    }),
-  );
+  const state = { down: false, onWrite: (): void | Promise<void> => {} };
+  const local = localTransport(request => {
+    if (request.method === "GET") return inner(request);
+    writes++;
+    return state.down ? { status: 503, json: {} } : inner(request);
+  });
+  const client = new ApiClient({
+    ...local,
+    request: async request => {
+      if (request.method !== "GET") await state.onWrite();
+      const response = await local.request(request);
+      // Watches may be faster than the answer.
+      if (request.method !== "GET") await settle();
+      return response;
+    },
+  });
   const replica = (instance: string) => {
     let others: readonly ReplicaReport[] = [];
     const reports = new ReplicaReports({
@@ -124,6 +132,34 @@ test("an API server that is away is asked again", async t => {
   state.down = false;
   await pass(1_000);
   assert.notEqual(stored("a"), undefined);
+});
+
+test("what somebody has removed is there again, also where the watch says so before the answer", async t => {
+  const { store, replica, pass, stored, state } = setUp(t);
+  const { reports } = replica("a");
+  reports.tell(rejecting(REJECTION));
+  await pass(1_000);
+  state.onWrite = async () => {
+    state.onWrite = () => {};
+    store.delete(configMapKind, "default", "lateen-replica-a");
+    await settle();
+  };
+  reports.tell(rejecting(REJECTION, { ...REJECTION, resource: "y" }));
+  await pass(1_000);
+  await settle();
+  assert.match(String(objectAt(stored("a") ?? {}, "data")["report"]), /"y"/);
+});
+
+test("a report of rare characters is short enough for a ConfigMap, too", () => {
+  const odd = "\u{1F4A9}".repeat(600);
+  const rejection = { type: odd, resource: odd, message: odd, proxies: 1 };
+  const objects = Array.from(
+    { length: 100 },
+    (_, i) => [`k${i}`, Array(3).fill(rejection)] as const,
+  );
+  const text = encodeReport({ rejections: new Map(objects), waiting: new Map() });
+  assert.ok(Buffer.byteLength(text) < 1_000_000, `${Buffer.byteLength(text)}`);
+  assert.ok(decodeReport(text).rejections.size >= 25);
 });
 
 test("reports are bounded when written, and whatever is read is harmless", () => {

@@ -135,6 +135,7 @@ export class ReplicaReports {
   }
 
   async #write(text: string): Promise<void> {
+    const seen = this.#written;
     const answer = await this.#send(text);
     this.#busy = false;
     if (this.#stopped) return;
@@ -145,6 +146,8 @@ export class ReplicaReports {
       this.#lastTrouble = "";
       this.#pump();
     } else if (!WAIT_FOR_NEWS.has(answer.status.code)) this.#failed(answer.status.message ?? "");
+    // The news came before the answer.
+    else if (this.#written !== seen) this.#pump();
   }
 
   async #send(text: string): Promise<ApiResult<JsonObject>> {
