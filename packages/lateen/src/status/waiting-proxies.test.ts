@@ -149,3 +149,15 @@ test("no word of what is ready, of another revision, or more than there is time 
   clock.advance(30_000);
   assert.equal(messages().length, 20);
 });
+
+test("a Pod whose reason is another one each time, and long, gets some Events and no more", () => {
+  const { clock, put, replica, messages, state } = setUp();
+  replica().start();
+  put({});
+  for (let i = 0; i < 40; i++) {
+    state.here = `it is connected, and Envoy rejected LDS: ${i} ${"x".repeat(5_000)}`;
+    clock.advance(2_500);
+  }
+  assert.equal(messages().length, 10);
+  assert.ok(messages().every(message => message.length <= 1_024));
+});

@@ -33,6 +33,10 @@ const SAY_AFTER_MS = 10_000;
 const LOOK_EVERY_MS = 2_500;
 /** Events at one look; the rest have their turn later, if they still wait then. */
 const MAX_EVENTS = 20;
+/** Events of one Pod: reasons hold words of its proxy, which could be others each time. */
+const MAX_EVENTS_OF_POD = 10;
+/** Of a reason; an Event's message should have no more than a kilobyte. */
+const MAX_CHARS = 800;
 export const NOT_CONNECTED = "it is not connected to the control plane";
 
 export class WaitingProxies {
@@ -92,7 +96,7 @@ export class WaitingProxies {
     const event = eventOf(proxy, why, this.#options.instance, this.#options.clock.now());
     const said = this.#said.get(key) ?? new Set();
     this.#said.set(key, said);
-    if (said.has(event.name)) return false;
+    if (said.has(event.name) || said.size >= MAX_EVENTS_OF_POD) return false;
     said.add(event.name);
     void this.#send(proxy.namespace, event.body);
     return true;
@@ -115,7 +119,8 @@ function eventOf(
   instance: string,
   now: number,
 ): { readonly name: string; readonly body: JsonObject } {
-  const message = `${PROXY_CONTAINER} runs since ${timeText(since)} and is not ready: ${why}`;
+  const beginning = `${PROXY_CONTAINER} runs since ${timeText(since)} and is not ready: `;
+  const message = beginning + why.slice(0, MAX_CHARS);
   const digest = createHash("sha256").update(`${uid} ${message}`).digest("hex").slice(0, 16);
   const eventName = `${name}.${digest}`;
   const time = timeText(now);
