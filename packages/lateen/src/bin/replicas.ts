@@ -69,12 +69,11 @@ function rejectionsOf(
 
 /** Of this moment. */
 function knowledge({ connections, refusals }: Front) {
-  const statusOf = connections.lookup();
   return (
     _key: string,
     { name, namespace, ips }: { name: string; namespace: string; ips: readonly string[] },
   ): string | undefined => {
-    const status = statusOf(`${name}.${namespace}`);
+    const status = connections.statusOf(`${name}.${namespace}`);
     if (status !== undefined) return `it is connected, and ${incomplete(status)}`;
     const refusal = refusals.reason(ips);
     return refusal === undefined ? undefined : `the control plane refuses it: ${refusal}`;

@@ -38,3 +38,16 @@ test("a stream's events become the states that ps prints", () => {
   table.close("1");
   assert.deepEqual(table.syncz(), []);
 });
+
+test("of a proxy with two streams the newer one counts, also when the older one ends last", () => {
+  const table = new ConnectionTable(() => 0);
+  const facts = { proxy: "web.shop", type: "sidecar", cluster: "Kubernetes", version: "1.0" };
+  table.open("1", { ...facts, address: "10.0.0.1:5", form: "delta" });
+  table.report("1", { kind: "subscribed", type: CDS });
+  table.open("2", { ...facts, address: "10.0.0.1:6", form: "delta" });
+  assert.deepEqual(table.statusOf("web.shop")?.types, {});
+  table.close("1");
+  assert.notEqual(table.statusOf("web.shop"), undefined);
+  table.close("2");
+  assert.equal(table.statusOf("web.shop"), undefined);
+});

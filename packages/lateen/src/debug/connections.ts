@@ -61,6 +61,8 @@ export function shortTypeName(type: string): string {
 /** Who is connected and how far each is: the source of `/debug/syncz` and of the push metrics. */
 export class ConnectionTable {
   readonly #entries = new Map<string, Entry>();
+  /** The newest of each proxy. */
+  readonly #byProxy = new Map<string, Entry>();
   readonly #now: () => number;
 
   constructor(now: () => number) {
@@ -72,11 +74,17 @@ export class ConnectionTable {
   }
 
   open(id: string, facts: ProxyFacts): void {
-    this.#entries.set(id, { facts, connectedAt: this.#now(), types: new Map() });
+    const entry = { facts, connectedAt: this.#now(), types: new Map() };
+    this.#entries.set(id, entry);
+    this.#byProxy.set(facts.proxy, entry);
   }
 
   close(id: string): void {
+    const entry = this.#entries.get(id);
     this.#entries.delete(id);
+    // An older stream may end when its proxy has come again.
+    if (entry && this.#byProxy.get(entry.facts.proxy) === entry)
+      this.#byProxy.delete(entry.facts.proxy);
   }
 
   report(id: string, event: StreamEvent): void {
@@ -127,13 +135,10 @@ export class ConnectionTable {
       .sort((a, b) => compareText(a.proxy, b.proxy));
   }
 
-  /** How far a proxy is, by `<pod>.<namespace>`; as of now. */
-  lookup(): (proxy: string) => SyncStatus | undefined {
-    const byProxy = new Map([...this.#entries.values()].map(entry => [entry.facts.proxy, entry]));
-    return proxy => {
-      const entry = byProxy.get(proxy);
-      return entry && this.#describe(entry);
-    };
+  /** How far a proxy is, by `<pod>.<namespace>`. */
+  statusOf(proxy: string): SyncStatus | undefined {
+    const entry = this.#byProxy.get(proxy);
+    return entry && this.#describe(entry);
   }
 
   /** One line a stream for `/debug/connections`. */
