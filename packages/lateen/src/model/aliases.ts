@@ -11,6 +11,9 @@ import { type MeshNames, meshNames } from "./mesh.ts";
 import { exportedTo } from "./services-kubernetes.ts";
 import type { Visibility } from "./types.ts";
 
+/** Names on the way to a service; resolvers of DNS give up at about as many. */
+const MAX_CHAIN = 16;
+
 export interface Alias {
   readonly hostname: string;
   readonly namespace: string;
@@ -20,7 +23,7 @@ export interface Alias {
 }
 
 export interface Aliases {
-  /** By the alias' host name; those that lead back to themselves have no row. */
+  /** By the alias' host name; those that lead back to themselves, or too far, have no row. */
   readonly rows: Collection<Alias>;
   /** By the host name that they end at. */
   readonly byTarget: Index<Alias>;
@@ -46,7 +49,7 @@ export function createAliases(
       const seen = new Set([alias.hostname]);
       let { target } = alias;
       for (;;) {
-        if (seen.has(target)) return undefined;
+        if (seen.has(target) || seen.size > MAX_CHAIN) return undefined;
         seen.add(target);
         const next = read.get(pointers, target);
         if (next === undefined) return { ...alias, target };

@@ -120,3 +120,11 @@ test("an alias costs the routes of its service's port", () => {
   for (const family of stats.dirtied.keys())
     assert.doesNotMatch(family, /EDS|endpoint assignments/);
 });
+
+test("a chain of aliases that is longer than resolvers go leads nowhere", () => {
+  const links = Array.from({ length: 40 }, (_, i) =>
+    alias(`other/a${i}`, i === 0 ? WEB : `a${i - 1}.other.svc.cluster.local`),
+  );
+  const has = (i: number) => domains(meshWith(...links)).includes(`a${i}.other.svc.cluster.local`);
+  assert.deepEqual([0, 15, 16, 39].map(has), [true, true, false, false]);
+});
