@@ -84,6 +84,10 @@ const HOLES: Holes = {
     annotations: { type: "json", expression: `${WEBHOOK}.injectedAnnotations | default dict` },
     templates: { type: "json", expression: `${WEBHOOK}.templates | default dict` },
     defaults: { type: "json", expression: `${WEBHOOK}.defaultTemplates | default list` },
+    cluster: {
+      type: "text",
+      expression: `${VALUES}.global.multiCluster.clusterName | default "Kubernetes"`,
+    },
     meshID: { type: "text", expression: `${VALUES}.global.meshID` },
     network: { type: "text", expression: `${VALUES}.global.network` },
     remotePilot: { type: "text", expression: `${VALUES}.global.remotePilotAddress` },
@@ -131,6 +135,7 @@ const BASIS: Installation = {
       configValidation: true,
       defaultPodDisruptionBudget: { enabled: true },
       imagePullPolicy: hole("pullPolicy"),
+      multiCluster: { clusterName: hole("cluster") },
       priorityClassName: hole("priority"),
     },
     pilot: {

@@ -153,7 +153,7 @@ function container(installation: Installation, settings: WorkloadSettings): Json
       field("POD_NAMESPACE", "metadata.namespace"),
       field("SERVICE_ACCOUNT", "spec.serviceAccountName"),
       // Read by Kiali, which takes a control plane without it for one of another cluster.
-      { name: "CLUSTER_ID", value: "Kubernetes" },
+      { name: "CLUSTER_ID", value: clusterName(installation) },
     ]),
     securityContext: {
       allowPrivilegeEscalation: false,
@@ -163,6 +163,12 @@ function container(installation: Installation, settings: WorkloadSettings): Json
     },
     ...containerSettings(settings, installation),
   };
+}
+
+/** As its proxies are told. */
+function clusterName({ values }: Installation): string {
+  const multiCluster = objectAt(objectAt(values, "global"), "multiCluster");
+  return stringAt(multiCluster, "clusterName") || "Kubernetes";
 }
 
 function logging({ values }: Installation): string[] {
