@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { gateway } from "../../test/support/mesh-objects.ts";
 import type { JsonObject } from "../api/kind.ts";
-import { hostsForNamespace, type MergedGateway, mergeGateways } from "./gateways.ts";
+import { hostsForNamespace, type MergedGateway, mergeGateways, sniNames } from "./gateways.ts";
 
 const NAMES = {
   http: (port: number): string => `http.${port}`,
@@ -48,6 +48,18 @@ test("TLS servers are told apart by host; a host twice is rejected", () => {
   assert.deepEqual(merged.rejected, [
     { gateway: "b/two", index: 0, reason: "host x.example is taken on port 8443" },
   ]);
+});
+
+test("Envoy tells TLS servers apart by name alone, whichever namespaces may use the hosts", () => {
+  const merged = merge({
+    "a/one": [https("s1", ["x.example"]), https("s2", ["a/*"])],
+    "b/two": [https("s1", ["./x.example"]), https("s2", ["./*"]), https("s3", ["./y.example"])],
+  });
+  assert.deepEqual(
+    merged.rejected.map(({ gateway: name, index, reason }) => `${name} ${index}: ${reason}`),
+    ["b/two 0: host x.example is taken on port 8443", "b/two 1: host * is taken on port 8443"],
+  );
+  assert.deepEqual(sniNames(["a/x.example", "x.example", "y.example"]), ["x.example", "y.example"]);
 });
 
 test("what does not fit an existing server is rejected, whatever the order it came in", () => {

@@ -72,7 +72,7 @@ interface OpenPort {
   readonly number: number;
   readonly kind: MergedPort["kind"];
   readonly servers: MergedServer[];
-  readonly tlsHosts: Set<string>;
+  readonly tlsNames: Set<string>;
 }
 
 class Merge {
@@ -102,7 +102,7 @@ class Merge {
     }
     this.#ports.set(number, port);
     port.servers.push(merged);
-    if (kind === "tls") for (const host of merged.hosts) port.tlsHosts.add(host);
+    if (kind === "tls") for (const name of sniNames(merged.hosts)) port.tlsNames.add(name);
   }
 
   #merged(gateway: Gateway, server: GatewayServer, number: number): MergedServer {
@@ -135,7 +135,7 @@ class Merge {
 }
 
 function open(number: number, kind: MergedPort["kind"]): OpenPort {
-  return { number, kind, servers: [], tlsHosts: new Set() };
+  return { number, kind, servers: [], tlsNames: new Set() };
 }
 
 function kindOf({ protocol, tls }: MergedServer): MergedPort["kind"] {
@@ -159,7 +159,8 @@ function conflict(
     return `port ${port.number} is taken by ${first.gateway} for ${first.protocol}`;
   if (kind === "http" && first.protocol !== server.protocol)
     return `port ${port.number} is taken by ${first.gateway} for ${first.protocol}`;
-  const taken = kind === "tls" ? server.hosts.find(host => port.tlsHosts.has(host)) : undefined;
+  const names = kind === "tls" ? sniNames(server.hosts) : [];
+  const taken = names.find(name => port.tlsNames.has(name));
   return taken === undefined ? undefined : `host ${taken} is taken on port ${port.number}`;
 }
 
@@ -173,6 +174,15 @@ export function serverHosts(hosts: readonly string[], namespace: string): readon
     return from === "." ? `${namespace}${host.slice(slash)}` : host;
   });
   return found.includes("*") ? ["*"] : found;
+}
+
+/**
+ * Server names of a TLS server, each once: a port can choose a certificate by them only, whichever
+ * namespaces may use the hosts. `*` stands for all.
+ */
+export function sniNames(hosts: readonly string[]): readonly string[] {
+  const names = new Set(hosts.map(host => host.slice(host.indexOf("/") + 1)));
+  return names.has("*") ? ["*"] : [...names];
 }
 
 /** The hosts of a server that VirtualServices of `namespace` may use. */

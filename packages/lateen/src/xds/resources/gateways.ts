@@ -6,6 +6,7 @@ import {
   type MergedPort,
   type MergedServer,
   mergeGateways,
+  sniNames,
 } from "../../model/gateways.ts";
 import { MESH_KEY } from "../../model/inputs.ts";
 import type { Model } from "../../model/model.ts";
@@ -91,7 +92,7 @@ function serversOf(port: MergedPort): readonly GatewayServer[] {
 function httpsServer(server: MergedServer): readonly GatewayServer[] {
   const tls = server.tls && serverTls(server.tls);
   if (server.routeName === "" || tls === undefined) return [];
-  const names = server.hosts.map(host => host.slice(host.indexOf("/") + 1));
+  const names = sniNames(server.hosts);
   return [
     {
       kind: "https",

@@ -277,3 +277,14 @@ test("a backend that is another name for a Service is that Service", () => {
   assert.deepEqual(routeTexts(mesh, "x.io"), ['{"prefix":"/"} b:80']);
   assert.equal(mesh.model.findings.get("Ingress.networking.k8s.io/a/i"), undefined);
 });
+
+test("a host that an Ingress names twice is one server name: Envoy refuses others", () => {
+  const mesh = openMesh();
+  const tls = [{ hosts: ["x.io", "y.io", "x.io"], secretName: "s" }];
+  const rules = [rule("x.io", ["Prefix", "/", backend("web")])];
+  mesh.set(mesh.inputs.ingresses, ingress({ at: "a/i" }, { tls, rules }));
+  const resource = mesh.resource("istio-system/gw", TypeUrl.listener, "0.0.0.0_443");
+  assert.ok(resource);
+  const [chain] = resourceJson(resource)["filterChains"] as JsonObject[];
+  assert.deepEqual(chain?.["filterChainMatch"], { serverNames: ["x.io", "y.io"] });
+});
