@@ -121,8 +121,19 @@ function difference(basis: JsonObject, other: JsonObject): JsonObject {
 }
 
 function knownOfIstiod(): Known {
-  const { gateways: _gateways, ...rest } = KNOWN_VALUES;
-  return { ...KNOWN_PILOT, ...rest, ...SAID_ELSEWHERE, revisionTags: "used", ownerName: "used" };
+  const { gateways: _gateways, global = {}, ...rest } = KNOWN_VALUES;
+  // This chart always has a control plane, and its ConfigMaps with it.
+  const pilot: Known = { ...KNOWN_PILOT, configMap: "idle" };
+  return {
+    ...pilot,
+    ...rest,
+    ...SAID_ELSEWHERE,
+    pilot,
+    global: { ...(typeof global === "object" ? global : {}), externalIstiod: "idle" },
+    istiodRemote: "idle",
+    revisionTags: "used",
+    ownerName: "used",
+  };
 }
 
 /** One file of values may serve all three charts. */

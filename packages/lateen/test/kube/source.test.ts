@@ -132,10 +132,14 @@ test("a cluster as a source", { skip, timeout: 600_000 }, async t => {
     const uids = (JSON.parse(listed) as { items: { metadata: { uid: string } }[] }).items.map(
       each => each.metadata.uid,
     );
-    const seen = told
-      .keys("Service", namespace.name)
-      .map(key => stringAt(objectAt(told.objects.get(key) ?? {}, "metadata"), "uid"));
-    assert.deepEqual(seen.sort(), uids.sort());
+    // One of them has the name of what went.
+    await cluster.until("those that are there are told", async () => {
+      const seen = told
+        .keys("Service", namespace.name)
+        .map(key => stringAt(objectAt(told.objects.get(key) ?? {}, "metadata"), "uid"));
+      assert.deepEqual(seen.sort(), uids.sort());
+      return true;
+    });
   });
 
   await t.test("a kind whose CRD comes later is read, and one without a use counted", async t => {
