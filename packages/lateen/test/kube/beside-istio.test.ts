@@ -13,6 +13,7 @@ import { ISTIO_NAMESPACE, type IstioStandIn, standInForIstio } from "../support/
 import { type KubeCluster, needsKubernetes, ownKubeCluster } from "../support/kube-cluster.ts";
 import { KubeNamespace } from "../support/kube-namespace.ts";
 import { lateenOn } from "../support/lateen-command.ts";
+import { untilRefusing } from "../support/validating-control-plane.ts";
 
 const skip = needsKubernetes();
 const UPDATE = process.env["UPDATE_GOLDEN"] === "1";
@@ -82,6 +83,21 @@ describe("beside Istio", { skip, timeout: 900_000 }, () => {
       .map(each => stringAt(objectAt(each, "targetRef"), "name").replace(/(-[^-]+){2}$/, ""));
   }
 
+  /** Until the revision has written what it writes once: Leases, roots in webhooks, a closed validator. */
+  async function settled(): Promise<void> {
+    await untilRefusing(cluster, "istio-validator-lateen-istio-system");
+    for (const each of [
+      "mutatingwebhookconfiguration/istio-sidecar-injector-lateen",
+      "lease/lateen-leader",
+      "lease/lateen-leader-lateen",
+    ])
+      await cluster.until(`${each} is written`, async () => {
+        const managers = "jsonpath={.metadata.managedFields[*].manager}";
+        const get = ["get", each, "-n", ISTIO_NAMESPACE, "--show-managed-fields", "-o", managers];
+        return (await cluster.must(get)).split(" ").includes("lateen") ? true : undefined;
+      });
+  }
+
   test("an installed Istio, with objects and what it has written into them", async () => {
     cluster = await ownKubeCluster({ suffix: "-beside" });
     istio = await standInForIstio(cluster);
@@ -121,6 +137,7 @@ describe("beside Istio", { skip, timeout: 900_000 }, () => {
     const installed = await lateenOn(cluster, ...BESIDE);
     assert.equal(installed.code, 0, installed.stderr);
     assert.doesNotMatch(installed.stdout, /the default for injection/);
+    await settled();
     touched.add(BESIDE.join(" "), clusterChanges(before, await clusterSnapshot(cluster)));
 
     const trial = await namespace("trial", "istio.io/rev=lateen");
