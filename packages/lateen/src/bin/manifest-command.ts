@@ -4,6 +4,7 @@ import { renderObject } from "../cli/printers/object.ts";
 import { render } from "../install/render.ts";
 import { askedInstallation, printWarnings, problems, SPEC_FLAGS, TODAY } from "./install-input.ts";
 import { renderParts } from "./install-parts.ts";
+import { translateCommand } from "./translate-command.ts";
 
 const generateCommand: Command = {
   name: "generate",
@@ -31,5 +32,5 @@ const generateCommand: Command = {
 export const manifestCommand: Command = {
   name: "manifest",
   summary: "Commands for the objects of an installation",
-  subcommands: [generateCommand],
+  subcommands: [generateCommand, translateCommand],
 };

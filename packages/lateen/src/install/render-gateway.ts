@@ -30,7 +30,7 @@ export function gatewayObjects(
   component: JsonObject,
   type: GatewayType,
 ): JsonObject[] {
-  const settings = settingsOf(installation, component, type);
+  const settings = gatewaySettings(installation, component, type);
   const { name, namespace } = settings;
   const account = `${name}-service-account`;
   return [
@@ -41,7 +41,7 @@ export function gatewayObjects(
   ];
 }
 
-function settingsOf(
+export function gatewaySettings(
   { namespace, values }: Installation,
   component: JsonObject,
   type: GatewayType,
