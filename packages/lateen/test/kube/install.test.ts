@@ -11,7 +11,7 @@ import {
   ownKubeCluster,
   type Ran,
 } from "../support/kube-cluster.ts";
-import { runLateen } from "../support/lateen-on-kube.ts";
+import { lateenOn as lateen } from "../support/lateen-command.ts";
 
 const skip = needsKubernetes();
 const main = join(import.meta.dirname, "../../src/bin/main.ts");
@@ -25,10 +25,6 @@ Making this installation the default for injection and validation.
 
 Thank you for installing Lateen 0.1.
 `;
-
-function lateen(cluster: KubeCluster, ...args: readonly string[]): Promise<Ran> {
-  return runLateen(cluster, args);
-}
 
 /** Everything that an installation could leave, but for Kubernetes' own. */
 async function leftovers(cluster: KubeCluster): Promise<string[]> {

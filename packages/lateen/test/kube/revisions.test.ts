@@ -1,7 +1,5 @@
 /** Two control-plane revisions on a real API server: whose are which objects, statuses and ConfigMaps. */
 import assert from "node:assert/strict";
-import { execFile } from "node:child_process";
-import { join } from "node:path";
 import { describe, test } from "node:test";
 import { customResourceDefinitions } from "../../src/api/custom-resources.ts";
 import type { JsonObject } from "../../src/api/kind.ts";
@@ -16,25 +14,14 @@ import {
   type Ran,
 } from "../support/kube-cluster.ts";
 import { type KubeDiscovery, kubeDiscovery } from "../support/kube-discovery.ts";
+import { lateenOn } from "../support/lateen-command.ts";
 import { runCommand } from "../support/run-command.ts";
 
 const skip = needsKubernetes("control-plane");
-const main = join(import.meta.dirname, "../../src/bin/main.ts");
 const LEASES = "/apis/coordination.k8s.io/v1/namespaces/istio-system/leases";
 /** With webhooks, for what keeps them; nobody calls them here. */
 const HTTPS = ["--https-addr", "127.0.0.1:0"];
 const FACTS = { namespace: "istio-system", enableNamespacesByDefault: false };
-
-/** Nobody at the terminal: every question is a no. */
-function lateen(cluster: KubeCluster, ...args: readonly string[]): Promise<Ran> {
-  return new Promise(done => {
-    const all = [main, ...args, "--kubeconfig", cluster.kubeconfig];
-    const child = execFile(process.execPath, all, (error, stdout, stderr) => {
-      done({ code: error === null ? 0 : 1, stdout, stderr });
-    });
-    child.stdin?.end();
-  });
-}
 
 function route(name: string, revision: string | undefined): string {
   const labels = revision === undefined ? {} : { "istio.io/rev": revision };
@@ -136,7 +123,7 @@ describe("two revisions", { skip, timeout: 600_000 }, () => {
       });
       const yaml = await printed("generate", "blue", "--revision", "canary");
       assert.match(await cluster.apply(yaml), /istio-revision-tag-blue created/);
-      const unsure = await lateen(cluster, "tag", "remove", "prod");
+      const unsure = await lateenOn(cluster, "tag", "remove", "prod");
       assert.equal(
         unsure.stdout,
         'Caution, found 1 namespace(s) still injected by tag "prod": shop\n' +

@@ -4,10 +4,14 @@ import { join } from "node:path";
 import type { KubeCluster, Ran } from "./kube-cluster.ts";
 
 const main = join(import.meta.dirname, "../../src/bin/main.ts");
-const TIMEOUT_MS = 300_000;
+/** Longer than the program itself waits for pods to come or go, so that it can say what is missing. */
+const TIMEOUT_MS = 400_000;
 const MAX_OUTPUT = 64 << 20;
 
-/** As the cluster's administrator. Never rejects: what went wrong is in the result. */
+/**
+ * As the cluster's administrator; nobody is at the terminal, so every question is a no. Never rejects:
+ * what went wrong is in the result.
+ */
 export function lateenOn(cluster: KubeCluster, ...args: readonly string[]): Promise<Ran> {
   return new Promise(done => {
     const settings = { timeout: TIMEOUT_MS, maxBuffer: MAX_OUTPUT };

@@ -1,29 +1,11 @@
 /** `lateen` as a person would type it, on a test cluster. */
 import assert from "node:assert/strict";
-import { execFile } from "node:child_process";
-import { join } from "node:path";
-import type { KubeCluster, Ran } from "./kube-cluster.ts";
-
-const main = join(import.meta.dirname, "../../src/bin/main.ts");
-const TIMEOUT_MS = 300_000;
-const MAX_OUTPUT = 64 << 20;
-
-/** Never rejects: what went wrong is in the result. */
-export function runLateen(cluster: KubeCluster, args: readonly string[]): Promise<Ran> {
-  return new Promise(done => {
-    const settings = { timeout: TIMEOUT_MS, maxBuffer: MAX_OUTPUT };
-    const all = [main, ...args, "--kubeconfig", cluster.kubeconfig];
-    const child = execFile(process.execPath, all, settings, (error, stdout, stderr) => {
-      const code = typeof error?.code === "number" ? error.code : error === null ? 0 : -1;
-      done({ code, stdout, stderr });
-    });
-    child.stdin?.end();
-  });
-}
+import type { KubeCluster } from "./kube-cluster.ts";
+import { lateenOn } from "./lateen-command.ts";
 
 /** What `lateen` printed; fails the test where it fails. `words` are separated by single blanks. */
 export async function lateen(cluster: KubeCluster, words: string): Promise<string> {
-  const { code, stdout, stderr } = await runLateen(cluster, words.split(" "));
+  const { code, stdout, stderr } = await lateenOn(cluster, ...words.split(" "));
   assert.equal(code, 0, `lateen ${words}: ${stderr || stdout}`);
   return stdout;
 }
