@@ -13,6 +13,7 @@ import { prepareReading } from "./discovery-reading.ts";
 import { createFront, startServing } from "./discovery-serving.ts";
 import { clientOf, firstMesh, lastGood } from "./discovery-source.ts";
 import { logFailures } from "./graph-failures.ts";
+import { handOver } from "./hand-over.ts";
 import { defaultMesh } from "./mesh-config-input.ts";
 import { createMeshGraph, type MeshGraph } from "./mesh-graph.ts";
 import { createReplicas } from "./replicas.ts";
@@ -31,9 +32,6 @@ export interface RunningDiscovery {
   drain(withinMs: number): Promise<void>;
   stop(): Promise<void>;
 }
-
-/** Of the time to drain: until endpoints of Services have gone from every node. */
-const NOTICED_SHARE = 0.3;
 
 /** Rejects, with a reason for a person, when a port or the CA can not be had. */
 export async function startDiscovery(options: DiscoveryOptions): Promise<RunningDiscovery> {
@@ -72,10 +70,11 @@ export async function startDiscovery(options: DiscoveryOptions): Promise<Running
     webhookPort,
     async drain(withinMs) {
       front.leave();
-      const noticed = Promise.withResolvers<void>();
-      options.clock.after(withinMs * NOTICED_SHARE, noticed.resolve);
-      await Promise.all([reading.stopLeading(), noticed.promise]);
-      await serving.drain(withinMs * (1 - NOTICED_SHARE));
+      await handOver(withinMs, {
+        clock: options.clock,
+        giveLeadBack: () => reading.stopLeading(),
+        drainStreams: overMs => serving.drain(overMs),
+      });
     },
     async stop() {
       reading.stopReading();
