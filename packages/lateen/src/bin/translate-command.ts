@@ -19,8 +19,8 @@ export const translateCommand: Command = {
   name: "translate",
   summary: "Translates an installation to values of the Helm charts",
   description:
-    "Writes a folder: for each component the values of its chart and a script that hands its objects" +
-    " over to Helm, and a README.md that says what has no value in a chart. The cluster is not changed.",
+    "Writes a folder: for each component the values of its chart and a script that hands its objects over\n" +
+    "to Helm, and a README.md that says what has no value in a chart. The cluster is not changed.",
   examples: [
     "lateen manifest translate --set profile=demo",
     "lateen manifest translate -f my-mesh.yaml -o to-helm",

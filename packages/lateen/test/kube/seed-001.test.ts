@@ -111,7 +111,9 @@ describe("seed 001 on Kubernetes", { skip, timeout: 900_000 }, () => {
       ["tracing:80", "jaeger"],
       ["prometheus:9090", "-/ready"],
     ])
-      await cluster.must(["get", "--raw", `${proxied}/${service}/proxy/${path}`]);
+      await cluster.until(`${service} answers`, () =>
+        cluster.must(["get", "--raw", `${proxied}/${service}/proxy/${path}`]),
+      );
   });
 
   test("a labelled namespace, three replicas, 2/2", async () => {
@@ -253,6 +255,9 @@ async function inTheMesh(namespace: KubeNamespace): Promise<void> {
   );
   assert.match(await ask("productpage:9080/productpage"), /<title>Simple Bookstore App<\/title>/);
   const script = "(echo world; sleep 1) | nc tcp-echo 9000";
-  const echoed = await namespace.exec("deploy/sleep", ["sh", "-c", script]);
-  assert.equal(echoed.stdout, "hello world\n");
+  await namespace.until("tcp-echo answers within the second", async () => {
+    const echoed = await namespace.exec("deploy/sleep", ["sh", "-c", script]);
+    assert.equal(echoed.stdout, "hello world\n");
+    return true;
+  });
 }
