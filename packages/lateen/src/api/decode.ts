@@ -237,6 +237,7 @@ class Decoder {
   }
 
   #fieldName(): string {
+    if (this.#path.length === 1 && this.#path[0] === "spec") return "everything in this object";
     return String(this.#path.findLast(part => typeof part === "string") ?? "this field");
   }
 

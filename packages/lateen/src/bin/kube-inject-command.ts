@@ -72,6 +72,7 @@ export const kubeInjectCommand: Command = {
   ],
   examples: [
     "lateen kube-inject -f app.yaml | kubectl apply -f -",
+    "lateen kube-inject -n shop -f app.yaml | kubectl apply -n shop -f -",
     "lateen kube-inject -f app.yaml --injectConfigFile config.yaml --valuesFile values.json",
   ],
   async run(ctx, call) {

@@ -22,6 +22,7 @@ export interface KubeMeshChoice {
 
 const ADMIN_PORT = 15000;
 const DEBUG_PORT = 8080;
+const OF_ONE_PROXY = "/debug/config_dump?";
 const TIMEOUT_MS = 20_000;
 const MAX_ANSWER = 256 << 20;
 const PODS = { group: "", versions: ["v1"], plural: "pods", namespaced: true };
@@ -106,15 +107,23 @@ class KubeMesh implements MeshAccess {
   }
 
   #askControlPlane(pod: PodRef, path: string): Promise<string> {
-    return this.#ask(pod, DEBUG_PORT, "GET", path).catch((error: unknown) => {
+    // A proxy is connected to one replica of many: the others know nothing of it, and say so.
+    const fine = path.startsWith(OF_ONE_PROXY) ? [200, 404] : [200];
+    return this.#ask(pod, DEBUG_PORT, "GET", path, fine).catch((error: unknown) => {
       throw new UserError(
         `the control plane in pod ${pod.name} does not answer: ${reasonOf(error)}`,
       );
     });
   }
 
-  /** Rejects unless the answer is 200. */
-  async #ask(pod: PodRef, port: number, method: "GET" | "POST", path: string): Promise<string> {
+  /** Rejects unless the answer has a status of `fine`. */
+  async #ask(
+    pod: PodRef,
+    port: number,
+    method: "GET" | "POST",
+    path: string,
+    fine: readonly number[] = [200],
+  ): Promise<string> {
     const to = { namespace: pod.namespace, pod: pod.name, port };
     const connection = await portForward(this.#options, to);
     try {
@@ -138,7 +147,7 @@ class KubeMesh implements MeshAccess {
           response.on("error", fail);
           response.on("end", () => {
             const text = Buffer.concat(chunks).toString("utf8");
-            if (response.statusCode === 200) done(text);
+            if (fine.includes(response.statusCode ?? 0)) done(text);
             else fail(new Error(`status ${response.statusCode} to ${path}: ${text.trim()}`));
           });
         });

@@ -60,6 +60,10 @@ async function run(
     api: ({ method, path }) => {
       const body = method === "GET" ? API[path] : undefined;
       if (body !== undefined) return Promise.resolve({ status: 200, body, warnings: [] });
+      if (path.includes("/namespaces/secret/")) {
+        const body = { message: "pods is forbidden: you may not look" };
+        return Promise.resolve({ status: 403, body, warnings: [] });
+      }
       const refusal = { reason: "NotFound", message: `${method} ${path}: not found` };
       return Promise.resolve({ status: 404, body: refusal, warnings: [] });
     },
@@ -148,6 +152,8 @@ test("a pod is named by itself, by what owns it, by a Service; in vain with a ne
   assert.match((await run("pc log deploy/sleep")).stderr, /there is no deployment "sleep"/);
   assert.match((await run("pc log cm/sleep")).stderr, /"cm\/\.\.\." does not name pods/);
   assert.match((await run("pc log sleep")).stderr, /pods of that prefix: sleep-1\.default/);
+  for (const name of ["sleep-1", "deploy/sleep"])
+    assert.match((await run(`pc log ${name} -n secret`)).stderr, /^pods is forbidden: you may/);
   assert.match((await run("pc log sleep-1 -n other")).stderr, /it is in "default": add -n default/);
 });
 
@@ -165,6 +171,11 @@ test("ps: nobody, and a pod that is not connected", async () => {
   );
   assert.match((await run("ps -n default", {}, [status])).stdout, /^sleep-1\.default +Kubernetes/m);
   assert.match((await run("ps sleep-1")).stderr, /no proxy "sleep-1\.default" is connected/);
+  const waiting = "not connected to the control plane; refused: no token";
+  assert.equal(
+    (await run("ps sleep-1", {}, [{ ...status, waiting }])).stderr,
+    `proxy "sleep-1.default" is ${waiting}\n`,
+  );
   const { genericXdsConfigs, node } = JSON.parse(
     (
       await run("ps -o json", {}, [

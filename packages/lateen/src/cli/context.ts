@@ -66,7 +66,10 @@ export interface MeshAccess {
   api(call: ApiCall): Promise<ApiAnswer>;
   /** Envoy's admin interface of a pod: body of the answer. */
   envoyAdmin(pod: PodRef, method: "GET" | "POST", path: string): Promise<string>;
-  /** Debug interface of every control-plane instance, by instance name. */
+  /**
+   * Debug interface of every control-plane instance, by instance name. Of a proxy that is not
+   * connected to it, an instance says so in words where others have JSON.
+   */
   discoveryDebug(path: string): Promise<ReadonlyMap<string, string>>;
   /** Streams between the terminal and a command in the pod; resolves to its exit code. */
   exec(pod: PodRef, io: ExecIo): Promise<number>;

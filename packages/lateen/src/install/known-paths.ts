@@ -8,8 +8,11 @@ import type { Diagnostic } from "../base/diagnostic.ts";
 import { nearest } from "../base/nearest.ts";
 import { isArray, isObject } from "../sources/json.ts";
 
-/** `used`: whatever stands below; `idle`: known to Istio, without effect here; `*`: any key. */
-export type Known = "used" | "idle" | { readonly [key: string]: Known };
+/**
+ * `used`: whatever stands below; `flag`: true or false; `idle`: known to Istio, without effect here;
+ * `*`: any key.
+ */
+export type Known = "used" | "flag" | "idle" | { readonly [key: string]: Known };
 
 function all(value: "used" | "idle", names: string): Record<string, Known> {
   return Object.fromEntries(names.split(/\s+/).map(name => [name, value]));
@@ -21,8 +24,12 @@ const k8s: Known = {
   ...all("used", "securityContext service serviceAnnotations strategy tolerations volumeMounts"),
   ...all("used", "volumes"),
 };
-const component: Known = { enabled: "used", hub: "used", tag: "used", k8s };
-const gateway: Known = { ...all("used", "enabled name namespace label hub tag"), k8s };
+const component: Known = { enabled: "flag", hub: "used", tag: "used", k8s };
+const gateway: Known = {
+  enabled: "flag",
+  ...all("used", "name namespace label hub tag"),
+  k8s,
+};
 
 const pilot: Readonly<Record<string, Known>> = {
   ...all("used", "affinity autoscaleEnabled autoscaleMax autoscaleMin configMap cpu enabled env"),
@@ -111,6 +118,12 @@ export function checkPaths(spec: Json): Diagnostic[] {
 
 function check(value: Json, schema: Known, path: string, found: Diagnostic[]): void {
   if (schema === "used") return;
+  if (schema === "flag") {
+    // Anything else would count as false, and what stands would be removed for a word like "yes".
+    if (typeof value === "boolean" || value === null) return;
+    found.push(wrongType(path, value, "true or false"));
+    return;
+  }
   if (schema === "idle") {
     const message = "Istio's field is accepted, but not carried out: it has no effect";
     found.push({ severity: "warning", path, message, reason: "NotCarriedOut" });
@@ -121,8 +134,7 @@ function check(value: Json, schema: Known, path: string, found: Diagnostic[]): v
     return;
   }
   if (!isObject(value)) {
-    const message = `found ${JSON.stringify(value)}; expected an object`;
-    found.push({ severity: "error", path, message, reason: "WrongType" });
+    found.push(wrongType(path, value, "an object"));
     return;
   }
   for (const [key, child] of Object.entries(value)) {
@@ -130,6 +142,11 @@ function check(value: Json, schema: Known, path: string, found: Diagnostic[]): v
     if (below === undefined) found.push(unknownField(key, schema, path));
     else check(child, below, `${path}.${key}`, found);
   }
+}
+
+function wrongType(path: string, value: Json, expected: string): Diagnostic {
+  const message = `found ${JSON.stringify(value)}; expected ${expected}`;
+  return { severity: "error", path, message, reason: "WrongType" };
 }
 
 function unknownField(key: string, schema: Exclude<Known, string>, path: string): Diagnostic {

@@ -187,6 +187,11 @@ describe("a canary control plane", { skip, timeout: 900_000 }, () => {
       await restart("shop", "new");
       await servedAs(["shop: istiod-new", "users: istiod-old"]);
       await servedAs(["users: istiod-old"], "--revision", "old");
+      for (const place of PLACES)
+        await cluster.until(`ps of one proxy of ${place}`, async () => {
+          assert.match(await lateen("ps", "deploy/web", "-n", place), /^Clusters Match\n/);
+          return true;
+        });
       for (const place of PLACES) await onlyMutualTls(place);
     });
     assert.equal(

@@ -176,6 +176,12 @@ test("what is wrong is named, with what is near", () => {
   ]);
   assert.match(problemsOf(["hub"]).join(), /--set: found "hub"; expected PATH=VALUE/);
   assert.match(problemsOf(["components=3"]).join(), /spec.components: found 3; expected an object/);
+  assert.deepEqual(problemsOf(["components.pilot.enabled=yes"]), [
+    'spec.components.pilot.enabled: found "yes"; expected true or false',
+  ]);
+  assert.deepEqual(problemsOf(["components.egressGateways[0].enabled=0"]), [
+    "spec.components.egressGateways[0].enabled: found 0; expected true or false",
+  ]);
   assert.match(problemsOf(["revision=A_b"]).join(), /spec.revision: found "A_b"/);
   assert.match(problemsOf(["meshConfig.trustDomain={a}"]).join(), /spec.meshConfig.trustDomain: /);
   assert.match(problemsOf(["components.cni.enabled=true"]).join(), /cni is not carried out/);

@@ -3,6 +3,7 @@ import { type Command, numberFlag, REVISION_FLAG, stringFlag, UserError } from "
 import type { CliContext, MeshAccess, PodRef } from "../context.ts";
 import { renderObject } from "../printers/object.ts";
 import {
+  isConnected,
   namespaceOf,
   type Placed,
   parseSyncz,
@@ -74,8 +75,8 @@ export const proxyStatusCommand: Command = {
     const proxy = `${pod.name}.${pod.namespace}`;
     const found = all.filter(each => each.status.proxy === proxy);
     if (format === "table") {
-      const [first] = found;
-      if (first === undefined) throw notConnected(proxy);
+      if (!found.some(({ status }) => isConnected(status)))
+        throw notConnected(proxy, found[0]?.status.waiting);
       ctx.stdout.write(await compare(ctx, mesh, pod, stringFlag(call, "file")));
     } else await printAll(ctx, found, { format, verbosity: 0 });
     return 0;
@@ -116,7 +117,7 @@ async function compare(
 ): Promise<string> {
   const path = `/debug/config_dump?proxyID=${pod.name}.${pod.namespace}`;
   const [sent] = [...(await mesh.discoveryDebug(path)).values()].filter(isJson);
-  if (sent === undefined) throw notConnected(`${pod.name}.${pod.namespace}`);
+  if (sent === undefined) throw notConnected(`${pod.name}.${pod.namespace}`, undefined);
   const loaded =
     file === undefined
       ? await mesh.envoyAdmin(pod, "GET", "config_dump")
@@ -148,7 +149,9 @@ function noProxies(namespace: string | undefined): UserError {
   );
 }
 
-function notConnected(proxy: string): UserError {
+/** `why`: what the control plane says of a proxy that it knows only as a pod. */
+function notConnected(proxy: string, why: string | undefined): UserError {
+  if (why !== undefined) return new UserError(`proxy "${proxy}" is ${why}`);
   return new UserError(
     `no proxy "${proxy}" is connected to the control plane`,
     "'lateen ps' lists those that are",

@@ -1,5 +1,5 @@
 import { UserError } from "../command.ts";
-import type { CliContext, MeshAccess, PodRef } from "../context.ts";
+import type { ApiAnswer, CliContext, MeshAccess, PodRef } from "../context.ts";
 
 interface Named {
   readonly metadata: { readonly name: string; readonly namespace?: string };
@@ -24,7 +24,17 @@ export async function resolvePod(ctx: CliContext, mesh: MeshAccess, text: string
 
 async function exists(mesh: MeshAccess, ref: PodRef): Promise<boolean> {
   const path = `/api/v1/namespaces/${encodeURIComponent(ref.namespace)}/pods/${encodeURIComponent(ref.name)}`;
-  return (await mesh.api({ method: "GET", path })).status === 200;
+  return isThere(await mesh.api({ method: "GET", path }));
+}
+
+/** Only 404 says that something is not there; who may not look is told so. */
+function isThere({ status, body }: ApiAnswer): boolean {
+  if (status === 200) return true;
+  if (status === 404) return false;
+  const said = (body as { message?: unknown } | undefined)?.message;
+  throw new UserError(
+    typeof said === "string" ? said : `the API server answers with status ${status}`,
+  );
 }
 
 async function notFound(mesh: MeshAccess, text: string, namespace: string): Promise<UserError> {
@@ -103,7 +113,7 @@ async function resolveOwner(
   const path = `${place}/${encodeURIComponent(name)}`;
   const singular = kind.plural.slice(0, -1);
   const answer = await mesh.api({ method: "GET", path });
-  if (answer.status !== 200) {
+  if (!isThere(answer)) {
     throw new UserError(`there is no ${singular} "${name}" in namespace "${namespace}"`);
   }
   const selector = selectorOf(kind, answer.body as Owner);

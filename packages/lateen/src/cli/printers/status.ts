@@ -41,9 +41,13 @@ function withoutDoubles(placed: readonly Placed[]): Placed[] {
 }
 
 /** Connected, refused, not there. */
-function rank({ waiting = "" }: SyncStatus): number {
-  if (!waiting.startsWith("not connected")) return 0;
-  return waiting.includes("refused: ") ? 1 : 2;
+function rank(status: SyncStatus): number {
+  if (isConnected(status)) return 0;
+  return status.waiting?.includes("refused: ") ? 1 : 2;
+}
+
+export function isConnected({ waiting = "" }: SyncStatus): boolean {
+  return !waiting.startsWith("not connected");
 }
 
 const TYPE_URLS: ReadonlyMap<string, string> = new Map([
