@@ -14,6 +14,7 @@ import {
 const PEM_BYTES_MAX = 256 * 1024;
 const CHAIN_LENGTH_MAX = 10;
 const KEY_ID_BYTES = 8;
+const PEM_CERTIFICATES = /-----BEGIN CERTIFICATE-----[^-]*-----END CERTIFICATE-----/g;
 
 /** The data of Istio's CA Secrets (security/pkg/pki/ca), as PEM text. */
 export interface CaSecret {
@@ -172,7 +173,7 @@ function certificates(
     problems.push(error(field, `has ${text.length} characters; at most ${PEM_BYTES_MAX} are read`));
     return [];
   }
-  const blocks = text.match(/-----BEGIN CERTIFICATE-----[^-]*-----END CERTIFICATE-----/g) ?? [];
+  const blocks = text.match(PEM_CERTIFICATES) ?? [];
   if (blocks.length > CHAIN_LENGTH_MAX || (blocks.length === 0 && text.trim() !== "")) {
     const found = `holds ${blocks.length} certificates`;
     problems.push(error(field, `${found}; expected one to ${CHAIN_LENGTH_MAX} in PEM`));
@@ -184,6 +185,11 @@ function certificates(
     problems.push(error(field, "holds a PEM block that is no X.509 certificate"));
     return [];
   }
+}
+
+/** All certificates of a PEM text; throws where one can not be read. */
+export function certificatesIn(pem: string): readonly X509Certificate[] {
+  return (pem.match(PEM_CERTIFICATES) ?? []).map(block => new X509Certificate(block));
 }
 
 function privateKey(secret: CaSecret, problems: Diagnostic[]): KeyObject | undefined {

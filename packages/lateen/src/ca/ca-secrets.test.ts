@@ -219,3 +219,23 @@ test("beside Istio the root is Istio's to renew", async t => {
   await settle();
   assert.deepEqual(read(), before);
 });
+
+test("roots that were added beside the mesh's own one stay when it is renewed", async t => {
+  const { clock, authority, secrets, own, renewal, write } = setUp(t, 100 * day);
+  const { "root-cert.pem": added } = plugged(clock.now());
+  await write(SELF_SIGNED_CA_SECRET, { ...own, "root-cert.pem": own["root-cert.pem"] + added });
+  secrets.start();
+  await settle();
+  renewal({ lifetimeMs: 300 * day }, 0.2);
+  clock.advance(81 * day);
+  await settle();
+  for (let i = 0; i < 10; i++) await later(clock, 60_000);
+  assert.equal(authority.state.phase, "settled");
+  const roots = authority.roots.map(pem => new X509Certificate(pem));
+  assert.deepEqual(roots.map(each => each.subject).sort(), ["CN=Root CA A", "O=cluster.local"]);
+  const first = new X509Certificate(own["root-cert.pem"]);
+  assert.ok(
+    roots.every(each => !each.raw.equals(first.raw)),
+    "the old one is gone",
+  );
+});

@@ -10,6 +10,7 @@ import type { Clock } from "../base/clock.ts";
 import type { Log } from "../base/log.ts";
 import type { ApiClient } from "../sources/client/api-client.ts";
 import { objectAt } from "../sources/json.ts";
+import { certificatesIn } from "./authority.ts";
 import { decodeSecretData } from "./ca-secrets.ts";
 import { renewedRoot } from "./certificate.ts";
 import { caSecret, ROOT_LIFETIME_MS, SELF_SIGNED_CA_SECRET } from "./root.ts";
@@ -88,7 +89,8 @@ async function renewIfDue(
     { certificatePem, privateKeyPem: fields["ca-key.pem"] },
     { notBefore: now - BACKDATE_MS, notAfter: now + settings.lifetimeMs },
   );
-  const answer = await client.update(secretKind, withRoot(secret, root));
+  const others = otherRoots(fields["root-cert.pem"], certificatePem);
+  const answer = await client.update(secretKind, withRoot(secret, root, others));
   if (answer.ok)
     log.info("root renewed", { until: new Date(now + settings.lifetimeMs).toISOString() });
   // Another replica was first; the watch tells of it.
@@ -103,8 +105,20 @@ function isDue(pem: string, now: number, { gracePercent }: RootRenewalSettings):
   return to - now <= ((to - from) * gracePercent) / 100;
 }
 
-function withRoot(secret: JsonObject, pem: string): JsonObject {
-  const encoded = Buffer.from(pem).toString("base64");
-  const data = { ...objectAt(secret, "data"), "ca-cert.pem": encoded, "root-cert.pem": encoded };
+/** What somebody has added beside the root itself stays trusted. */
+function otherRoots(rootsPem: string, ownPem: string): readonly string[] {
+  const own = new X509Certificate(ownPem);
+  return certificatesIn(rootsPem)
+    .filter(each => !each.raw.equals(own.raw))
+    .map(each => each.toString());
+}
+
+function withRoot(secret: JsonObject, pem: string, others: readonly string[]): JsonObject {
+  const encode = (text: string): string => Buffer.from(text).toString("base64");
+  const data = {
+    ...objectAt(secret, "data"),
+    "ca-cert.pem": encode(pem),
+    "root-cert.pem": encode([pem, ...others].join("")),
+  };
   return { ...secret, data };
 }
