@@ -25,7 +25,7 @@ export interface ApiRequest {
   readonly agent?: Agent;
 }
 
-const TIMEOUT_MS = 10_000;
+const TIMEOUT_MS = 30_000;
 const PROBE_MS = 1000;
 const MAX_BODY = 256 << 20;
 

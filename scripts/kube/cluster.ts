@@ -37,7 +37,7 @@ export interface RunningCluster {
   readonly wasThere: boolean;
 }
 
-const DNS_MS = 60_000;
+const DNS_MS = 180_000;
 
 /** Starts a cluster, or finds it running. What crashes have left is removed first. */
 export async function up(options: UpOptions): Promise<RunningCluster> {

@@ -29,7 +29,7 @@ const NODE_FOLDERS = [
   "/var/log/containers",
   "/var/log/pods",
 ];
-const READY_MS = 20_000;
+const READY_MS = 60_000;
 
 /**
  * Starts the process that holds the node's network and mount namespace. The mounts are shared among

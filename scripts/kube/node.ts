@@ -17,7 +17,7 @@ export type ProxyMode = "iptables" | "nftables";
 
 export const PAUSE_IMAGE = "lateen.test/pause:1";
 const SOCKET = "/run/containerd/containerd.sock";
-const READY_MS = 60_000;
+const READY_MS = 180_000;
 const IMPORT_TIMEOUT_MS = 300_000;
 
 /** The namespaces and containerd: what needs no API server. */
@@ -76,7 +76,7 @@ export async function startNode(
 }
 
 /** The container runtime's command line, on the node's containerd. */
-function ctr(plan: ClusterPlan, args: readonly string[], timeoutMs = 20_000) {
+function ctr(plan: ClusterPlan, args: readonly string[], timeoutMs = 60_000) {
   const [program = "", ...prefix] = entering(plan, "node");
   return runCommand(program, [...prefix, "ctr", "--address", SOCKET, ...args], { timeoutMs });
 }
