@@ -78,7 +78,6 @@ describe("nothing is lost", { skip, timeout: 900_000 }, () => {
   };
 
   const allConnected = async (): Promise<void> => {
-    // Counted each time: pods of the round before may be on their way out.
     await cluster.until("all proxies are connected", async () => {
       const [found, count] = [await sumOf("pilot_xds"), (await proxies()).length];
       if (found !== count) throw new Error(`${found} of ${count} are`);
@@ -143,6 +142,12 @@ describe("nothing is lost", { skip, timeout: 900_000 }, () => {
 
   test("the control plane is rolled, and killed; API server and etcd end and come again", async () => {
     const loads = await started("control");
+    // One of each Deployment, and the loads: what was scaled down is gone to the last.
+    await cluster.until("pods of the round before are gone", async () => {
+      const { length } = await proxies();
+      if (length !== 2 * FORMS.length) throw new Error(`there are ${length} pods`);
+      return true;
+    });
     await allConnected();
     const before = await updates();
     await cluster.must([...SYSTEM, "rollout", "restart", "deploy/istiod"]);
