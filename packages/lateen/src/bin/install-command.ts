@@ -134,9 +134,15 @@ export async function runInstall(ctx: CliContext, call: Invocation): Promise<num
     if (code !== 0) return code;
   }
   await sayWhatIsAbsent(ctx, client);
-  const [major, minor] = ctx.version.split(".");
-  ctx.stdout.write(`\nThank you for installing Lateen ${major}.${minor}.\n`);
+  ctx.stdout.write(`\n${thanks(ctx)}\n`);
   return 0;
+}
+
+/** The older layouts name the Istio that they are the layout of, as scripts look for it. */
+function thanks({ version, compat }: CliContext): string {
+  const own = `Lateen ${version.split(".").slice(0, 2).join(".")}`;
+  if (compat === undefined) return `Thank you for installing ${own}.`;
+  return `Thank you for installing Istio ${compat}.  It is ${own}, which speaks Istio's API.`;
 }
 
 /** istioctl's warning where another version of the same revision is there. */

@@ -4,6 +4,7 @@ import type { JsonObject } from "../api/kind.ts";
 import { CONTROL_PLANE_LABEL, REVISION_LABEL } from "../api/revision-label.ts";
 import { UserError } from "../cli/command.ts";
 import type { ApiAnswer, ApiCall, MeshAccess, PodRef } from "../cli/context.ts";
+import { resourceOf } from "../install/objects.ts";
 import { ApiClient } from "../sources/client/api-client.ts";
 import { type HttpTransportOptions, httpTransport } from "../sources/client/http-transport.ts";
 import { portForward } from "../sources/client/port-forward.ts";
@@ -89,13 +90,7 @@ class KubeMesh implements MeshAccess {
     const staying = list.value.items.filter(
       item => objectAt(item, "metadata")["deletionTimestamp"] === undefined,
     );
-    if (staying.length === 0)
-      throw revision === undefined
-        ? new UserError(`no running Istio pods in "${namespace}"`, "lateen install")
-        : new UserError(
-            `no running Istio pods of revision "${revision}" in "${namespace}"`,
-            "'lateen tag list' shows revisions and tags",
-          );
+    if (staying.length === 0) throw await this.#noControlPlane();
     // Beside Istio's, which keeps its debug pages to itself, ours are meant.
     const own = staying.filter(isLateen);
     const known = own.length > 0 ? own : staying;
@@ -104,6 +99,27 @@ class KubeMesh implements MeshAccess {
       namespace,
       name: stringAt(objectAt(item, "metadata"), "name"),
     }));
+  }
+
+  /** Its text is istioctl's; the hint looks whether there is a Deployment at all. */
+  async #noControlPlane(): Promise<UserError> {
+    const { systemNamespace: namespace, revision } = this.#choice;
+    const labelSelector = `app=istiod${revision === undefined ? "" : `,${REVISION_LABEL}=${revision}`}`;
+    const list = await this.#client.list(resourceOf("Deployment"), { namespace, labelSelector });
+    const [deployment] = list.ok ? list.value.items : [];
+    const name = deployment && stringAt(objectAt(deployment, "metadata"), "name");
+    const replicas = deployment && objectAt(deployment, "spec")["replicas"];
+    const scaled =
+      replicas === 0
+        ? `its Deployment has 0 replicas: kubectl scale deployment ${name} -n ${namespace} --replicas 1`
+        : `its Deployment has no pod that runs: kubectl describe deployment ${name} -n ${namespace}`;
+    const hint = name === undefined ? undefined : scaled;
+    return revision === undefined
+      ? new UserError(`no running Istio pods in "${namespace}"`, hint ?? "lateen install")
+      : new UserError(
+          `no running Istio pods of revision "${revision}" in "${namespace}"`,
+          hint ?? "'lateen tag list' shows revisions and tags",
+        );
   }
 
   #askControlPlane(pod: PodRef, path: string): Promise<string> {

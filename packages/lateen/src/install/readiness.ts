@@ -28,7 +28,9 @@ export async function waitUntilReady(
 ): Promise<readonly NotReady[]> {
   const { client, clock, timeoutMs, onWaiting } = options;
   const end = clock.now() + timeoutMs;
-  let waiting = objects.map(nameOf).filter(({ kind }) => kind in CHECKS);
+  // Nothing comes of 0 replicas, and somebody wants it so.
+  const expected = objects.filter(object => objectAt(object, "spec")["replicas"] !== 0);
+  let waiting = expected.map(nameOf).filter(({ kind }) => kind in CHECKS);
   for (;;) {
     const left: NotReady[] = [];
     for (const name of waiting) {
@@ -62,6 +64,7 @@ function deploymentProblem(object: JsonObject): string | undefined {
   const status = objectAt(object, "status");
   const wanted = objectAt(object, "spec")["replicas"] ?? 1;
   const count = (key: string): number => Number(status[key] ?? 0);
+  if (wanted === 0 && isControlPlane(object)) return "it has 0 replicas: no control plane runs";
   const generation = Number(objectAt(object, "metadata")["generation"] ?? 0);
   if (count("observedGeneration") < generation) return "not observed yet";
   if (count("updatedReplicas") < Number(wanted))
@@ -70,6 +73,11 @@ function deploymentProblem(object: JsonObject): string | undefined {
   if (count("availableReplicas") < Number(wanted))
     return `${count("availableReplicas")} of ${wanted} pods are ready`;
   return undefined;
+}
+
+/** Gateways may rest; without a control plane no pod that asks for injection is created. */
+function isControlPlane(deployment: JsonObject): boolean {
+  return objectAt(objectAt(deployment, "metadata"), "labels")["app"] === "istiod";
 }
 
 function crdProblem(object: JsonObject): string | undefined {

@@ -1,8 +1,9 @@
 /** Clusters whose control plane is elsewhere: a Service `istiod` that leads there. */
 import { isIP } from "node:net";
 import type { JsonObject } from "../api/kind.ts";
+import type { Diagnostic } from "../base/diagnostic.ts";
 import { objectAt, stringAt } from "../sources/json.ts";
-import { type Installation, revisionSuffix } from "./operator.ts";
+import { type Installation, isEnabled, revisionSuffix } from "./operator.ts";
 
 const PORTS = [
   { name: "tcp-istiod", port: 15012, protocol: "TCP" },
@@ -33,6 +34,27 @@ export function remoteObjects(installation: Installation): JsonObject[] {
     })),
   };
   return [{ ...service, spec: { ports: PORTS } }, slice];
+}
+
+/** Where nothing leads to the control plane: installed it is, and waits for that. */
+export function remoteWarnings(installation: Installation): Diagnostic[] {
+  const { namespace, values, meshConfig } = installation;
+  const isThere = stringAt(objectAt(values, "global"), "remotePilotAddress") !== "";
+  if (isThere || isEnabled(installation, "pilot")) return [];
+  const discovery = stringAt(objectAt(meshConfig, "defaultConfig"), "discoveryAddress");
+  const without = [
+    ...(injectionUrl(installation) === undefined
+      ? ["pods that ask for injection are refused"]
+      : []),
+    ...(discovery === "" ? ["proxies get no configuration"] : []),
+  ];
+  if (without.length === 0) return [];
+  const message =
+    `no address of the control plane: ${without.join(", and ")}, unless a Service ` +
+    `istiod${revisionSuffix(installation)} in namespace ${namespace} leads to it; ` +
+    "expected its IP address or host name";
+  const path = "spec.values.global.remotePilotAddress";
+  return [{ severity: "warning", path, message, reason: "Missing" }];
 }
 
 /** `https://...` of an injector that is no Service of this cluster. */

@@ -11,7 +11,7 @@ import { type ConfigTexts, configMaps, configTexts } from "./render-config.ts";
 import { type GatewayType, gatewayObjects } from "./render-gateway.ts";
 import { istiodObjects } from "./render-istiod.ts";
 import { controlPlaneAccount, readerObjects } from "./render-rbac.ts";
-import { injectionPath, injectionUrl, remoteObjects } from "./render-remote.ts";
+import { injectionPath, injectionUrl, remoteObjects, remoteWarnings } from "./render-remote.ts";
 import { deactivated } from "./webhook-edits.ts";
 
 export interface WebhookFacts {
@@ -61,8 +61,10 @@ export function render(
   if (isAnythingEnabled(installation)) add("Base", namespaceObject(installation));
   if (isEnabled(installation, "base")) add("Base", ...baseObjects(installation, parts, options));
   if (isEnabled(installation, "pilot")) add("Pilot", ...pilotObjects(installation, parts, options));
-  if (isEnabled(installation, "istiodRemote"))
+  if (isEnabled(installation, "istiodRemote")) {
     add("IstiodRemote", ...istiodRemoteObjects(installation, parts));
+    diagnostics.push(...remoteWarnings(installation));
+  }
   for (const type of ["ingress", "egress"] as const)
     for (const component of gatewaysOf(installation, `${type}Gateways`)) {
       const gateway = completeGateway(installation, component, type, parts);

@@ -193,6 +193,22 @@ test("what is wrong is named, with what is near", () => {
   assert.match(missing, /overlays\[0\]: there is no Deployment pilot; expected one of .*istiod/);
 });
 
+test("clusters without a control plane of their own are told what leads to none", () => {
+  const path = "spec.values.global.remotePilotAddress";
+  const end =
+    "unless a Service istiod in namespace istio-system leads to it; expected its IP address or host name";
+  const pods = "pods that ask for injection are refused";
+  const proxies = "proxies get no configuration";
+  for (const profile of ["remote", "external"]) {
+    const set = `profile=${profile}`;
+    const without = `${path}: no address of the control plane:`;
+    assert.deepEqual(problemsOf([set]), [`${without} ${pods}, and ${proxies}, ${end}`]);
+    const url = "values.istiodRemote.injectionURL=https://192.0.2.1/inject";
+    assert.deepEqual(problemsOf([set, url]), [`${without} ${proxies}, ${end}`]);
+    assert.deepEqual(problemsOf([set, "values.global.remotePilotAddress=192.0.2.1"]), []);
+  }
+});
+
 test("paths that would reach beyond the object are none", () => {
   for (const path of ["__proto__.x", "a.__proto__.b", "", ".", "a..b", "a[b", "[0]", "a[-1]"])
     assert.equal(parsePath(path), undefined, path);

@@ -13,26 +13,27 @@ export async function resolvePod(ctx: CliContext, mesh: MeshAccess, text: string
   const slash = text.indexOf("/");
   if (slash >= 0) return resolveOwner(ctx, mesh, text.slice(0, slash), text.slice(slash + 1));
   const dot = text.lastIndexOf(".");
-  if (dot > 0) {
-    const ref = { namespace: text.slice(dot + 1), name: text.slice(0, dot) };
-    if (await exists(mesh, ref)) return ref;
+  const here = { namespace: ctx.namespace, name: text };
+  const qualified = { namespace: text.slice(dot + 1), name: text.slice(0, dot) };
+  const refused: UserError[] = [];
+  for (const ref of dot > 0 ? [qualified, here] : [here]) {
+    const answer = await mesh.api({ method: "GET", path: pathOf(ref) });
+    if (answer.status === 200) return ref;
+    const why = refusal(answer);
+    if (why !== undefined) refused.push(why);
   }
-  const ref = { namespace: ctx.namespace, name: text };
-  if (await exists(mesh, ref)) return ref;
-  throw await notFound(mesh, text, ctx.namespace);
+  throw refused[0] ?? (await notFound(mesh, text, ctx.namespace));
 }
 
-async function exists(mesh: MeshAccess, ref: PodRef): Promise<boolean> {
-  const path = `/api/v1/namespaces/${encodeURIComponent(ref.namespace)}/pods/${encodeURIComponent(ref.name)}`;
-  return isThere(await mesh.api({ method: "GET", path }));
+function pathOf({ namespace, name }: PodRef): string {
+  return `/api/v1/namespaces/${encodeURIComponent(namespace)}/pods/${encodeURIComponent(name)}`;
 }
 
 /** Only 404 says that something is not there; who may not look is told so. */
-function isThere({ status, body }: ApiAnswer): boolean {
-  if (status === 200) return true;
-  if (status === 404) return false;
+function refusal({ status, body }: ApiAnswer): UserError | undefined {
+  if (status === 200 || status === 404) return undefined;
   const said = (body as { message?: unknown } | undefined)?.message;
-  throw new UserError(
+  return new UserError(
     typeof said === "string" ? said : `the API server answers with status ${status}`,
   );
 }
@@ -113,7 +114,9 @@ async function resolveOwner(
   const path = `${place}/${encodeURIComponent(name)}`;
   const singular = kind.plural.slice(0, -1);
   const answer = await mesh.api({ method: "GET", path });
-  if (!isThere(answer)) {
+  if (answer.status !== 200) {
+    const refused = refusal(answer);
+    if (refused !== undefined) throw refused;
     throw new UserError(`there is no ${singular} "${name}" in namespace "${namespace}"`);
   }
   const selector = selectorOf(kind, answer.body as Owner);
