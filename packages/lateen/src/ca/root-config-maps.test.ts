@@ -21,13 +21,21 @@ function setUp(t: TestContext) {
   const inner = kubeApiHandler({ store, clock, version: "0" });
   let writes = 0;
   const state = { roots: ["root one\n"], down: false, hidden: new Set<string>(), another: false };
-  const client = new ApiClient(
-    localTransport(request => {
-      if (request.method === "GET") return inner(request);
-      writes++;
-      return state.down ? { status: 503, json: {} } : inner(request);
-    }),
-  );
+  /** What answers wait for. */
+  let answering = Promise.resolve();
+  const transport = localTransport(request => {
+    if (request.method === "GET") return inner(request);
+    writes++;
+    return state.down ? { status: 503, json: {} } : inner(request);
+  });
+  const client = new ApiClient({
+    ...transport,
+    request: async (request, ...rest) => {
+      const answer = await transport.request(request, ...rest);
+      if (request.method !== "GET") await answering;
+      return answer;
+    },
+  });
   const maps = new RootConfigMaps({
     client,
     roots: () => state.roots,
@@ -53,7 +61,12 @@ function setUp(t: TestContext) {
   };
   const text = (namespace: string): unknown =>
     objectAt(read(namespace) ?? {}, "data")["root-cert.pem"];
-  return { store, clock, maps, state, add, read, text, writes: () => writes };
+  const holdAnswers = (): (() => void) => {
+    const { promise, resolve } = Promise.withResolvers<void>();
+    answering = promise;
+    return resolve;
+  };
+  return { holdAnswers, store, clock, maps, state, add, read, text, writes: () => writes };
 }
 
 test("every namespace has the roots, new ones too; Kubernetes' own do not", async t => {
@@ -100,6 +113,24 @@ test("what somebody removes or changes is put right; what is not seen is left al
   maps.refresh();
   await settle();
   assert.deepEqual([text("shop"), text("hidden")], Array(2).fill("root one\nroot two\n"));
+});
+
+test("what somebody writes while our own write is not answered yet is put right", async t => {
+  const { store, maps, add, text, holdAnswers } = setUp(t);
+  add("shop");
+  const release = holdAnswers();
+  maps.start();
+  await settle();
+  assert.equal(text("shop"), "root one\n");
+  value(
+    store.modify(configMapKind, "shop", ROOT_CONFIG_MAP, current =>
+      succeeded({ ...current, data: { "root-cert.pem": "another mesh's" } }),
+    ),
+  );
+  await settle();
+  release();
+  await settle();
+  assert.equal(text("shop"), "root one\n");
 });
 
 test("an API server that takes no writes is asked again, with pauses", async t => {

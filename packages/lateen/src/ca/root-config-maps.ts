@@ -48,6 +48,8 @@ export class RootConfigMaps {
   readonly #written = new Map<string, string>();
   readonly #queue = new Set<string>();
   readonly #busy = new Set<string>();
+  /** Of the busy ones: those of which the watch has told something since their write began. */
+  readonly #told = new Set<string>();
   /** Where there is none that another control plane should have made: since when. */
   readonly #absent = new Map<string, number>();
   #informers: Informer[] = [];
@@ -119,6 +121,7 @@ export class RootConfigMaps {
     for (const { namespace, object } of changes) {
       if (object === undefined) this.#written.delete(namespace);
       else this.#written.set(namespace, stringAt(objectAt(object, "data"), ROOT_KEY));
+      if (this.#busy.has(namespace)) this.#told.add(namespace);
       this.#queue.add(namespace);
     }
     this.#pump();
@@ -188,11 +191,13 @@ export class RootConfigMaps {
           data,
         });
     this.#busy.delete(namespace);
+    const told = this.#told.delete(namespace);
     if (this.#informers.length === 0) return;
     if (answer.ok) {
       this.#failures = 0;
       this.#lastTrouble = "";
-      this.#written.set(namespace, text);
+      // The watch may have been faster with what somebody wrote after us.
+      if (!told) this.#written.set(namespace, text);
     } else this.#failed(namespace, answer);
     this.#pump();
   }
