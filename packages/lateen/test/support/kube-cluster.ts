@@ -14,13 +14,14 @@ import {
 } from "../../../../scripts/kube/api-client.ts";
 import { down, find, type RunningCluster, up } from "../../../../scripts/kube/cluster.ts";
 import { startComponent, stopComponent } from "../../../../scripts/kube/control-plane.ts";
-import { entering, lastLines } from "../../../../scripts/kube/daemons.ts";
+import { type Daemon, entering, lastLines } from "../../../../scripts/kube/daemons.ts";
 import { addFakeNodes } from "../../../../scripts/kube/kwok.ts";
 import { missingForKubernetes } from "../../../../scripts/kube/needs.ts";
 import { importImage, type ProxyMode } from "../../../../scripts/kube/node.ts";
 import { type ClusterMode, type ClusterPlan, pathsOf } from "../../../../scripts/kube/plan.ts";
 import { silent } from "../../../../scripts/kube/progress.ts";
 import { SHARED_CLUSTER } from "../../../../scripts/kube/shared-cluster.ts";
+import { isAlive } from "../../src/local/proc.ts";
 import { objectAt, stringAt } from "../../src/sources/json.ts";
 import { KubeNamespace } from "./kube-namespace.ts";
 
@@ -172,12 +173,25 @@ export class KubeCluster {
     return stopComponent(this.plan, component, signal);
   }
 
-  /** Starts what was stopped, in this order; returns when the API server is ready. */
+  /**
+   * Starts what was stopped, in this order; returns when the API server is ready. What ends before that
+   * is started again, as every node does with its control plane.
+   */
   async start(...components: readonly Component[]): Promise<void> {
-    for (const component of components) startComponent(this.plan, this.#binaries, component);
-    await this.until("the API server is ready", async () =>
-      (await isApiReady(this.plan)) ? true : undefined,
-    );
+    const running = new Map(components.map(each => [each, this.#start(each)]));
+    await this.until("the API server is ready", async () => {
+      for (const [component, daemon] of running) {
+        if (isAlive(daemon)) continue;
+        const last = this.log(component, 8);
+        running.set(component, this.#start(component));
+        throw new Error(`${component} ended: ${last}`);
+      }
+      return (await isApiReady(this.plan)) ? true : undefined;
+    });
+  }
+
+  #start(component: Component): Daemon {
+    return startComponent(this.plan, this.#binaries, component);
   }
 
   /** The end of a daemon's log: `kubelet`, `containerd`, `kube-apiserver`, ... */
