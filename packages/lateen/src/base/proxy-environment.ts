@@ -17,7 +17,8 @@ export const ProxyEnvironment = {
   /**
    * Base64 of a serialized google.protobuf.Value holding a struct with NAMESPACE, WORKLOAD_NAME,
    * CLUSTER_ID, MESH_ID, OWNER and LABELS{app, version, service.istio.io/canonical-name,
-   * service.istio.io/canonical-revision}: what this proxy tells its peer about itself.
+   * service.istio.io/canonical-revision}: what this proxy tells its peer about itself. NAMESPACE
+   * and OWNER are missing where the injector did not know the namespace.
    */
   peerMetadata: "ISTIO_META_PEER_METADATA",
 } as const;

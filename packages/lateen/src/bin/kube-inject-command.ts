@@ -72,7 +72,7 @@ export const kubeInjectCommand: Command = {
   ],
   examples: [
     "lateen kube-inject -f app.yaml | kubectl apply -f -",
-    "lateen kube-inject -n shop -f app.yaml | kubectl apply -n shop -f -",
+    "lateen kube-inject -f app.yaml | kubectl apply -n shop -f -",
     "lateen kube-inject -f app.yaml --injectConfigFile config.yaml --valuesFile values.json",
   ],
   async run(ctx, call) {
@@ -92,7 +92,7 @@ export const kubeInjectCommand: Command = {
     const revision = stringFlag(call, "revision");
     const config = revision === undefined ? read.value : { ...read.value, revision };
     const features = await clusterFeatures(ctx, call);
-    const namespace = ctx.namespace;
+    const namespace = stringFlag(call, "namespace") ?? "";
     const injected = injectYaml(text, { config, features, version: ctx.version, namespace });
     warn(
       ctx,

@@ -1,6 +1,8 @@
 import assert from "node:assert/strict";
+import { Buffer } from "node:buffer";
 import { test } from "node:test";
 import type { Json, JsonObject } from "../api/kind.ts";
+import { expandReferences } from "../proxy/expansion.ts";
 import { arrayAt, isObject, objectAt, stringAt } from "../sources/json.ts";
 import { type InjectedPod, injectKubePod } from "./pod-injection.ts";
 import { configOf, modern, older } from "./testdata/cases.ts";
@@ -235,4 +237,36 @@ test("a gateway may listen on low ports, unless its pod says otherwise", () => {
 
 test("the same pod gives the same bytes", () => {
   assert.equal(JSON.stringify(inject({})), JSON.stringify(inject({})));
+});
+
+test("a namespace that is not known yet is the one the pod runs in", () => {
+  const known = injected({ namespace: "other" }).spec;
+  const { spec, warnings } = injected({ namespace: "" });
+  assert.deepEqual(warnings, []);
+  const here = new Map([["POD_NAMESPACE", "other"]]);
+  const args = (proxy: JsonObject): string[] =>
+    arrayAt(proxy, "args").map(arg => expandReferences(String(arg), name => here.get(name)));
+  assert.deepEqual(args(proxyOf(spec)), args(proxyOf(known)));
+  assert.match(
+    JSON.stringify(proxyOf(known)),
+    /sidecar~\$\(INSTANCE_IP\)~\$\(POD_NAME\)\.other~other\.svc/,
+  );
+  const peer = (proxy: JsonObject): string => {
+    const entry = arrayAt(proxy, "env")
+      .filter(isObject)
+      .find(item => item["name"] === "ISTIO_META_PEER_METADATA");
+    return Buffer.from(stringAt(entry ?? {}, "value"), "base64").toString("latin1");
+  };
+  assert.match(peer(proxyOf(known)), /NAMESPACE/);
+  assert.doesNotMatch(peer(proxyOf(spec)), /NAMESPACE|OWNER|default|POD_/);
+  assert.match(peer(proxyOf(spec)), /WORKLOAD_NAME/);
+});
+
+test("a search domain of a namespace that is not known is that of default, and says so", () => {
+  const search = '[[ valueOrDefault .DeploymentMeta.Namespace "default" ]].global';
+  const values = { global: { podDNSSearchNamespaces: [search] } };
+  const { spec, warnings } = injected({ namespace: "", values });
+  assert.deepEqual(warnings, ["UnknownNamespace"]);
+  assert.deepEqual(objectAt(spec, "dnsConfig"), { searches: ["default.global"] });
+  assert.deepEqual(injected({ namespace: "web", values }).warnings, []);
 });

@@ -27,6 +27,7 @@ import { podVolumes, sdsAnnotations } from "./volumes.ts";
 export interface PodInjection {
   /** A whole Pod; its namespace may be missing. */
   readonly pod: JsonObject;
+  /** "": not known, so that the proxy learns it where it runs. */
   readonly namespace: string;
   /** Where it is known (kube-inject); else the pod's owner names it. */
   readonly workload?: Owner;
@@ -178,7 +179,7 @@ function assemble(
         ...(plan.type === "router" ? lowPorts(spec) : {}),
       },
     },
-    warnings,
+    warnings: [...warnings, ...searchWarnings(request)],
   };
 }
 
@@ -202,17 +203,24 @@ function pullSecrets(config: InjectorConfig, spec: JsonObject): JsonObject {
   return { imagePullSecrets: [...present, ...added] };
 }
 
+const NAMESPACE_IN_SEARCH =
+  /\[\[\s*valueOrDefault\s+\.DeploymentMeta\.Namespace\s+"default"\s*\]\]/g;
+
+function searchWarnings({ config, namespace }: PodInjection): Diagnostic[] {
+  const wanted = config.values.global.podDNSSearchNamespaces;
+  if (namespace !== "" || !wanted.some(text => text.search(NAMESPACE_IN_SEARCH) >= 0)) return [];
+  const message =
+    "podDNSSearchNamespaces names the pod's namespace, which is not known: found none in the " +
+    "object, so the search domain is that of default; say -n NAMESPACE for another";
+  return [{ severity: "warning", path: "spec.dnsConfig", message, reason: "UnknownNamespace" }];
+}
+
 /** Values `podDNSSearchNamespaces`: further search domains; `[[ .ObjectMeta.Namespace ]]` in them. */
 function dnsConfig(config: InjectorConfig, spec: JsonObject, namespace: string): JsonObject {
   const wanted = config.values.global.podDNSSearchNamespaces;
   if (wanted.length === 0) return {};
   const own = objectAt(spec, "dnsConfig");
-  const searches = wanted.map(text =>
-    text.replaceAll(
-      /\[\[\s*valueOrDefault\s+\.DeploymentMeta\.Namespace\s+"default"\s*\]\]/g,
-      namespace,
-    ),
-  );
+  const searches = wanted.map(text => text.replaceAll(NAMESPACE_IN_SEARCH, namespace || "default"));
   const known = arrayAt(own, "searches");
   const added = searches.filter(search => !known.includes(search));
   return { dnsConfig: { ...own, searches: [...known, ...added] } };

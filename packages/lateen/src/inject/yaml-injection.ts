@@ -14,7 +14,7 @@ export interface YamlInjection {
   readonly config: InjectorConfig;
   readonly features: ClusterFeatures;
   readonly version: string;
-  /** For objects that name none. */
+  /** For objects that name none; "": they work in whatever namespace they are created. */
   readonly namespace: string;
 }
 

@@ -47,11 +47,11 @@ function sharedEnvironment(options: ProxyContainerOptions): Readonly<Record<stri
     [ProxyEnvironment.canonicalRevision]: workload.canonicalRevision,
     [ProxyEnvironment.cluster]: settings.clusterId,
     [ProxyEnvironment.peerMetadata]: encodePeerMetadata({
-      NAMESPACE: namespace,
+      // Base64, in which the kubelet can put nothing: the peer then has the namespace of our SPIFFE id.
+      ...(namespace === "" ? {} : { NAMESPACE: namespace, OWNER: workload.owner }),
       WORKLOAD_NAME: workload.name,
       CLUSTER_ID: settings.clusterId,
       MESH_ID: settings.meshId,
-      OWNER: workload.owner,
       LABELS: {
         // What is not there is "unknown" in the peer's metrics, as it is in our own.
         ...(app === undefined ? {} : { app }),

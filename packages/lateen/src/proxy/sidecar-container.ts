@@ -8,6 +8,7 @@ import { PROXY_UID, ProxyPort } from "./ports.ts";
 import type { AppProbe } from "./probes.ts";
 import { INSTANCE_IPS, proxyEnvironment } from "./proxy-environment.ts";
 import { concurrencyOf, type ProxyOptions } from "./proxy-options.ts";
+import { namespaceOrReference } from "./workload.ts";
 import type { DiscoveryTarget } from "./xds-cluster.ts";
 
 /** What is the same for all proxies of an installation. */
@@ -143,7 +144,7 @@ function securityContext({ type, proxy }: ProxyContainerOptions): JsonObject {
 
 function bootstrapText(options: ProxyContainerOptions): string {
   const { pod, settings, type, workload, labels, proxy } = options;
-  const namespace = pod.metadata.namespace;
+  const namespace = namespaceOrReference(pod);
   const app = labels["app"] ?? workload.name;
   return bootstrapArgument({
     nodeId: formatNodeId({
@@ -171,7 +172,7 @@ function nodeMetadata(options: ProxyContainerOptions): JsonObject {
   return {
     ...extraMetadata(proxy.config.proxyMetadata),
     NAME: "$(POD_NAME)",
-    NAMESPACE: pod.metadata.namespace,
+    NAMESPACE: namespaceOrReference(pod),
     LABELS: labels,
     SERVICE_ACCOUNT: "$(SERVICE_ACCOUNT)",
     WORKLOAD_NAME: workload.name,

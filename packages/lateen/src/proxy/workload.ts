@@ -15,9 +15,15 @@ export function workloadOf(pod: Pod, known?: Owner): Workload {
   return describedWorkload(pod, { apiVersion: "v1", kind: "Pod", name });
 }
 
+/** The pod's namespace; where it is not known yet, what the kubelet puts it in for. */
+export function namespaceOrReference({ metadata }: Pod): string {
+  return metadata.namespace === "" ? "$(POD_NAMESPACE)" : metadata.namespace;
+}
+
 /** The workload of that owner, with the canonical names that the pod's labels give. */
 function describedWorkload(pod: Pod, owner: Owner): Workload {
-  const { labels, namespace } = pod.metadata;
+  const { labels } = pod.metadata;
+  const namespace = namespaceOrReference(pod);
   const { apiVersion, kind, name } = owner;
   const canonical = labels["service.istio.io/canonical-name"] ?? labels["app.kubernetes.io/name"];
   const revision =

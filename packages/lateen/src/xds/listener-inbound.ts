@@ -177,10 +177,10 @@ function match(target: Target, kind: ChainKind): FilterChainMatch {
 
 function filters(mesh: Mesh, target: Target, kind: ChainKind): Filter[] {
   const { mutualTls } = kind;
-  if (kind.http)
-    return [inboundConnectionManager(mesh, target.statPrefix, target.routes, mutualTls)];
-  const proxy = tcpProxy(singleCluster(target.cluster), { side: "destination", mutualTls }, mesh);
-  return mutualTls ? [PEER_NAMESPACE, proxy] : [proxy];
+  const last = kind.http
+    ? inboundConnectionManager(mesh, target.statPrefix, target.routes, mutualTls)
+    : tcpProxy(singleCluster(target.cluster), { side: "destination", mutualTls }, mesh);
+  return mutualTls ? [PEER_NAMESPACE, last] : [last];
 }
 
 /** HTTP is spoken by what was negotiated, so there nothing else may be. */

@@ -199,10 +199,16 @@ function sourceLabels(reporter: Reporter, protocol: "http" | "tcp"): WorkloadLab
   return protocol === "http" ? HEADER_PEER : CERTIFICATE_PEER;
 }
 
+const CERTIFICATE_NAMESPACE: Operator = {
+  command: "FILTER_STATE",
+  param: `${PEER_NAMESPACE_STATE}:PLAIN`,
+};
+
 /** What the peer said of itself in its header, decoded by the filter in http-filters.ts. */
 const HEADER_PEER: WorkloadLabels = {
   workload: peer("WORKLOAD_NAME"),
-  namespace: peer("NAMESPACE"),
+  // One that was injected without knowing its namespace does not say it; its certificate does.
+  namespace: firstOf([peerField("NAMESPACE"), CERTIFICATE_NAMESPACE, LITERAL_UNKNOWN]),
   app: peer("LABELS:app"),
   version: peer("LABELS:version"),
   canonicalService: peer("LABELS:service.istio.io/canonical-name"),
@@ -212,13 +218,17 @@ const HEADER_PEER: WorkloadLabels = {
 };
 
 function peer(path: string): string {
-  return orUnknown("DYNAMIC_METADATA", `${PEER_METADATA_NAMESPACE}:peer:${path}`);
+  return firstOf([peerField(path), LITERAL_UNKNOWN]);
+}
+
+function peerField(path: string): Operator {
+  return { command: "DYNAMIC_METADATA", param: `${PEER_METADATA_NAMESPACE}:peer:${path}` };
 }
 
 /** TCP has no header: there is the SPIFFE id, and the namespace in it. */
 const CERTIFICATE_PEER: WorkloadLabels = {
   workload: UNKNOWN,
-  namespace: orUnknown("FILTER_STATE", `${PEER_NAMESPACE_STATE}:PLAIN`),
+  namespace: firstOf([CERTIFICATE_NAMESPACE, LITERAL_UNKNOWN]),
   app: UNKNOWN,
   version: UNKNOWN,
   canonicalService: UNKNOWN,

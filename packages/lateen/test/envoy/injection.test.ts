@@ -39,6 +39,7 @@ async function asInPod(pod: JsonObject, proxy: JsonObject, directory: string): P
   const bootstrap = String(args[args.indexOf("--config-yaml") + 1]);
   const values = new Map([
     ["POD_NAME", "pod-1"],
+    ["POD_NAMESPACE", "shop"],
     ["INSTANCE_IP", bootstrap.includes('"::"') ? "fd00::7" : "10.244.0.7"],
     ["INSTANCE_IPS", "fd00::7,10.244.0.7"],
     ["SERVICE_ACCOUNT", "default"],
@@ -66,7 +67,7 @@ for (const { name, features, texts } of injectionCases) {
       const certificate = issueTestCertificate({ dnsNames: ["x"], uris: [] });
       await writeFile(join(directory, "root-cert.pem"), certificate);
       await writeFile(join(directory, "istio-token"), "token");
-      const options = { features, config: configOf(texts), version: "1.0", namespace: "default" };
+      const options = { features, config: configOf(texts), version: "1.0", namespace: "" };
       const injected = injectYaml(textOf(name), options);
       assert.ok(injected.ok);
       const found = proxies(injected.value);

@@ -81,6 +81,14 @@ test("files: images of the values, threads of the mesh, native where nothing els
   assert.doesNotMatch(old.out, /restartPolicy: Always/);
 });
 
+test("the proxy's namespace: the object's, that of -n, else the one it runs in", async () => {
+  const free = await run(`kube-inject -f pod.yaml ${files}`);
+  assert.match(free.out, /\$\(POD_NAME\)\.\$\(POD_NAMESPACE\)~\$\(POD_NAMESPACE\)\.svc/);
+  assert.doesNotMatch(free.out, /default\.svc/);
+  const said = await run(`kube-inject -n shop -f pod.yaml ${files}`);
+  assert.match(said.out, /\$\(POD_NAME\)\.shop~shop\.svc/);
+});
+
 test("the cluster: its ConfigMaps of the revision, and what its version can", async () => {
   const { out, err, code } = await run("kube-inject -f pod.yaml --revision canary");
   assert.equal(code, 0, err);
