@@ -13,6 +13,7 @@ import type { CliContext } from "../cli/context.ts";
 import type { Mesh } from "../model/types.ts";
 import { systemClock } from "../net/clock.ts";
 import { createLog, type LogLevel, logLevels } from "../net/log.ts";
+import { customHostsFrom } from "./custom-hosts.ts";
 import type { DiscoveryOptions, DiscoverySource, Endpoint } from "./discovery-options.ts";
 import { rootRenewalFrom } from "./root-renewal-settings.ts";
 import { untilSignal } from "./until-signal.ts";
@@ -148,6 +149,7 @@ export const discoveryCommand: Command = {
       certificateLifetimeMs: lifetime === undefined ? undefined : lifetime * 1000,
       rootSpreadMs: spread === undefined ? undefined : spread * 1000,
       rootRenewal: rootRenewalFrom(process.env),
+      customHosts: customHostsFrom(process.env),
       clock: systemClock,
       random: Math.random,
       log,

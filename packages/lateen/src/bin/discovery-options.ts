@@ -49,6 +49,8 @@ export interface DiscoveryOptions {
   /** A stream shows its credential again after this; undefined: half an hour in a cluster. */
   readonly streamAgeMaxMs?: number | undefined;
   readonly rootRenewal?: Partial<RootRenewalSettings> | undefined;
+  /** Further DNS names of the control plane's certificate. */
+  readonly customHosts?: readonly string[] | undefined;
   readonly clock: Clock;
   readonly random: () => number;
   readonly log: Log;

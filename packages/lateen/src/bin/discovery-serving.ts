@@ -241,18 +241,22 @@ function serverCertificate(options: DiscoveryOptions, authority: LiveAuthority):
 }
 
 /** In a cluster proxies dial the Service; elsewhere the addresses. */
-function serverNames({
+export function serverNames({
   source,
   tls,
-}: DiscoveryOptions): Pick<ServerCertificateOptions, "namespace" | "names"> {
-  if (source.kind !== "kube")
-    return { namespace: SYSTEM_NAMESPACE, names: { ipAddresses: tls.map(each => each.host) } };
+  customHosts = [],
+}: Pick<DiscoveryOptions, "source" | "tls" | "customHosts">): Pick<
+  ServerCertificateOptions,
+  "namespace" | "names"
+> {
+  if (source.kind !== "kube") {
+    const ipAddresses = tls.map(each => each.host);
+    return { namespace: SYSTEM_NAMESPACE, names: { ipAddresses, dnsNames: customHosts } };
+  }
   const { systemNamespace: namespace, revision } = source;
   const services = revision === "default" ? [] : [`istiod-${revision}`];
-  return {
-    namespace,
-    names: { dnsNames: services.flatMap(name => serviceDnsNames(name, namespace)) },
-  };
+  const own = services.flatMap(name => serviceDnsNames(name, namespace));
+  return { namespace, names: { dnsNames: [...own, ...customHosts] } };
 }
 
 function serviceDnsNames(service: string, namespace: string): string[] {

@@ -270,3 +270,37 @@ test("a search domain of a namespace that is not known is that of default, and s
   assert.deepEqual(objectAt(spec, "dnsConfig"), { searches: ["default.global"] });
   assert.deepEqual(injected({ namespace: "web", values }).warnings, []);
 });
+
+test("discoveryAddress: the mesh's, then the pod's, in bootstrap and certificate check", () => {
+  const dialled = (asked: Asked): { readonly warnings: string[]; readonly found: string[] } => {
+    const result = inject(asked);
+    assert.ok(result.ok, JSON.stringify(result));
+    const args = JSON.stringify(proxyOf(objectAt(result.pod, "spec"))["args"]).replaceAll("\\", "");
+    const annotations = objectAt(objectAt(result.pod, "metadata"), "annotations");
+    const root = stringAt(annotations, "lateen.dev/xds-root");
+    const found = [
+      /"name":"xds-grpc".*?"socket_address":\{"address":"([^"]+)","port_value":(\d+)\}/.exec(args),
+      /"sni":"([^"]+)"/.exec(args),
+      /"discoveryAddress":"([^"]+)"/.exec(args),
+      /"exact":"([^"]+)"/.exec(root),
+    ].map(match => match?.slice(1).join(":") ?? "none");
+    return { found, warnings: result.warnings.map(({ reason }) => reason) };
+  };
+  const annotated = (config: object): JsonObject => ({
+    annotations: { "proxy.istio.io/config": JSON.stringify(config) },
+  });
+  const own = "istiod.istio-system.svc";
+  assert.deepEqual(dialled({}).found, [`${own}:15012`, own, `${own}:15012`, own]);
+  const mesh = "defaultConfig: {discoveryAddress: 'cp.example.com:443'}";
+  const ofMesh = ["cp.example.com:443", "cp.example.com", "cp.example.com:443", "cp.example.com"];
+  assert.deepEqual(dialled({ mesh }).found, ofMesh);
+  const metadata = annotated({ discoveryAddress: "istiod-canary.a.svc:15012" });
+  const canary = "istiod-canary.a.svc";
+  const ofPod = [`${canary}:15012`, canary, `${canary}:15012`, canary];
+  assert.deepEqual(dialled({ mesh, metadata }), { found: ofPod, warnings: [] });
+  const plaintext = annotated({ discoveryAddress: `${own}:15010` });
+  assert.deepEqual(dialled({ metadata: plaintext }).warnings, ["PlaintextPort"]);
+  const bad = inject({ metadata: annotated({ discoveryAddress: "istiod" }) });
+  assert.ok(!bad.ok);
+  assert.match(JSON.stringify(bad), /discoveryAddress.*HOST:PORT/);
+});

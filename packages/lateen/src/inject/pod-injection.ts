@@ -21,7 +21,7 @@ import type { ClusterFeatures } from "./cluster-features.ts";
 import type { InjectorConfig } from "./config.ts";
 import { holdsApplication, INIT_CONTAINER, initContainer, kubeContainer } from "./containers.ts";
 import { applyOwnContainers, applyTemplates, chosenTemplates } from "./overlay.ts";
-import { defaultsOf, discoveryTlsOf, interceptionDefaults, settingsOf } from "./settings.ts";
+import { defaultsOf, interceptionDefaults, settingsOf } from "./settings.ts";
 import { podVolumes, sdsAnnotations } from "./volumes.ts";
 
 export interface PodInjection {
@@ -163,7 +163,7 @@ function assemble(
   const annotations = {
     ...config.injectedAnnotations,
     ...meshAnnotations(pod.metadata.annotations, names, config.revision, plan),
-    ...sdsAnnotations(discoveryTlsOf(config)),
+    ...(plan.discovery.tls === undefined ? {} : sdsAnnotations(plan.discovery.tls)),
   };
   return {
     pod: {

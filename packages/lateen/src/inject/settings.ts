@@ -1,7 +1,7 @@
 /** From the installation's values to what the shared injection code takes. */
 import type { ProxyOptionDefaults } from "../proxy/proxy-options.ts";
 import type { ProxySettings } from "../proxy/sidecar-container.ts";
-import type { DiscoveryTls } from "../proxy/xds-cluster.ts";
+import type { DiscoveryTarget, DiscoveryTls } from "../proxy/xds-cluster.ts";
 import type { InjectorConfig } from "./config.ts";
 import type { InjectionValues } from "./values.ts";
 
@@ -20,7 +20,7 @@ export function settingsOf(config: InjectorConfig, version: string): ProxySettin
   const { values, mesh } = config;
   const { global } = values;
   return {
-    discovery: { ...discoveryAddress(config), tls: discoveryTlsOf(config) },
+    discovery: ownControlPlane(config),
     command: [ENVOY],
     image: imageOf(config, global.proxy.image, version),
     version,
@@ -51,23 +51,16 @@ export function imageOf(config: InjectorConfig, name: string, version: string): 
   return `${hub}/${name}:${tag || version}${suffix}`;
 }
 
-/** Who the control plane is: its own Service, or the address that the mesh or the values name. */
-function discoveryAddress(config: InjectorConfig): { host: string; port: number } {
-  const { global, revision } = config.values;
-  const own = `istiod${revision === "" ? "" : `-${revision}`}.${global.istioNamespace}.svc`;
-  const said = config.mesh.defaultConfig.discoveryAddress ?? "";
-  const match = /^(.*):(\d+)$/.exec(said);
-  if (match?.[1] !== undefined) return { host: match[1], port: Number(match[2]) };
-  return { host: own, port: XDS_PORT };
-}
-
-export function discoveryTlsOf(config: InjectorConfig): DiscoveryTls {
-  return {
-    serverName: discoveryAddress(config).host,
+/** The Service of this revision; ProxyConfig's `discoveryAddress` comes before it. */
+function ownControlPlane({ values: { global, revision } }: InjectorConfig): DiscoveryTarget {
+  const host = `istiod${revision === "" ? "" : `-${revision}`}.${global.istioNamespace}.svc`;
+  const tls: DiscoveryTls = {
+    serverName: host,
     sdsDirectory: KubePath.podInfo,
     rootCertFile: `${KubePath.rootCert}/root-cert.pem`,
     tokenFile: `${KubePath.token}/istio-token`,
   };
+  return { host, port: XDS_PORT, tls };
 }
 
 export function defaultsOf({ values, mesh }: InjectorConfig): ProxyOptionDefaults {

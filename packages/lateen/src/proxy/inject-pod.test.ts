@@ -207,6 +207,16 @@ test("on one machine TPROXY becomes REDIRECT, with a warning", () => {
   assert.match(result.diagnostics[0]?.message ?? "", /TPROXY is not carried out on one machine/);
 });
 
+test("on one machine there is one control plane, whatever discoveryAddress says", () => {
+  const discoveryAddress = "istiod.elsewhere.svc:15012";
+  const annotations = { "proxy.istio.io/config": JSON.stringify({ discoveryAddress }) };
+  const result = injectPod(pod({ containers: [app] }, { annotations }), options);
+  assert.ok(result.ok);
+  assert.match(result.diagnostics[0]?.message ?? "", /elsewhere\.svc:15012 is not carried out/);
+  const { discovery } = options.settings;
+  assert.match(JSON.stringify(result.value), new RegExp(`"address\\\\":\\\\"${discovery.host}`));
+});
+
 test("a pod that says more than an argument can hold is refused, and the most it may say fits", () => {
   const annotated = (count: number): JsonObject => {
     const prefixes = Array.from({ length: count }, (_, i) => `$${"ü".repeat(299)}${i}`).join(",");

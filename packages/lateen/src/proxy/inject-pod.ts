@@ -3,6 +3,7 @@ import { podKind } from "../api/pod/kind.ts";
 import type { Pod } from "../api/pod/schema.ts";
 import type { Diagnostic, Result } from "../base/diagnostic.ts";
 import type { AppMetrics } from "./bootstrap-listeners.ts";
+import { chooseDiscovery, type DiscoveryChoice } from "./discovery-choice.ts";
 import { decideInjection, defaultPolicy } from "./inject.ts";
 import { readInterception } from "./interception.ts";
 import type { NodeType } from "./node-id.ts";
@@ -17,6 +18,7 @@ import {
   type Workload,
 } from "./sidecar-container.ts";
 import { workloadOf } from "./workload.ts";
+import type { DiscoveryTarget } from "./xds-cluster.ts";
 
 export interface InjectOptions {
   readonly settings: ProxySettings;
@@ -32,6 +34,7 @@ export interface ProxyPlan {
   readonly type: NodeType;
   readonly proxy: ProxyOptions;
   readonly workload: Workload;
+  readonly discovery: DiscoveryTarget;
   readonly labels: Readonly<Record<string, string>>;
   readonly probes: readonly RewrittenProbe[];
   readonly appMetrics: AppMetrics | undefined;
@@ -69,7 +72,7 @@ export function injectPod(
   const interception = readInterception(pod.metadata.annotations);
   if (!interception.ok) return interception;
   const gateway = templatesOf(pod.metadata.annotations).includes("gateway");
-  const planned = planProxy(pod, workloadOf(pod), { ...options, gateway });
+  const planned = planProxy(pod, workloadOf(pod), { ...options, gateway, onOneMachine: true });
   if (!planned.ok) return planned;
   const asked = planned.value.proxy.interceptionMode;
   if (asked === "TPROXY")
@@ -112,6 +115,8 @@ export function planProxy(
   workload: Workload,
   options: Pick<InjectOptions, "settings" | "defaults" | "readYaml"> & {
     readonly gateway: boolean;
+    /** There is one control plane, whatever `discoveryAddress` says. */
+    readonly onOneMachine?: boolean;
   },
 ): Result<ProxyPlan> {
   const { annotations } = pod.metadata;
@@ -119,6 +124,12 @@ export function planProxy(
   const read = readProxyOptions({ annotations, readYaml: options.readYaml }, options.defaults);
   if (!read.ok) return read;
   const proxy = read.value;
+  const { target: discovery, diagnostics: found } =
+    options.onOneMachine === true
+      ? theOnlyControlPlane(options, proxy)
+      : chooseDiscovery(options.settings.discovery, proxy.config);
+  const diagnostics = [...read.diagnostics, ...found];
+  if (found.some(({ severity }) => severity === "error")) return { ok: false, diagnostics };
   const rewrites = type === "sidecar" && proxy.rewriteProbes && proxy.statusPort !== 0;
   const probes = rewrites ? rewrittenProbes(pod) : [];
   const appMetrics = type === "sidecar" && proxy.mergeMetrics ? appMetricsOf(pod) : undefined;
@@ -131,14 +142,25 @@ export function planProxy(
     labels,
     type,
     workload,
-    settings: options.settings,
+    settings: { ...options.settings, discovery },
     proxy,
     probes: probes.map(({ probe }) => probe),
     appMetrics,
   });
-  const value = { type, proxy, workload, labels, probes, appMetrics, container };
-  const diagnostics: readonly Diagnostic[] = read.diagnostics;
+  const value = { type, proxy, workload, discovery, labels, probes, appMetrics, container };
   return { ok: true, value, diagnostics };
+}
+
+function theOnlyControlPlane(
+  { settings, defaults }: Pick<InjectOptions, "settings" | "defaults">,
+  { config }: ProxyOptions,
+): DiscoveryChoice {
+  const target = settings.discovery;
+  const said = config.discoveryAddress;
+  if (said === defaults.mesh.defaultConfig.discoveryAddress) return { target, diagnostics: [] };
+  const message = `discoveryAddress ${said} is not carried out on one machine, which has one control plane`;
+  const path = "metadata.annotations[proxy.istio.io/config]";
+  return { target, diagnostics: [{ severity: "warning", path, message, reason: "NotCarriedOut" }] };
 }
 
 /** A third of what one argument of a process holds: `$` is doubled in it, and UTF-8 takes more. */

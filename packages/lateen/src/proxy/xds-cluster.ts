@@ -9,7 +9,7 @@ export interface DiscoveryTarget {
 }
 
 export interface DiscoveryTls {
-  /** SNI, and the DNS name that the control plane's certificate must have. */
+  /** SNI, and the DNS name (or IP address) that the control plane's certificate must have. */
   readonly serverName: string;
   /** Folder of the two SDS files; watched for renames. */
   readonly sdsDirectory: string;
@@ -39,7 +39,12 @@ export function discoverySdsFiles(tls: DiscoveryTls): Readonly<Record<string, st
     validation_context: {
       trusted_ca: { filename: tls.rootCertFile },
       watched_directory: { path: directoryOf(tls.rootCertFile) },
-      match_typed_subject_alt_names: [{ san_type: "DNS", matcher: { exact: tls.serverName } }],
+      match_typed_subject_alt_names: [
+        {
+          san_type: isIpAddress(tls.serverName) ? "IP_ADDRESS" : "DNS",
+          matcher: { exact: tls.serverName },
+        },
+      ],
     },
   };
   const token = {
@@ -122,7 +127,8 @@ function tlsSocket(tls: DiscoveryTls): JsonOutObject {
     "envoy.transport_sockets.tls",
     "envoy.extensions.transport_sockets.tls.v3.UpstreamTlsContext",
     {
-      sni: tls.serverName,
+      // There is no SNI for an address.
+      ...(isIpAddress(tls.serverName) ? {} : { sni: tls.serverName }),
       common_tls_context: {
         alpn_protocols: ["h2"],
         tls_params: {

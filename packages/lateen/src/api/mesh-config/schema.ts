@@ -16,6 +16,7 @@ import {
   string,
   type TypeOf,
 } from "../schema.ts";
+import { discoveryAddressCheck } from "./discovery-address.ts";
 import { discoverySelectors } from "./discovery-selectors.ts";
 
 const later = notYet(any());
@@ -25,7 +26,10 @@ const statTag: StringCheck = text =>
 /** What the injector carries out of it is in the bootstrap and the container of a proxy. */
 export const proxyConfigSchema = object({
   meshId: orElse(string({ description: "Names the mesh in metadata. Default: trustDomain." }), ""),
-  discoveryAddress: string({ description: "host:port of the control plane." }),
+  discoveryAddress: string({
+    check: discoveryAddressCheck,
+    description: "host:port of the control plane.",
+  }),
   proxyMetadata: map(string()),
   binaryPath: later,
   caCertificatesPem: notYet(list(string())),
