@@ -160,10 +160,10 @@ function knownOfBase(): Known {
     experimental: "idle",
     revisionTags: "used",
     base: {
-      enableCRDTemplates: "used",
+      enableCRDTemplates: "flag",
       excludedCRDs: "used",
       validationURL: "used",
-      enableIstioConfigCRDs: "used",
+      enableIstioConfigCRDs: "flag",
       validationCABundle: "idle",
     },
     global: "used",
@@ -226,11 +226,11 @@ function knownOfGateway(): Known {
         "externalIPs ipFamilyPolicy ipFamilies loadBalancerClass internalTrafficPolicy clusterIP " +
         "allocateLoadBalancerNodePorts",
     ),
-    serviceAccount: used("create name annotations"),
-    autoscaling: used(
-      "enabled minReplicas maxReplicas targetCPUUtilizationPercentage " +
-        "targetMemoryUtilizationPercentage autoscaleBehavior",
-    ),
+    serviceAccount: { ...used("name annotations"), create: "flag" },
+    autoscaling: {
+      ...used("minReplicas maxReplicas targetCPUUtilizationPercentage autoscaleBehavior"),
+      ...{ enabled: "flag", targetMemoryUtilizationPercentage: "used" },
+    },
     // The control plane asks for no role of a gateway's account, and the proxy is always Envoy's.
     ...{ rbac: "idle", runAsRoot: "idle", unprivilegedPort: "idle", compatibilityVersion: "idle" },
     ...{ platform: "idle", networkGatewayPorts: "idle" },

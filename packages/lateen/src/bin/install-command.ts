@@ -80,19 +80,24 @@ export const upgradeCommand: Command = {
   async run(ctx, call) {
     const client = clusterClient(call);
     const { installation } = await askedInstallation(ctx, call);
-    const versions = await installedVersions(client, installation.revision);
+    const { revision, namespace } = installation;
+    const versions = await installedVersions(client, installation);
     if (versions.length === 0)
       throw new UserError(
-        `revision ${installation.revision} is not installed: there is nothing to upgrade`,
+        `revision ${revision} is not installed in namespace ${namespace}: there is nothing to upgrade`,
         "lateen install",
       );
     const newer = versions.find(version => skewOf(version, ctx.version) === "downgrade");
     if (newer !== undefined)
       throw new UserError(
-        `revision ${installation.revision} has version ${newer}, newer than this program (${ctx.version})`,
+        `revision ${revision} has version ${newer}, newer than this program (${ctx.version})`,
         "'lateen install' goes back to an older version",
       );
-    ctx.stdout.write(`Upgrading from ${versions.join(", ")} to ${ctx.version}.\n`);
+    ctx.stdout.write(
+      versions.every(version => version === ctx.version)
+        ? `Version ${ctx.version} is installed already: only the configuration is applied.\n`
+        : `Upgrading from ${versions.join(", ")} to ${ctx.version}.\n`,
+    );
     return runInstall(ctx, call);
   },
 };
@@ -105,7 +110,7 @@ export async function runInstall(ctx: CliContext, call: Invocation): Promise<num
   const { installation, warnings } = await askedInstallation(ctx, call);
   printWarnings(ctx, warnings);
   const client = clusterClient(call);
-  await sayOtherVersion(ctx, client, installation.revision);
+  await sayOtherVersion(ctx, client, installation);
   const others = isEnabled(installation, "pilot") ? await otherControlPlanes(client) : [];
   await refuseApart(ctx, client, installation, { others, force: booleanFlag(call, "force") });
   const objects = await rendered(ctx, installation, client, others.length > 0);
@@ -119,6 +124,7 @@ export async function runInstall(ctx: CliContext, call: Invocation): Promise<num
     client,
     clock: commandClock,
     revision: installation.revision,
+    namespace: installation.namespace,
     readinessTimeoutMs,
     dryRun,
     force: booleanFlag(call, "force"),
@@ -149,9 +155,10 @@ function thanks({ version, compat }: CliContext): string {
 async function sayOtherVersion(
   ctx: CliContext,
   client: ApiClient,
-  revision: string,
+  installation: Installation,
 ): Promise<void> {
-  const [from] = (await installedVersions(client, revision)).toSorted(byVersion).slice(-1);
+  const { revision } = installation;
+  const [from] = (await installedVersions(client, installation)).toSorted(byVersion).slice(-1);
   if (from === undefined || from === ctx.version) return;
   const direction = skewOf(from, ctx.version) === "downgrade" ? "downgraded" : "upgraded";
   const beside =

@@ -36,10 +36,12 @@ export interface Asked {
 export async function askedInstallation(ctx: CliContext, call: Invocation): Promise<Asked> {
   const operators = await readOperators(ctx, listFlag(call, "filename"));
   const revision = stringFlag(call, "revision");
+  const namespace = stringFlag(call, "istioNamespace");
   const resolved = resolveInstallation({
     operators,
     sets: joined(listFlag(call, "set")),
     ...(revision === undefined ? {} : { revision }),
+    ...(namespace === undefined ? {} : { namespace }),
     version: ctx.version,
   });
   if (!resolved.ok) throw new UserError(problems(resolved.diagnostics));

@@ -1,18 +1,26 @@
 /** `lateen tag`: names for control-plane revisions, that namespaces use. Features row 102. */
 import type { JsonObject } from "../api/kind.ts";
 import { TAG_LABEL } from "../api/revision-label.ts";
-import { booleanFlag, type Command, type Flag, stringFlag, UserError } from "../cli/command.ts";
+import {
+  booleanFlag,
+  type Command,
+  type Flag,
+  type Invocation,
+  stringFlag,
+  UserError,
+} from "../cli/command.ts";
 import type { CliContext } from "../cli/context.ts";
 import { renderObject } from "../cli/printers/object.ts";
 import { renderTable } from "../cli/tabwriter.ts";
 import { defaultValidator, revisionTagWebhook } from "../inject/webhook-objects.ts";
 import { applyObject } from "../install/apply.ts";
 import { nameOf, resourceOf } from "../install/objects.ts";
-import { SYSTEM_NAMESPACE } from "../install/operator.ts";
 import {
+  canonicalOf,
   DEFAULT_TAG,
   describeTags,
   labelOf,
+  leadingTo,
   namespacesOfTag,
   type PlannedTag,
   planTag,
@@ -126,7 +134,7 @@ const listCommand: Command = {
   examples: ["lateen tag list"],
   async run(ctx, call) {
     const client = clusterClient(call);
-    const webhooks = await all(client, "MutatingWebhookConfiguration");
+    const webhooks = await injectors(client, call);
     const tags = describeTags(webhooks, await all(client, "Namespace"));
     if (tags.length === 0) {
       ctx.stdout.write("No Istio revision tag MutatingWebhookConfigurations to list\n");
@@ -149,12 +157,14 @@ const removeCommand: Command = {
   async run(ctx, call) {
     const tag = onlyTag(call.args, "must provide a tag for removal", "removal");
     const client = clusterClient(call);
-    const webhooks = await all(client, "MutatingWebhookConfiguration");
+    const webhooks = await injectors(client, call);
     const own = webhooks.filter(each => labelOf(each, TAG_LABEL) === tag);
     if (own.length === 0)
       throw new UserError(
         `cannot remove tag "${tag}": cannot find MutatingWebhookConfiguration for tag`,
-        "'lateen tag list' shows those that are there",
+        tag === DEFAULT_TAG && canonicalOf(webhooks, DEFAULT_TAG).length > 0
+          ? "the revision without a name is it: 'lateen tag set default --revision REVISION' moves it"
+          : "'lateen tag list' shows those that are there",
       );
     const namespaces = namespacesOfTag(await all(client, "Namespace"), tag);
     if (namespaces.length > 0 && !booleanFlag(call, "skip-confirmation")) {
@@ -210,7 +220,7 @@ function question(args: readonly string[], flags: Readonly<Record<string, unknow
     webhookName: text("webhook-name"),
     overwrite: flags["overwrite"] === true,
     autoInjectNamespaces: flags["auto-inject-namespaces"] === true,
-    namespace: text("istioNamespace") ?? SYSTEM_NAMESPACE,
+    namespace: text("istioNamespace"),
   };
 }
 
@@ -219,6 +229,12 @@ function onlyTag(args: readonly string[], missing: string, purpose: string): str
   if (tag === undefined) throw new UserError(missing);
   if (more.length > 0) throw new UserError(`must provide a single tag for ${purpose}`);
   return tag;
+}
+
+/** Where `-i` was given, those that lead there. */
+async function injectors(client: ApiClient, call: Invocation): Promise<readonly JsonObject[]> {
+  const webhooks = await all(client, "MutatingWebhookConfiguration");
+  return leadingTo(webhooks, stringFlag(call, "istioNamespace"));
 }
 
 async function plan(

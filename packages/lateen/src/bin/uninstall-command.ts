@@ -9,8 +9,15 @@ import {
 } from "../cli/command.ts";
 import type { CliContext } from "../cli/context.ts";
 import { otherControlPlanes } from "../install/beside.ts";
-import { type InstalledObject, revisionsOf, tagObjects } from "../install/installed.ts";
+import {
+  type InstalledObject,
+  meshesOf,
+  ofMesh,
+  revisionsOf,
+  tagObjects,
+} from "../install/installed.ts";
 import { describeName, type ObjectName } from "../install/objects.ts";
+import { isShared } from "../install/ownership.ts";
 import { removeObjects } from "../install/remove.ts";
 import { removeLeases, removeRoots } from "../install/remove-roots.ts";
 import { labelOf } from "../install/revision-tags.ts";
@@ -27,9 +34,14 @@ export const uninstallCommand: Command = {
   description:
     "Removes a control-plane revision and what belongs to it, or with --purge everything that Lateen\n" +
     "installed: all revisions, cluster-wide objects, CRDs with the objects of their kinds, and the\n" +
-    "ConfigMaps with the mesh's root. Namespaces stay, and in that of the control plane the Secret with\n" +
+    "ConfigMaps with the mesh's root; with -i NAMESPACE of the mesh there, where there are several, and\n" +
+    "nothing that they share. Namespaces stay, and in that of the control plane the Secret with\n" +
     "the root's key: 'kubectl delete namespace istio-system' removes both.",
-  examples: ["lateen uninstall --purge -y", "lateen uninstall --revision canary"],
+  examples: [
+    "lateen uninstall --purge -y",
+    "lateen uninstall --revision canary",
+    "lateen uninstall --purge -i second-mesh",
+  ],
   flags: [
     { name: "purge", kind: "boolean", description: "All revisions, and what they share" },
     { name: "revision", short: "r", kind: "string", description: "Control-plane revision" },
@@ -46,15 +58,18 @@ export const uninstallCommand: Command = {
       );
     const client = clusterClient(call);
     const all = await installed(client);
+    const namespace = meshAsked(call, all, revision);
+    const own = ofMesh(all, namespace);
     const chosen = [
       ...(purge
-        ? await withoutNeeded(ctx, client, all)
-        : all.filter(each => each.revision === revision)),
-      ...(await ofTags(client, purge ? undefined : revision)),
+        ? await withoutNeeded(ctx, client, withoutShared(all, namespace))
+        : own.filter(each => each.revision === revision)),
+      ...(await ofTags(client, namespace, purge ? undefined : revision)),
     ];
     if (chosen.length === 0) {
-      if (revision !== undefined) throw notThere(revision, all);
-      ctx.stdout.write("Nothing of Lateen is installed in this cluster.\n");
+      if (revision !== undefined) throw notThere(revision, own, namespace);
+      const where = namespace === undefined ? "in this cluster" : `in namespace ${namespace}`;
+      ctx.stdout.write(`Nothing of Lateen is installed ${where}.\n`);
       return 0;
     }
     if (booleanFlag(call, "dry-run")) {
@@ -71,6 +86,34 @@ export const uninstallCommand: Command = {
   },
 };
 
+/** The control plane's namespace; undefined: it makes no difference, or everything is to go. */
+function meshAsked(
+  call: Invocation,
+  all: readonly InstalledObject[],
+  revision: string | undefined,
+): string | undefined {
+  const namespace = stringFlag(call, "istioNamespace");
+  if (namespace !== undefined || revision === undefined) return namespace;
+  const [only, ...more] = meshesOf(all.filter(each => each.revision === revision));
+  if (more.length === 0) return only;
+  throw new UserError(
+    `revision ${revision} is installed in namespaces ${[only, ...more].join(", ")}`,
+    "-i NAMESPACE says which one is to go",
+  );
+}
+
+/** Of one mesh of several, what it does not share with the others: those need CRDs, too. */
+function withoutShared(
+  all: readonly InstalledObject[],
+  namespace: string | undefined,
+): readonly InstalledObject[] {
+  const own = ofMesh(all, namespace);
+  if (meshesOf(all).some(mesh => namespace !== undefined && mesh !== namespace))
+    return own.filter(({ object }) => !isShared(object));
+  // The last one takes what earlier ones left for it.
+  return own.length > 0 ? all : [];
+}
+
 /**
  * What people made for a tag: all of it, or the default validator of one revision, which would hold up
  * every change of configuration. Tags that still lead to it are somebody's to move first: where they
@@ -78,12 +121,14 @@ export const uninstallCommand: Command = {
  */
 async function ofTags(
   client: ApiClient,
+  namespace: string | undefined,
   revision: string | undefined,
 ): Promise<readonly InstalledObject[]> {
   const found = await tagObjects(client);
   if (!found.ok) throw new UserError(`webhooks can not be listed: ${found.status.message}`);
-  if (revision === undefined) return found.objects;
-  const own = found.objects.filter(each => each.revision === revision);
+  const ofThisMesh = ofMesh(found.objects, namespace);
+  if (revision === undefined) return ofThisMesh;
+  const own = ofThisMesh.filter(each => each.revision === revision);
   const tags = own.map(({ object }) => labelOf(object, TAG_LABEL)).filter(tag => tag !== "");
   if (tags.length === 0) return own;
   throw new UserError(
@@ -123,10 +168,15 @@ async function withoutNeeded(
   return all.filter(each => !needed.includes(each));
 }
 
-function notThere(revision: string, all: readonly InstalledObject[]): UserError {
+function notThere(
+  revision: string,
+  all: readonly InstalledObject[],
+  namespace: string | undefined,
+): UserError {
   const revisions = revisionsOf(all);
+  const where = namespace === undefined ? "" : ` in namespace ${namespace}`;
   return new UserError(
-    `there is no control plane of revision ${revision}`,
+    `there is no control plane of revision ${revision}${where}`,
     revisions.length === 0 ? "none is installed" : `installed: ${revisions.join(", ")}`,
   );
 }

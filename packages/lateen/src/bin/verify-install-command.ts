@@ -2,8 +2,9 @@
 import { REVISION_LABEL } from "../api/revision-label.ts";
 import { type Command, listFlag, stringFlag, UserError } from "../cli/command.ts";
 import type { CliContext } from "../cli/context.ts";
-import { type InstalledObject, installedObjects } from "../install/installed.ts";
+import { type InstalledObject, installedObjects, meshesOf, ofMesh } from "../install/installed.ts";
 import { nameOf, type PlannedObject, resourceOf } from "../install/objects.ts";
+import type { Installation } from "../install/operator.ts";
 import { problemOf } from "../install/readiness.ts";
 import { COMPONENT_LABEL, OWNER, OWNER_LABEL, render, VERSION_LABEL } from "../install/render.ts";
 import { renderOptions } from "../install/revision-tags.ts";
@@ -37,18 +38,19 @@ export const verifyInstallCommand: Command = {
       if (!result.ok) throw new UserError(problems(result.diagnostics));
       return verifyInstallation(ctx, client, result.value);
     }
-    const found = await installed(client);
+    const namespace = stringFlag(call, "istioNamespace");
+    const found = ofMesh(await installed(client), namespace);
     const revision = stringFlag(call, "revision");
     const own = found.filter(
       each => revision === undefined || each.revision === revision || each.revision === "",
     );
-    if (!own.some(each => each.component === "Pilot" || each.component === "IstiodRemote"))
+    if (meshesOf(own).length === 0) {
+      const where = namespace === undefined ? "in this cluster" : `in namespace ${namespace}`;
       throw new UserError(
-        revision === undefined
-          ? "no installation of Lateen was found in this cluster"
-          : `no installation of revision ${revision} was found in this cluster`,
+        `no installation of ${revision === undefined ? "Lateen" : `revision ${revision}`} was found ${where}`,
         "lateen install",
       );
+    }
     return verify(ctx, client, own);
   },
 };
@@ -102,10 +104,10 @@ export async function installed(client: ApiClient): Promise<readonly InstalledOb
 /** Versions of the control plane's Deployments of a revision. */
 export async function installedVersions(
   client: ApiClient,
-  revision: string,
+  { namespace, revision }: Pick<Installation, "namespace" | "revision">,
 ): Promise<readonly string[]> {
-  const own = `${OWNER_LABEL}=${OWNER},${COMPONENT_LABEL}=Pilot,${REVISION_LABEL}=${revision}`;
-  const list = await client.list(resourceOf("Deployment"), { labelSelector: own });
+  const labelSelector = `${OWNER_LABEL}=${OWNER},${COMPONENT_LABEL}=Pilot,${REVISION_LABEL}=${revision}`;
+  const list = await client.list(resourceOf("Deployment"), { namespace, labelSelector });
   if (!list.ok)
     throw new UserError(`the cluster does not tell what is installed: ${list.status.message}`);
   const versions = list.value.items.map(item =>

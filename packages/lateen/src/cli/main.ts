@@ -35,8 +35,8 @@ export const GLOBAL_FLAGS: readonly Flag[] = [
     name: "istioNamespace",
     short: "i",
     kind: "string",
-    description: "Namespace of the control plane in a Kubernetes cluster",
-    default: "istio-system",
+    // Without a default: an IstioOperator file may name the namespace, too, and who said what counts.
+    description: "Namespace of the control plane in a Kubernetes cluster (default: istio-system)",
   },
 ];
 

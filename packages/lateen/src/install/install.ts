@@ -3,7 +3,7 @@ import type { JsonObject } from "../api/kind.ts";
 import type { Clock } from "../base/clock.ts";
 import type { ApiClient } from "../sources/client/api-client.ts";
 import { type ApplyOptions, applyObject } from "./apply.ts";
-import { type InstalledObject, installedObjects, leftOver } from "./installed.ts";
+import { installedObjects, leftOver, ofMesh } from "./installed.ts";
 import {
   type ComponentName,
   describeName,
@@ -12,6 +12,7 @@ import {
   type PlannedObject,
 } from "./objects.ts";
 import { foreignObjects } from "./ownership.ts";
+import { refusals } from "./preflight.ts";
 import { waitUntilReady } from "./readiness.ts";
 import { removeObjects } from "./remove.ts";
 
@@ -27,6 +28,8 @@ export interface InstallOptions extends ApplyOptions {
   readonly client: ApiClient;
   readonly clock: Clock;
   readonly revision: string;
+  /** Of the control plane. */
+  readonly namespace: string;
   readonly readinessTimeoutMs: number;
   readonly progress: Progress;
 }
@@ -60,6 +63,11 @@ export async function installObjects(
 ): Promise<InstallFailure | undefined> {
   const foreign = options.force ? undefined : await foreignObjects(options.client, objects);
   if (foreign !== undefined) return foreign;
+  const refused = await refusals(options.client, objects);
+  if (refused.length > 0) {
+    const first = "the API server would refuse objects, and nothing was changed:";
+    return { component: "Installation", messages: [first, ...refused] };
+  }
   for (const stage of STAGES) {
     const components = stage.filter(name => objects.some(each => each.component === name));
     for (const component of components) {
@@ -128,15 +136,15 @@ function shortName({ kind, namespace, name }: ObjectName): string {
   return [kind, namespace, name].filter(part => part !== "").join("/");
 }
 
-/** Of this revision; what revisions share is only added to. */
+/** Of this revision and namespace; what revisions share is only added to. */
 async function prune(
   objects: readonly PlannedObject[],
-  { client, revision, progress, clock }: InstallOptions,
+  { client, revision, namespace, progress, clock }: InstallOptions,
 ): Promise<InstallFailure | undefined> {
   const found = await installedObjects(client);
   if (!found.ok)
     return { component: "Pruning", messages: [found.status.message ?? "can not list objects"] };
-  const own = found.objects.filter((each: InstalledObject) => each.revision === revision);
+  const own = ofMesh(found.objects, namespace).filter(each => each.revision === revision);
   const extra = leftOver(
     own,
     objects.map(each => nameOf(each.object)),

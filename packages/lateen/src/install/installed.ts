@@ -2,15 +2,17 @@
 import type { JsonObject } from "../api/kind.ts";
 import { REVISION_LABEL } from "../api/revision-label.ts";
 import type { ApiClient } from "../sources/client/api-client.ts";
-import { arrayAt, objectAt, stringAt } from "../sources/json.ts";
+import { arrayAt, isObject, objectAt, stringAt } from "../sources/json.ts";
 import type { Status } from "../sources/status.ts";
 import { apiVersionOf, INSTALLED_KINDS, nameOf, type ObjectName, resourceOf } from "./objects.ts";
-import { COMPONENT_LABEL, OWNER, OWNER_LABEL } from "./render.ts";
+import { COMPONENT_LABEL, MESH_LABEL, OWNER, OWNER_LABEL } from "./render.ts";
 
 export interface InstalledObject extends ObjectName {
   readonly component: string;
   /** "" for what all revisions share. */
   readonly revision: string;
+  /** Namespace of the control plane that it was installed with: what tells meshes of a cluster apart. */
+  readonly mesh: string;
   readonly object: JsonObject;
 }
 
@@ -61,9 +63,34 @@ function describe(kind: string, item: JsonObject): InstalledObject {
     ...nameOf(object),
     component: stringAt(labels, COMPONENT_LABEL),
     revision: stringAt(labels, REVISION_LABEL),
+    mesh: stringAt(labels, MESH_LABEL) || webhookNamespaces(object)[0] || nameOf(object).namespace,
     object,
   };
 }
+
+/** Namespaces of the Services that a webhook configuration leads to. */
+export function webhookNamespaces(configuration: JsonObject): readonly string[] {
+  return arrayAt(configuration, "webhooks")
+    .filter(isObject)
+    .map(each => stringAt(objectAt(objectAt(each, "clientConfig"), "service"), "namespace"))
+    .filter(namespace => namespace !== "");
+}
+
+/** What was installed with the control plane of that namespace; undefined: of all. */
+export function ofMesh(
+  objects: readonly InstalledObject[],
+  namespace: string | undefined,
+): readonly InstalledObject[] {
+  return objects.filter(({ mesh }) => namespace === undefined || mesh === namespace);
+}
+
+/** Namespaces of the control planes among them, in order. */
+export function meshesOf(objects: readonly InstalledObject[]): readonly string[] {
+  const planes = objects.filter(({ component }) => PLANES.includes(component));
+  return [...new Set(planes.map(({ mesh }) => mesh))].sort();
+}
+
+const PLANES: readonly string[] = ["Pilot", "IstiodRemote"];
 
 /** Names of the revisions whose control plane is there. */
 export function revisionsOf(objects: readonly InstalledObject[]): readonly string[] {

@@ -6,21 +6,25 @@
 import type { Json } from "../api/kind.ts";
 import type { Diagnostic } from "../base/diagnostic.ts";
 import { nearest } from "../base/nearest.ts";
-import { isArray, isObject } from "../sources/json.ts";
+import { isArray, isObject, objectAt } from "../sources/json.ts";
+import { parseQuantity } from "./quantity.ts";
 
 /**
- * `used`: whatever stands below; `flag`: true or false; `idle`: known to Istio, without effect here;
- * `*`: any key.
+ * `used`: whatever stands below; `flag`: true or false; `count`: a number of replicas; `resources`: of a
+ * container, by `requests` and `limits`; `idle`: known to Istio, without effect here; `*`: any key.
  */
-export type Known = "used" | "flag" | "idle" | { readonly [key: string]: Known };
+export type Known = Leaf | { readonly [key: string]: Known };
+type Leaf = "used" | "flag" | "count" | "resources" | "idle";
 
-function all(value: "used" | "idle", names: string): Record<string, Known> {
+function all(value: Leaf, names: string): Record<string, Known> {
   return Object.fromEntries(names.split(/\s+/).map(name => [name, value]));
 }
 
 const k8s: Known = {
   ...all("used", "affinity env hpaSpec imagePullPolicy nodeSelector overlays podAnnotations"),
-  ...all("used", "podDisruptionBudget priorityClassName readinessProbe replicaCount resources"),
+  ...all("used", "podDisruptionBudget priorityClassName readinessProbe"),
+  replicaCount: "count",
+  resources: "resources",
   ...all("used", "securityContext service serviceAnnotations strategy tolerations volumeMounts"),
   ...all("used", "volumes"),
 };
@@ -32,22 +36,38 @@ const gateway: Known = {
 };
 
 const pilot: Readonly<Record<string, Known>> = {
-  ...all("used", "affinity autoscaleEnabled autoscaleMax autoscaleMin configMap cpu enabled env"),
+  ...all("flag", "autoscaleEnabled configMap enabled"),
+  ...all("used", "affinity cpu env"),
+  ...all("count", "autoscaleMax autoscaleMin replicaCount"),
   ...all("used", "extraContainerArgs hub image ipFamilies ipFamilyPolicy nodeSelector"),
-  ...all("used", "podAnnotations podLabels replicaCount resources seccompProfile"),
-  ...all("used", "serviceAccountAnnotations serviceAnnotations tag tolerations cni"),
+  ...all("used", "podAnnotations podLabels seccompProfile"),
+  ...all("used", "serviceAccountAnnotations serviceAnnotations tag tolerations"),
+  cni: { enabled: "flag", "*": "used" },
+  resources: "resources",
   ...all("used", "topologySpreadConstraints traceSampling rollingMaxSurge rollingMaxUnavailable"),
   ...all("idle", "configSource deploymentLabels envVarFrom initContainers"),
   ...all("idle", "jwksResolverExtraRootCA keepaliveMaxServerConnectionAge memory"),
   ...all("idle", "taint trustedZtunnelNamespace trustedZtunnelName variant volumeMounts volumes"),
 };
 
+const proxy: Known = {
+  ...all("flag", "holdApplicationUntilProxyStarts privileged"),
+  startupProbe: { enabled: "flag", "*": "used" },
+  resources: "resources",
+  "*": "used",
+};
+
 const global: Known = {
-  ...all("used", "configValidation defaultNodeSelector defaultPodDisruptionBudget"),
-  ...all("used", "defaultTolerations externalIstiod hub imagePullPolicy imagePullSecrets"),
-  ...all("used", "istioNamespace logAsJson logging meshID meshNetworks multiCluster"),
-  ...all("used", "nativeNftables network podDNSSearchNamespaces priorityClassName proxy"),
-  ...all("used", "proxy_init remotePilotAddress tag variant"),
+  ...all("flag", "configValidation externalIstiod logAsJson nativeNftables"),
+  ...all("used", "defaultNodeSelector"),
+  ...all("used", "defaultTolerations hub imagePullPolicy imagePullSecrets"),
+  ...all("used", "istioNamespace logging meshID meshNetworks"),
+  ...all("used", "network podDNSSearchNamespaces priorityClassName"),
+  ...all("used", "remotePilotAddress tag variant"),
+  defaultPodDisruptionBudget: { enabled: "flag", "*": "used" },
+  multiCluster: { enabled: "flag", "*": "used" },
+  proxy,
+  proxy_init: { ...all("flag", "forceApplyIptables"), resources: "resources", "*": "used" },
   ...all("idle", "autoscalingv2API caAddress caName certSigners defaultConfigVisibilitySettings"),
   ...all("idle", "defaultResources enableTracing ipFamilies ipFamilyPolicy istiod jwtPolicy"),
   ...all("idle", "mountMtlsCerts networkPolicy omitSidecarInjectorConfigMap"),
@@ -57,11 +77,14 @@ const global: Known = {
 
 const gatewayValues: Known = {
   "*": {
-    ...all("used", "autoscaleEnabled autoscaleMax autoscaleMin cpu env labels loadBalancerIP"),
+    autoscaleEnabled: "flag",
+    resources: "resources",
+    ...all("count", "autoscaleMax autoscaleMin replicaCount"),
+    ...all("used", "cpu env labels loadBalancerIP"),
     ...all("used", "externalTrafficPolicy ipFamilies ipFamilyPolicy loadBalancerSourceRanges"),
     ...all("used", "name nodeSelector"),
-    ...all("used", "podAnnotations ports resources rollingMaxSurge rollingMaxUnavailable"),
-    ...all("used", "serviceAnnotations tolerations type replicaCount"),
+    ...all("used", "podAnnotations ports rollingMaxSurge rollingMaxUnavailable"),
+    ...all("used", "serviceAnnotations tolerations type"),
     ...all("idle", "additionalContainers configVolumes customService injectionTemplate memory"),
     ...all("idle", "meshExpansionPorts namespace podAntiAffinityLabelSelector runAsRoot"),
     ...all("idle", "podAntiAffinityTermLabelSelector secretVolumes serviceAccount zvpn"),
@@ -73,13 +96,14 @@ export const KNOWN_VALUES: Readonly<Record<string, Known>> = {
   ...all("used", "defaultRevision revision profile"),
   ...all("idle", "compatibilityVersion experimental ownerName platform telemetry ztunnel"),
   base: {
-    ...all("used", "enableCRDTemplates validationURL"),
+    enableCRDTemplates: "flag",
+    validationURL: "used",
     ...all("idle", "enableIstioConfigCRDs excludedCRDs validationCABundle"),
   },
   cni: "idle",
   gateways: gatewayValues,
   global,
-  istio_cni: "used",
+  istio_cni: { ...all("flag", "enabled chained"), "*": "used" },
   istiodRemote: {
     ...all("used", "injectionURL injectionPath"),
     injectionCABundle: "idle",
@@ -88,7 +112,10 @@ export const KNOWN_VALUES: Readonly<Record<string, Known>> = {
   },
   meshConfig: "used",
   pilot,
-  sidecarInjectorWebhook: "used",
+  sidecarInjectorWebhook: {
+    ...all("flag", "enableNamespacesByDefault rewriteAppHTTPProbe"),
+    "*": "used",
+  },
 };
 
 /** What is below `values.pilot`. */
@@ -124,6 +151,15 @@ function check(value: Json, schema: Known, path: string, found: Diagnostic[]): v
     found.push(wrongType(path, value, "true or false"));
     return;
   }
+  if (schema === "count") {
+    if (value === null || (Number.isInteger(value) && Number(value) >= 0)) return;
+    found.push(wrongType(path, value, "a whole number from 0"));
+    return;
+  }
+  if (schema === "resources") {
+    checkResources(value, path, found);
+    return;
+  }
   if (schema === "idle") {
     const message = "Istio's field is accepted, but not carried out: it has no effect";
     found.push({ severity: "warning", path, message, reason: "NotCarriedOut" });
@@ -141,6 +177,30 @@ function check(value: Json, schema: Known, path: string, found: Diagnostic[]): v
     const below = Object.hasOwn(schema, key) ? schema[key] : schema["*"];
     if (below === undefined) found.push(unknownField(key, schema, path));
     else check(child, below, `${path}.${key}`, found);
+  }
+}
+
+const QUANTITY = "a quantity such as 500m or 2Gi";
+
+/** The API server would refuse a Deployment with others, after the objects before it were applied. */
+function checkResources(value: Json, path: string, found: Diagnostic[]): void {
+  if (value === null) return;
+  if (!isObject(value)) {
+    found.push(wrongType(path, value, "an object with requests and limits"));
+    return;
+  }
+  const requests = objectAt(value, "requests");
+  for (const field of ["requests", "limits"]) {
+    const amounts = value[field] ?? {};
+    if (!isObject(amounts)) found.push(wrongType(`${path}.${field}`, amounts, "an object"));
+    for (const [name, amount] of Object.entries(objectAt(value, field))) {
+      const at = `${path}.${field}.${name}`;
+      if (amount === null) continue;
+      const quantity = parseQuantity(amount);
+      if (quantity === undefined) found.push(wrongType(at, amount, QUANTITY));
+      else if (field === "limits" && quantity < (parseQuantity(requests[name]) ?? 0))
+        found.push(wrongType(at, amount, `at least the request, ${requests[name]}`));
+    }
   }
 }
 

@@ -21,6 +21,8 @@ export interface InstallInput {
   readonly sets: readonly string[];
   /** `--revision`. */
   readonly revision?: string;
+  /** `--istioNamespace`, where somebody gave it. */
+  readonly namespace?: string;
   /** Of this program: the tag of the images where nothing names one. */
   readonly version: string;
 }
@@ -62,16 +64,52 @@ export function resolveInstallation(input: InstallInput): Result<Installation> {
   const name = profileName(input, sets);
   const base = profileSpec(name);
   if (base === undefined) return wrong("profile", unknownProfile(name));
-  let spec: JsonObject = base;
-  for (const operator of input.operators) spec = mergeObjects(spec, objectAt(operator, "spec"));
-  for (const { path, value } of sets) {
-    const parts = parsePath(path) ?? [];
-    spec = setAt(spec, parts, value === null ? undefined : value);
-  }
-  spec = { ...spec, profile: name };
+  const over = (basis: JsonObject): JsonObject => {
+    let spec = basis;
+    for (const operator of input.operators) spec = mergeObjects(spec, objectAt(operator, "spec"));
+    for (const { path, value } of sets)
+      spec = setAt(spec, parsePath(path) ?? [], value === null ? undefined : value);
+    return spec;
+  };
+  const spec = { ...over(base), profile: name };
   diagnostics.push(...checkPaths(spec));
-  if (diagnostics.some(({ severity }) => severity === "error")) return { ok: false, diagnostics };
-  return finish(spec, input, diagnostics);
+  const namespace = namespaceOf(over({}), input.namespace);
+  diagnostics.push(...namespace.diagnostics);
+  if (!namespace.ok || diagnostics.some(({ severity }) => severity === "error"))
+    return { ok: false, diagnostics };
+  return finish(inNamespace(spec, namespace.value), input, diagnostics);
+}
+
+/** `said`: what files and settings say, without the profile's defaults. */
+function namespaceOf(said: JsonObject, flag: string | undefined): Result<string> {
+  const found: readonly (readonly [string, string])[] = [
+    ["--istioNamespace", flag ?? ""],
+    ["spec.namespace", textAt(said, "namespace")],
+    [VALUE_OF_NAMESPACE, textAt(objectAt(objectAt(said, "values"), "global"), "istioNamespace")],
+  ];
+  const given = found.filter(([, value]) => value !== "");
+  const [[path, value] = ["", SYSTEM_NAMESPACE], ...others] = given;
+  const problem = (message: string): Result<never> => ({
+    ok: false,
+    diagnostics: [{ severity: "error", path, message, reason: "Invalid" }],
+  });
+  const other = others.find(each => each[1] !== value);
+  if (other !== undefined)
+    return problem(
+      `found "${value}", and ${other[0]} is "${other[1]}": both name the control plane's namespace; ` +
+        "expected one of them, or the same in both",
+    );
+  // Namespaces have the form of revisions: both are labels of DNS.
+  if (!REVISION.test(value))
+    return problem(`found "${value}"; expected a name of up to 63 of a-z, 0-9 and -`);
+  return { ok: true, value, diagnostics: [] };
+}
+
+const VALUE_OF_NAMESPACE = "spec.values.global.istioNamespace";
+
+/** Wherever it was said: charts, dumps and everything that is rendered read it in one place. */
+function inNamespace(spec: JsonObject, namespace: string): JsonObject {
+  return mergeObjects(spec, { values: { global: { istioNamespace: namespace } } });
 }
 
 function profileName(
@@ -121,8 +159,7 @@ function finish(
   const value: Installation = {
     profile: stringAt(spec, "profile"),
     revision,
-    namespace:
-      stringAt(global, "istioNamespace") || stringAt(spec, "namespace") || SYSTEM_NAMESPACE,
+    namespace: stringAt(global, "istioNamespace"),
     version: input.version,
     hub: textAt(spec, "hub") || textAt(global, "hub") || DEFAULT_HUB,
     tag: textAt(spec, "tag") || textAt(global, "tag") || input.version,

@@ -47,6 +47,8 @@ export const OWNER_LABEL = "app.kubernetes.io/managed-by";
 export const OWNER = "lateen";
 export const VERSION_LABEL = "operator.istio.io/version";
 export const COMPONENT_LABEL = "operator.istio.io/component";
+/** The namespace of the control plane that an object was installed with. */
+export const MESH_LABEL = "install.operator.istio.io/owning-resource-namespace";
 
 export function render(
   installation: Installation,
@@ -196,7 +198,7 @@ function stamped(planned: PlannedObject, installation: Installation): PlannedObj
     "app.kubernetes.io/part-of": "istio",
     "app.kubernetes.io/version": installation.version,
     "install.operator.istio.io/owning-resource": "installed-state",
-    "install.operator.istio.io/owning-resource-namespace": installation.namespace,
+    [MESH_LABEL]: installation.namespace,
     [COMPONENT_LABEL]: component,
     "operator.istio.io/managed": "Reconcile",
     [VERSION_LABEL]: installation.version,

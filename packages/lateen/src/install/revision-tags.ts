@@ -7,7 +7,8 @@
 import type { JsonObject } from "../api/kind.ts";
 import { REVISION_LABEL, TAG_LABEL } from "../api/revision-label.ts";
 import { arrayAt, isObject, objectAt, stringAt } from "../sources/json.ts";
-import { REVISION } from "./operator.ts";
+import { webhookNamespaces } from "./installed.ts";
+import { REVISION, SYSTEM_NAMESPACE } from "./operator.ts";
 import {
   COMPONENT_LABEL,
   OWNER,
@@ -29,8 +30,8 @@ export interface TagRequest {
   readonly generate: boolean;
   /** Pods are injected also where neither they nor their namespace say anything. */
   readonly autoInjectNamespaces: boolean;
-  /** Of the control plane, where its webhook does not say it. */
-  readonly namespace: string;
+  /** Of the control plane; undefined: whatever its webhook says. */
+  readonly namespace: string | undefined;
 }
 
 /** What comes from the injector. */
@@ -53,11 +54,12 @@ const INJECTION = "sidecar-injector.istio.io";
 
 /** `webhooks`: all MutatingWebhookConfigurations of the cluster. Errors are istioctl's. */
 export function planTag(
-  webhooks: readonly JsonObject[],
+  all: readonly JsonObject[],
   request: TagRequest,
   parts: TagParts,
 ): PlannedTag {
   const { tag, revision, generate, overwrite } = request;
+  const webhooks = leadingTo(all, request.namespace);
   const refused = (message: string): PlannedTag => ({ ok: false, message });
   if (!REVISION.test(tag))
     return refused(`"${tag}" is no name for a tag; expected up to 63 of a-z, 0-9 and -`);
@@ -67,10 +69,12 @@ export function planTag(
       `cannot create revision tag "${tag}": found existing control plane revision with same name`,
     );
   const [canonical, another] = canonicalOf(webhooks, revision);
-  if (canonical === undefined)
+  if (canonical === undefined) {
+    const where = request.namespace === undefined ? "" : ` in namespace "${request.namespace}"`;
     return refused(
-      `cannot modify tag: cannot find MutatingWebhookConfiguration with revision "${revision}"`,
+      `cannot modify tag: cannot find MutatingWebhookConfiguration with revision "${revision}"${where}`,
     );
+  }
   if (another !== undefined)
     return refused(
       `cannot modify tag: found multiple canonical webhooks with revision "${revision}"`,
@@ -88,6 +92,17 @@ export function planTag(
   return { ok: true, objects, deactivated: active ? deactivated(applicable(old)) : undefined };
 }
 
+/** Those of the control planes in a namespace, and those behind a URL, which are in none. */
+export function leadingTo(
+  webhooks: readonly JsonObject[],
+  namespace: string | undefined,
+): readonly JsonObject[] {
+  return webhooks.filter(each => {
+    const namespaces = webhookNamespaces(each);
+    return namespace === undefined || namespaces.length === 0 || namespaces.includes(namespace);
+  });
+}
+
 function tagObjects(
   canonical: JsonObject,
   hook: JsonObject,
@@ -96,7 +111,9 @@ function tagObjects(
 ): JsonObject[] {
   const { tag, revision, webhookName, autoInjectNamespaces } = request;
   const clientConfig = objectAt(hook, "clientConfig");
-  const namespace = stringAt(objectAt(clientConfig, "service"), "namespace") || request.namespace;
+  const namespace =
+    stringAt(objectAt(clientConfig, "service"), "namespace") ||
+    (request.namespace ?? SYSTEM_NAMESPACE);
   const facts = { revision, namespace, enableNamespacesByDefault: autoInjectNamespaces };
   const injector = withWebhooks(tagWebhook(facts, tag), each => ({
     ...each,
@@ -217,7 +234,8 @@ export interface TagDescription {
 
 /**
  * As `istioctl tag list` shows them: every tag, and revisions that have none. Namespaces are those that
- * name the tag.
+ * name the tag. The webhook of the revision without a name serves what tag `default` would, while there
+ * is none: then it is that tag.
  */
 export function describeTags(
   webhooks: readonly JsonObject[],
@@ -225,7 +243,7 @@ export function describeTags(
 ): readonly TagDescription[] {
   const found = webhooks
     .filter(each => labelOf(each, REVISION_LABEL) !== "")
-    .map(each => ({ tag: labelOf(each, TAG_LABEL), revision: labelOf(each, REVISION_LABEL) }));
+    .map(each => ({ tag: tagOf(each), revision: labelOf(each, REVISION_LABEL) }));
   const tagged = new Set(found.filter(each => each.tag !== "").map(each => each.revision));
   const rows = new Map<string, TagDescription>();
   for (const { tag, revision } of found) {
@@ -236,6 +254,11 @@ export function describeTags(
   return [...rows.values()].sort(
     (a, b) => compare(a.revision, b.revision) || compare(a.tag, b.tag),
   );
+}
+
+function tagOf(webhook: JsonObject): string {
+  const isDefault = labelOf(webhook, REVISION_LABEL) === DEFAULT_TAG && !isDeactivated(webhook);
+  return labelOf(webhook, TAG_LABEL) || (isDefault ? DEFAULT_TAG : "");
 }
 
 export function namespacesOfTag(namespaces: readonly JsonObject[], tag: string): string[] {

@@ -1,10 +1,11 @@
 /** Runs a command of `lateen` in this process: as good as a process of its own, and much sooner there. */
-import type { Command } from "../../src/cli/command.ts";
+import { readFile } from "node:fs/promises";
+import type { Command, FlagValues } from "../../src/cli/command.ts";
 import type { CliContext } from "../../src/cli/context.ts";
 import { createRoot, runCli } from "../../src/cli/main.ts";
 import type { Ran } from "./kube-cluster.ts";
 
-/** For commands that need no mesh, file or terminal. */
+/** For commands that need no mesh or terminal. */
 export async function runCommand(command: Command, words: readonly string[]): Promise<Ran> {
   const said = { stdout: "", stderr: "" };
   const output = (stream: keyof typeof said) => ({
@@ -21,15 +22,19 @@ export async function runCommand(command: Command, words: readonly string[]): Pr
     meshName: undefined,
     home: undefined,
     mesh: never,
-    readFile: never,
-    objectFiles: never,
+    readFile: file => readFile(file, "utf8"),
+    objectFiles: path => Promise.resolve([path]),
     readStdin: never,
     interrupted: never,
     namespace: "default",
     compat: undefined,
   };
   const { stdout, stderr } = context;
-  const host = { root: createRoot([command]), stdout, stderr, createContext: () => context };
+  const createContext = ({ compat }: FlagValues): CliContext => ({
+    ...context,
+    compat: compat === "1.12" || compat === "1.14" ? compat : undefined,
+  });
+  const host = { root: createRoot([command]), stdout, stderr, createContext };
   const code = await runCli([command.name, ...words], host);
   return { code, ...said };
 }

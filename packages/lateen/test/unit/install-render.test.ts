@@ -182,6 +182,32 @@ test("what is wrong is named, with what is near", () => {
   assert.deepEqual(problemsOf(["components.egressGateways[0].enabled=0"]), [
     "spec.components.egressGateways[0].enabled: found 0; expected true or false",
   ]);
+  const odd = "spec.values.global.logAsJson: found";
+  const operator1 = { spec: { values: { global: { logAsJson: "true" } } } };
+  assert.deepEqual(problemsOf([], [operator1]), [`${odd} "true"; expected true or false`]);
+  for (const path of [
+    "pilot.autoscaleEnabled",
+    "pilot.cni.enabled",
+    "base.enableCRDTemplates",
+    "gateways.istio-ingressgateway.autoscaleEnabled",
+    "global.configValidation",
+    "global.defaultPodDisruptionBudget.enabled",
+    "global.proxy.privileged",
+    "global.proxy.startupProbe.enabled",
+    "istio_cni.enabled",
+    "sidecarInjectorWebhook.rewriteAppHTTPProbe",
+  ])
+    assert.deepEqual(problemsOf([`values.${path}=no`]), [
+      `spec.values.${path}: found "no"; expected true or false`,
+    ]);
+  assert.deepEqual(problemsOf(["components.pilot.k8s.replicaCount=three"]), [
+    'spec.components.pilot.k8s.replicaCount: found "three"; expected a whole number from 0',
+  ]);
+  assert.match(
+    problemsOf(["meshConfig.enableTracing=on"]).join(),
+    /enableTracing: found a string \("on"\)/,
+  );
+  assert.deepEqual(problemsOf(["values.global.proxy.privileged=true"]), []);
   assert.match(problemsOf(["revision=A_b"]).join(), /spec.revision: found "A_b"/);
   assert.match(problemsOf(["meshConfig.trustDomain={a}"]).join(), /spec.meshConfig.trustDomain: /);
   assert.match(problemsOf(["components.cni.enabled=true"]).join(), /cni is not carried out/);
@@ -191,6 +217,32 @@ test("what is wrong is named, with what is near", () => {
   const operator = { spec: { components: { pilot: { k8s: { overlays } } } } };
   const missing = problemsOf([], [operator]).join();
   assert.match(missing, /overlays\[0\]: there is no Deployment pilot; expected one of .*istiod/);
+});
+
+test("amounts that the API server would refuse are found before anything is applied", () => {
+  for (const path of [
+    "values.pilot.resources",
+    "values.gateways.istio-ingressgateway.resources",
+    "values.global.proxy.resources",
+    "values.global.proxy_init.resources",
+    "components.pilot.k8s.resources",
+  ])
+    assert.deepEqual(problemsOf([`${path}.requests.cpu=abc`]), [
+      `spec.${path}.requests.cpu: found "abc"; expected a quantity such as 500m or 2Gi`,
+    ]);
+  const ofPilot = (set: string): string[] => problemsOf([`values.pilot.resources.${set}`]);
+  for (const good of ["1", "0.5", "500m", "2Gi", "1.5G", "1e3", "100n", "12E", ".5", "+2k"])
+    assert.deepEqual(ofPilot(`requests.cpu=${good}`), [], good);
+  for (const bad of ["-1", "1 Gi", "1gi", "1K", "{1}", "true", "Gi", "1e"])
+    assert.match(ofPilot(`requests.cpu=${bad}`).join(), /cpu: found .*; expected a quantity/, bad);
+  assert.deepEqual(ofPilot("limits.cpu=400m"), [
+    'spec.values.pilot.resources.limits.cpu: found "400m"; expected at least the request, 500m',
+  ]);
+  assert.match(
+    problemsOf(["values.pilot.resources=1Gi"]).join(),
+    /expected an object with requests/,
+  );
+  assert.match(ofPilot("requests=1Gi").join(), /requests: found "1Gi"; expected an object/);
 });
 
 test("clusters without a control plane of their own are told what leads to none", () => {

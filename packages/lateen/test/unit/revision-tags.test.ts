@@ -49,7 +49,7 @@ const REQUEST: TagRequest = {
   overwrite: false,
   generate: false,
   autoInjectNamespaces: false,
-  namespace: "istio-system",
+  namespace: undefined,
 };
 
 function planned(webhooks: readonly JsonObject[], change: Partial<TagRequest> = {}) {
@@ -154,8 +154,18 @@ test("the list: tags, and revisions without one", () => {
   const prod = planned([CANARY]).objects;
   assert.deepEqual(describeTags([DEFAULT, CANARY, ...prod, { metadata: {} }], namespaces), [
     { tag: "prod", revision: "canary", namespaces: ["a", "b"] },
-    { tag: "", revision: "default", namespaces: [] },
+    { tag: "default", revision: "default", namespaces: [] },
   ]);
+  const [moved = {}] = planned([DEFAULT, CANARY], { tag: "default" }).objects;
+  const rests = { tag: "", revision: "default", namespaces: [] };
+  const isMoved = { tag: "default", revision: "canary", namespaces: [] };
+  assert.deepEqual(describeTags([deactivated(DEFAULT), CANARY, moved], []), [isMoved, rests]);
+  const unnamed = [{ tag: "", revision: "canary", namespaces: [] }];
+  assert.deepEqual(
+    describeTags([CANARY], []),
+    unnamed,
+    "istioctl's row of a revision without a tag",
+  );
 });
 
 test("who is the default, and who becomes it", () => {

@@ -28,13 +28,17 @@
 {{- $path := .path }}
 {{- range $key, $value := .value }}
 {{- $name := printf "%s%s" $path $key }}
-{{- if hasKey $known $key }}
-{{- $meaning := get $known $key }}
+{{- if or (hasKey $known $key) (hasKey $known "*") }}
+{{- $meaning := get $known $key | default (get $known "*") }}
 {{- if kindIs "map" $meaning }}
 {{- if kindIs "map" $value }}
 {{- include "lateen.check" (dict "value" $value "known" $meaning "path" (printf "%s." $name)) }}
 {{- else if not (kindIs "invalid" $value) }}
 {{- fail (printf "%s: found %s; expected an object" $name (toJson $value)) }}
+{{- end }}
+{{- else if eq $meaning "flag" }}
+{{- if not (or (kindIs "bool" $value) (kindIs "invalid" $value)) }}
+{{- fail (printf "%s: found %s; expected true or false" $name (toJson $value)) }}
 {{- end }}
 {{- else if eq $meaning "idle" }}
 {{- printf "%s\n" $name }}

@@ -1,0 +1,122 @@
+/** `lateen install` and what goes with it, on an API server that only keeps what it is sent. */
+import assert from "node:assert/strict";
+import { writeFileSync } from "node:fs";
+import { test } from "node:test";
+import type { JsonObject } from "../../src/api/kind.ts";
+import { installCommand, upgradeCommand } from "../../src/bin/install-command.ts";
+import { manifestCommand } from "../../src/bin/manifest-command.ts";
+import { tagCommand } from "../../src/bin/tag-command.ts";
+import { uninstallCommand } from "../../src/bin/uninstall-command.ts";
+import { verifyInstallCommand } from "../../src/bin/verify-install-command.ts";
+import type { Command } from "../../src/cli/command.ts";
+import { type FakeCluster, fakeCluster } from "../support/fake-cluster.ts";
+import type { Ran } from "../support/kube-cluster.ts";
+import { runCommand } from "../support/run-command.ts";
+
+async function run(cluster: FakeCluster, command: Command, line: string): Promise<Ran> {
+  return runCommand(command, [...line.split(" "), "--kubeconfig", cluster.kubeconfig]);
+}
+
+async function must(cluster: FakeCluster, command: Command, line: string): Promise<string> {
+  const { code, stdout, stderr } = await run(cluster, command, line);
+  assert.equal(code, 0, `${command.name} ${line}\n${stdout}\n${stderr}`);
+  return stdout;
+}
+
+const MINIMAL = "-y --set profile=minimal";
+
+test("the control plane's namespace: by flag, file or value, and everywhere the same", async t => {
+  const cluster = await fakeCluster(t);
+  const file = `${cluster.kubeconfig}.yaml`;
+  const operator = (spec: JsonObject): void =>
+    writeFileSync(
+      file,
+      JSON.stringify({ apiVersion: "install.istio.io/v1alpha1", kind: "IstioOperator", spec }),
+    );
+  operator({ namespace: "by-file", profile: "minimal" });
+  await must(cluster, installCommand, `${MINIMAL} -i by-flag`);
+  await must(cluster, installCommand, `-y -f ${file}`);
+  await must(cluster, installCommand, `${MINIMAL} --set values.global.istioNamespace=by-value`);
+  for (const namespace of ["by-flag", "by-file", "by-value"])
+    assert.ok(cluster.get("Deployment", namespace, "istiod"), namespace);
+  assert.equal(cluster.get("Namespace", "", "istio-system"), undefined);
+  await must(cluster, installCommand, `-y -f ${file} -i by-file`);
+
+  const contradicted = await run(cluster, installCommand, `-y -f ${file} -i elsewhere`);
+  assert.equal(contradicted.code, 1);
+  assert.equal(
+    contradicted.stderr,
+    '--istioNamespace: found "elsewhere", and spec.namespace is "by-file": both name the control ' +
+      "plane's namespace; expected one of them, or the same in both\n",
+  );
+  operator({ namespace: "a", values: { global: { istioNamespace: "b" } } });
+  const generated = await run(cluster, manifestCommand, `generate -f ${file}`);
+  assert.match(generated.stderr, /^spec.namespace: found "a", and spec.values.global.istioN/);
+  const odd = await run(cluster, manifestCommand, "generate -i My_Mesh");
+  assert.match(odd.stderr, /^--istioNamespace: found "My_Mesh"; expected a name of up to 63/);
+  const printed = await must(cluster, manifestCommand, "generate -i elsewhere");
+  assert.doesNotMatch(printed, /namespace: istio-system/);
+});
+
+test("two meshes of one cluster are told apart by -i", async t => {
+  const cluster = await fakeCluster(t);
+  for (const namespace of ["one", "two"])
+    await must(cluster, installCommand, `${MINIMAL} -i ${namespace}`);
+  assert.ok(cluster.get("Deployment", "one", "istiod"), "the second did not prune the first");
+  const rows = async (line: string): Promise<string> => must(cluster, verifyInstallCommand, line);
+  assert.match(await rows("-i two"), /Deployment: istiod.two/);
+  assert.doesNotMatch(await rows("-i two"), /Deployment: istiod.one/);
+  const nowhere = await run(cluster, verifyInstallCommand, "-i three");
+  assert.match(nowhere.stderr, /no installation of Lateen was found in namespace three/);
+  const upgraded = await run(cluster, upgradeCommand, `${MINIMAL} -i three`);
+  assert.match(upgraded.stderr, /revision default is not installed in namespace three/);
+
+  const unclear = await run(cluster, tagCommand, "generate prod --revision default");
+  assert.match(unclear.stderr, /found multiple canonical webhooks/);
+  const tag = await must(cluster, tagCommand, "generate prod --revision default -i two");
+  assert.match(tag, /namespace: two/);
+  const missing = await run(cluster, tagCommand, "generate prod --revision default -i three");
+  assert.match(missing.stderr, /with revision "default" in namespace "three"/);
+
+  const which = await run(cluster, uninstallCommand, "-y --revision default");
+  assert.match(which.stderr, /revision default is installed in namespaces one, two/);
+  await must(cluster, uninstallCommand, "-y --purge -i two");
+  assert.equal(cluster.get("Deployment", "two", "istiod"), undefined);
+  assert.ok(cluster.get("Deployment", "one", "istiod"));
+  const crd = "virtualservices.networking.istio.io";
+  assert.ok(cluster.get("CustomResourceDefinition", "", crd), "the other mesh needs it");
+  await must(cluster, uninstallCommand, "-y --purge -i one");
+  assert.equal(cluster.get("CustomResourceDefinition", "", crd), undefined);
+});
+
+test("an upgrade to the version that is there is none", async t => {
+  const cluster = await fakeCluster(t);
+  await must(cluster, installCommand, MINIMAL);
+  const said = await must(cluster, upgradeCommand, MINIMAL);
+  assert.match(said, /^Version 0.1.0 is installed already: only the configuration is applied.\n/);
+  assert.doesNotMatch(said, /Upgrading/);
+});
+
+test("what the API server would refuse is said before anything is changed, in a dry run, too", async t => {
+  const refused = { code: 422, message: "spec.strategy.rollingUpdate.maxSurge: Invalid value" };
+  const isOdd = (object: JsonObject): boolean =>
+    object["kind"] === "Deployment" && JSON.stringify(object).includes('"maxSurge":"many"');
+  const cluster = await fakeCluster(t, { refuse: object => (isOdd(object) ? refused : undefined) });
+  const before = cluster.objects.size;
+  const line = `${MINIMAL} --set values.pilot.rollingMaxSurge=many`;
+  for (const dryRun of ["", " --dry-run"]) {
+    const { code, stderr } = await run(cluster, installCommand, `${line}${dryRun}`);
+    assert.equal(code, 1);
+    assert.equal(
+      stderr,
+      "✘ Installation encountered an error: the API server would refuse objects, and nothing was " +
+        `changed:\n  Deployment:istio-system:istiod: ${refused.message}\n`,
+    );
+  }
+  assert.equal(cluster.objects.size, before);
+  const tried = cluster.asked.filter(each => each.includes("/deployments/istiod?"));
+  assert.ok(
+    tried.every(each => /\/namespaces\/default\/.*dryRun=All/.test(each)),
+    tried.join(),
+  );
+});
