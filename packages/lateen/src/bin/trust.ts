@@ -5,6 +5,7 @@ import { createTokenReviewer } from "../authn/token-review.ts";
 import type { Clock } from "../base/clock.ts";
 import type { Log } from "../base/log.ts";
 import type { SecretPort } from "../base/secret-port.ts";
+import { CaChangeKeeper, keptChange } from "../ca/ca-change-keeper.ts";
 import { CaSecrets } from "../ca/ca-secrets.ts";
 import { LiveAuthority, ROOT_SPREAD_MS } from "../ca/live-authority.ts";
 import { loadOrCreateRoot } from "../ca/root.ts";
@@ -46,7 +47,7 @@ export async function openTrust(
   const { source } = options;
   const namespace = source.kind === "kube" ? source.systemNamespace : SYSTEM_NAMESPACE;
   const port = secretPort(client, namespace);
-  const authority = await openAuthority(options, port, trustDomain);
+  const authority = await openAuthority(options, client, namespace, trustDomain);
   const tokens = await openTokens(options, client, port);
   return { authority, tokens, ...followSecrets(options, client, namespace, authority) };
 }
@@ -68,20 +69,25 @@ async function openTokens(
 
 async function openAuthority(
   { clock, log, source, rootSpreadMs, rootRenewal }: TrustOptions,
-  port: SecretPort,
+  client: ApiClient,
+  namespace: string,
   trustDomain: string,
 ): Promise<LiveAuthority> {
+  const port = secretPort(client, namespace);
   const load = async () => {
     const now = clock.now();
     const { lifetimeMs } = rootRenewal ?? {};
     const opened = await loadOrCreateRoot(port, { trustDomain, now, lifetimeMs });
-    if (opened.ok) return opened.value;
+    const kept = await keptChange(client, namespace, now, log.scope("ca"));
+    if (opened.ok) return { first: opened.value, kept };
     const why = opened.diagnostics.map(({ path, message }) => `${path} ${message}`).join("; ");
     throw new Error(`CA: ${why}`);
   };
-  const first = source.kind === "kube" ? await untilAnswered("CA", clock, log, load) : await load();
+  const { first, kept } =
+    source.kind === "kube" ? await untilAnswered("CA", clock, log, load) : await load();
   const usual = source.kind === "kube" ? ROOT_SPREAD_MS : LOCAL_SPREAD_MS;
-  return new LiveAuthority(first, { clock, log: log.scope("ca"), spreadMs: rootSpreadMs ?? usual });
+  const spreadMs = rootSpreadMs ?? usual;
+  return new LiveAuthority(first, { clock, log: log.scope("ca"), spreadMs }, kept);
 }
 
 function followSecrets(
@@ -92,9 +98,11 @@ function followSecrets(
 ): Pick<Trust, "follow" | "stop"> {
   const common = { client, namespace, clock, random, log: log.scope("ca") };
   const secrets = new CaSecrets({ ...common, authority });
+  const keeper = new CaChangeKeeper({ ...common, authority });
   let stopRenewal = (): void => {};
   return {
     follow() {
+      keeper.start();
       secrets.start();
       stopRenewal = startRootRenewal({
         ...common,
@@ -106,6 +114,7 @@ function followSecrets(
     stop() {
       stopRenewal();
       secrets.stop();
+      keeper.stop();
       authority.dispose();
     },
   };

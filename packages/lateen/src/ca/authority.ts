@@ -1,6 +1,7 @@
 /** A certificate authority that can sign: Istio's `cacerts` or `istio-ca-secret`, checked. */
 import { createHash, createPrivateKey, type KeyObject, X509Certificate } from "node:crypto";
 import type { Diagnostic, Result } from "../base/diagnostic.ts";
+import { Redacted } from "../base/redacted.ts";
 import {
   type KeyedCertificate,
   leafIssuer,
@@ -43,6 +44,8 @@ export interface Authority {
 export interface OpenedAuthority extends Authority {
   /** Says what signs: the CA's certificate and the chain above it. */
   readonly issuerId: string;
+  /** What it was opened from. */
+  readonly material: Redacted<CaSecret>;
   /** Whether who trusts only `root` (PEM) takes what is issued. A renewed root of one key is the same. */
   leadsTo(root: string): boolean;
 }
@@ -77,6 +80,7 @@ export function openAuthority(secret: CaSecret, now: number): Result<OpenedAutho
   const authority: OpenedAuthority = {
     keyId: keyIdOf(own),
     issuerId: [own, ...intermediates].map(one => one.fingerprint256).join(" "),
+    material: new Redacted(secret),
     notAfter,
     rootsNotAfter: Math.min(...trusted.map(root => root.validToDate.getTime())),
     roots: trusted.map(pemOf),

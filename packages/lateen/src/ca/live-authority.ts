@@ -6,6 +6,7 @@
 import type { Clock } from "../base/clock.ts";
 import type { Log } from "../base/log.ts";
 import type { Authority, OpenedAuthority } from "./authority.ts";
+import { type CaChange, openIssuer } from "./ca-change.ts";
 import type { KeyedCertificate, Period, SubjectNames } from "./certificate.ts";
 
 /**
@@ -40,27 +41,43 @@ export interface CaState {
   readonly trouble: string;
 }
 
+interface GivenOut {
+  /** Milliseconds; 0: long since. */
+  readonly since: number;
+  /** The material here has asked for it; else only another replica gives it out. */
+  readonly isAskedFor: boolean;
+}
+
 export class LiveAuthority implements Authority {
   readonly #clock: Clock;
   readonly #log: Log;
   readonly #spreadMs: number;
   readonly #listeners = new Set<(change: AuthorityChange) => void>();
+  readonly #movedListeners = new Set<() => void>();
   #issuer: OpenedAuthority;
   #target: OpenedAuthority;
-  /** Roots that are given out, with the time since when. */
-  #roots: Map<string, number>;
-  /** When the issuer became another one. */
-  #switchedAt = Number.NEGATIVE_INFINITY;
+  /** Roots that are given out. */
+  readonly #roots = new Map<string, GivenOut>();
+  /** When the issuer became another one; 0: long since. */
+  #switchedAt = 0;
+  /** `issuerId` of what another replica signs with. */
+  #elsewhere = "";
+  #given = "";
+  #moved = "";
   #trouble = "";
   #cancel: () => void = () => {};
 
-  constructor(first: OpenedAuthority, options: LiveAuthorityOptions) {
+  /** `kept`: a change that was on its way when it was written; undefined: there is none. */
+  constructor(first: OpenedAuthority, options: LiveAuthorityOptions, kept?: CaChange) {
     this.#clock = options.clock;
     this.#log = options.log;
     this.#spreadMs = options.spreadMs;
     this.#issuer = first;
     this.#target = first;
-    this.#roots = new Map(first.roots.map(root => [root, Number.NEGATIVE_INFINITY]));
+    if (kept === undefined) this.#addRoots(0);
+    else this.#resume(kept);
+    this.#given = this.roots.join("");
+    this.#moved = this.#signature();
   }
 
   get keyId(): string {
@@ -71,8 +88,9 @@ export class LiveAuthority implements Authority {
     return this.#issuer.notAfter;
   }
 
+  /** In one order at all replicas: first those that are asked for. */
   get roots(): readonly string[] {
-    return [...this.#roots.keys()];
+    return [...this.#target.roots, ...this.#leftOver()];
   }
 
   get rootsNotAfter(): number {
@@ -86,9 +104,19 @@ export class LiveAuthority implements Authority {
   get state(): CaState {
     const trouble = this.#trouble;
     if (trouble !== "") return { phase: "refused", trouble };
-    if (this.#issuer.issuerId !== this.#target.issuerId) return { phase: "spreading", trouble };
-    const settled = this.#roots.size === this.#target.roots.length;
-    return { phase: settled ? "settled" : "retiring", trouble };
+    if (!this.#isSwitched()) return { phase: "spreading", trouble };
+    return { phase: this.#leftOver().length === 0 ? "settled" : "retiring", trouble };
+  }
+
+  /** What a control plane that starts now has to know; undefined: the CA's Secret says it all. */
+  get change(): CaChange | undefined {
+    if (this.#settledAt() <= this.#clock.now() && this.#leftOver().length === 0) return undefined;
+    return {
+      roots: new Map(this.roots.map(root => [root, this.#roots.get(root)?.since ?? 0])),
+      switchedAt: this.#switchedAt,
+      issuerId: this.#issuer.issuerId,
+      issuer: this.#isSwitched() ? undefined : this.#issuer.material,
+    };
   }
 
   issue(names: SubjectNames, period: Period): KeyedCertificate {
@@ -101,22 +129,32 @@ export class LiveAuthority implements Authority {
     return () => void this.#listeners.delete(listener);
   }
 
-  /**
-   * Takes other material, at once as far as that is safe and the rest later. Held back where proxies
-   * trust nothing of it and would no longer trust what they have; the state says so then.
-   */
+  /** Called when `change` has become another one. */
+  onMoved(listener: () => void): () => void {
+    this.#movedListeners.add(listener);
+    return () => void this.#movedListeners.delete(listener);
+  }
+
+  /** Takes other material, at once as far as that is safe and the rest later. */
   offer(next: OpenedAuthority): void {
-    const trusted = this.roots.some(root => next.leadsTo(root));
-    const trusting = next.roots.some(root => this.#issuer.leadsTo(root));
-    if (!trusted && !trusting) {
-      this.refuse(
-        "its root is not trusted in this mesh yet, and the present root is not in root-cert.pem: " +
-          "every proxy would be cut off; first let root-cert.pem hold the present root beside the new one",
-      );
-      return;
-    }
     this.#trouble = "";
     this.#target = next;
+    this.#advance();
+  }
+
+  /** Where another replica is with the same change: nobody goes on before all can follow. */
+  learn({ roots, switchedAt, issuerId, issuer }: CaChange): void {
+    const now = this.#clock.now();
+    for (const [root, since] of roots) {
+      const own = this.#roots.get(root);
+      if (own === undefined) this.#roots.set(root, { since, isAskedFor: false });
+      else if (since > own.since) this.#roots.set(root, { ...own, since });
+    }
+    this.#switchedAt = Math.max(this.#switchedAt, switchedAt);
+    // It goes on signing as before for a moment: what it signed last has to stay trusted.
+    const isBehind = issuer !== undefined && issuerId !== this.#issuer.issuerId;
+    if (isBehind && this.#isSwitched()) this.#switchedAt = now;
+    this.#elsewhere = issuerId;
     this.#advance();
   }
 
@@ -130,6 +168,19 @@ export class LiveAuthority implements Authority {
   dispose(): void {
     this.#cancel();
     this.#listeners.clear();
+    this.#movedListeners.clear();
+  }
+
+  #resume(kept: CaChange): void {
+    const now = this.#clock.now();
+    for (const [root, since] of kept.roots) this.#roots.set(root, { since, isAskedFor: true });
+    this.#switchedAt = kept.switchedAt;
+    const issuer = openIssuer(kept, now);
+    if (issuer !== undefined) this.#issuer = issuer;
+    // What has signed until now can not any more, and what it has signed is in use.
+    else if (kept.issuerId !== this.#target.issuerId) this.#switchedAt = now;
+    this.#log.info("a change of the CA goes on", { rootCount: kept.roots.size });
+    this.#advance();
   }
 
   /** Does what is due. */
@@ -137,31 +188,57 @@ export class LiveAuthority implements Authority {
     this.#cancel();
     const now = this.#clock.now();
     const issuerBefore = this.#issuer;
-    const rootsBefore = this.roots;
+    const rootsBefore = this.#given;
     this.#addRoots(now);
     const switchAt = this.#switchAt();
-    if (switchAt <= now && this.#issuer.issuerId !== this.#target.issuerId) this.#switchedAt = now;
+    if (switchAt <= now && !this.#isSwitched()) this.#switchedAt = now;
     // Also where only the roots of the same issuer are others.
     if (switchAt <= now) this.#issuer = this.#target;
     const dropAt = this.#dropRoots(now);
-    const waitFor = Math.min(switchAt > now ? switchAt : Number.POSITIVE_INFINITY, dropAt);
+    const due = [switchAt, dropAt, this.#settledAt()].filter(at => at > now);
+    const waitFor = Math.min(...due);
     if (waitFor < Number.POSITIVE_INFINITY) this.#wake(waitFor - now);
     const issuer = issuerBefore.issuerId !== this.#issuer.issuerId;
-    const roots = rootsBefore.join() !== this.roots.join();
+    this.#given = this.roots.join("");
+    const roots = rootsBefore !== this.#given;
     if (issuer || roots) this.#tell({ issuer, roots });
+    this.#tellMoved();
   }
 
-  #addRoots(now: number): void {
-    for (const root of this.#target.roots) if (!this.#roots.has(root)) this.#roots.set(root, now);
+  #isSwitched(): boolean {
+    return this.#issuer.issuerId === this.#target.issuerId;
+  }
+
+  #leftOver(): readonly string[] {
+    const asked = new Set(this.#target.roots);
+    return [...this.#roots.keys()].filter(root => !asked.has(root));
+  }
+
+  #addRoots(since: number): void {
+    for (const root of this.#target.roots)
+      if (this.#roots.get(root)?.isAskedFor !== true)
+        this.#roots.set(root, { since, isAskedFor: true });
   }
 
   /** When everybody has a root that the target leads to. */
   #switchAt(): number {
-    if (this.#issuer.issuerId === this.#target.issuerId) return Number.NEGATIVE_INFINITY;
+    if (this.#isSwitched() || this.#elsewhere === this.#target.issuerId) return 0;
     const since = [...this.#roots]
       .filter(([root]) => this.#target.leadsTo(root))
-      .map(([, at]) => at);
+      .map(([, given]) => given.since);
     return Math.min(...since) + this.#spreadMs;
+  }
+
+  /** When nothing of a change is left; infinite while it waits for something. */
+  #settledAt(): number {
+    if (!this.#isSwitched()) return Number.POSITIVE_INFINITY;
+    const since = [...this.#roots.values()].map(given => given.since);
+    return Math.max(...since.map(at => at + this.#spreadMs), this.#retiredAt([]));
+  }
+
+  /** Reissued within one such time, and known to everybody after another. */
+  #retiredAt(given: readonly number[]): number {
+    return Math.max(this.#switchedAt, ...given) + 2 * this.#spreadMs;
   }
 
   /**
@@ -169,13 +246,10 @@ export class LiveAuthority implements Authority {
    * change of the issuer. When that is; infinite where none is left over.
    */
   #dropRoots(now: number): number {
-    const left = this.roots.filter(root => !this.#target.roots.includes(root));
-    if (left.length === 0) return Number.POSITIVE_INFINITY;
-    if (this.#issuer.issuerId !== this.#target.issuerId) return Number.POSITIVE_INFINITY;
-    // Reissued within one such time, and known to everybody after another. What was asked for a moment
-    // ago may have signed already, at a replica that has started meanwhile.
-    const given = left.map(root => this.#roots.get(root) ?? now);
-    const dropAt = Math.max(this.#switchedAt, ...given) + 2 * this.#spreadMs;
+    const left = this.#leftOver();
+    if (left.length === 0 || !this.#isSwitched()) return Number.POSITIVE_INFINITY;
+    // What was asked for a moment ago may have signed already, at another replica.
+    const dropAt = this.#retiredAt(left.map(root => this.#roots.get(root)?.since ?? 0));
     if (dropAt > now) return dropAt;
     for (const root of left) this.#roots.delete(root);
     return Number.POSITIVE_INFINITY;
@@ -191,5 +265,18 @@ export class LiveAuthority implements Authority {
     const { issuer, roots } = change;
     this.#log.info("CA changed", { issuer, roots, rootCount: this.#roots.size, phase });
     for (const listener of this.#listeners) listener(change);
+  }
+
+  #tellMoved(): void {
+    const before = this.#moved;
+    this.#moved = this.#signature();
+    if (before !== this.#moved) for (const listener of this.#movedListeners) listener();
+  }
+
+  #signature(): string {
+    const { change } = this;
+    if (change === undefined) return "";
+    const { roots, switchedAt, issuerId } = change;
+    return JSON.stringify([[...roots], switchedAt, issuerId]);
   }
 }
