@@ -151,10 +151,43 @@ test("an own istio-proxy changes ours; auto, and what the API server made of it,
   assert.deepEqual(proxy["command"], ["/usr/local/bin/envoy"]);
   assert.match(JSON.stringify(proxy["env"]), /"name":"OWN"/);
   assert.deepEqual(objectAt(proxy, "resources"), { limits: { cpu: "3" } });
+  assert.equal(concurrencyIn(proxy), "3");
   assert.deepEqual(warnings, ["Ignored"]);
   const other = { ...own, image: "mine:2", imagePullPolicy: "Always" };
   const kept = proxyOf(injected({ spec: { containers: [app, other] } }).spec);
   assert.deepEqual([kept["image"], kept["imagePullPolicy"]], ["mine:2", "Always"]);
+});
+
+function concurrencyIn(proxy: JsonObject): string | undefined {
+  const args = arrayAt(proxy, "args").map(String);
+  assert.deepEqual(args.filter(arg => arg === "--concurrency").length, 1);
+  return args[args.indexOf("--concurrency") + 1];
+}
+
+test("worker threads come from the CPU limit that the container ends up with", () => {
+  const values = { global: { proxy: { resources: { limits: { cpu: "2000m" } } } } };
+  const threads = (asked: Asked): string | undefined =>
+    concurrencyIn(proxyOf(injected({ values, ...asked }).spec));
+  const own = (resources: JsonObject): JsonObject => ({
+    containers: [app, { name: "istio-proxy", image: "auto", resources }],
+  });
+  assert.equal(threads({}), "2");
+  assert.equal(threads({ spec: own({ limits: { cpu: 5 } }) }), "5");
+  assert.equal(threads({ spec: own({ limits: { cpu: "2500m" } }), native: false }), "3");
+  assert.equal(threads({ spec: own({ requests: { cpu: "7" } }) }), "2", "requests do not count");
+  const annotations = { "proxy.istio.io/config": "concurrency: 1" };
+  assert.equal(threads({ spec: own({ limits: { cpu: "5" } }), metadata: { annotations } }), "1");
+  const template = "spec: {containers: [{name: istio-proxy, resources: {limits: {cpu: 6}}}]}";
+  const config = `templates: {big: '${template}'}\ndefaultTemplates: [sidecar, big]`;
+  assert.equal(threads({ config, native: false }), "6");
+  const gateway = { "inject.istio.io/templates": "gateway" };
+  assert.equal(
+    threads({
+      spec: { containers: own({ limits: { cpu: "4" } })["containers"] ?? [] },
+      metadata: { annotations: gateway },
+    }),
+    "4",
+  );
 });
 
 test("where a CNI plugin programs the rules there is no init container", () => {

@@ -12,6 +12,7 @@ import {
   STATUS_ANNOTATION,
 } from "../proxy/inject-pod.ts";
 import { type Interception, readInterception } from "../proxy/interception.ts";
+import { cpuLimitOf } from "../proxy/proxy-options.ts";
 import { withProbes } from "../proxy/rewritten-probes.ts";
 import { PROXY_CONTAINER } from "../proxy/sidecar-container.ts";
 import { workloadOf } from "../proxy/workload.ts";
@@ -72,6 +73,12 @@ export function injectKubePod(request: PodInjection): InjectedPod {
   return inject(request, pod, answer.reason);
 }
 
+function proxyContainerOf(pod: JsonObject): JsonObject {
+  const spec = objectAt(pod, "spec");
+  const all = [...arrayAt(spec, "initContainers"), ...arrayAt(spec, "containers")].filter(isObject);
+  return all.find(item => item["name"] === PROXY_CONTAINER) ?? {};
+}
+
 function unchanged({ pod }: PodInjection, reason: string): InjectedPod {
   return { ok: true, injected: false, pod, reason, warnings: [] };
 }
@@ -98,7 +105,8 @@ function decodePod(
   return { ok: false, diagnostics };
 }
 
-function inject(request: PodInjection, pod: Pod, reason: string): InjectedPod {
+/** @param cpuLimit of istio-proxy in the end, where a first turn has shown another than was planned */
+function inject(request: PodInjection, pod: Pod, reason: string, cpuLimit?: string): InjectedPod {
   const { config } = request;
   const workload = workloadOf(pod, request.workload);
   const templates = chosenTemplates(config, pod.metadata.annotations);
@@ -112,6 +120,7 @@ function inject(request: PodInjection, pod: Pod, reason: string): InjectedPod {
     defaults: defaultsOf(config),
     readYaml: readYamlValue,
     gateway: templates.value.includes("gateway"),
+    cpuLimit,
   });
   if (!interception.ok || !planned.ok)
     return { ok: false, diagnostics: [...interception.diagnostics, ...planned.diagnostics] };
@@ -127,6 +136,10 @@ function inject(request: PodInjection, pod: Pod, reason: string): InjectedPod {
   if (!own.ok) return own;
   const value = withStatus(own.value, request.pod, config.revision);
   const warnings = [...planned.diagnostics, ...assembled.warnings, ...own.diagnostics];
+  // Templates and the pod's own istio-proxy may have changed what the worker threads come from.
+  const ended = cpuLimitOf(proxyContainerOf(value));
+  if (cpuLimit === undefined && ended !== cpuLimitOf(plan.container))
+    return inject(request, pod, reason, ended);
   return { ok: true, injected: true, pod: value, reason, warnings };
 }
 

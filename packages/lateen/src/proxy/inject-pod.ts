@@ -7,7 +7,12 @@ import { chooseDiscovery, type DiscoveryChoice } from "./discovery-choice.ts";
 import { decideInjection, defaultPolicy } from "./inject.ts";
 import { readInterception } from "./interception.ts";
 import type { NodeType } from "./node-id.ts";
-import { type ProxyOptionDefaults, type ProxyOptions, readProxyOptions } from "./proxy-options.ts";
+import {
+  cpuLimitOf,
+  type ProxyOptionDefaults,
+  type ProxyOptions,
+  readProxyOptions,
+} from "./proxy-options.ts";
 import { listOf, objectOf } from "./raw.ts";
 import { type RewrittenProbe, rewrittenProbes, withProbes } from "./rewritten-probes.ts";
 import {
@@ -72,7 +77,11 @@ export function injectPod(
   const interception = readInterception(pod.metadata.annotations);
   if (!interception.ok) return interception;
   const gateway = templatesOf(pod.metadata.annotations).includes("gateway");
-  const planned = planProxy(pod, workloadOf(pod), { ...options, gateway, onOneMachine: true });
+  const containers = listOf(objectOf(json["spec"])["containers"]).map(objectOf);
+  const own = containers.find(({ name }) => name === PROXY_CONTAINER) ?? {};
+  const cpuLimit = cpuLimitOf(own) || undefined;
+  const more = { gateway, cpuLimit, onOneMachine: true };
+  const planned = planProxy(pod, workloadOf(pod), { ...options, ...more });
   if (!planned.ok) return planned;
   const asked = planned.value.proxy.interceptionMode;
   if (asked === "TPROXY")
@@ -117,13 +126,16 @@ export function planProxy(
     readonly gateway: boolean;
     /** There is one control plane, whatever `discoveryAddress` says. */
     readonly onOneMachine?: boolean;
+    /** Of the container as it ends up; undefined: what the pod's annotations and defaults say. */
+    readonly cpuLimit?: string | undefined;
   },
 ): Result<ProxyPlan> {
   const { annotations } = pod.metadata;
   const type: NodeType = options.gateway ? "router" : "sidecar";
   const read = readProxyOptions({ annotations, readYaml: options.readYaml }, options.defaults);
   if (!read.ok) return read;
-  const proxy = read.value;
+  const { cpuLimit } = options;
+  const proxy = cpuLimit === undefined ? read.value : { ...read.value, cpuLimit };
   const { target: discovery, diagnostics: found } =
     options.onOneMachine === true
       ? theOnlyControlPlane(options, proxy)

@@ -9,6 +9,7 @@ import type { Diagnostic, Result } from "../base/diagnostic.ts";
 import { AnnotationReader } from "./annotation-reader.ts";
 import type { StatsOptions } from "./bootstrap-stats.ts";
 import { ProxyPort } from "./ports.ts";
+import { objectOf } from "./raw.ts";
 
 export type InterceptionMode = "REDIRECT" | "TPROXY" | "NONE";
 
@@ -22,6 +23,8 @@ export interface ProxyOptions {
   readonly logLevel: string;
   readonly componentLogLevel: string;
   readonly resources: Resources;
+  /** Of the container as it ends up, where others have had a say in it; undefined: of `resources`. */
+  readonly cpuLimit?: string;
   /** Seconds, as in a Kubernetes probe. */
   readonly readiness: {
     readonly initialDelaySeconds: number;
@@ -192,12 +195,22 @@ function readinessOf(
   };
 }
 
-/** Worker threads: what is said, else the CPU limit rounded up, else 2. 0: one a core. */
+/**
+ * Worker threads: what is said, else the CPU limit rounded up, else 2 (Istio: one a core of the
+ * node). 0: one a core. CPU requests do not count, as in Istio.
+ * https://istio.io/latest/docs/reference/config/istio.mesh.v1alpha1/#ProxyConfig
+ */
 export function concurrencyOf(options: ProxyOptions): number {
   const { concurrency } = options.config;
   if (typeof concurrency === "number") return concurrency;
-  const limit = cpuCores(options.resources.limits["cpu"]);
-  return limit === undefined ? 2 : Math.max(1, Math.ceil(limit));
+  const limit = cpuCores(options.cpuLimit ?? options.resources.limits["cpu"]);
+  return limit === undefined || limit === 0 ? 2 : Math.ceil(limit);
+}
+
+/** `resources.limits.cpu` of a container as Kubernetes has it; "": none. */
+export function cpuLimitOf(container: JsonObject): string {
+  const cpu = objectOf(objectOf(container["resources"])["limits"])["cpu"];
+  return typeof cpu === "string" || typeof cpu === "number" ? String(cpu) : "";
 }
 
 /** Kubernetes' CPU quantities that occur: `2`, `0.5`, `1500m`. */

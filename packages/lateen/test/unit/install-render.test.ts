@@ -122,6 +122,19 @@ test("settings reach what they are about", () => {
   assert.ok(!objects.some(({ object }) => nameOf(object).name === "istio-egressgateway"));
 });
 
+test("a gateway has the worker threads of its CPU limit, wherever that is said", () => {
+  const container = "spec.template.spec.containers[name:istio-proxy]";
+  const threads = (...sets: string[]): string => {
+    const gateway = find(rendered(sets), "Deployment", "istio-ingressgateway");
+    const args = at(gateway, `${container}.args`);
+    assert.ok(isArray(args));
+    return String(args[args.indexOf("--concurrency") + 1]);
+  };
+  assert.equal(threads("components.ingressGateways[0].k8s.resources.limits.cpu=3500m"), "4");
+  assert.equal(threads("values.gateways.istio-ingressgateway.resources.limits.cpu=1"), "1");
+  assert.equal(threads("meshConfig.defaultConfig.concurrency=7"), "7");
+});
+
 test("a revision has its own objects, and shares those of the cluster", () => {
   const canary = rendered(["profile=minimal"], { revision: "canary" });
   const plain = rendered(["profile=minimal"]);
