@@ -11,6 +11,7 @@ import {
 import type { CliContext } from "../cli/context.ts";
 import { checkBeside, type OtherControlPlane, otherControlPlanes } from "../install/beside.ts";
 import { type InstallFailure, installObjects, TITLES } from "../install/install.ts";
+import { rootConflicts } from "../install/mesh-roots.ts";
 import type { PlannedObject } from "../install/objects.ts";
 import { type Installation, isEnabled } from "../install/operator.ts";
 import { render } from "../install/render.ts";
@@ -111,7 +112,11 @@ export async function runInstall(ctx: CliContext, call: Invocation): Promise<num
   printWarnings(ctx, warnings);
   const client = clusterClient(call);
   await sayOtherVersion(ctx, client, installation);
-  const others = isEnabled(installation, "pilot") ? await otherControlPlanes(client) : [];
+  const comes = isEnabled(installation, "pilot");
+  const { namespace, meshConfig } = installation;
+  const others = comes ? await otherControlPlanes(client, [namespace]) : [];
+  for (const { message } of comes ? await rootConflicts(client, namespace, meshConfig) : [])
+    ctx.stderr.write(`Warning: ${message}\n`);
   await refuseApart(ctx, client, installation, { others, force: booleanFlag(call, "force") });
   const objects = await rendered(ctx, installation, client, others.length > 0);
   const dryRun = booleanFlag(call, "dry-run");
@@ -124,7 +129,7 @@ export async function runInstall(ctx: CliContext, call: Invocation): Promise<num
     client,
     clock: commandClock,
     revision: installation.revision,
-    namespace: installation.namespace,
+    namespace,
     readinessTimeoutMs,
     dryRun,
     force: booleanFlag(call, "force"),

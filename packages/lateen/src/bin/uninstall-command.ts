@@ -161,7 +161,7 @@ async function withoutNeeded(
   client: ApiClient,
   all: readonly InstalledObject[],
 ): Promise<readonly InstalledObject[]> {
-  const others = await otherControlPlanes(client);
+  const others = await otherControlPlanes(client, meshesOf(all));
   const needed = all.filter(({ kind }) => others.length > 0 && kind === "CustomResourceDefinition");
   if (needed.length > 0)
     ctx.stdout.write(`${needed.length} CRDs stay: another control plane is in the cluster.\n`);
@@ -210,7 +210,7 @@ async function remove(
     ...(await removeObjects(first, removal)),
     ...(await removeObjects(rest, removal)),
     ...(await removeLeases(client, controlPlanesIn(objects), onRemoved)),
-    ...(purge ? await removeRoots(client, onRemoved) : []),
+    ...(purge ? await removeRoots(client, meshesOf(objects), onRemoved) : []),
   ];
   for (const failure of failures) ctx.stderr.write(`✘ ${failure}\n`);
   if (failures.length > 0) return 1;

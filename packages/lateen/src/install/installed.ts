@@ -2,7 +2,8 @@
 import type { JsonObject } from "../api/kind.ts";
 import { REVISION_LABEL } from "../api/revision-label.ts";
 import type { ApiClient } from "../sources/client/api-client.ts";
-import { arrayAt, isObject, objectAt, stringAt } from "../sources/json.ts";
+import { arrayAt, objectAt, stringAt } from "../sources/json.ts";
+import { webhookNamespaces } from "../sources/kube/other-control-planes.ts";
 import type { Status } from "../sources/status.ts";
 import { apiVersionOf, INSTALLED_KINDS, nameOf, type ObjectName, resourceOf } from "./objects.ts";
 import { COMPONENT_LABEL, MESH_LABEL, OWNER, OWNER_LABEL } from "./render.ts";
@@ -66,14 +67,6 @@ function describe(kind: string, item: JsonObject): InstalledObject {
     mesh: stringAt(labels, MESH_LABEL) || webhookNamespaces(object)[0] || nameOf(object).namespace,
     object,
   };
-}
-
-/** Namespaces of the Services that a webhook configuration leads to. */
-export function webhookNamespaces(configuration: JsonObject): readonly string[] {
-  return arrayAt(configuration, "webhooks")
-    .filter(isObject)
-    .map(each => stringAt(objectAt(objectAt(each, "clientConfig"), "service"), "namespace"))
-    .filter(namespace => namespace !== "");
 }
 
 /** What was installed with the control plane of that namespace; undefined: of all. */

@@ -1,10 +1,14 @@
 /** What would keep an installation from working, found before anything is changed. */
+
+import { REVISION_LABEL, TAG_LABEL } from "../api/revision-label.ts";
 import type { ApiClient } from "../sources/client/api-client.ts";
 import { arrayAt, isObject, objectAt, stringAt } from "../sources/json.ts";
 import { checkRoot, otherControlPlanes } from "./beside.ts";
 import { installedObjects, revisionsOf } from "./installed.ts";
+import { rootConflicts } from "./mesh-roots.ts";
 import { INSTALLED_KINDS, resourceOf } from "./objects.ts";
 import { OWNER, OWNER_LABEL, VERSION_LABEL } from "./render.ts";
+import { labelOf, namespacesOfTag } from "./revision-tags.ts";
 import { skewWarning } from "./version-skew.ts";
 
 export interface Finding {
@@ -32,6 +36,8 @@ export async function precheck(
     ...(await checkVersion(client)),
     ...(await checkPermissions(client, namespace)),
     ...(await checkOthers(client, namespace)),
+    ...(await rootConflicts(client, namespace)),
+    ...(await checkRevisions(client)),
     ...(await checkStep(client, step)),
   ];
 }
@@ -50,8 +56,9 @@ async function checkVersion(client: ApiClient): Promise<Finding[]> {
   return [];
 }
 
+/** One finding for all that is missing: kinds by the verbs that are denied. */
 async function checkPermissions(client: ApiClient, namespace: string): Promise<Finding[]> {
-  const found: Finding[] = [];
+  const missing = new Map<string, string[]>();
   for (const kind of INSTALLED_KINDS) {
     const { group, plural, namespaced } = resourceOf(kind);
     const denied: string[] = [];
@@ -71,15 +78,46 @@ async function checkPermissions(client: ApiClient, namespace: string): Promise<F
       if (!answer.ok) return [error(`permissions can not be checked: ${answer.status.message}`)];
       if (objectAt(answer.value, "status")["allowed"] !== true) denied.push(verb);
     }
-    if (denied.length > 0) found.push(error(`you may not ${denied.join(", ")} ${plural}`));
+    if (denied.length === 0) continue;
+    const where = `${denied.join(", ")}${namespaced ? ` in namespace ${namespace}` : ""}`;
+    missing.set(where, [...(missing.get(where) ?? []), plural]);
   }
-  return found;
+  if (missing.size === 0) return [];
+  const lines = [...missing].map(([where, plurals]) => `\n  ${where}: ${plurals.join(", ")}`);
+  return [error(`you may not do what an installation does:${lines.join("")}`)];
+}
+
+const SHOWN_MAX = 10;
+
+/** Namespaces whose pods ask for a revision, or a tag, that nobody serves. */
+async function checkRevisions(client: ApiClient): Promise<Finding[]> {
+  const webhooks = await client.list(resourceOf("MutatingWebhookConfiguration"));
+  const namespaces = await client.list(resourceOf("Namespace"), {
+    labelSelector: REVISION_LABEL,
+    form: "metadata",
+  });
+  if (!webhooks.ok || !namespaces.ok) return [];
+  const served = webhooks.value.items.flatMap(each => [
+    labelOf(each, REVISION_LABEL),
+    labelOf(each, TAG_LABEL),
+  ]);
+  const asked = new Set(namespaces.value.items.map(each => labelOf(each, REVISION_LABEL)));
+  const lost = [...asked].filter(revision => !served.includes(revision)).sort();
+  return lost.map(revision => {
+    const names = namespacesOfTag(namespaces.value.items, revision);
+    const more = names.length > SHOWN_MAX ? ` and ${names.length - SHOWN_MAX} more` : "";
+    return warning(
+      `${names.slice(0, SHOWN_MAX).join(", ")}${more}: namespaces with istio.io/rev=${revision}, and no control ` +
+        `plane has that revision or tag: their pods get no sidecar. 'lateen tag set ${revision} --revision ` +
+        `REVISION' or 'lateen install --revision ${revision}' serves them`,
+    );
+  });
 }
 
 /** Another installation under the same names, and what it would be in each other's way. */
 async function checkOthers(client: ApiClient, namespace: string): Promise<Finding[]> {
   const found: Finding[] = [];
-  for (const other of await otherControlPlanes(client)) {
+  for (const other of await otherControlPlanes(client, [namespace])) {
     const name = `${other.namespace}/${other.name}`;
     const same = name === `${namespace}/istiod` ? ": install with --revision beside it" : "";
     found.push(warning(`Deployment ${name} is a control plane of another installation${same}`));
@@ -94,6 +132,8 @@ async function checkOthers(client: ApiClient, namespace: string): Promise<Findin
         each.kind === "Deployment" && each.component === "Pilot" && each.revision === revision,
     );
     if (plane === undefined) continue;
+    if (objectAt(plane.object, "spec")["replicas"] === 0)
+      found.push(warning(`the control plane of revision ${revision} has 0 replicas: none runs`));
     const conditions = arrayAt(objectAt(plane.object, "status"), "conditions").filter(isObject);
     const available = conditions.find(each => each["type"] === "Available");
     if (available?.["status"] !== "True")

@@ -4,23 +4,27 @@ import type { ApiClient } from "../sources/client/api-client.ts";
 import { objectAt, stringAt } from "../sources/json.ts";
 import { LEADER_LEASE, leaseResource, revisionLease } from "../sources/kube/leader-election.ts";
 import { CONTROL_PLANES } from "../sources/kube/other-control-planes.ts";
+import { otherControlPlanes } from "./beside.ts";
 import { type ObjectName, resourceOf } from "./objects.ts";
 
 const ROOT_CONFIG_MAP = "istio-ca-root-cert";
 const DEPLOYMENTS = resourceOf("Deployment");
+const OWN = `${CONTROL_PLANES},${CONTROL_PLANE_LABEL}`;
 const PAGE = 500;
 
 /**
- * Only where no control plane is left: Istio's, beside ours, keeps the same ConfigMaps. Resolves to
- * what could not be removed.
+ * Only where no control plane is left: Istio's, beside ours, keeps the same ConfigMaps. `namespaces` are
+ * those that ours were in. Resolves to what could not be removed.
  */
 export async function removeRoots(
   client: ApiClient,
+  namespaces: readonly string[],
   onRemoved: (name: ObjectName) => void,
 ): Promise<readonly string[]> {
-  const others = await client.list(DEPLOYMENTS, { labelSelector: CONTROL_PLANES, limit: 1 });
-  if (!others.ok) return [others.status.message ?? "can not list Deployments"];
-  if (others.value.items.length > 0) return [];
+  const own = await client.list(DEPLOYMENTS, { labelSelector: OWN, limit: 1 });
+  if (!own.ok) return [own.status.message ?? "can not list Deployments"];
+  if (own.value.items.length > 0) return [];
+  if ((await otherControlPlanes(client, namespaces)).length > 0) return [];
   const resource = resourceOf("ConfigMap");
   const failures: string[] = [];
   let next = "";
@@ -55,7 +59,7 @@ export async function removeLeases(
   for (const { namespace, revision } of removed) {
     const left = await client.list(DEPLOYMENTS, {
       namespace,
-      labelSelector: `${CONTROL_PLANES},${CONTROL_PLANE_LABEL}`,
+      labelSelector: OWN,
     });
     const isLast = left.ok && left.value.items.length === 0;
     for (const name of [revisionLease(revision), ...(isLast ? [LEADER_LEASE] : [])]) {

@@ -7,7 +7,7 @@
 import type { JsonObject } from "../api/kind.ts";
 import { REVISION_LABEL, TAG_LABEL } from "../api/revision-label.ts";
 import { arrayAt, isObject, objectAt, stringAt } from "../sources/json.ts";
-import { webhookNamespaces } from "./installed.ts";
+import { webhookNamespaces } from "../sources/kube/other-control-planes.ts";
 import { REVISION, SYSTEM_NAMESPACE } from "./operator.ts";
 import {
   COMPONENT_LABEL,

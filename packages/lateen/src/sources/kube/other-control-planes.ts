@@ -97,7 +97,7 @@ export class OtherControlPlanes {
   #takeWebhooks(changes: readonly ObjectChange[]): void {
     for (const { name, object } of changes) {
       if (object === undefined) this.#led.delete(name);
-      else this.#led.set(name, namespacesOf(object));
+      else this.#led.set(name, webhookNamespaces(object));
     }
     this.#consider();
   }
@@ -119,10 +119,11 @@ export class OtherControlPlanes {
 }
 
 /** Namespaces of the Services that a webhook configuration leads to. */
-function namespacesOf(configuration: JsonObject): readonly string[] {
+export function webhookNamespaces(configuration: JsonObject): readonly string[] {
   return arrayAt(configuration, "webhooks")
     .filter(isObject)
-    .map(each => stringAt(objectAt(objectAt(each, "clientConfig"), "service"), "namespace"));
+    .map(each => stringAt(objectAt(objectAt(each, "clientConfig"), "service"), "namespace"))
+    .filter(namespace => namespace !== "");
 }
 
 /** Of Deployments with the label `app=istiod`. */
@@ -145,7 +146,7 @@ export async function hasOtherControlPlane(
   const others = deployments.filter(item => isOther(item) && isWanted(item));
   if (others.length === 0) return false;
   const webhooks = await listed(client, WEBHOOKS, INJECTORS);
-  const believed = new Set([namespace, ...webhooks.flatMap(namespacesOf)]);
+  const believed = new Set([namespace, ...webhooks.flatMap(webhookNamespaces)]);
   return others.some(item => believed.has(stringAt(objectAt(item, "metadata"), "namespace")));
 }
 

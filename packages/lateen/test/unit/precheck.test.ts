@@ -1,0 +1,133 @@
+/** `lateen x precheck`, and what `install` finds beside it in a cluster. */
+import assert from "node:assert/strict";
+import { type TestContext, test } from "node:test";
+import type { JsonObject } from "../../src/api/kind.ts";
+import { installCommand } from "../../src/bin/install-command.ts";
+import { precheckCommand } from "../../src/bin/precheck-command.ts";
+import type { Command } from "../../src/cli/command.ts";
+import { mutatingWebhookConfiguration } from "../../src/inject/webhook-objects.ts";
+import { type FakeCluster, type FakeClusterOptions, fakeCluster } from "../support/fake-cluster.ts";
+import type { Ran } from "../support/kube-cluster.ts";
+import { runCommand } from "../support/run-command.ts";
+
+const FIT = "✔ No issues found when checking the cluster. Lateen is safe to install or upgrade!\n";
+
+function run(cluster: FakeCluster, command: Command, line = ""): Promise<Ran> {
+  const words = line.split(" ").filter(word => word !== "");
+  return runCommand(command, [...words, "--kubeconfig", cluster.kubeconfig]);
+}
+
+async function checked(cluster: FakeCluster, line = ""): Promise<string> {
+  return (await run(cluster, precheckCommand, line)).stdout;
+}
+
+async function withMesh(t: TestContext, line = "", more: FakeClusterOptions = {}) {
+  const cluster = await fakeCluster(t, more);
+  await addMesh(cluster, line);
+  return cluster;
+}
+
+async function addMesh(cluster: FakeCluster, line = ""): Promise<string> {
+  const install = `-y --set profile=minimal ${line}`;
+  const { code, stderr } = await run(cluster, installCommand, install);
+  assert.equal(code, 0, stderr);
+  return stderr;
+}
+
+function namespace(cluster: FakeCluster, name: string, labels: JsonObject = {}): void {
+  cluster.add({ apiVersion: "v1", kind: "Namespace", metadata: { name, labels } });
+}
+
+function addRoot(cluster: FakeCluster, place: string, pem: string): void {
+  const data = { "root-cert.pem": Buffer.from(pem).toString("base64") };
+  const metadata = { name: "istio-ca-secret", namespace: place };
+  const path = `/api/v1/namespaces/${place}/secrets/istio-ca-secret`;
+  cluster.objects.set(path, { apiVersion: "v1", kind: "Secret", metadata, data });
+}
+
+test("what an account may not do is one finding, kinds by the verbs", async t => {
+  const denied = (verb: string, resource: string): boolean =>
+    resource === "namespaces" || (verb === "create" && /^(deployments|services)$/.test(resource));
+  const cluster = await fakeCluster(t, { denied });
+  const { code, stdout } = await run(cluster, precheckCommand, "-i mesh");
+  assert.equal(code, 1);
+  assert.equal(
+    stdout,
+    "Error: you may not do what an installation does:\n" +
+      "  create, get, list, patch, delete: namespaces\n" +
+      "  create in namespace mesh: services, deployments\n",
+  );
+});
+
+test("namespaces that ask for a revision nobody has are named", async t => {
+  const cluster = await withMesh(t, "--revision canary");
+  assert.equal(await checked(cluster), FIT);
+  namespace(cluster, "served", { "istio.io/rev": "canary" });
+  assert.equal(await checked(cluster), FIT);
+  for (const name of ["b", "a"]) namespace(cluster, name, { "istio.io/rev": "prod" });
+  assert.equal(
+    await checked(cluster),
+    "Warning: a, b: namespaces with istio.io/rev=prod, and no control plane has that revision or tag: their " +
+      "pods get no sidecar. 'lateen tag set prod --revision REVISION' or 'lateen install --revision prod' " +
+      "serves them\n",
+  );
+});
+
+test("meshes of different roots must not see the same namespaces", async t => {
+  const cluster = await withMesh(t, "-i one");
+  addRoot(cluster, "one", "ROOT ONE");
+  namespace(cluster, "shop", { mesh: "one" });
+  const fight = /^Warning: .* both see namespaces default, one, shop: each would write its root/m;
+  const own = /the control plane in two would make a root of its own, another than that in one/;
+  assert.match(await checked(cluster, "-i two"), fight);
+  assert.match(await checked(cluster, "-i two"), own);
+  assert.equal(await checked(cluster, "-i one"), FIT);
+  const selectors = "--set meshConfig.discoverySelectors[0].matchLabels.mesh";
+  const said = await addMesh(cluster, `-i two ${selectors}=one`);
+  assert.match(said, /both see namespaces shop: each/);
+
+  addRoot(cluster, "two", "ROOT TWO");
+  const different = /the control planes in one and two have different roots, and both see/;
+  assert.match(await checked(cluster, "-i one"), different);
+  assert.doesNotMatch(await addMesh(cluster, `-i one ${selectors}=other`), different);
+  addRoot(cluster, "two", "ROOT ONE");
+  assert.equal(await checked(cluster, "-i two"), FIT, "one root for both");
+});
+
+function istiod(place: string, container: JsonObject): JsonObject {
+  return {
+    apiVersion: "apps/v1",
+    kind: "Deployment",
+    metadata: { name: "istiod", namespace: place, labels: { app: "istiod" } },
+    spec: { template: { spec: { containers: [container] } } },
+  };
+}
+
+const NGINX = { name: "web", image: "nginx" };
+const PILOT = { name: "discovery", image: "docker.io/istio/pilot:1.27.0", args: ["discovery"] };
+
+test("a tenant's Deployment with the label app=istiod is no Istio", async t => {
+  const cluster = await fakeCluster(t);
+  cluster.add(istiod("tenant", NGINX));
+  assert.equal(await checked(cluster), FIT);
+  await addMesh(cluster);
+  assert.equal(await checked(cluster), FIT);
+});
+
+test("Istio is seen in our namespace, by its webhooks, and by what it runs", async t => {
+  const found = /Deployment [a-z-]+\/istiod is a control plane of another installation/;
+  const inOurs = await fakeCluster(t);
+  inOurs.add(istiod("istio-system", NGINX));
+  assert.match(await checked(inOurs), found);
+  const running = await fakeCluster(t);
+  running.add(istiod("elsewhere", PILOT));
+  assert.match(await checked(running), found);
+  const serving = await fakeCluster(t);
+  serving.add(istiod("elsewhere", NGINX));
+  const install = { revision: "default", namespace: "elsewhere", enableNamespacesByDefault: false };
+  serving.add(mutatingWebhookConfiguration(install));
+  assert.match(await checked(serving), found);
+  const { code, stderr } = await run(serving, installCommand, "-y --revision canary");
+  assert.equal(code, 1);
+  assert.match(stderr, /the CA of elsewhere\/istiod is elsewhere/);
+});
