@@ -2,7 +2,7 @@
 import type { Gateway } from "../api/gateway/schema.ts";
 import type { Diagnostic } from "../base/diagnostic.ts";
 import { parseSpiffeId } from "../base/spiffe.ts";
-import type { Graph, SelectableIndex } from "../flow/types.ts";
+import type { Collection, Graph, SelectableIndex } from "../flow/types.ts";
 import { type Findings, findingsOf, selectsNothing, warning } from "./finding.ts";
 import { mergeGateways, type RejectedServer, type RouteNames } from "./gateways.ts";
 import { objectKey } from "./inputs.ts";
@@ -12,19 +12,29 @@ import type { Workload } from "./workloads.ts";
 /** Names of routes play no part in who is shut out. */
 const NO_NAMES: RouteNames = { http: () => "", https: () => "" };
 
-export function gatewayFindings(
+/** Servers that others shut out, by the Gateways' selector (`selectorId`). */
+export type RejectedServers = Collection<readonly RejectedServer[]>;
+
+export function createRejectedServers(
   graph: Graph,
-  { inputs, gateways, proxies }: Pick<Model, "inputs" | "gateways" | "proxies">,
-  pods: SelectableIndex<Workload>,
-): Findings {
+  gateways: Collection<Gateway>,
+): RejectedServers {
   const bySelector = graph.index(gateways, "Gateways with one selector", (_key, row) => [
-    selectorId(row),
+    selectorId(row.spec.selector),
   ]);
-  const rejected = graph.group<Gateway, readonly RejectedServer[]>(
+  return graph.group<Gateway, readonly RejectedServer[]>(
     bySelector,
     { name: "rejected servers of Gateways" },
-    (_selector, gateways) => mergeGateways(gateways, {}, NO_NAMES).rejected,
+    (_selector, rows) => mergeGateways(rows, {}, NO_NAMES).rejected,
   );
+}
+
+export function gatewayFindings(
+  graph: Graph,
+  { inputs, proxies }: Pick<Model, "inputs" | "proxies">,
+  pods: SelectableIndex<Workload>,
+  rejected: RejectedServers,
+): Findings {
   const connected = graph.index(
     proxies.gatewaySets,
     "gateway sets by Gateway",
@@ -38,7 +48,7 @@ export function gatewayFindings(
       const query = { namespace: undefined, matchLabels: selector };
       const selected = read.select(pods, query);
       const served = read.keysOf(connected, key).length > 0 || selected.length > 0;
-      const conflicts = (read.get(rejected, selectorId(gateway)) ?? [])
+      const conflicts = (read.get(rejected, selectorId(selector)) ?? [])
         .filter(server => server.gateway === key)
         .map(({ index, reason }) =>
           warning(`spec.servers[${index}]`, "ConflictingGateways", `has no effect: ${reason}`),
@@ -80,6 +90,6 @@ export function missingCredential(
   return warning(path, "ReferencedResourceNotFound", message);
 }
 
-function selectorId({ spec }: Gateway): string {
-  return JSON.stringify(Object.entries(spec.selector).sort());
+export function selectorId(selector: Readonly<Record<string, string>>): string {
+  return JSON.stringify(Object.entries(selector).sort());
 }

@@ -5,25 +5,28 @@ import { nearest } from "../base/nearest.ts";
 import { parseSpiffeId } from "../base/spiffe.ts";
 import type { Graph, Reader, SelectableIndex } from "../flow/types.ts";
 import { type Findings, findingsOf, selectsNothing, warning } from "./finding.ts";
-import { missingCredential } from "./findings-gateway.ts";
+import { missingCredential, type RejectedServers, selectorId } from "./findings-gateway.ts";
+import type { RejectedServer } from "./gateways.ts";
 import { serviceHostname } from "./hosts.ts";
-import { pathMatch } from "./ingress.ts";
+import { pathMatch, sharedGateway, tlsGateway } from "./ingress.ts";
 import { MESH_KEY, objectKey } from "./inputs.ts";
 import type { Model } from "./model.ts";
 import { serviceKey } from "./services.ts";
 import type { Workload } from "./workloads.ts";
 
+const CONFLICT = "ConflictingGateways";
 const NOT_FOUND = "ReferencedResourceNotFound";
 
 export function ingressFindings(
   graph: Graph,
   model: Pick<Model, "inputs" | "ingresses" | "shapes">,
   pods: SelectableIndex<Workload>,
+  rejected: RejectedServers,
 ): Findings {
   const { inputs, ingresses, shapes } = model;
   return findingsOf<Ingress>(graph, "Ingress", ingresses.rows, {
     group: "networking.k8s.io",
-    reads: [ingresses.context, pods, inputs.credentials, inputs.services, shapes],
+    reads: [ingresses.context, pods, inputs.credentials, inputs.services, shapes, rejected],
     fn: (ingress, read) => {
       const mesh = read.get(ingresses.context, MESH_KEY);
       if (mesh === undefined) return [];
@@ -39,8 +42,27 @@ export function ingressFindings(
         ...tlsFindings(ingress, [...new Set(namespaces)], name =>
           namespaces.some(each => read.has(inputs.credentials, `${each}/${name}`)),
         ),
+        ...conflicts(ingress, mesh.rootNamespace, read.get(rejected, selectorId(labels)) ?? []),
       ];
     },
+  });
+}
+
+/** What others have already of the ports and hosts that the Ingress wants. */
+function conflicts(
+  { metadata, spec }: Ingress,
+  rootNamespace: string,
+  rejected: readonly RejectedServer[],
+): readonly Diagnostic[] {
+  const shared = objectKey(sharedGateway(rootNamespace));
+  const own = objectKey(tlsGateway(metadata, rootNamespace));
+  const entries = spec.tls.flatMap(({ secretName }, i) => (secretName === "" ? [] : [i]));
+  return rejected.flatMap(({ gateway, index, reason, lost }) => {
+    const message =
+      lost === undefined ? `has no effect: ${reason}` : `not for all hosts: ${reason}`;
+    if (gateway === own)
+      return [warning(`spec.tls[${entries[index] ?? 0}].hosts`, CONFLICT, message)];
+    return gateway === shared ? [warning("spec.rules", CONFLICT, message)] : [];
   });
 }
 

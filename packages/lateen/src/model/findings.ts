@@ -9,7 +9,7 @@ import type { Diagnostic } from "../base/diagnostic.ts";
 import type { Graph, Index, Reader, SelectableIndex } from "../flow/types.ts";
 import { type Findings, findingsOf, selectsNothing, warning } from "./finding.ts";
 import { ruleFindings } from "./findings-destination-rule.ts";
-import { gatewayFindings } from "./findings-gateway.ts";
+import { createRejectedServers, gatewayFindings } from "./findings-gateway.ts";
 import { ingressFindings } from "./findings-ingress.ts";
 import { virtualServiceFindings } from "./findings-virtual-service.ts";
 import type { Model } from "./model.ts";
@@ -26,11 +26,12 @@ export function createFindings(
   const sidecars = graph.index(inputs.sidecars, "namespace-wide Sidecars", (_key, sidecar) =>
     sidecar.spec.workloadSelector === undefined ? [sidecar.metadata.namespace] : [],
   );
+  const rejected = createRejectedServers(graph, model.gateways);
   return graph.union("findings", [
     virtualServiceFindings(graph, model),
     ruleFindings(graph, model),
-    gatewayFindings(graph, model, pods),
-    ingressFindings(graph, model, pods),
+    gatewayFindings(graph, model, pods, rejected),
+    ingressFindings(graph, model, pods, rejected),
     findingsOf(graph, "ServiceEntry", inputs.serviceEntries, {
       reads: [model.services, shapes, pods, model.entriesByLabel],
       fn: (entry, read) => entryFindings(entry, read, model, pods),

@@ -46,7 +46,7 @@ test("TLS servers are told apart by host; a host twice is rejected", () => {
   });
   assert.deepEqual(shown(merged), ["8443 tls: a/one https.443.s1.one.a, a/one https.443.s2.one.a"]);
   assert.deepEqual(merged.rejected, [
-    { gateway: "b/two", index: 0, reason: "host x.example is taken on port 8443" },
+    { gateway: "b/two", index: 0, reason: "host x.example is taken on port 8443 by Gateway a/one" },
   ]);
 });
 
@@ -57,7 +57,10 @@ test("Envoy tells TLS servers apart by name alone, whichever namespaces may use 
   });
   assert.deepEqual(
     merged.rejected.map(({ gateway: name, index, reason }) => `${name} ${index}: ${reason}`),
-    ["b/two 0: host x.example is taken on port 8443", "b/two 1: host * is taken on port 8443"],
+    [
+      "b/two 0: host x.example is taken on port 8443 by Gateway a/one",
+      "b/two 1: host * is taken on port 8443 by Gateway a/one",
+    ],
   );
   assert.deepEqual(sniNames(["a/x.example", "x.example", "y.example"]), ["x.example", "y.example"]);
 });

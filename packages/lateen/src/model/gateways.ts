@@ -31,12 +31,20 @@ export interface MergedPort {
   readonly servers: readonly MergedServer[];
 }
 
-/** A server that another one shut out. */
+/** A server that another one shut out, as a whole or for some of its hosts. */
 export interface RejectedServer {
   readonly gateway: string;
   readonly index: number;
   readonly reason: string;
+  /** Those that others have already, where the server goes on with the rest. */
+  readonly lost?: readonly string[];
 }
+
+/**
+ * On Gateways that stand for an Ingress: its `namespace/name`. Istio leaves out a server of which
+ * one host is taken; an Ingress keeps its other hosts.
+ */
+export const OF_INGRESS = "lateen.dev/ingress";
 
 export interface MergedGateway {
   readonly ports: readonly MergedPort[];
@@ -72,7 +80,8 @@ interface OpenPort {
   readonly number: number;
   readonly kind: MergedPort["kind"];
   readonly servers: MergedServer[];
-  readonly tlsNames: Set<string>;
+  /** Who has a server name. */
+  readonly tlsNames: Map<string, string>;
 }
 
 class Merge {
@@ -95,14 +104,25 @@ class Merge {
     const merged = this.#merged(gateway, server, number);
     const kind = kindOf(merged);
     const port = this.#ports.get(number) ?? open(number, kind);
+    const key = `${namespace}/${name}`;
     const reason = conflict(port, kind, merged);
     if (reason !== undefined) {
-      this.#rejected.push({ gateway: `${namespace}/${name}`, index, reason });
+      this.#rejected.push({ gateway: key, index, reason });
       return;
     }
+    const lost = kind === "tls" ? takenNames(port, merged) : [];
+    const keepsRest = gateway.metadata.annotations[OF_INGRESS] !== undefined;
+    const hosts = keepsRest ? merged.hosts.filter(host => !lost.includes(host)) : [];
+    if (lost.length > 0) {
+      const rejected = { gateway: key, index, reason: takenReason(port, lost) };
+      this.#rejected.push(hosts.length === 0 ? rejected : { ...rejected, lost });
+      if (hosts.length === 0) return;
+    }
     this.#ports.set(number, port);
-    port.servers.push(merged);
-    if (kind === "tls") for (const name of sniNames(merged.hosts)) port.tlsNames.add(name);
+    port.servers.push(lost.length === 0 ? merged : { ...merged, hosts });
+    if (kind !== "tls") return;
+    for (const host of sniNames(merged.hosts))
+      if (!port.tlsNames.has(host)) port.tlsNames.set(host, ownerOf(gateway));
   }
 
   #merged(gateway: Gateway, server: GatewayServer, number: number): MergedServer {
@@ -135,7 +155,7 @@ class Merge {
 }
 
 function open(number: number, kind: MergedPort["kind"]): OpenPort {
-  return { number, kind, servers: [], tlsNames: new Set() };
+  return { number, kind, servers: [], tlsNames: new Map() };
 }
 
 function kindOf({ protocol, tls }: MergedServer): MergedPort["kind"] {
@@ -159,9 +179,24 @@ function conflict(
     return `port ${port.number} is taken by ${first.gateway} for ${first.protocol}`;
   if (kind === "http" && first.protocol !== server.protocol)
     return `port ${port.number} is taken by ${first.gateway} for ${first.protocol}`;
-  const names = kind === "tls" ? sniNames(server.hosts) : [];
-  const taken = names.find(name => port.tlsNames.has(name));
-  return taken === undefined ? undefined : `host ${taken} is taken on port ${port.number}`;
+  return undefined;
+}
+
+function takenNames(port: OpenPort, server: MergedServer): readonly string[] {
+  return sniNames(server.hosts).filter(name => port.tlsNames.has(name));
+}
+
+function takenReason(port: OpenPort, taken: readonly string[]): string {
+  const [first = ""] = taken;
+  const owner = port.tlsNames.get(first) ?? "";
+  const isAre = taken.length === 1 ? `host ${first} is` : `hosts ${taken.join(", ")} are`;
+  return `${isAre} taken on port ${port.number} by ${owner}`;
+}
+
+function ownerOf({ metadata }: Gateway): string {
+  const ingress = metadata.annotations[OF_INGRESS];
+  if (ingress !== undefined) return `Ingress ${ingress}`;
+  return `Gateway ${metadata.namespace}/${metadata.name}`;
 }
 
 /** `./host` is bound to the Gateway's namespace, `*` before the slash means no binding at all. */

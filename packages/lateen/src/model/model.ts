@@ -85,7 +85,8 @@ export function createModel(graph: Graph, inputs: ModelInputs): Model {
     entriesByLabel,
     names,
   });
-  const ingresses = createIngresses(graph, inputs, { services: shapes, aliases: aliases.rows });
+  const registry = { services: shapes, aliases: aliases.rows };
+  const ingresses = createIngresses(graph, inputs, registry, podsByLabel);
   const gateways = graph.union("gateways", [inputs.gateways, ingresses.gateways]);
   const virtualServices = createVirtualServices(graph, inputs.virtualServices, {
     names,

@@ -15,7 +15,7 @@ export function trimObject(kind: Kind, object: JsonObject): JsonObject {
     case podKind:
       return trimPod(object);
     case nodeKind:
-      return { ...typeOf(object), metadata: trimMeta(object) };
+      return trimNode(object);
     case endpointSliceKind:
       return trimSlice(object);
     case secretKind:
@@ -54,6 +54,17 @@ function trimMeta(object: JsonObject): JsonObject {
   return {
     ...pick(metadata, META),
     ...(annotations.length === 0 ? {} : { annotations: Object.fromEntries(annotations) }),
+  };
+}
+
+/** Of its addresses those outside only: for Ingresses whose gateway has no Service. */
+function trimNode(object: JsonObject): JsonObject {
+  const all = objects(objectAt(object, "status"), "addresses");
+  const addresses = all.filter(each => each["type"] === "ExternalIP");
+  return {
+    ...typeOf(object),
+    metadata: trimMeta(object),
+    ...(addresses.length === 0 ? {} : { status: { addresses } }),
   };
 }
 
