@@ -79,6 +79,7 @@ const HOLES: Holes = {
     meshNetworks: { type: "literal", expression: 'include "istiod.meshNetworks" .' },
     config: { type: "literal", expression: 'include "istiod.injectorConfig" .' },
     values: { type: "literal", expression: 'include "istiod.injectorValues" .' },
+    autoInject: { type: "text", expression: `${VALUES}.global.proxy.autoInject` },
     always: { type: "json", expression: `${WEBHOOK}.alwaysInjectSelector | default list` },
     never: { type: "json", expression: `${WEBHOOK}.neverInjectSelector | default list` },
     annotations: { type: "json", expression: `${WEBHOOK}.injectedAnnotations | default dict` },
@@ -137,6 +138,7 @@ const BASIS: Installation = {
       imagePullPolicy: hole("pullPolicy"),
       multiCluster: { clusterName: hole("cluster") },
       priorityClassName: hole("priority"),
+      proxy: { autoInject: hole("autoInject") },
     },
     pilot: {
       autoscaleEnabled: true,

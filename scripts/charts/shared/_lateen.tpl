@@ -41,7 +41,14 @@
 {{- fail (printf "%s: found %s; expected true or false" $name (toJson $value)) }}
 {{- end }}
 {{- else if eq $meaning "idle" }}
-{{- printf "%s\n" $name }}
+{{- printf "%s: Istio's field is accepted, but not carried out: it has no effect\n" $name }}
+{{- else if eq $meaning "unread" }}
+{{- printf "%s: nothing reads %s\n" $name $key }}
+{{- else if and (hasPrefix "one of " $meaning) (not (kindIs "invalid" $value)) }}
+{{- $words := splitList ", " (trimPrefix "one of " $meaning) }}
+{{- if not (has (toString $value) $words) }}
+{{- fail (printf "%s: found %s; expected %s" $name (toJson $value) (join " or " $words)) }}
+{{- end }}
 {{- end }}
 {{- else }}
 {{- fail (printf "%s: unknown field %q: expected one of %s" $name $key (keys $known | sortAlpha | join ", ")) }}
@@ -99,7 +106,7 @@ operator.istio.io/component: {{ . | quote }}
 {{- /* Values that were set and do nothing. */}}
 {{- define "lateen.idle" -}}
 {{- range get .Values "_idle" }}
-WARNING: {{ . }}: Istio's field is accepted, but not carried out: it has no effect
+WARNING: {{ . }}
 {{- end }}
 {{- end }}
 

@@ -11,6 +11,7 @@ import type { CliContext } from "../cli/context.ts";
 import { featuresOf } from "../inject/cluster-features.ts";
 import { readInjectorConfig } from "../inject/config.ts";
 import { injectYaml } from "../inject/yaml-injection.ts";
+import { unknownValues } from "../install/known-paths.ts";
 import { isObject, objectAt, stringAt } from "../sources/json.ts";
 
 const SYSTEM = "istio-system";
@@ -89,8 +90,9 @@ export const kubeInjectCommand: Command = {
       read.diagnostics.filter(({ severity }) => severity === "warning"),
     );
     if (!read.ok) throw new UserError(lines(read.diagnostics));
-    const revision = stringFlag(call, "revision");
-    const config = revision === undefined ? read.value : { ...read.value, revision };
+    warn(ctx, unknownValues(read.value.rawValues));
+    const revision = stringFlag(call, "revision") ?? read.value.revision;
+    const config = { ...read.value, revision };
     const features = await clusterFeatures(ctx, call);
     const namespace = stringFlag(call, "namespace") ?? "";
     const injected = injectYaml(text, { config, features, version: ctx.version, namespace });

@@ -9,6 +9,7 @@ import { type ClusterFeatures, featuresOf } from "../inject/cluster-features.ts"
 import { type InjectorConfig, readInjectorConfig } from "../inject/config.ts";
 import { WebhookBundles } from "../inject/webhook-bundles.ts";
 import { serveWebhooks, type WebhookServerOptions } from "../inject/webhook-server.ts";
+import { unknownValues } from "../install/known-paths.ts";
 import type { ApiClient } from "../sources/client/api-client.ts";
 import { Informer } from "../sources/client/informer.ts";
 import { objectAt, stringAt } from "../sources/json.ts";
@@ -143,7 +144,8 @@ class InjectorConfiguration {
       values: text(this.#injectorMap, "values"),
       mesh: text(this.#meshMap, "mesh"),
     });
-    for (const { severity, path, message } of read.diagnostics)
+    const unknown = read.ok ? unknownValues(read.value.rawValues) : [];
+    for (const { severity, path, message } of [...read.diagnostics, ...unknown])
       this.#options.log.warn("injector configuration", { severity, path, message });
     if (!read.ok) return read;
     const { revision } = this.#options;

@@ -58,7 +58,11 @@ export function readInjectorConfig(texts: InjectorTexts): Result<InjectorConfig>
   const values = decodeValues(rawValues);
   const config = decodeConfig(readObject("config", texts.config, diagnostics), diagnostics);
   diagnostics.push(...values.diagnostics);
-  diagnostics.push(...mesh.diagnostics.filter(({ severity }) => severity === "error"));
+  // What is wrong with the rest of MeshConfig is said where it is carried out.
+  const ofProxies = mesh.diagnostics.filter(
+    ({ severity, path }) => severity === "error" || path.startsWith("defaultConfig"),
+  );
+  diagnostics.push(...ofProxies);
   if (!values.ok || !mesh.ok || config === undefined || hasErrors(diagnostics))
     return { ok: false, diagnostics };
   const webhook = values.value.sidecarInjectorWebhook;

@@ -92,7 +92,9 @@ function operationsAt(
   options: YamlInjection,
   diagnostics: Diagnostic[],
 ): Operation[] {
-  const { config, features, version } = options;
+  const { features, version } = options;
+  // Who asks in this way asks for a proxy, whatever the policy for others is; Istio has it so, too.
+  const config = { ...options.config, policy: { ...options.config.policy, enabled: true } };
   const injected = injectKubePod({
     pod: place.pod,
     namespace: place.namespace || options.namespace,

@@ -3,21 +3,36 @@
  * refused with what is near; what Istio knows and we do not carry out is accepted with a warning.
  * https://istio.io/latest/docs/reference/config/istio.operator.v1alpha1/
  */
-import type { Json } from "../api/kind.ts";
+import type { Json, JsonObject } from "../api/kind.ts";
 import type { Diagnostic } from "../base/diagnostic.ts";
 import { nearest } from "../base/nearest.ts";
-import { isArray, isObject, objectAt } from "../sources/json.ts";
-import { parseQuantity } from "./quantity.ts";
+import { parseQuantity } from "../base/quantity.ts";
+import { arrayAt, isArray, isObject, objectAt, stringAt } from "../sources/json.ts";
+import { FLAGS_IDLE, FLAGS_READ } from "./istiod-flags.ts";
 
 /**
  * `used`: whatever stands below; `flag`: true or false; `count`: a number of replicas; `resources`: of a
- * container, by `requests` and `limits`; `idle`: known to Istio, without effect here; `*`: any key.
+ * container, by `requests` and `limits`; `one of A, B`: these words; `idle`: known to Istio, without
+ * effect here; `unread`: known to nobody, and harmless; `*`: any other key.
  */
 export type Known = Leaf | { readonly [key: string]: Known };
-type Leaf = "used" | "flag" | "count" | "resources" | "idle";
+type Leaf =
+  | "used"
+  | "flag"
+  | "count"
+  | "resources"
+  | "idle"
+  | "unread"
+  | `${typeof ONE_OF}${string}`;
+
+const ONE_OF = "one of ";
 
 function all(value: Leaf, names: string): Record<string, Known> {
-  return Object.fromEntries(names.split(/\s+/).map(name => [name, value]));
+  return each(value, names.split(/\s+/));
+}
+
+function each(value: Leaf, names: readonly string[]): Record<string, Known> {
+  return Object.fromEntries(names.map(name => [name, value]));
 }
 
 const k8s: Known = {
@@ -37,12 +52,13 @@ const gateway: Known = {
 
 const pilot: Readonly<Record<string, Known>> = {
   ...all("flag", "autoscaleEnabled configMap enabled"),
-  ...all("used", "affinity cpu env"),
+  ...all("used", "affinity cpu"),
+  env: { ...each("idle", FLAGS_IDLE), ...each("used", FLAGS_READ), "*": "unread" },
   ...all("count", "autoscaleMax autoscaleMin replicaCount"),
   ...all("used", "extraContainerArgs hub image ipFamilies ipFamilyPolicy nodeSelector"),
   ...all("used", "podAnnotations podLabels seccompProfile"),
   ...all("used", "serviceAccountAnnotations serviceAnnotations tag tolerations"),
-  cni: { enabled: "flag", "*": "used" },
+  cni: { enabled: "flag", ...all("idle", "chained provider") },
   resources: "resources",
   ...all("used", "topologySpreadConstraints traceSampling rollingMaxSurge rollingMaxUnavailable"),
   ...all("idle", "configSource deploymentLabels envVarFrom initContainers"),
@@ -52,9 +68,17 @@ const pilot: Readonly<Record<string, Known>> = {
 
 const proxy: Known = {
   ...all("flag", "holdApplicationUntilProxyStarts privileged"),
-  startupProbe: { enabled: "flag", "*": "used" },
+  startupProbe: { enabled: "flag", failureThreshold: "used" },
   resources: "resources",
-  "*": "used",
+  autoInject: `${ONE_OF}enabled, disabled`,
+  ...all("used", "clusterDomain componentLogLevel excludeIPRanges excludeInboundPorts"),
+  ...all(
+    "used",
+    "excludeInterfaces excludeOutboundPorts image includeIPRanges includeInboundPorts",
+  ),
+  ...all("used", "includeOutboundPorts lifecycle logLevel readinessFailureThreshold"),
+  ...all("used", "readinessInitialDelaySeconds readinessPeriodSeconds seccompProfile statusPort"),
+  ...all("idle", "enableCoreDump outlierLogPath tracer"),
 };
 
 const global: Known = {
@@ -65,9 +89,13 @@ const global: Known = {
   ...all("used", "network podDNSSearchNamespaces priorityClassName"),
   ...all("used", "remotePilotAddress tag variant"),
   defaultPodDisruptionBudget: { enabled: "flag", "*": "used" },
-  multiCluster: { enabled: "flag", "*": "used" },
+  multiCluster: {
+    clusterName: "used",
+    ...all("idle", "enabled globalDomainSuffix includeEnvoyFilter"),
+  },
   proxy,
-  proxy_init: { ...all("flag", "forceApplyIptables"), resources: "resources", "*": "used" },
+  // The rules of istio-init are always applied.
+  proxy_init: { forceApplyIptables: "flag", image: "used", resources: "resources" },
   ...all("idle", "autoscalingv2API caAddress caName certSigners defaultConfigVisibilitySettings"),
   ...all("idle", "defaultResources enableTracing ipFamilies ipFamilyPolicy istiod jwtPolicy"),
   ...all("idle", "mountMtlsCerts networkPolicy omitSidecarInjectorConfigMap"),
@@ -103,7 +131,7 @@ export const KNOWN_VALUES: Readonly<Record<string, Known>> = {
   cni: "idle",
   gateways: gatewayValues,
   global,
-  istio_cni: { ...all("flag", "enabled chained"), "*": "used" },
+  istio_cni: { enabled: "flag", ...all("idle", "chained provider") },
   istiodRemote: {
     ...all("used", "injectionURL injectionPath"),
     injectionCABundle: "idle",
@@ -114,7 +142,9 @@ export const KNOWN_VALUES: Readonly<Record<string, Known>> = {
   pilot,
   sidecarInjectorWebhook: {
     ...all("flag", "enableNamespacesByDefault rewriteAppHTTPProbe"),
-    "*": "used",
+    ...all("used", "alwaysInjectSelector defaultTemplates injectedAnnotations"),
+    ...all("used", "neverInjectSelector templates"),
+    ...all("idle", "injectionURL objectSelector reinvocationPolicy"),
   },
 };
 
@@ -140,7 +170,21 @@ const known: Known = {
 export function checkPaths(spec: Json): Diagnostic[] {
   const found: Diagnostic[] = [];
   check(spec, known, "spec", found);
+  checkVariables(spec, found);
   return found;
+}
+
+/** What injection takes of the values, as ConfigMap istio-sidecar-injector has them. */
+const INJECTION_VALUES = ["global", "istio_cni", "pilot", "sidecarInjectorWebhook"];
+
+/** Of values that an installer let through, or nobody checked: warnings about what nothing knows. */
+export function unknownValues(values: JsonObject): Diagnostic[] {
+  const found: Diagnostic[] = [];
+  for (const key of INJECTION_VALUES)
+    check(values[key] ?? {}, KNOWN_VALUES[key] ?? "used", `values.${key}`, found);
+  return found
+    .filter(({ reason }) => reason === "UnknownField")
+    .map(each => ({ ...each, severity: "warning" }));
 }
 
 function check(value: Json, schema: Known, path: string, found: Diagnostic[]): void {
@@ -165,6 +209,12 @@ function check(value: Json, schema: Known, path: string, found: Diagnostic[]): v
     found.push({ severity: "warning", path, message, reason: "NotCarriedOut" });
     return;
   }
+  if (typeof schema === "string") {
+    const words = schema.slice(ONE_OF.length).split(", ");
+    if (value !== null && !words.some(word => word === value))
+      found.push(wrongType(path, value, words.join(" or ")));
+    return;
+  }
   if (isArray(value)) {
     for (const [index, item] of value.entries()) check(item, schema, `${path}[${index}]`, found);
     return;
@@ -176,6 +226,7 @@ function check(value: Json, schema: Known, path: string, found: Diagnostic[]): v
   for (const [key, child] of Object.entries(value)) {
     const below = Object.hasOwn(schema, key) ? schema[key] : schema["*"];
     if (below === undefined) found.push(unknownField(key, schema, path));
+    else if (below === "unread") found.push(unread(key, schema, `${path}.${key}`));
     else check(child, below, `${path}.${key}`, found);
   }
 }
@@ -207,6 +258,23 @@ function checkResources(value: Json, path: string, found: Diagnostic[]): void {
 function wrongType(path: string, value: Json, expected: string): Diagnostic {
   const message = `found ${JSON.stringify(value)}; expected ${expected}`;
   return { severity: "error", path, message, reason: "WrongType" };
+}
+
+/** Of a variable that neither Istio nor anything here knows; other programs of the image may. */
+function unread(key: string, schema: Exclude<Known, string>, path: string): Diagnostic {
+  const near = nearest(key, Object.keys(schema));
+  const hint = near === undefined ? "" : `; did you mean ${near}?`;
+  const message = `nothing reads ${key}${hint}`;
+  return { severity: "warning", path, message, reason: "NotRead" };
+}
+
+/** Variables of the control plane that are said the other way, by `components.pilot.k8s.env`. */
+function checkVariables(spec: Json, found: Diagnostic[]): void {
+  const components = objectAt(isObject(spec) ? spec : {}, "components");
+  const k8s = objectAt(objectAt(components, "pilot"), "k8s");
+  const names = arrayAt(k8s, "env").map(item => stringAt(isObject(item) ? item : {}, "name"));
+  const values = Object.fromEntries(names.filter(name => name !== "").map(name => [name, ""]));
+  check(values, pilot["env"] ?? "used", "spec.components.pilot.k8s.env", found);
 }
 
 function unknownField(key: string, schema: Exclude<Known, string>, path: string): Diagnostic {

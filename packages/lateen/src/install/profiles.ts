@@ -66,6 +66,7 @@ const defaults: JsonObject = {
       multiCluster: { clusterName: "" },
       network: "",
       proxy: {
+        autoInject: "enabled",
         clusterDomain: "cluster.local",
         image: "proxyv2",
         logLevel: "warning",

@@ -80,11 +80,12 @@ function discoveryHost(installation: Installation): string {
 
 /** Istio's ConfigMap has the templates here; ours are built in, and those of the values are added. */
 function injectorConfig({ values }: Installation): JsonObject {
+  const { autoInject } = objectAt(objectAt(values, "global"), "proxy");
   const webhook = objectAt(values, "sidecarInjectorWebhook");
   const { alwaysInjectSelector, neverInjectSelector, injectedAnnotations } = webhook;
   const { templates, defaultTemplates } = webhook;
   return {
-    policy: "enabled",
+    policy: autoInject ?? "enabled",
     alwaysInjectSelector: alwaysInjectSelector ?? [],
     neverInjectSelector: neverInjectSelector ?? [],
     injectedAnnotations: injectedAnnotations ?? {},

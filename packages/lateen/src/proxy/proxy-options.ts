@@ -6,6 +6,7 @@ import {
 } from "../api/mesh-config/proxy-config.ts";
 import type { ProxyConfig } from "../api/mesh-config/schema.ts";
 import type { Diagnostic, Result } from "../base/diagnostic.ts";
+import { parseQuantity } from "../base/quantity.ts";
 import { AnnotationReader } from "./annotation-reader.ts";
 import type { StatsOptions } from "./bootstrap-stats.ts";
 import { ProxyPort } from "./ports.ts";
@@ -203,7 +204,7 @@ function readinessOf(
 export function concurrencyOf(options: ProxyOptions): number {
   const { concurrency } = options.config;
   if (typeof concurrency === "number") return concurrency;
-  const limit = cpuCores(options.cpuLimit ?? options.resources.limits["cpu"]);
+  const limit = parseQuantity(options.cpuLimit ?? options.resources.limits["cpu"]);
   return limit === undefined || limit === 0 ? 2 : Math.ceil(limit);
 }
 
@@ -211,11 +212,4 @@ export function concurrencyOf(options: ProxyOptions): number {
 export function cpuLimitOf(container: JsonObject): string {
   const cpu = objectOf(objectOf(container["resources"])["limits"])["cpu"];
   return typeof cpu === "string" || typeof cpu === "number" ? String(cpu) : "";
-}
-
-/** Kubernetes' CPU quantities that occur: `2`, `0.5`, `1500m`. */
-function cpuCores(quantity: string | undefined): number | undefined {
-  const match = /^(\d+(?:\.\d+)?)(m?)$/.exec(quantity ?? "");
-  if (match === null) return undefined;
-  return Number(match[1]) / (match[2] === "m" ? 1000 : 1);
 }

@@ -1,12 +1,13 @@
 /** What an installation of each profile consists of, and what settings change in it. */
 import assert from "node:assert/strict";
-import { readFileSync, writeFileSync } from "node:fs";
+import { globSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
 import { stringify } from "yaml";
 import type { Json, JsonObject } from "../../src/api/kind.ts";
 import { TODAY } from "../../src/bin/install-input.ts";
 import { renderParts } from "../../src/bin/install-parts.ts";
+import { FLAGS_READ } from "../../src/install/istiod-flags.ts";
 import { nameOf, type PlannedObject } from "../../src/install/objects.ts";
 import { type InstallInput, resolveInstallation } from "../../src/install/operator.ts";
 import { getAt, parsePath } from "../../src/install/path.ts";
@@ -16,6 +17,7 @@ import { isArray, isObject } from "../../src/sources/json.ts";
 
 /** `UPDATE_GOLDEN=1` writes the files anew; look at the difference before you commit it. */
 const UPDATE = process.env["UPDATE_GOLDEN"] === "1";
+const BIN = join(import.meta.dirname, "../../src/bin");
 const testdata = join(import.meta.dirname, "../../src/install/testdata");
 
 function rendered(
@@ -230,6 +232,66 @@ test("what is wrong is named, with what is near", () => {
   const operator = { spec: { components: { pilot: { k8s: { overlays } } } } };
   const missing = problemsOf([], [operator]).join();
   assert.match(missing, /overlays\[0\]: there is no Deployment pilot; expected one of .*istiod/);
+});
+
+test("below the values of proxies and injection, too, a path without a meaning is refused", () => {
+  for (const [path, wrong, near] of [
+    ["global.proxy", "logLevle", "logLevel"],
+    ["global.proxy.startupProbe", "enable", "enabled"],
+    ["global.proxy_init", "imag", "image"],
+    ["global.multiCluster", "clusterNam", "clusterName"],
+    ["sidecarInjectorWebhook", "template", "templates"],
+    ["istio_cni", "enable", "enabled"],
+    ["pilot.cni", "enable", "enabled"],
+  ])
+    assert.deepEqual(problemsOf([`values.${path}.${wrong}=x`]), [
+      `spec.values.${path}.${wrong}: unknown field "${wrong}": did you mean ${near}?`,
+    ]);
+  const idle = /not carried out: it has no effect/;
+  for (const path of ["global.proxy.tracer", "sidecarInjectorWebhook.reinvocationPolicy"])
+    assert.match(problemsOf([`values.${path}=x`]).join(), idle);
+});
+
+test("variables of the control plane: read, Istio's own without effect, and those that nothing reads", () => {
+  const problems = (...names: string[]): string[] =>
+    problemsOf(names.map(name => `values.pilot.env.${name}=1`));
+  assert.deepEqual(problems("ENABLE_NATIVE_SIDECARS", "ISTIO_DUAL_STACK", "NODE_OPTIONS"), []);
+  assert.match(problems("PILOT_HTTP10").join(), /PILOT_HTTP10: .*not carried out/);
+  assert.deepEqual(problems("ENABLE_NATIVE_SIDECAR"), [
+    "spec.values.pilot.env.ENABLE_NATIVE_SIDECAR: nothing reads ENABLE_NATIVE_SIDECAR; " +
+      "did you mean ENABLE_NATIVE_SIDECARS?",
+  ]);
+  assert.match(
+    problemsOf(["components.pilot.k8s.env[0].name=PILOT_HTTP10"]).join(),
+    /components.pilot.k8s.env.PILOT_HTTP10: .*not carried out/,
+  );
+});
+
+test("what reads a variable of Istio's is in the list of those", () => {
+  for (const path of globSync("*.ts", { cwd: BIN })) {
+    const text = readFileSync(join(BIN, path), "utf8");
+    for (const [, name = ""] of text.matchAll(/"((?:CITADEL|ISTIOD|PILOT)(?:_[A-Z0-9]+)+)"/g))
+      assert.ok(FLAGS_READ.includes(name), `${path}: ${name}`);
+  }
+});
+
+test("the injection policy is that of autoInject", () => {
+  const policy = (...sets: string[]): string => {
+    const map = find(rendered(["profile=minimal", ...sets]), "ConfigMap", "istio-sidecar-injector");
+    return /policy: \w+/.exec(String(at(map, "data.config")))?.[0] ?? "";
+  };
+  assert.equal(policy(), "policy: enabled");
+  assert.equal(policy("values.global.proxy.autoInject=disabled"), "policy: disabled");
+  // A gateway says itself that it is to be injected.
+  const gateway = find(
+    rendered(["values.global.proxy.autoInject=disabled"]),
+    "Deployment",
+    "istio-ingressgateway",
+  );
+  assert.match(JSON.stringify(gateway), /"--concurrency"/);
+  assert.deepEqual(problemsOf(["values.global.proxy.autoInject=false"]), [
+    "spec.values.global.proxy.autoInject: found false; expected enabled or disabled",
+  ]);
 });
 
 test("amounts that the API server would refuse are found before anything is applied", () => {

@@ -20,6 +20,8 @@ const FILES: Readonly<Record<string, string>> = {
   "values.json": '{"global": {"hub": "registry.example", "tag": "9"}}',
   "mesh.yaml": "defaultConfig: {concurrency: 7}",
   "bad.yaml": "policy: sometimes",
+  "disabled.yaml": "policy: disabled",
+  "odd.json": '{"global": {"proxy": {"logLevle": "debug"}, "sts": {}}}',
 };
 const system = "/api/v1/namespaces/istio-system/configmaps";
 const API: Readonly<Record<string, unknown>> = {
@@ -121,4 +123,15 @@ test("-o writes a file", async () => {
   } finally {
     await rm(folder, { recursive: true, force: true });
   }
+});
+
+test("kube-inject injects under policy disabled, too, and names values that nothing knows", async () => {
+  const odd = "--injectConfigFile disabled.yaml --valuesFile odd.json";
+  const { out, err, code } = await run(`kube-inject -f pod.yaml ${odd}`);
+  assert.equal(code, 0);
+  assert.match(out, /name: istio-proxy/);
+  assert.equal(
+    err,
+    'Warning: values.global.proxy.logLevle: unknown field "logLevle": did you mean logLevel?\n',
+  );
 });

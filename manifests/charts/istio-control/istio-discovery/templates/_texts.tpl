@@ -24,6 +24,6 @@ alwaysInjectSelector: {{ toJson (.Values.sidecarInjectorWebhook.alwaysInjectSele
 defaultTemplates: {{ toJson (.Values.sidecarInjectorWebhook.defaultTemplates | default list) }}
 injectedAnnotations: {{ toJson (.Values.sidecarInjectorWebhook.injectedAnnotations | default dict) }}
 neverInjectSelector: {{ toJson (.Values.sidecarInjectorWebhook.neverInjectSelector | default list) }}
-policy: enabled
+policy: {{ .Values.global.proxy.autoInject | quote }}
 templates: {{ toJson (.Values.sidecarInjectorWebhook.templates | default dict) }}
 {{- end }}

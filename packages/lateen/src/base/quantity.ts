@@ -1,12 +1,11 @@
 /** Amounts of CPU and memory as Kubernetes writes them (kubernetes.io, "Resource Management", units). */
-import type { Json } from "../api/kind.ts";
 
 const QUANTITY = /^\+?(\d+(?:\.\d*)?|\.\d+)(?:([KMGTPE]i|[numkMGTPE])|[eE]([+-]?\d{1,2}))?$/;
 const POWERS = ["k", "M", "G", "T", "P", "E"];
 const SMALL: Readonly<Record<string, number>> = { n: 1e-9, u: 1e-6, m: 1e-3 };
 
 /** In cores or bytes; undefined: it is no quantity, or a negative one. */
-export function parseQuantity(value: Json | undefined): number | undefined {
+export function parseQuantity(value: unknown): number | undefined {
   if (typeof value !== "string" && typeof value !== "number") return undefined;
   const match = QUANTITY.exec(String(value));
   if (match === null) return undefined;
