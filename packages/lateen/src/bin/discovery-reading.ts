@@ -23,6 +23,8 @@ export interface Reading {
   readonly unread: KubeSource["unread"] | undefined;
   /** `onRead`: everything that was there at the start is in the graph. */
   start(kept: { lastGood?: LastGood }, onRead: () => void, onObject: OnObject): void;
+  /** RootConfigMaps' `contested`, where this replica leads. */
+  contested(): ReadonlyMap<string, string>;
   stopReading(): void;
   stopLeading(): Promise<void>;
 }
@@ -63,6 +65,7 @@ export function prepareReading(
         if (roots) leader?.refresh();
       });
     },
+    contested: () => leader?.contested() ?? new Map(),
     stopReading: () => writer?.stop(),
     stopLeading: async () => leader?.stop(),
   };
@@ -150,5 +153,9 @@ function localRoots(
   const common = { client, clock, random, log: log.scope("ca") };
   const maps = new RootConfigMaps({ ...common, roots, accepts });
   maps.start();
-  return { refresh: () => maps.refresh(), stop: async () => maps.stop() };
+  return {
+    refresh: () => maps.refresh(),
+    contested: () => maps.contested,
+    stop: async () => maps.stop(),
+  };
 }

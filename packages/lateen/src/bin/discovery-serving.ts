@@ -1,4 +1,5 @@
 /** What a control plane answers: streams, webhooks, and questions about itself. */
+import { X509Certificate } from "node:crypto";
 import { authenticate } from "../authn/authenticate.ts";
 import type { Clock } from "../base/clock.ts";
 import type { LiveAuthority } from "../ca/live-authority.ts";
@@ -44,7 +45,7 @@ export function createFront(
   { clock, version, instance, log, source: from }: DiscoveryOptions,
   { mesh, secretCells, status }: Declared,
   { trust, certificates }: Identity,
-  unread: Reading["unread"],
+  { unread, contested }: Pick<Reading, "unread" | "contested">,
 ): Front {
   const { graph } = mesh;
   const connections = new ConnectionTable(() => clock.now());
@@ -58,7 +59,7 @@ export function createFront(
     ...(unread === undefined ? {} : { unread }),
     ...(trust === undefined || certificates === undefined
       ? {}
-      : { ca: caSources(trust.authority, certificates, clock) }),
+      : { ca: caSources(trust.authority, certificates, clock, () => contested().size) }),
   });
   graph.onCommit(({ revision }) => metrics.observeCommit(revision));
   graph.onFailure(() => metrics.observeFailure());
@@ -94,6 +95,7 @@ export function createFront(
     configObjects: views.configObjects,
     endpoints: views.endpoints,
     services: views.services,
+    ca: () => caView(trust?.authority, contested()),
     configDump: proxy => views.configDump(source.classOf(proxy)),
   });
   const leave = (): void => {
@@ -106,14 +108,33 @@ function caSources(
   authority: LiveAuthority,
   certificates: WorkloadCertificates,
   clock: Clock,
+  contested: () => number,
 ): CaSources {
   return {
+    contested,
     rootsNotAfter: () => authority.rootsNotAfter,
     chainNotAfter: () => authority.notAfter,
     phase: () => authority.state.phase,
     made: () => certificates.made,
     now: () => clock.now(),
   };
+}
+
+/** For /debug/caz. */
+function caView(
+  authority: LiveAuthority | undefined,
+  contested: ReadonlyMap<string, string>,
+): object {
+  if (authority === undefined) return {};
+  const roots = authority.roots.map(pem => {
+    const { subject, validTo, fingerprint256 } = new X509Certificate(pem);
+    return { subject, validTo, sha256: fingerprint256 };
+  });
+  const namespaces = [...contested].map(([namespace, controlPlane]) => ({
+    namespace,
+    controlPlane,
+  }));
+  return { ...authority.state, keyId: authority.keyId, roots, contested: namespaces };
 }
 
 export interface Serving {

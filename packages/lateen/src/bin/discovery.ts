@@ -46,7 +46,7 @@ export async function startDiscovery(options: DiscoveryOptions): Promise<Running
   );
   const identity = await openIdentity(options, declared, trustDomain);
   const reading = prepareReading(options, declared, identity, base);
-  const front = createFront(options, declared, identity, reading.unread);
+  const front = createFront(options, declared, identity, reading);
   const replicas = createReplicas(options, declared, front);
   reading.start(
     kept,

@@ -68,6 +68,8 @@ export interface LeaderWorkOptions {
 export interface LeaderWork {
   /** `accepts` or `roots` say something else than before. */
   refresh(): void;
+  /** RootConfigMaps' `contested`. */
+  contested(): ReadonlyMap<string, string>;
   stop(): Promise<void>;
 }
 
@@ -92,6 +94,11 @@ export function startLeaderWork(options: LeaderWorkOptions): LeaderWork {
     roots,
     accepts,
     keptByAnother: isBeside,
+    ownership: {
+      self: namespace,
+      injectorOf: labels => others.injectorOf(labels),
+      runsIn: each => others.runsIn(each),
+    },
     clock,
     random,
     log: log.scope("ca"),
@@ -125,5 +132,6 @@ export function startLeaderWork(options: LeaderWorkOptions): LeaderWork {
       await Promise.all(elections.map(each => each.stop()));
     },
     refresh: () => configMaps.refresh(),
+    contested: () => configMaps.contested,
   };
 }

@@ -10,8 +10,15 @@ import type { Clock } from "../base/clock.ts";
 import type { Log } from "../base/log.ts";
 import type { ApiClient } from "../sources/client/api-client.ts";
 import { Informer, type ObjectChange } from "../sources/client/informer.ts";
-import { objectAt, stringAt } from "../sources/json.ts";
+import { objectAt } from "../sources/json.ts";
 import type { ApiResult } from "../sources/status.ts";
+import {
+  claimRoots,
+  KEEPER_ANNOTATION,
+  type RootOwnership,
+  type WrittenRoots,
+  writtenRoots,
+} from "./root-ownership.ts";
 
 export const ROOT_CONFIG_MAP = "istio-ca-root-cert";
 export const ROOT_KEY = "root-cert.pem";
@@ -24,6 +31,9 @@ const MAX_IN_FLIGHT = 4;
 const ABSENT_MS = 10_000;
 const MIN_BACKOFF_MS = 500;
 const MAX_BACKOFF_MS = 60_000;
+/** Somebody who is not known to us writes it again and again: then no oftener than so. */
+const REPEATS_MAX = 5;
+const REPEATS_MS = 60_000;
 /** Another one was faster, or the namespace is going: what is seen next says what to do. */
 const WAIT_FOR_NEWS: ReadonlySet<number> = new Set([404, 409]);
 
@@ -35,6 +45,8 @@ export interface RootConfigMapsOptions {
   readonly accepts: (namespace: string) => boolean;
   /** Whether another control plane keeps the same ConfigMaps: `refresh` is to be called when it changes. */
   readonly keptByAnother?: () => boolean;
+  /** Where several meshes may be; `refresh` is to be called when it says something else. */
+  readonly ownership?: RootOwnership;
   readonly clock: Clock;
   /** 0 to 1. */
   readonly random: () => number;
@@ -43,9 +55,14 @@ export interface RootConfigMapsOptions {
 
 export class RootConfigMaps {
   readonly #options: RootConfigMapsOptions;
-  readonly #namespaces = new Set<string>();
-  /** What is there, by namespace: its text. */
-  readonly #written = new Map<string, string>();
+  /** Labels by name. */
+  readonly #namespaces = new Map<string, JsonObject>();
+  /** What is there, by namespace. */
+  readonly #written = new Map<string, WrittenRoots>();
+  /** Namespaces with other roots, left to the control plane of that namespace though we see them, too. */
+  readonly #contested = new Map<string, string>();
+  /** What we wrote lately, and when, by namespace. */
+  readonly #lately = new Map<string, { readonly text: string; readonly at: readonly number[] }>();
   readonly #queue = new Set<string>();
   readonly #busy = new Set<string>();
   /** Of the busy ones: those of which the watch has told something since their write began. */
@@ -57,7 +74,10 @@ export class RootConfigMaps {
   #paused = false;
   #cancel: () => void = () => {};
   #cancelAbsent: (() => void) | undefined;
+  #cancelRepeat: (() => void) | undefined;
+  #lastText = "";
   #saidOther = false;
+  #saidContested = "";
   #lastTrouble = "";
 
   constructor(options: RootConfigMapsOptions) {
@@ -93,16 +113,25 @@ export class RootConfigMaps {
     this.#written.clear();
     this.#queue.clear();
     this.#absent.clear();
+    this.#contested.clear();
+    this.#lately.clear();
     this.#cancel();
     this.#cancelAbsent?.();
     this.#cancelAbsent = undefined;
+    this.#cancelRepeat?.();
+    this.#cancelRepeat = undefined;
     this.#paused = false;
   }
 
   /** The roots, or what `accepts` says, are other ones now. */
   refresh(): void {
-    for (const namespace of this.#namespaces) this.#queue.add(namespace);
+    for (const namespace of this.#namespaces.keys()) this.#queue.add(namespace);
     this.#pump();
+  }
+
+  /** By namespace: the namespace of the control plane whose other roots are there. Empty where we write not. */
+  get contested(): ReadonlyMap<string, string> {
+    return this.#contested;
   }
 
   #onNamespaces(changes: readonly ObjectChange[]): void {
@@ -111,7 +140,9 @@ export class RootConfigMaps {
       if (object === undefined || going || IGNORED.has(name)) {
         this.#namespaces.delete(name);
         this.#absent.delete(name);
-      } else this.#namespaces.add(name);
+        this.#contested.delete(name);
+        this.#lately.delete(name);
+      } else this.#namespaces.set(name, objectAt(objectAt(object, "metadata"), "labels"));
       this.#queue.add(name);
     }
     this.#pump();
@@ -120,7 +151,7 @@ export class RootConfigMaps {
   #onConfigMaps(changes: readonly ObjectChange[]): void {
     for (const { namespace, object } of changes) {
       if (object === undefined) this.#written.delete(namespace);
-      else this.#written.set(namespace, stringAt(objectAt(object, "data"), ROOT_KEY));
+      else this.#written.set(namespace, writtenRoots(object, ROOT_KEY));
       if (this.#busy.has(namespace)) this.#told.add(namespace);
       this.#queue.add(namespace);
     }
@@ -141,18 +172,65 @@ export class RootConfigMaps {
   }
 
   #isDue(namespace: string): boolean {
-    if (!this.#namespaces.has(namespace) || !this.#options.accepts(namespace)) return false;
+    const labels = this.#namespaces.get(namespace);
+    this.#contested.delete(namespace);
+    if (labels === undefined || !this.#options.accepts(namespace)) return false;
     const written = this.#written.get(namespace);
     if (this.#options.keptByAnother?.() === true) return this.#isMissed(namespace, written);
-    return written !== this.#text();
+    const { ownership } = this.#options;
+    if (ownership !== undefined) {
+      const claim = claimRoots(ownership, namespace, labels, written);
+      if (claim.is === "left") {
+        if (claim.isContested && written?.text !== this.#text()) this.#contest(namespace, claim.to);
+        return false;
+      }
+    }
+    const isKept = ownership === undefined || written?.keeper === ownership.self;
+    if (written?.text === this.#text() && isKept) return false;
+    return !this.#isRepeated(namespace);
+  }
+
+  #contest(namespace: string, controlPlane: string): void {
+    this.#contested.set(namespace, controlPlane);
+    if (this.#saidContested === controlPlane) return;
+    this.#saidContested = controlPlane;
+    this.#options.log.warn(
+      "a control plane with another root keeps istio-ca-root-cert where this one would, too: " +
+        "give the two discoverySelectors that do not overlap, or label the namespaces for injection",
+      { namespace, controlPlane },
+    );
+  }
+
+  /** Whoever changes it back each time is neither followed at once nor let have it. */
+  #isRepeated(namespace: string): boolean {
+    const { clock, log } = this.#options;
+    const now = clock.now();
+    const text = this.#text();
+    const before = this.#lately.get(namespace);
+    const all = before?.text === text ? before.at : [];
+    const lately = all.filter(at => at > now - REPEATS_MS);
+    const [first = now] = lately;
+    if (lately.length < REPEATS_MAX) {
+      this.#lately.set(namespace, { text, at: [...lately, now] });
+      return false;
+    }
+    if (this.#cancelRepeat === undefined)
+      log.warn("somebody writes other roots into istio-ca-root-cert again and again", {
+        namespace,
+      });
+    this.#cancelRepeat ??= clock.after(first + REPEATS_MS - now, () => {
+      this.#cancelRepeat = undefined;
+      this.refresh();
+    });
+    return true;
   }
 
   /** Beside another control plane: nothing of what it wrote is changed. */
-  #isMissed(namespace: string, written: string | undefined): boolean {
+  #isMissed(namespace: string, written: WrittenRoots | undefined): boolean {
     const { clock, log } = this.#options;
     if (written !== undefined) {
       this.#absent.delete(namespace);
-      if (!this.#saidOther && written.trim() !== this.#text().trim()) {
+      if (!this.#saidOther && written.text.trim() !== this.#text().trim()) {
         this.#saidOther = true;
         log.warn("another control plane gives out other roots", { namespace });
       }
@@ -170,18 +248,26 @@ export class RootConfigMaps {
     return false;
   }
 
+  /** One string for all that hold it. */
   #text(): string {
-    return this.#options.roots().join("");
+    const text = this.#options.roots().join("");
+    if (text !== this.#lastText) this.#lastText = text;
+    return this.#lastText;
   }
 
   async #write(namespace: string): Promise<void> {
-    const { client } = this.#options;
+    const { client, ownership } = this.#options;
     const text = this.#text();
-    const metadata = { name: ROOT_CONFIG_MAP, namespace, labels: LABELS };
+    const keeper = ownership?.self ?? "";
+    const marks: JsonObject = {
+      labels: LABELS,
+      ...(keeper === "" ? {} : { annotations: { [KEEPER_ANNOTATION]: keeper } }),
+    };
+    const metadata = { name: ROOT_CONFIG_MAP, namespace, ...marks };
     const data: JsonObject = { [ROOT_KEY]: text };
     const answer = this.#written.has(namespace)
       ? await client.patch(configMapKind, namespace, ROOT_CONFIG_MAP, "merge", {
-          metadata: { labels: LABELS },
+          metadata: marks,
           data,
         })
       : await client.create(configMapKind, namespace, {
@@ -197,7 +283,7 @@ export class RootConfigMaps {
       this.#failures = 0;
       this.#lastTrouble = "";
       // The watch may have been faster with what somebody wrote after us.
-      if (!told) this.#written.set(namespace, text);
+      if (!told) this.#written.set(namespace, { text, keeper });
     } else this.#failed(namespace, answer);
     this.#pump();
   }

@@ -8,6 +8,8 @@ export interface CaSources {
   /** The first of the CA's certificate and what is above it ends then. */
   readonly chainNotAfter: () => number;
   readonly phase: () => (typeof phases)[number];
+  /** Namespaces whose ConfigMap `istio-ca-root-cert` another mesh keeps, though we see them, too. */
+  readonly contested: () => number;
   /** Certificates made for workloads. */
   readonly made: () => number;
   readonly now: () => number;
@@ -46,6 +48,11 @@ function caGauges(registers: Registry[], ca: CaSources): void {
   const made = "Certificates made for workloads";
   gauge("citadel_server_success_cert_issuance_count", made, ca.made);
   gauge("citadel_server_csr_count", `${made}: proxies ask over SDS, not with CSRs`, ca.made);
+  gauge(
+    "lateen_ca_contested_namespaces",
+    "Namespaces in which another control plane gives out other roots (told by the leader)",
+    ca.contested,
+  );
   phaseGauge(registers, ca);
 }
 

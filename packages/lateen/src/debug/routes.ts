@@ -23,6 +23,8 @@ export interface DebugSources {
   readonly endpoints: () => readonly unknown[];
   /** Services, as Istio's debug page has them. */
   readonly services: () => readonly unknown[];
+  /** What the CA is doing, and whom else its namespaces have roots of; without any key. */
+  readonly ca: () => unknown;
   /** What a proxy would be sent now, as an Envoy config dump; undefined when it is not connected. */
   readonly configDump: (proxy: string) => unknown;
 }
@@ -51,6 +53,7 @@ export function debugRoutes(sources: DebugSources): HttpRoute[] {
     get("/debug/configz", () => json(sources.configObjects())),
     get("/debug/registryz", () => json(sources.services())),
     get("/debug/endpointz", () => json(sources.endpoints())),
+    get("/debug/caz", () => json(sources.ca())),
     get("/debug/config_dump", request => configDump(sources, request)),
     get("/debug/graphz", () => json(sources.graph.describe())),
     get("/debug/explainz", request => explain(sources, request)),
@@ -64,6 +67,7 @@ const INDEX = `/debug/syncz                          how far each proxy is
 /debug/configz                        configuration objects
 /debug/registryz                      services
 /debug/endpointz                      services and their endpoints
+/debug/caz                            the CA: its phase, roots and contested namespaces
 /debug/config_dump?proxyID=POD.NS     what a proxy is sent
 /debug/graphz                         the collections of the configuration graph
 /debug/explainz?collection=C&key=K    why a row is what it is

@@ -47,8 +47,8 @@ function setUp() {
     const body = { apiVersion: "apps/v1", kind: "Deployment", metadata, spec: { replicas } };
     value(store.create(deployments, namespace, body));
   };
-  const lead = (namespace: string): void => {
-    const metadata = { name: "injector", labels: { app: "sidecar-injector" } };
+  const lead = (namespace: string, labels: JsonObject = {}, name = "injector"): void => {
+    const metadata = { name, labels: { app: "sidecar-injector", ...labels } };
     const hook = { name: "x", clientConfig: { service: { name: "istiod", namespace } } };
     const apiVersion = "admissionregistration.k8s.io/v1";
     const body = { apiVersion, kind: webhooks.kind, metadata, webhooks: [hook] };
@@ -71,7 +71,7 @@ test("a Deployment of our own namespace with Istio's label is Istio's control pl
   assert.deepEqual(seen, [true, false]);
   put("istio-system", { "lateen.dev/control-plane": "true" });
   await settle();
-  assert.deepEqual(seen, [true, false]);
+  assert.equal(others.present, false);
   assert.equal(await asked(), false);
 });
 
@@ -96,4 +96,32 @@ test("one that is scaled to nothing is switched off", async t => {
   others.start();
   await settle();
   assert.deepEqual(seen, [false]);
+});
+
+test("other control planes of our own kind: where they are, and where each label leads", async t => {
+  const { store, others, put, lead } = setUp();
+  t.after(() => others.stop());
+  others.start();
+  put("tenant", { "lateen.dev/control-plane": "true" });
+  await settle();
+  assert.deepEqual([others.runsIn("istio-system"), others.runsIn("tenant")], [true, false]);
+  lead("tenant", { "istio.io/rev": "b" });
+  lead("tenant", { "istio.io/rev": "b", "istio.io/tag": "prod" }, "tag");
+  lead("istio-system", { "istio.io/rev": "default" }, "own");
+  await settle();
+  assert.equal(others.runsIn("tenant"), true);
+  const led = (labels: JsonObject) => others.injectorOf(labels);
+  assert.equal(led({ "istio.io/rev": "b" }), "tenant");
+  assert.equal(led({ "istio.io/rev": "prod" }), "tenant");
+  assert.equal(led({ "istio-injection": "enabled" }), "istio-system");
+  assert.equal(led({ "istio-injection": "enabled", "istio.io/rev": "b" }), "istio-system");
+  assert.equal(led({ "istio-injection": "disabled", "istio.io/rev": "b" }), undefined);
+  assert.equal(led({ "istio.io/rev": "nobody" }), undefined);
+  assert.equal(led({}), undefined);
+  lead("tenant", { "istio.io/rev": "default" }, "second");
+  await settle();
+  assert.equal(led({ "istio-injection": "enabled" }), undefined, "two say that it is theirs");
+  store.delete(deployments, "tenant", "istiod");
+  await settle();
+  assert.deepEqual([others.present, others.runsIn("tenant")], [false, false]);
 });

@@ -5,7 +5,7 @@
  * injection leads, which takes an administrator of the cluster.
  */
 import type { JsonObject } from "../../api/kind.ts";
-import { CONTROL_PLANE_LABEL } from "../../api/revision-label.ts";
+import { CONTROL_PLANE_LABEL, REVISION_LABEL, TAG_LABEL } from "../../api/revision-label.ts";
 import type { Clock } from "../../base/clock.ts";
 import type { Log } from "../../base/log.ts";
 import type { ApiClient, Resource } from "../client/api-client.ts";
@@ -38,8 +38,14 @@ export interface OtherControlPlanesOptions {
   /** 0 to 1. */
   readonly random: () => number;
   readonly log: Log;
-  /** Told when `present` becomes something else. */
+  /** Told when `present`, `runsIn` or `injectorOf` say something else. */
   readonly onChange: () => void;
+}
+
+/** Where a webhook for injection leads, and for which revision or tag. */
+interface Injector {
+  readonly namespaces: readonly string[];
+  readonly name: string;
 }
 
 export class OtherControlPlanes {
@@ -47,9 +53,11 @@ export class OtherControlPlanes {
   readonly #informers: readonly Informer[];
   /** `namespace/name` of those that are Istio's by their labels. */
   readonly #labelled = new Set<string>();
-  /** Where each webhook leads. */
-  readonly #led = new Map<string, readonly string[]>();
+  /** Of our own kind, the same. */
+  readonly #own = new Set<string>();
+  readonly #led = new Map<string, Injector>();
   #present: boolean | undefined;
+  #told = "";
 
   constructor(options: OtherControlPlanesOptions) {
     this.#options = options;
@@ -85,11 +93,34 @@ export class OtherControlPlanes {
     return this.#present;
   }
 
+  /** Whether a control plane of Lateen's is in this namespace. */
+  runsIn(namespace: string): boolean {
+    if (namespace === this.#options.namespace) return true;
+    return this.#believed().has(namespace) && namespacesIn(this.#own).has(namespace);
+  }
+
+  /**
+   * The namespace of the control plane that injects where a namespace has these labels: `istio-injection`
+   * means revision or tag `default`, before `istio.io/rev` (Istio's injection rules). undefined: none, or
+   * several.
+   */
+  injectorOf(labels: JsonObject): string | undefined {
+    const injection = labels["istio-injection"];
+    const name = injection === undefined ? stringAt(labels, REVISION_LABEL) : "default";
+    if (name === "" || (injection !== undefined && injection !== "enabled")) return undefined;
+    const found = [...this.#led.values()].filter(each => each.name === name);
+    const namespaces = new Set(found.flatMap(each => each.namespaces));
+    const [only] = namespaces;
+    return namespaces.size === 1 ? only : undefined;
+  }
+
   #takeDeployments(changes: readonly ObjectChange[]): void {
     for (const { namespace, name, object } of changes) {
       const key = `${namespace}/${name}`;
-      if (object !== undefined && isOther(object) && isWanted(object)) this.#labelled.add(key);
-      else this.#labelled.delete(key);
+      this.#labelled.delete(key);
+      this.#own.delete(key);
+      if (object === undefined || !isWanted(object)) continue;
+      (isOther(object) ? this.#labelled : this.#own).add(key);
     }
     this.#consider();
   }
@@ -97,25 +128,49 @@ export class OtherControlPlanes {
   #takeWebhooks(changes: readonly ObjectChange[]): void {
     for (const { name, object } of changes) {
       if (object === undefined) this.#led.delete(name);
-      else this.#led.set(name, webhookNamespaces(object));
+      else
+        this.#led.set(name, {
+          namespaces: webhookNamespaces(object),
+          name: injectedName(object),
+        });
     }
     this.#consider();
   }
 
+  #believed(): ReadonlySet<string> {
+    const led = [...this.#led.values()].flatMap(each => each.namespaces);
+    return new Set([this.#options.namespace, ...led]);
+  }
+
   #consider(): void {
     if (this.#informers.some(informer => !informer.synced)) return;
-    const { namespace, log, onChange } = this.#options;
-    const believed = new Set([namespace, ...[...this.#led.values()].flat()]);
-    const found = [...this.#labelled].filter(key => believed.has(key.slice(0, key.indexOf("/"))));
+    const { log, onChange } = this.#options;
+    const believed = this.#believed();
+    const found = [...this.#labelled].filter(key => believed.has(namespaceOf(key)));
     const present = found.length > 0;
-    if (present === this.#present) return;
-    if (present || this.#present === true)
+    const before = this.#present;
+    if (present !== before && (present || before === true))
       log.info(present ? "beside another control plane" : "no other control plane any more", {
         deployments: found.sort().join(", "),
       });
     this.#present = present;
+    const told = JSON.stringify([present, [...this.#own].sort(), [...this.#led].sort()]);
+    if (told === this.#told) return;
+    this.#told = told;
     onChange();
   }
+}
+
+const namespaceOf = (key: string): string => key.slice(0, key.indexOf("/"));
+
+function namespacesIn(keys: ReadonlySet<string>): ReadonlySet<string> {
+  return new Set([...keys].map(namespaceOf));
+}
+
+/** The tag of a webhook configuration, else its revision. */
+function injectedName(configuration: JsonObject): string {
+  const labels = objectAt(objectAt(configuration, "metadata"), "labels");
+  return stringAt(labels, TAG_LABEL) || stringAt(labels, REVISION_LABEL);
 }
 
 /** Namespaces of the Services that a webhook configuration leads to. */
