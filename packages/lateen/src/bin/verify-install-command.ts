@@ -81,7 +81,7 @@ async function verify(ctx: CliContext, client: ApiClient, names: Names): Promise
     if (problem === undefined) ctx.stdout.write(`✔ ${shown} checked successfully\n`);
     else {
       failures++;
-      ctx.stderr.write(`✘ ${shown}: ${problem}\n`);
+      ctx.stderr.write(`✘ ${shown}: ${problem.why}\n`);
     }
   }
   const count = (kind: string): number => names.filter(each => each.kind === kind).length;

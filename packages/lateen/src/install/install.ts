@@ -13,7 +13,7 @@ import {
 } from "./objects.ts";
 import { foreignObjects } from "./ownership.ts";
 import { refusals } from "./preflight.ts";
-import { waitUntilReady } from "./readiness.ts";
+import { hasNoReplicas, type NotReady, waitUntilReady } from "./readiness.ts";
 import { removeObjects } from "./remove.ts";
 
 /** What a person sees while it goes on. */
@@ -43,12 +43,22 @@ export const TITLES: Readonly<Record<ComponentName, string>> = {
   IngressGateways: "Ingress gateways",
 };
 
+const GATEWAYS: readonly ComponentName[] = ["EgressGateways", "IngressGateways"];
+
 /** Gateways get their configuration from the control plane: they come when it is there. */
 const STAGES: readonly (readonly ComponentName[])[] = [
   ["Base"],
   ["Pilot", "IstiodRemote"],
-  ["EgressGateways", "IngressGateways"],
+  GATEWAYS,
 ];
+
+const RESTS =
+  "istiod is to have 0 replicas (components.pilot.k8s.replicaCount, values.pilot.replicaCount): no control plane " +
+  "will run. Pods that ask for injection are refused, and gateways are not waited for, as they get no configuration";
+
+function isRestingDeployment({ object }: PlannedObject): boolean {
+  return object["kind"] === "Deployment" && hasNoReplicas(object);
+}
 
 export interface InstallFailure {
   /** As istioctl prints it behind a cross. */
@@ -68,6 +78,8 @@ export async function installObjects(
     const first = "the API server would refuse objects, and nothing was changed:";
     return { component: "Installation", messages: [first, ...refused] };
   }
+  const rests = objects.some(each => each.component === "Pilot" && isRestingDeployment(each));
+  if (rests) options.progress.warn(RESTS);
   for (const stage of STAGES) {
     const components = stage.filter(name => objects.some(each => each.component === name));
     for (const component of components) {
@@ -77,7 +89,8 @@ export async function installObjects(
     }
     for (const component of components) {
       const own = objects.filter(each => each.component === component).map(each => each.object);
-      const failure = await ready(component, own, options);
+      const isHopeless = rests && GATEWAYS.includes(component);
+      const failure = isHopeless ? undefined : await ready(component, own, options);
       if (failure !== undefined) return failure;
       options.progress.done(TITLES[component]);
     }
@@ -127,9 +140,22 @@ async function ready(
     },
   });
   if (left.length === 0) return undefined;
+  const forGood = left.find(each => each.isForGood);
+  if (forGood !== undefined) return neverReady(title, forGood);
   const seconds = Math.round(readinessTimeoutMs / 1000);
   const messages = left.map(({ name, why }) => `${shortName(name)} (${why})`);
   return { component: title, messages: [`not ready after ${seconds} s`, ...messages] };
+}
+
+/** Nothing that is installed says how many replicas there are to be, and somebody has said none. */
+function neverReady(component: string, { name, why }: NotReady): InstallFailure {
+  return {
+    component,
+    messages: [`${shortName(name)} is not ready, and waiting would not help: ${why}`],
+    hint:
+      `kubectl scale deployment ${name.name} -n ${name.namespace} --replicas 1, ` +
+      "or --set components.pilot.k8s.replicaCount=1",
+  };
 }
 
 function shortName({ kind, namespace, name }: ObjectName): string {

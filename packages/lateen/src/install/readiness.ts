@@ -17,9 +17,19 @@ export interface WaitOptions {
 }
 
 /** Objects that never became ready, with the reasons that their pods give. */
-export interface NotReady {
+export interface NotReady extends Problem {
   readonly name: ObjectName;
+}
+
+export interface Problem {
   readonly why: string;
+  /** It does not become ready until somebody does something about it. */
+  readonly isForGood: boolean;
+}
+
+/** Whether nothing is to run of a Deployment: as it is planned, or as it is in the cluster. */
+export function hasNoReplicas(deployment: JsonObject): boolean {
+  return objectAt(deployment, "spec")["replicas"] === 0;
 }
 
 export async function waitUntilReady(
@@ -29,16 +39,16 @@ export async function waitUntilReady(
   const { client, clock, timeoutMs, onWaiting } = options;
   const end = clock.now() + timeoutMs;
   // Nothing comes of 0 replicas, and somebody wants it so.
-  const expected = objects.filter(object => objectAt(object, "spec")["replicas"] !== 0);
+  const expected = objects.filter(object => !hasNoReplicas(object));
   let waiting = expected.map(nameOf).filter(({ kind }) => kind in CHECKS);
   for (;;) {
     const left: NotReady[] = [];
     for (const name of waiting) {
-      const why = await problemOf(client, name);
-      if (why !== undefined) left.push({ name, why });
+      const problem = await problemOf(client, name);
+      if (problem !== undefined) left.push({ name, ...problem });
     }
     waiting = left.map(each => each.name);
-    if (left.length === 0) return [];
+    if (left.length === 0 || left.some(each => each.isForGood)) return left;
     if (clock.now() >= end) return withReasons(client, left);
     onWaiting(waiting);
     await new Promise<void>(done => clock.after(POLL_MS, done));
@@ -54,17 +64,20 @@ const CHECKS: Readonly<Record<string, (object: JsonObject) => string | undefined
 export async function problemOf(
   client: ApiClient,
   { kind, namespace, name }: ObjectName,
-): Promise<string | undefined> {
+): Promise<Problem | undefined> {
   const live = await client.get(resourceOf(kind), namespace, name);
-  if (!live.ok) return live.status.message ?? `status ${live.status.code}`;
-  return CHECKS[kind]?.(live.value);
+  if (!live.ok)
+    return { why: live.status.message ?? `status ${live.status.code}`, isForGood: false };
+  if (kind === "Deployment" && hasNoReplicas(live.value) && isControlPlane(live.value))
+    return { why: "it has 0 replicas: no control plane runs", isForGood: true };
+  const why = CHECKS[kind]?.(live.value);
+  return why === undefined ? undefined : { why, isForGood: false };
 }
 
 function deploymentProblem(object: JsonObject): string | undefined {
   const status = objectAt(object, "status");
   const wanted = objectAt(object, "spec")["replicas"] ?? 1;
   const count = (key: string): number => Number(status[key] ?? 0);
-  if (wanted === 0 && isControlPlane(object)) return "it has 0 replicas: no control plane runs";
   const generation = Number(objectAt(object, "metadata")["generation"] ?? 0);
   if (count("observedGeneration") < generation) return "not observed yet";
   if (count("updatedReplicas") < Number(wanted))

@@ -19,6 +19,10 @@ export interface FakeCluster {
   readonly objects: Map<string, JsonObject>;
   /** `METHOD path?query` of everything that was asked, in order. */
   readonly asked: readonly string[];
+  /** Of Deployments, by name; true unless a test says otherwise. */
+  isReady: (name: string) => boolean;
+  /** Of Deployments that do not say it; 1 unless a test says otherwise. */
+  replicasOf: (name: string) => number;
   /** An object of a kind that installations have. */
   add(object: JsonObject): void;
   get(kind: string, namespace: string, name: string): JsonObject | undefined;
@@ -72,7 +76,7 @@ export async function fakeCluster(
     const namespace = /^(.*)\/namespaces\/([^/]+)\/[^/]+\/[^/]+$/.exec(path)?.[2];
     if (namespace !== undefined && !objects.has(`/api/v1/namespaces/${namespace}`))
       return failure(404, `namespaces "${namespace}" not found`);
-    const live = withStatus(body);
+    const live = withStatus(body, cluster);
     if (!url.searchParams.has("dryRun")) objects.set(path, live);
     return { status: 200, body: live };
   };
@@ -105,6 +109,8 @@ export async function fakeCluster(
     kubeconfig,
     objects,
     asked,
+    isReady: () => true,
+    replicasOf: () => 1,
     add(object) {
       const { namespace = "", name = "" } = objectAt(object, "metadata");
       objects.set(pathOf(stringAt(object, "kind"), String(namespace), String(name)), object);
@@ -143,14 +149,20 @@ function isSelected(object: JsonObject, selector: string): boolean {
     });
 }
 
-function withStatus(object: JsonObject): JsonObject {
+function withStatus(
+  object: JsonObject,
+  { isReady, replicasOf }: Pick<FakeCluster, "isReady" | "replicasOf">,
+): JsonObject {
   if (object["kind"] === "CustomResourceDefinition")
     return { ...object, status: { conditions: [{ type: "Established", status: "True" }] } };
   if (object["kind"] !== "Deployment") return object;
-  const count = objectAt(object, "spec")["replicas"] ?? 1;
-  const conditions = [{ type: "Available", status: "True" }];
-  const counts = { replicas: count, updatedReplicas: count, availableReplicas: count };
-  return { ...object, status: { conditions, ...counts } };
+  const name = stringAt(objectAt(object, "metadata"), "name");
+  const spec = objectAt(object, "spec");
+  const count = spec["replicas"] ?? replicasOf(name);
+  const conditions = [{ type: "Available", status: isReady(name) ? "True" : "False" }];
+  const availableReplicas = isReady(name) ? count : 0;
+  const counts = { replicas: count, updatedReplicas: count, availableReplicas };
+  return { ...object, spec: { ...spec, replicas: count }, status: { conditions, ...counts } };
 }
 
 async function readBody(request: IncomingMessage): Promise<JsonObject> {

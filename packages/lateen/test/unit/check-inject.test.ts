@@ -42,7 +42,14 @@ const MAP = {
   data: { values: JSON.stringify(VALUES) },
 };
 
+/** By the Service's name; none: they can not be asked for. */
+let slices: Readonly<Record<string, Json>> = {};
+
 function answer(path: string): Json | undefined {
+  const service = /endpointslices\?labelSelector=kubernetes.io%2Fservice-name%3D(.*)$/.exec(
+    path,
+  )?.[1];
+  if (service !== undefined) return slices[service];
   const lists: Readonly<Record<string, Json>> = {
     "/apis/admissionregistration.k8s.io/v1/mutatingwebhookconfigurations": { items: HOOKS },
     "/api/v1/namespaces": { items: NAMESPACES },
@@ -124,6 +131,21 @@ test("check-inject: what prevents injection is named", async () => {
   );
   assert.match(await run("x check-inject -n plain -l nothing"), /"nothing" is no label/);
   assert.match(await run("x check-inject"), /wants either a pod or labels/);
+});
+
+test("check-inject: a webhook that nobody answers injects nothing", async t => {
+  t.after(() => {
+    slices = {};
+  });
+  const check = (): Promise<string> => run("x check-inject web-1 -n web");
+  const label = "Namespace label istio-injection=enabled matches";
+  const refused = `${label}, but no pod of Service istiod.istio-system is ready: the pod is refused`;
+  slices = { istiod: { items: [{ endpoints: null }] } };
+  assert.match(await check(), new RegExp(`istio-sidecar-injector +default +✘ +${refused}\n`));
+  slices = { istiod: { items: [{ endpoints: [{ conditions: { ready: false } }] }] } };
+  assert.match(await check(), new RegExp(refused));
+  slices = { istiod: { items: [{ endpoints: [{ conditions: { ready: true } }] }] } };
+  assert.match(await check(), new RegExp(`✔ +${label}\n`));
 });
 
 test("injector list: namespaces, pods that need a restart, hooks and their images", async () => {

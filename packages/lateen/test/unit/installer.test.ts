@@ -120,3 +120,37 @@ test("what the API server would refuse is said before anything is changed, in a 
     tried.join(),
   );
 });
+
+test("a control plane of 0 replicas is said at once, and nothing waits for it", async t => {
+  const cluster = await fakeCluster(t);
+  const asked = "-y --set components.pilot.k8s.replicaCount=0 --readiness-timeout 1m";
+  // The gateway would not become ready, ever.
+  cluster.isReady = name => name === "istiod";
+  const { code, stdout, stderr } = await run(cluster, installCommand, asked);
+  assert.equal(code, 0, stderr);
+  assert.match(stdout + stderr, /istiod is to have 0 replicas .* no control plane will run/);
+
+  // Scaled by hand, and an autoscaler that leaves such a Deployment alone.
+  const gateways = "-y --set profile=minimal --readiness-timeout 1m";
+  cluster.replicasOf = () => 0;
+  const scaled = await run(cluster, installCommand, gateways);
+  assert.equal(scaled.code, 1);
+  assert.equal(
+    scaled.stderr,
+    "✘ Istiod encountered an error: Deployment/istio-system/istiod is not ready, and waiting would " +
+      "not help: it has 0 replicas: no control plane runs\nkubectl scale deployment istiod -n " +
+      "istio-system --replicas 1, or --set components.pilot.k8s.replicaCount=1\n",
+  );
+});
+
+test("the closing line names the Istio whose layout was asked for", async t => {
+  const cluster = await fakeCluster(t);
+  const closing = async (flags: string): Promise<string | undefined> =>
+    (await must(cluster, installCommand, `${MINIMAL}${flags}`)).trimEnd().split("\n").at(-1);
+  assert.equal(await closing(""), "Thank you for installing Lateen 0.1.");
+  for (const version of ["1.12", "1.14"])
+    assert.equal(
+      await closing(` --compat ${version}`),
+      `Thank you for installing Istio ${version}.  It is Lateen 0.1, which speaks Istio's API.`,
+    );
+});

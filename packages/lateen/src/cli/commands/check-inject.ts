@@ -1,8 +1,9 @@
 /** `lateen x check-inject`: which webhooks inject a pod, and why; istioctl's words. */
 import { type LabelSelector, selects } from "../../api/label-selector.ts";
 import { type Command, stringFlag, UserError } from "../command.ts";
-import type { CliContext } from "../context.ts";
+import type { CliContext, MeshAccess } from "../context.ts";
 import {
+  answers,
   get,
   type HookSelectors,
   type InjectionHook,
@@ -54,12 +55,12 @@ export const checkInjectCommand: Command = {
       hook,
       ...verdict(hook, labelsOf(namespaceObject), labels),
     }));
-    const rows = verdicts.map(({ hook, injected, reason }) => [
-      hook.name,
-      hook.revision,
-      injected ? "✔" : "✘",
-      reason,
-    ]);
+    const rows: string[][] = [];
+    for (const { hook, injected, reason } of verdicts) {
+      const silent = injected ? await silence(mesh, hook) : undefined;
+      const mark = injected && silent === undefined ? "✔" : "✘";
+      rows.push([hook.name, hook.revision, mark, `${reason}${silent ?? ""}`]);
+    }
     const header = ["WEBHOOK", "REVISION", "INJECTED", "REASON"];
     ctx.stdout.write(renderTable([header, ...rows], { padding: 2 }));
     if (verdicts.filter(({ injected }) => injected).length > 1)
@@ -67,6 +68,14 @@ export const checkInjectCommand: Command = {
     return 0;
   },
 };
+
+/** What becomes of the pod where the control plane that is to inject does not answer. */
+async function silence(mesh: MeshAccess, hook: InjectionHook): Promise<string | undefined> {
+  const { service, mustAnswer } = hook;
+  if (service === undefined || (await answers(mesh, service)) !== false) return undefined;
+  const then = mustAnswer ? "the pod is refused" : "the pod starts without a sidecar";
+  return `, but no pod of Service ${service.name}.${service.namespace} is ready: ${then}`;
+}
 
 async function subject(
   ctx: CliContext,

@@ -13,6 +13,15 @@ export interface InjectionHook {
   /** Label `istio.io/rev`. */
   readonly revision: string;
   readonly webhooks: readonly HookSelectors[];
+  /** Who is asked; undefined: somebody behind a URL. */
+  readonly service: ServiceName | undefined;
+  /** Pods are refused while nobody answers. */
+  readonly mustAnswer: boolean;
+}
+
+export interface ServiceName {
+  readonly namespace: string;
+  readonly name: string;
 }
 
 export interface HookSelectors {
@@ -26,19 +35,44 @@ const CONFIGURATIONS = "/apis/admissionregistration.k8s.io/v1/mutatingwebhookcon
 export async function injectionHooks(mesh: MeshAccess): Promise<InjectionHook[]> {
   const items = await listOf(mesh, CONFIGURATIONS);
   return items
-    .map(item => ({
-      name: nameOf(item),
-      revision: labelsOf(item)["istio.io/rev"] ?? "",
-      webhooks: arrayAt(item, "webhooks")
-        .filter(isObject)
-        .filter(webhook => stringAt(webhook, "name").endsWith("istio.io"))
-        .map(webhook => ({
-          namespaces: selectorFromJson(objectAt(webhook, "namespaceSelector")),
-          objects: selectorFromJson(objectAt(webhook, "objectSelector")),
-        })),
-    }))
+    .map(hookOf)
     .filter(({ webhooks }) => webhooks.length > 0)
     .sort((a, b) => (a.name < b.name ? -1 : 1));
+}
+
+function hookOf(item: JsonObject): InjectionHook {
+  const webhooks = arrayAt(item, "webhooks")
+    .filter(isObject)
+    .filter(webhook => stringAt(webhook, "name").endsWith("istio.io"));
+  const service = objectAt(objectAt(webhooks[0] ?? {}, "clientConfig"), "service");
+  const [namespace, name] = [stringAt(service, "namespace"), stringAt(service, "name")];
+  return {
+    name: nameOf(item),
+    revision: labelsOf(item)["istio.io/rev"] ?? "",
+    webhooks: webhooks.map(webhook => ({
+      namespaces: selectorFromJson(objectAt(webhook, "namespaceSelector")),
+      objects: selectorFromJson(objectAt(webhook, "objectSelector")),
+    })),
+    service: name === "" ? undefined : { namespace, name },
+    mustAnswer: webhooks.some(webhook => webhook["failurePolicy"] !== "Ignore"),
+  };
+}
+
+/** Whether a pod behind the Service is ready; undefined where that can not be known. */
+export async function answers(
+  mesh: MeshAccess,
+  { namespace, name }: ServiceName,
+): Promise<boolean | undefined> {
+  const selector = encodeURIComponent(`kubernetes.io/service-name=${name}`);
+  const place = `/apis/discovery.k8s.io/v1/namespaces/${encodeURIComponent(namespace)}`;
+  const path = `${place}/endpointslices?labelSelector=${selector}`;
+  const { status, body } = await mesh.api({ method: "GET", path });
+  const list = body as JsonObject;
+  if (status !== 200 || !isObject(list)) return undefined;
+  return arrayAt(list, "items")
+    .filter(isObject)
+    .flatMap(slice => arrayAt(slice, "endpoints").filter(isObject))
+    .some(endpoint => objectAt(endpoint, "conditions")["ready"] !== false);
 }
 
 /** Items of a list; throws a `UserError` with the API server's words. */
