@@ -10,6 +10,7 @@ import {
 } from "../cli/command.ts";
 import type { CliContext } from "../cli/context.ts";
 import { checkBeside, type OtherControlPlane, otherControlPlanes } from "../install/beside.ts";
+import { helmControlPlanes } from "../install/helm-installed.ts";
 import { type InstallFailure, installObjects, TITLES } from "../install/install.ts";
 import { rootConflicts } from "../install/mesh-roots.ts";
 import type { PlannedObject } from "../install/objects.ts";
@@ -86,7 +87,9 @@ export const upgradeCommand: Command = {
     if (versions.length === 0)
       throw new UserError(
         `revision ${revision} is not installed in namespace ${namespace}: there is nothing to upgrade`,
-        "lateen install",
+        (await helmControlPlanes(client, installation)).length === 0
+          ? "lateen install"
+          : "what Helm's charts installed is upgraded by 'helm upgrade'",
       );
     const newer = versions.find(version => skewOf(version, ctx.version) === "downgrade");
     if (newer !== undefined)

@@ -30,11 +30,18 @@ const LISTEN_PROBLEMS: Readonly<Record<string, string>> = {
   EACCES: "permission denied",
 };
 
-/** `named`: by flag or environment; without it the only one that runs is meant. */
-export function openLocalMesh(home: string | undefined, named: string | undefined): MeshAccess {
+/**
+ * `named`: by flag or environment; without it the only one that runs is meant. `kubeconfigs`: where a
+ * cluster was looked for before.
+ */
+export function openLocalMesh(
+  home: string | undefined,
+  named: string | undefined,
+  kubeconfigs: readonly string[] = [],
+): MeshAccess {
   const place = meshHome(home, meshNameOf(home, named));
   const state = runningState(place);
-  if (state === undefined) throw noMesh(home, place, named !== undefined);
+  if (state === undefined) throw noMesh(home, place, named !== undefined, kubeconfigs);
   return new LocalMesh(place, state);
 }
 
@@ -48,7 +55,12 @@ export function meshNameOf(home: string | undefined, named: string | undefined):
   );
 }
 
-function noMesh(home: string | undefined, place: MeshHome, named: boolean): UserError {
+function noMesh(
+  home: string | undefined,
+  place: MeshHome,
+  named: boolean,
+  kubeconfigs: readonly string[],
+): UserError {
   const { name } = place;
   const flag = name === DEFAULT_MESH ? "" : ` --mesh ${name}`;
   const crashed = recordedState(place);
@@ -67,7 +79,14 @@ function noMesh(home: string | undefined, place: MeshHome, named: boolean): User
         : `start it with 'lateen up${flag}'`,
     );
   }
-  return new UserError("no mesh is running on this machine", "start one with 'lateen up'");
+  const cluster =
+    kubeconfigs.length === 0
+      ? ""
+      : `; or --kubeconfig FILE names a cluster: there is none at ${kubeconfigs.join(", ")}`;
+  return new UserError(
+    "no mesh is running on this machine",
+    `start one with 'lateen up'${cluster}`,
+  );
 }
 
 class LocalMesh implements MeshAccess {

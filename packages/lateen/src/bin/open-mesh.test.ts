@@ -37,3 +37,32 @@ test("a kubeconfig that is named is meant; without one, and without a cluster, t
     error => error instanceof UserError && !/pods/.test(error.message),
   );
 });
+
+test("a kubeconfig that is not there is named", async t => {
+  const home = mkdtempSync(join(tmpdir(), "lateen-open-"));
+  const before = { KUBECONFIG: process.env["KUBECONFIG"], HOME: process.env["HOME"] };
+  t.after(() => {
+    rmSync(home, { recursive: true, force: true });
+    for (const [name, value] of Object.entries(before))
+      if (value === undefined) delete process.env[name];
+      else process.env[name] = value;
+  });
+  const refusal = async (): Promise<string> => {
+    const choice = { home, meshName: undefined, kubeconfig: undefined, context: undefined };
+    const more = { systemNamespace: "istio-system", revision: undefined };
+    const found: unknown = await openMesh({ ...choice, ...more }).catch(error => error);
+    assert.ok(found instanceof UserError);
+    return `${found.message}\n${found.hint ?? ""}`;
+  };
+  const missing = join(home, "missing");
+  process.env["KUBECONFIG"] = missing;
+  assert.equal(
+    (await refusal()).trim(),
+    `${missing}: can not be read: there is no such file (kubeconfig)`,
+  );
+  delete process.env["KUBECONFIG"];
+  process.env["HOME"] = home;
+  const usual = join(home, ".kube", "config");
+  assert.match(await refusal(), /^no mesh is running on this machine\n/);
+  assert.ok((await refusal()).endsWith(`names a cluster: there is none at ${usual}`));
+});

@@ -18,18 +18,19 @@ export interface MeshChoice {
 
 /**
  * What a flag names; else a mesh that runs on this machine; else the cluster of the kubeconfig, if
- * there is one.
+ * there is one, or `$KUBECONFIG` says that there should be.
  */
 export async function openMesh(choice: MeshChoice): Promise<MeshAccess> {
   const { home, meshName, kubeconfig, context } = choice;
   const asked = kubeconfig !== undefined || context !== undefined;
   if (!asked && (meshName !== undefined || runningMeshes(home).length > 0 || !hasKubeconfig()))
-    return openLocalMesh(home, meshName);
+    return openLocalMesh(home, meshName, kubeconfigFiles(undefined));
   const { openKubeMesh } = await import("./kube-mesh.ts");
   return openKubeMesh(choice);
 }
 
 function hasKubeconfig(): boolean {
   const inPod = process.env["KUBERNETES_SERVICE_HOST"] !== undefined;
-  return inPod || kubeconfigFiles(undefined).some(file => existsSync(file));
+  const isNamed = (process.env["KUBECONFIG"] ?? "") !== "";
+  return inPod || isNamed || kubeconfigFiles(undefined).some(file => existsSync(file));
 }

@@ -1,4 +1,5 @@
 /** `lateen uninstall` (also `lateen x uninstall`): takes away what `lateen install` brought. */
+import type { JsonObject } from "../api/kind.ts";
 import { REVISION_LABEL, TAG_LABEL } from "../api/revision-label.ts";
 import {
   booleanFlag,
@@ -9,6 +10,7 @@ import {
 } from "../cli/command.ts";
 import type { CliContext } from "../cli/context.ts";
 import { otherControlPlanes } from "../install/beside.ts";
+import { helmControlPlanes } from "../install/helm-installed.ts";
 import {
   type InstalledObject,
   meshesOf,
@@ -16,7 +18,7 @@ import {
   revisionsOf,
   tagObjects,
 } from "../install/installed.ts";
-import { describeName, type ObjectName } from "../install/objects.ts";
+import { describeName, nameOf, type ObjectName } from "../install/objects.ts";
 import { isShared } from "../install/ownership.ts";
 import { removeObjects } from "../install/remove.ts";
 import { removeLeases, removeRoots } from "../install/remove-roots.ts";
@@ -67,6 +69,8 @@ export const uninstallCommand: Command = {
       ...(await ofTags(client, namespace, purge ? undefined : revision)),
     ];
     if (chosen.length === 0) {
+      const [byHelm] = await helmControlPlanes(client, { namespace, revision });
+      if (byHelm !== undefined) throw removedByHelm(byHelm);
       if (revision !== undefined) throw notThere(revision, own, namespace);
       const where = namespace === undefined ? "in this cluster" : `in namespace ${namespace}`;
       ctx.stdout.write(`Nothing of Lateen is installed ${where}.\n`);
@@ -166,6 +170,18 @@ async function withoutNeeded(
   if (needed.length > 0)
     ctx.stdout.write(`${needed.length} CRDs stay: another control plane is in the cluster.\n`);
   return all.filter(each => !needed.includes(each));
+}
+
+function removedByHelm(deployment: JsonObject): UserError {
+  const { namespace, name } = nameOf(deployment);
+  const release = stringAt(
+    objectAt(objectAt(deployment, "metadata"), "annotations"),
+    "meta.helm.sh/release-name",
+  );
+  return new UserError(
+    `Deployment ${namespace}/${name} was installed by Helm's charts, and is Helm's to remove`,
+    release === "" ? "docs/helm.md says how" : `helm uninstall ${release} -n ${namespace}`,
+  );
 }
 
 function notThere(

@@ -2,6 +2,7 @@
 import { REVISION_LABEL } from "../api/revision-label.ts";
 import { type Command, listFlag, stringFlag, UserError } from "../cli/command.ts";
 import type { CliContext } from "../cli/context.ts";
+import { helmObjects } from "../install/helm-installed.ts";
 import { type InstalledObject, installedObjects, meshesOf, ofMesh } from "../install/installed.ts";
 import { nameOf, type PlannedObject, resourceOf } from "../install/objects.ts";
 import type { Installation } from "../install/operator.ts";
@@ -24,7 +25,7 @@ export const verifyInstallCommand: Command = {
   summary: "Checks an installation in the cluster",
   description:
     "Checks that every object of an installation is in the cluster, and ready: that of the files and\n" +
-    "settings given, or whatever is installed.",
+    "settings given, or whatever is installed, by Helm's charts, too.",
   examples: ["lateen verify-install", "lateen verify-install -f istio-demo.yaml"],
   flags: SPEC_FLAGS,
   async run(ctx, call) {
@@ -44,14 +45,16 @@ export const verifyInstallCommand: Command = {
     const own = found.filter(
       each => revision === undefined || each.revision === revision || each.revision === "",
     );
-    if (meshesOf(own).length === 0) {
+    const helms = await helmObjects(client, { namespace, revision });
+    const isInstalled = meshesOf(own).length > 0;
+    if (!isInstalled && helms.length === 0) {
       const where = namespace === undefined ? "in this cluster" : `in namespace ${namespace}`;
       throw new UserError(
         `no installation of ${revision === undefined ? "Lateen" : `revision ${revision}`} was found ${where}`,
         "lateen install",
       );
     }
-    return verify(ctx, client, own);
+    return verify(ctx, client, [...(isInstalled ? own : []), ...helms]);
   },
 };
 

@@ -8,6 +8,7 @@ import { arrayAt, isObject } from "../../src/sources/json.ts";
 import { chartPath, helm } from "../support/helm.ts";
 import { type KubeCluster, needsKubernetes, ownKubeCluster } from "../support/kube-cluster.ts";
 import { KubeNamespace } from "../support/kube-namespace.ts";
+import { lateenOn } from "../support/lateen-command.ts";
 import { TestAuthority } from "../support/test-tls.ts";
 
 const skip = needsKubernetes();
@@ -215,6 +216,11 @@ describe("a mesh by Helm", { skip, timeout: 1_800_000 }, () => {
       await ingress.kubectl("get", "svc", NAME, "--no-headers"),
       /^istio-ingressgateway +LoadBalancer .* 15021:\d+\/TCP,80:\d+\/TCP,443:\d+\/TCP/,
     );
+    const verified = await lateenOn(cluster, "verify-install");
+    assert.equal(verified.code, 0, verified.stderr);
+    for (const line of ["Deployment: istiod.istio-system", `Deployment: ${NAME}.${INGRESS}`])
+      assert.ok(verified.stdout.includes(`✔ ${line} checked successfully\n`), verified.stdout);
+    assert.match(verified.stdout, /Checked 15 custom resource definitions\nChecked 2 Istio Depl/);
     await cluster.must(["create", "namespace", SHOP]);
     await cluster.must(["label", "namespace", SHOP, "istio-injection=enabled"]);
     shop = new KubeNamespace(cluster, SHOP);

@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import { writeFileSync } from "node:fs";
 import { test } from "node:test";
+import { gzipSync } from "node:zlib";
 import type { JsonObject } from "../../src/api/kind.ts";
 import { installCommand, upgradeCommand } from "../../src/bin/install-command.ts";
 import { manifestCommand } from "../../src/bin/manifest-command.ts";
@@ -9,6 +10,7 @@ import { tagCommand } from "../../src/bin/tag-command.ts";
 import { uninstallCommand } from "../../src/bin/uninstall-command.ts";
 import { verifyInstallCommand } from "../../src/bin/verify-install-command.ts";
 import type { Command } from "../../src/cli/command.ts";
+import { isObject } from "../../src/sources/json.ts";
 import { type FakeCluster, fakeCluster } from "../support/fake-cluster.ts";
 import type { Ran } from "../support/kube-cluster.ts";
 import { runCommand } from "../support/run-command.ts";
@@ -153,4 +155,65 @@ test("the closing line names the Istio whose layout was asked for", async t => {
       await closing(` --compat ${version}`),
       `Thank you for installing Istio ${version}.  It is Lateen 0.1, which speaks Istio's API.`,
     );
+});
+
+/** As charts of our version leave them, and Helm the release. */
+function byHelm(
+  cluster: FakeCluster,
+  kind: string,
+  metadata: JsonObject,
+  more: JsonObject = {},
+): void {
+  const labels = {
+    "app.kubernetes.io/managed-by": "Helm",
+    "app.kubernetes.io/part-of": "istio",
+    "app.kubernetes.io/version": "0.1.0",
+  };
+  const annotations = {
+    "meta.helm.sh/release-name": "istiod",
+    "meta.helm.sh/release-namespace": "mesh",
+  };
+  const given = metadata["labels"] ?? {};
+  const all = { ...labels, ...(isObject(given) ? given : {}) };
+  cluster.add({ kind, metadata: { annotations, ...metadata, labels: all }, ...more });
+}
+
+test("what Helm's charts installed is verified by what the release is to have", async t => {
+  const cluster = await fakeCluster(t);
+  const labels = { app: "istiod", "lateen.dev/control-plane": "true", "istio.io/rev": "default" };
+  const ready = { spec: { replicas: 1 }, status: { updatedReplicas: 1, availableReplicas: 1 } };
+  byHelm(cluster, "Deployment", { name: "istiod", namespace: "mesh", labels }, ready);
+  byHelm(cluster, "Service", { name: "istiod", namespace: "mesh" });
+  byHelm(cluster, "Service", {
+    ...{ name: "istio-of-others", namespace: "mesh" },
+    labels: { "app.kubernetes.io/version": "1.27.0" },
+  });
+  const labelled = await must(cluster, verifyInstallCommand, "-i mesh");
+  assert.match(labelled, /^✔ Service: istiod.mesh .*\n✔ Deployment: istiod.mesh checked/);
+  assert.doesNotMatch(labelled, /of-others/);
+  assert.match(labelled, /Checked 1 Istio Deployments\n✔ Istio is installed and verified/);
+
+  const manifest = ["istio", "values"]
+    .map(name => `---\nkind: ConfigMap\nmetadata: {name: ${name}}\n`)
+    .concat("---\nkind: CustomResourceDefinition\nmetadata: {name: sidecars.x}\n");
+  const release = gzipSync(JSON.stringify({ manifest: manifest.join("") })).toString("base64");
+  const data = { release: Buffer.from(release).toString("base64") };
+  const owner = { owner: "helm", name: "istiod", status: "deployed", version: "1" };
+  const path = "/api/v1/namespaces/mesh/secrets/sh.helm.release.v1.istiod.v1";
+  cluster.objects.set(path, { metadata: { name: "x", labels: owner }, data });
+  byHelm(cluster, "ConfigMap", { name: "istio", namespace: "mesh" });
+  const { code, stdout, stderr } = await run(cluster, verifyInstallCommand, "--revision default");
+  assert.equal(code, 1);
+  assert.match(stdout, /✔ ConfigMap: istio.mesh/);
+  assert.match(
+    stderr,
+    /✘ CustomResourceDefinition: sidecars.x: not found\n✘ ConfigMap: values.mesh: not/,
+  );
+  assert.match(stderr, /✘ 2 of 5 objects are missing or not ready/);
+
+  const removed = await run(cluster, uninstallCommand, "-y --purge");
+  assert.equal(removed.code, 1);
+  assert.match(removed.stderr, /is Helm's to remove\nhelm uninstall istiod -n mesh\n/);
+  const upgraded = await run(cluster, upgradeCommand, `${MINIMAL} -i mesh`);
+  assert.match(upgraded.stderr, /nothing to upgrade\nwhat Helm's charts installed is upgraded by/);
 });

@@ -108,6 +108,20 @@ test("what is wrong is said with the file and what would be right", () => {
   assert.match(refusal(undefined, ["/home/x/.kube/more"]), /choose one with --context/);
 });
 
+test("of several files some may be missing, as with kubectl; of one it is named", () => {
+  const files = ["/gone", "/home/x/.kube/config"];
+  const reading = (path: string): string => {
+    if (path === "/gone") throw Object.assign(new Error("ENOENT"), { code: "ENOENT" });
+    return read(path);
+  };
+  assert.ok(loadKubeconfig({ files, context: "one" }, reading).ok);
+  const none = loadKubeconfig({ files: ["/gone"] }, reading);
+  assert.deepEqual(
+    none.diagnostics.map(each => `${each.path} ${each.message}`),
+    ["/gone can not be read: there is no such file (kubeconfig)"],
+  );
+});
+
 test("in a pod, the service account", () => {
   const result = inClusterAccess("fd00::1", "443", read, "/sa");
   assert.ok(result.ok);

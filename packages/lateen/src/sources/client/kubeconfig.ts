@@ -60,12 +60,25 @@ export function loadKubeconfig(
   readFile: ReadFile,
 ): Result<ClusterAccess> {
   const loaded: LoadedFile[] = [];
+  const absent: string[] = [];
   for (const path of choice.files) {
     const file = loadFile(path, readFile);
-    if (!file.ok) return file;
-    loaded.push(file.value);
+    if (file.ok) loaded.push(file.value);
+    else if (isAbsent(path, readFile)) absent.push(path);
+    else return file;
   }
-  return access(loaded, choice, readFile);
+  // As kubectl: of several files that KUBECONFIG names some may be missing.
+  if (loaded.length > 0) return access(loaded, choice, readFile);
+  return problem(absent.join(":"), "can not be read: there is no such file (kubeconfig)");
+}
+
+function isAbsent(path: string, readFile: ReadFile): boolean {
+  try {
+    readFile(path);
+    return false;
+  } catch (error) {
+    return error instanceof Error && "code" in error && error.code === "ENOENT";
+  }
 }
 
 /** What the kubelet mounts into every pod that does not decline it. */
