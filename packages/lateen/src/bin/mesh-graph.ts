@@ -7,6 +7,7 @@ import { endpointSliceKind } from "../api/endpoint-slice/kind.ts";
 import { gatewayKind } from "../api/gateway/kind.ts";
 import { ingressKind } from "../api/ingress/kind.ts";
 import { ingressClassKind } from "../api/ingress-class/kind.ts";
+import { namespaceKind } from "../api/namespace/kind.ts";
 import { nodeKind } from "../api/node/kind.ts";
 import { podKind } from "../api/pod/kind.ts";
 import { serviceKind } from "../api/service/kind.ts";
@@ -44,6 +45,7 @@ export function createMeshGraph(): MeshGraph {
 /** All kinds that configuration is made from. */
 export function inputBindings(inputs: ModelInputs): InputBinding[] {
   return [
+    bindInput(namespaceKind, inputs.namespaces),
     bindInput(nodeKind, inputs.nodes),
     bindInput(podKind, inputs.pods),
     bindInput(serviceKind, inputs.services),

@@ -14,6 +14,7 @@ import type {
   ClientTls,
   DestinationRuleRow,
   LoadBalancer,
+  Placement,
   PolicySettings,
   RuleKey,
   Subset,
@@ -35,6 +36,8 @@ export interface DestinationRules {
   readonly subsets: Collection<Readonly<Record<string, Subset["labels"]>>>;
   /** Rules that name a credential, which holds at gateways only. */
   readonly credentials: Collection<true>;
+  /** Those of the rules that say which localities are preferred. */
+  readonly localities: Collection<DestinationRuleRow>;
   /** Key: `client namespace|service`; the rule that holds, or "". */
   readonly holding: CellFamily<RuleKey | "">;
   readonly directory: RuleDirectory;
@@ -79,16 +82,44 @@ export function createDestinationRules(
     { name: "rules with credentials" },
     (key, rule) => (namesCredential(rule) ? [[key, true]] : []),
   );
+  const localities = graph.derive<DestinationRuleRow, DestinationRuleRow>(
+    rules,
+    { name: "rules with localities" },
+    (_key, rule) => (saysLocalities(rule) ? rule : undefined),
+  );
   const directory = createDirectory(graph, rules);
   const holding = createHolding(graph, directory, services, names);
-  return { rules, subsets, credentials, holding, directory };
+  return { rules, subsets, credentials, localities, holding, directory };
 }
 
-function namesCredential({ policy, subsets }: DestinationRuleRow): boolean {
-  const policies = [policy, ...subsets.map(subset => subset.policy)];
-  return policies
-    .flatMap(each => (each === undefined ? [] : [each, ...Object.values(each.ports)]))
-    .some(each => (each.tls?.credentialName ?? "") !== "");
+function namesCredential(rule: DestinationRuleRow): boolean {
+  return policiesOf(rule).some(each => (each.tls?.credentialName ?? "") !== "");
+}
+
+function saysLocalities(rule: DestinationRuleRow): boolean {
+  return policiesOf(rule).some(each => each.loadBalancer?.ownLocalities === true);
+}
+
+function policiesOf({ policy, subsets }: DestinationRuleRow): readonly Settings[] {
+  return [policy, ...subsets.map(subset => subset.policy)].flatMap(each => [
+    each,
+    ...Object.values(each.ports),
+  ]);
+}
+
+/**
+ * The service's preference, if the rule that holds for it has no `localityLbSetting` of its own
+ * (Istio: GetLocalityLbSetting). `Local` is no preference: it holds in any case.
+ */
+export function placementUnder(
+  rule: DestinationRuleRow | undefined,
+  subset: string,
+  port: number,
+  placement: Placement | undefined,
+): Placement | undefined {
+  if (placement === "Local") return placement;
+  const { loadBalancer: settings } = policyFor(rule, subset, port);
+  return settings.ownLocalities === true ? undefined : placement;
 }
 
 /** Where rules are found (`findRule`). */
@@ -213,10 +244,11 @@ function policySettings(policy: ApiTrafficPolicy | undefined): PolicySettings {
 
 function loadBalancer(settings: ApiLoadBalancer | undefined): LoadBalancer | undefined {
   if (settings === undefined) return undefined;
-  const { simple } = settings;
+  const { simple, localityLbSetting } = settings;
+  const own = localityLbSetting === undefined ? {} : ({ ownLocalities: true } as const);
   if (simple === "ROUND_ROBIN" || simple === "RANDOM" || simple === "PASSTHROUGH")
-    return { kind: simple };
-  return { kind: "LEAST_REQUEST" };
+    return { kind: simple, ...own };
+  return { kind: "LEAST_REQUEST", ...own };
 }
 
 function clientTls(tls: ApiClientTls | undefined): ClientTls | undefined {

@@ -5,6 +5,7 @@ import type { Gateway } from "../api/gateway/schema.ts";
 import type { Ingress } from "../api/ingress/schema.ts";
 import type { IngressClass } from "../api/ingress-class/kind.ts";
 import type { ObjectMeta } from "../api/kind.ts";
+import type { Namespace } from "../api/namespace/kind.ts";
 import type { Node } from "../api/node/kind.ts";
 import type { Pod } from "../api/pod/schema.ts";
 import type { Service } from "../api/service/schema.ts";
@@ -20,6 +21,7 @@ import type { ConnectedProxy, Credential, Mesh } from "./types.ts";
 /** Objects by `namespace/name` (`objectKey`), the mesh by `MESH_KEY`, proxies by connection. */
 export interface ModelInputs {
   readonly mesh: InputCollection<Mesh>;
+  readonly namespaces: InputCollection<Namespace>;
   readonly nodes: InputCollection<Node>;
   readonly pods: InputCollection<Pod>;
   readonly services: InputCollection<Service>;
@@ -43,6 +45,7 @@ export const MESH_KEY = "mesh";
 export function createInputs(graph: Graph): ModelInputs {
   return {
     mesh: graph.input("mesh"),
+    namespaces: graph.input("Namespace"),
     nodes: graph.input("Node"),
     pods: graph.input("Pod"),
     services: graph.input("Service"),

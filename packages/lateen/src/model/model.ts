@@ -12,7 +12,7 @@ import { createIngresses, type Ingresses } from "./ingress.ts";
 import type { ModelInputs } from "./inputs.ts";
 import { createNodeLocalities } from "./locality.ts";
 import { createMeshNames, type MeshNames } from "./mesh.ts";
-import { createPlacements } from "./placements.ts";
+import { createNamespacePreferences, createPlacements } from "./placements.ts";
 import { createPodAddresses, type PodAddresses } from "./pod-addresses.ts";
 import { createProxies, type Proxies } from "./proxies.ts";
 import { createScopes, type Scope } from "./scopes.ts";
@@ -67,10 +67,11 @@ export function createModel(graph: Graph, inputs: ModelInputs): Model {
   const pods = createPodWorkloads(graph, inputs.pods, localities, names);
   const workloadEntries = createEntryWorkloads(graph, inputs.workloadEntries, names);
   const entriesByService = indexEntriesByService(graph, inputs.serviceEntries);
+  const preferences = createNamespacePreferences(graph, inputs.namespaces);
   const services = graph.union("services", [
-    createKubernetesServices(graph, inputs.services, names),
-    createExportedServices(graph, inputs, names),
-    createEntryServices(graph, entriesByService),
+    createKubernetesServices(graph, inputs.services, names, preferences),
+    createExportedServices(graph, inputs, names, preferences),
+    createEntryServices(graph, entriesByService, preferences),
   ]);
   const aliases = createAliases(graph, inputs.services, names);
   const shapes = createServiceShapes(graph, services, aliases.byTarget);

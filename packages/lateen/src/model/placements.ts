@@ -3,6 +3,8 @@
  * endpoints know of a client's zone or node.
  */
 import { createHash } from "node:crypto";
+import type { ObjectMeta } from "../api/kind.ts";
+import type { Namespace } from "../api/namespace/kind.ts";
 import type { Collection, Graph } from "../flow/types.ts";
 import { compare } from "./order.ts";
 import type { Locality, Placement, Service } from "./types.ts";
@@ -21,10 +23,28 @@ export function preference(value: string): Placement | undefined {
   return PREFERENCES.get(value.toLowerCase());
 }
 
-export function preferenceOfAnnotation(
-  annotations: Readonly<Record<string, string>>,
+/**
+ * What an object's own annotation says, or, where it has none, that of its namespace. Any other value
+ * says that all endpoints are equal, also where the namespace prefers some.
+ */
+export function annotatedPreference(
+  { annotations, namespace }: Pick<ObjectMeta, "annotations" | "namespace">,
+  ofNamespace: (namespace: string) => Placement | undefined,
 ): Placement | undefined {
-  return preference(annotations[ANNOTATION] ?? "");
+  const own = annotations[ANNOTATION] ?? "";
+  return own === "" ? ofNamespace(namespace) : preference(own);
+}
+
+/** By namespace: what its annotation says of services that say nothing themselves. */
+export type NamespacePreferences = Collection<Placement>;
+
+export function createNamespacePreferences(
+  graph: Graph,
+  namespaces: Collection<Namespace>,
+): NamespacePreferences {
+  return graph.derive(namespaces, { name: "preferences of namespaces" }, (_key, { metadata }) =>
+    preference(metadata.annotations[ANNOTATION] ?? ""),
+  );
 }
 
 /** All of a mesh, by host name. Rows with equal `version` say the same. */

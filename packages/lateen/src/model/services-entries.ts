@@ -2,10 +2,10 @@
 import type { ServiceEntry, ServiceEntryPort } from "../api/service-entry/schema.ts";
 import type { Collection, Graph, Index } from "../flow/types.ts";
 import { byAge } from "./order.ts";
-import { preferenceOfAnnotation } from "./placements.ts";
+import { annotatedPreference, type NamespacePreferences } from "./placements.ts";
 import { parseProtocol } from "./protocol.ts";
 import { serviceKey } from "./services.ts";
-import type { Resolution, Service, ServicePort } from "./types.ts";
+import type { Placement, Resolution, Service, ServicePort } from "./types.ts";
 import { visibilityOf } from "./visibility.ts";
 
 /** Which ServiceEntries name a host, under `namespace/host`. */
@@ -22,10 +22,15 @@ export function indexEntriesByService(
 export function createEntryServices(
   graph: Graph,
   byService: Index<ServiceEntry>,
+  preferences: NamespacePreferences,
 ): Collection<Service> {
-  return graph.group(byService, { name: "services of ServiceEntries" }, (key, entries) => {
+  const options = { name: "services of ServiceEntries", reads: [preferences] };
+  return graph.group(byService, options, (key, entries, read) => {
     const [oldest] = oldestFirst(entries);
-    return oldest === undefined ? undefined : fromEntry(oldest, key.slice(key.indexOf("/") + 1));
+    if (oldest === undefined) return undefined;
+    const { metadata } = oldest;
+    const placement = annotatedPreference(metadata, each => read.get(preferences, each));
+    return fromEntry(oldest, key.slice(key.indexOf("/") + 1), placement);
   });
 }
 
@@ -33,10 +38,13 @@ export function oldestFirst(entries: readonly ServiceEntry[]): readonly ServiceE
   return [...entries].sort((a, b) => byAge(a.metadata, b.metadata));
 }
 
-function fromEntry(entry: ServiceEntry, hostname: string): Service {
+function fromEntry(
+  entry: ServiceEntry,
+  hostname: string,
+  placement: Placement | undefined,
+): Service {
   const { metadata, spec } = entry;
   const selector = spec.workloadSelector?.labels;
-  const placement = preferenceOfAnnotation(metadata.annotations);
   return {
     key: serviceKey(metadata.namespace, hostname),
     hostname,

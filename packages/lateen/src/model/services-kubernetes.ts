@@ -2,7 +2,7 @@
 import type { ObjectMeta } from "../api/kind.ts";
 import type { Service as KubernetesService, KubernetesServicePort } from "../api/service/schema.ts";
 import { serviceHostname } from "./hosts.ts";
-import { preference, preferenceOfAnnotation } from "./placements.ts";
+import { annotatedPreference, preference } from "./placements.ts";
 import { kubernetesPortProtocol } from "./protocol.ts";
 import { serviceKey } from "./services.ts";
 import type { Placement, Service, ServicePort, Visibility } from "./types.ts";
@@ -11,12 +11,16 @@ import { visibilityOf } from "./visibility.ts";
 const EXPORT_TO = "networking.istio.io/exportTo";
 
 /** undefined for what has no endpoints of its own: type ExternalName is a name (aliases.ts). */
-export function fromKubernetes(object: KubernetesService, domain: string): Service | undefined {
+export function fromKubernetes(
+  object: KubernetesService,
+  domain: string,
+  preferenceOf: (namespace: string) => Placement | undefined,
+): Service | undefined {
   const { metadata, spec } = object;
   if (spec.type === "ExternalName") return undefined;
   const hostname = serviceHostname(metadata.name, metadata.namespace, domain);
   const headless = spec.clusterIP === "None";
-  const placement = placementOf(object);
+  const placement = placementOf(object, preferenceOf);
   return {
     key: serviceKey(metadata.namespace, hostname),
     hostname,
@@ -40,9 +44,13 @@ export function fromKubernetes(object: KubernetesService, domain: string): Servi
 }
 
 /** The field comes before the annotation, which is from before there was a field. */
-function placementOf({ spec, metadata }: KubernetesService): Placement | undefined {
+function placementOf(
+  { spec, metadata }: KubernetesService,
+  preferenceOf: (namespace: string) => Placement | undefined,
+): Placement | undefined {
   if (spec.internalTrafficPolicy === "Local") return "Local";
-  return preference(spec.trafficDistribution ?? "") ?? preferenceOfAnnotation(metadata.annotations);
+  const said = preference(spec.trafficDistribution ?? "");
+  return said ?? annotatedPreference(metadata, preferenceOf);
 }
 
 /** No selector, or an empty one, selects nothing: somebody else writes the endpoints. */

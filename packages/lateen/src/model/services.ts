@@ -3,6 +3,7 @@ import type { Service as KubernetesService } from "../api/service/schema.ts";
 import type { Collection, Graph, Index } from "../flow/types.ts";
 import type { Alias } from "./aliases.ts";
 import { type MeshNames, meshNames } from "./mesh.ts";
+import type { NamespacePreferences } from "./placements.ts";
 import { fromKubernetes } from "./services-kubernetes.ts";
 import type { Service, ServiceKey } from "./types.ts";
 
@@ -14,10 +15,12 @@ export function createKubernetesServices(
   graph: Graph,
   services: Collection<KubernetesService>,
   names: Collection<MeshNames>,
+  preferences: NamespacePreferences,
 ): Collection<Service> {
-  const options = { name: "services of Kubernetes", reads: [names] };
+  const options = { name: "services of Kubernetes", reads: [names, preferences] };
   return graph.deriveMany<KubernetesService, Service>(services, options, (_key, object, read) => {
-    const service = fromKubernetes(object, meshNames(read, names).domain);
+    const { domain } = meshNames(read, names);
+    const service = fromKubernetes(object, domain, each => read.get(preferences, each));
     return service === undefined ? [] : [[service.key, service]];
   });
 }

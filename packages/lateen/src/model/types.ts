@@ -132,11 +132,11 @@ export interface TrafficPolicy {
   readonly tls: ClientTls | undefined;
 }
 
-export type LoadBalancer =
-  | { readonly kind: "LEAST_REQUEST" }
-  | { readonly kind: "ROUND_ROBIN" }
-  | { readonly kind: "RANDOM" }
-  | { readonly kind: "PASSTHROUGH" };
+export interface LoadBalancer {
+  readonly kind: "LEAST_REQUEST" | "ROUND_ROBIN" | "RANDOM" | "PASSTHROUGH";
+  /** It says itself which localities are preferred: a service's `trafficDistribution` does not count. */
+  readonly ownLocalities?: true;
+}
 
 export interface ClientTls {
   readonly mode: "DISABLE" | "SIMPLE" | "MUTUAL" | "ISTIO_MUTUAL";

@@ -72,7 +72,7 @@ export function outboundCluster(input: OutboundClusterInput): Cluster {
     altStatName: statName(name),
     connectTimeout: seconds(10),
     circuitBreakers: UNLIMITED,
-    commonLbConfig: { ...NO_PANIC, ...(passthrough ? {} : weighing(service)) },
+    commonLbConfig: { ...NO_PANIC, ...(passthrough ? {} : weighing(service, policy)) },
     metadata: outboundMetadata(input, sockets),
     typedExtensionProtocolOptions: protocolOptions({
       ...httpProtocol(port.protocol),
@@ -86,8 +86,9 @@ export function outboundCluster(input: OutboundClusterInput): Cluster {
 const NO_PANIC: CommonLbConfig = { healthyPanicThreshold: { value: 0 } };
 
 /** As in Istio: where near localities are preferred, each weighs what its endpoints weigh. */
-function weighing({ placement }: Service): CommonLbConfig {
-  return placement === undefined || placement === "Local" ? {} : { localityWeightedLbConfig: {} };
+function weighing({ placement }: Service, { loadBalancer }: TrafficPolicy): CommonLbConfig {
+  if (placement === undefined || placement === "Local") return {};
+  return loadBalancer.ownLocalities === true ? {} : { localityWeightedLbConfig: {} };
 }
 
 type CommonLbConfig = NonNullable<Cluster["commonLbConfig"]>;

@@ -9,6 +9,7 @@ import { ingressKind } from "../../src/api/ingress/kind.ts";
 import type { Ingress } from "../../src/api/ingress/schema.ts";
 import { type IngressClass, ingressClassKind } from "../../src/api/ingress-class/kind.ts";
 import type { ApiObject, JsonObject, Kind } from "../../src/api/kind.ts";
+import { type Namespace, namespaceKind } from "../../src/api/namespace/kind.ts";
 import { type Node, nodeKind } from "../../src/api/node/kind.ts";
 import { podKind } from "../../src/api/pod/kind.ts";
 import type { Pod } from "../../src/api/pod/schema.ts";
@@ -62,6 +63,10 @@ function make<T extends ApiObject>(kind: Kind<T>, meta: Meta, rest: JsonObject):
 
 export function service(meta: Meta, spec: JsonObject): Service {
   return make(serviceKind, meta, { spec });
+}
+
+export function namespace(name: string, annotations: Meta["annotations"] = {}): Namespace {
+  return make(namespaceKind, { at: name, annotations }, {});
 }
 
 export function node(name: string, region: string, zone: string): Node {

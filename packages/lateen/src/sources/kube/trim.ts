@@ -5,6 +5,7 @@
  */
 import { endpointSliceKind } from "../../api/endpoint-slice/kind.ts";
 import type { Json, JsonObject, Kind } from "../../api/kind.ts";
+import { namespaceKind } from "../../api/namespace/kind.ts";
 import { nodeKind } from "../../api/node/kind.ts";
 import { podKind } from "../../api/pod/kind.ts";
 import { secretKind } from "../../api/secret/kind.ts";
@@ -14,6 +15,8 @@ export function trimObject(kind: Kind, object: JsonObject): JsonObject {
   switch (kind) {
     case podKind:
       return trimPod(object);
+    case namespaceKind:
+      return { ...typeOf(object), metadata: trimMeta(object) };
     case nodeKind:
       return trimNode(object);
     case endpointSliceKind:

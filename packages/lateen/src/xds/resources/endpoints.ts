@@ -3,6 +3,7 @@
  * families that clients have and, where the service says so, where they run.
  */
 import type { CellFamily, Graph } from "../../flow/types.ts";
+import { placementUnder } from "../../model/destination-rules.ts";
 import type { Model } from "../../model/model.ts";
 import { placeKey, placeOfKey } from "../../model/placements.ts";
 import type { ProxyClass } from "../../model/proxies.ts";
@@ -59,18 +60,18 @@ function viewOf(view: string): { families: string; place: string; scope: string 
   return { families, place, scope: scope.join("|") };
 }
 
-/** A subset is a rule's; without one, no rule matters. */
+/** A subset is a rule's, and a rule may do away with a preference; else no rule matters. */
 function assignmentKey(
   { service, port, subset, rule }: ClusterTarget,
   families: string,
   place: string,
 ): string {
-  return joinKey(service, port, subset, subset === "" ? "" : rule, families, place);
+  return joinKey(service, port, subset, subset === "" && place === "" ? "" : rule, families, place);
 }
 
 function createAssignments(graph: Graph, model: Model): CellFamily<EncodedResource | undefined> {
   const { shapes, placements, endpoints, rules } = model;
-  const reads = [shapes, placements, endpoints, rules.subsets];
+  const reads = [shapes, placements, endpoints, rules.subsets, rules.localities];
   return graph.cells<EncodedResource | undefined>(
     { name: "endpoint assignments", reads, equals: sameResource },
     (key, read) => {
@@ -79,9 +80,11 @@ function createAssignments(graph: Graph, model: Model): CellFamily<EncodedResour
       const found = read.get(shapes, service);
       const servicePort = found?.ports.find(each => each.number === Number(port));
       if (found === undefined || servicePort === undefined) return undefined;
-      const labels = rule === "" ? {} : read.get(rules.subsets, rule)?.[subset];
+      const labels = subset === "" ? {} : read.get(rules.subsets, rule)?.[subset];
       if (labels === undefined) return undefined;
-      const kind = read.get(placements, service);
+      const said = read.get(placements, service);
+      const own = said === undefined || rule === "" ? undefined : read.get(rules.localities, rule);
+      const kind = placementUnder(own, subset, servicePort.number, said);
       return encodeEndpoints(
         loadAssignment({
           clusterName: outboundClusterName(servicePort.number, subset, found.hostname),

@@ -5,6 +5,8 @@ import { Cluster } from "@lateen/envoy-api/envoy/config/cluster/v3/cluster.js";
 import { ClusterLoadAssignment } from "@lateen/envoy-api/envoy/config/endpoint/v3/endpoint.js";
 import { TestMesh } from "../../../test/support/mesh.ts";
 import {
+  destinationRule,
+  namespace,
   node,
   pod,
   proxy,
@@ -150,12 +152,87 @@ test("the annotation says it where the field does not, for ServiceEntries, too",
   assert.deepEqual(seen(found, "c", "outbound|80||x.example"), ["1:1", "0:2"]);
 });
 
+test("a namespace's annotation says it for services and ServiceEntries that say nothing", () => {
+  const key = "networking.istio.io/traffic-distribution";
+  const found = mesh({});
+  const { inputs } = found;
+  const spec = {
+    hosts: ["x.example"],
+    ports: [{ number: 80, name: "http", protocol: "HTTP" }],
+    resolution: "STATIC",
+    endpoints: [
+      { address: "10.9.0.1", locality: "r1/z1" },
+      { address: "10.9.0.2", locality: "r1/z2" },
+    ],
+  };
+  found.set(inputs.serviceEntries, serviceEntry({ at: "default/x" }, spec));
+  const external = "outbound|80||x.example";
+  assert.deepEqual(seen(found, "c", external), ["0:1", "0:2"]);
+  const stats = found.set(inputs.namespaces, namespace("default", { [key]: "preferclose" }));
+  assert.equal(stats.derived.get("services of Kubernetes")?.computed, 2);
+  assert.deepEqual(seen(found, "c"), ["1:0,1", "0:2"]);
+  assert.deepEqual(seen(found, "c", external), ["1:1", "0:2"]);
+  change(found, {}, { [key]: "Any" });
+  assert.deepEqual(seen(found, "c"), ["0:0,1", "0:2"]);
+  change(found, { trafficDistribution: "PreferSameNode" });
+  assert.deepEqual(seen(found, "a"), ["0:0", "1:1", "2:2"]);
+  change(found, {});
+  const label = found.set(inputs.namespaces, namespace("other", { [key]: "PreferClose" }));
+  assert.equal(label.derived.get("services of Kubernetes")?.computed ?? 0, 0);
+  found.set(inputs.namespaces, namespace("default"));
+  assert.deepEqual(seen(found, "c"), ["0:0,1", "0:2"]);
+});
+
+test("a rule's localityLbSetting comes before the service's trafficDistribution", () => {
+  const found = mesh({ trafficDistribution: "PreferClose" });
+  const loadBalancer = (localityLbSetting: JsonObject): JsonObject => ({
+    loadBalancer: { localityLbSetting },
+  });
+  const rule = (spec: JsonObject): void => {
+    const all = { host: "x.default.svc.cluster.local", ...spec };
+    found.set(found.inputs.destinationRules, destinationRule({ at: "default/x" }, all));
+  };
+  const plain = ["0:0,1", "0:2"];
+  const near = ["1:0,1", "0:2"];
+  assert.deepEqual(seen(found, "c"), near);
+  for (const setting of [{ enabled: false }, { enabled: true }, { failoverPriority: ["a"] }]) {
+    rule({ trafficPolicy: loadBalancer(setting) });
+    assert.deepEqual(seen(found, "c"), plain, JSON.stringify(setting));
+    assert.equal(weighs(found, CLUSTER), false);
+  }
+  const all = { name: "all", labels: { app: "x" } };
+  const own = { ...all, name: "own", trafficPolicy: loadBalancer({ enabled: false }) };
+  rule({ trafficPolicy: { loadBalancer: { simple: "RANDOM" } }, subsets: [all, own] });
+  const [ofAll, ofOwn] = ["all", "own"].map(name => CLUSTER.replace("||", `|${name}|`));
+  assert.deepEqual(seen(found, "c"), near);
+  assert.deepEqual(seen(found, "c", ofAll), near);
+  assert.deepEqual(seen(found, "c", ofOwn), plain);
+  assert.equal(weighs(found, ofOwn), false);
+  const portLevelSettings = [{ port: { number: 80 }, ...loadBalancer({ enabled: false }) }];
+  rule({ trafficPolicy: { portLevelSettings } });
+  assert.deepEqual(seen(found, "c"), plain);
+  // A rule's other settings do not touch endpoints.
+  rule({ trafficPolicy: { loadBalancer: { simple: "RANDOM" } } });
+  assert.deepEqual(seen(found, "c"), near);
+  const streams = new TestStreams(found);
+  const stream = streams.open("default/on-c", []);
+  stream.take();
+  rule({ trafficPolicy: { loadBalancer: { simple: "ROUND_ROBIN" } } });
+  assert.deepEqual(stream.take().names, [`CDS ${CLUSTER}`]);
+  stream.close();
+  change(found, { internalTrafficPolicy: "Local" });
+  rule({ trafficPolicy: loadBalancer({ enabled: false }) });
+  assert.deepEqual(seen(found, "c"), ["0:2"], "Local is no preference");
+});
+
+function weighs(found: TestMesh, name = ""): boolean {
+  const body = found.resource("default/on-a", TypeUrl.cluster, name)?.body ?? new Uint8Array();
+  return Cluster.decode(body).commonLbConfig?.localityWeightedLbConfig !== undefined;
+}
+
 test("only its cluster weighs localities", () => {
   const found = mesh({ trafficDistribution: "PreferClose" });
-  const weighed = (name: string): boolean => {
-    const body = found.resource("default/on-a", TypeUrl.cluster, name)?.body ?? new Uint8Array();
-    return Cluster.decode(body).commonLbConfig?.localityWeightedLbConfig !== undefined;
-  };
+  const weighed = (name: string): boolean => weighs(found, name);
   assert.equal(weighed(CLUSTER), true);
   assert.equal(weighed(CLUSTER.replace("||x.", "||y.")), false);
   change(found, { internalTrafficPolicy: "Local" });
