@@ -23,6 +23,7 @@ const SERVICE = {
   ],
 };
 const API: Answers = {
+  "/api/v1/namespaces/other": { metadata: { name: "other" } },
   "/api/v1/namespaces/default/pods/sleep-1": POD,
   "/api/v1/pods": { items: [POD] },
   "/api/v1/namespaces/default/services/sleep": { spec: SERVICE },
@@ -164,11 +165,16 @@ test("ps: nobody, and a pod that is not connected", async () => {
     istio_version: "1",
     types: {},
   };
-  assert.match((await run("ps")).stderr, /^no proxies found\n/);
-  assert.match(
-    (await run("ps -n other", {}, [status])).stderr,
-    /no proxies found in namespace "other"/,
-  );
+  const nobody = await run("ps");
+  assert.match(nobody.stderr, /^no proxies found\n/);
+  assert.deepEqual([nobody.stdout, nobody.code], ["", 0]);
+  const empty = await run("ps -n other", {}, [status]);
+  assert.match(empty.stderr, /^no proxies found in namespace "other"\npods get one/);
+  assert.equal(empty.code, 0);
+  const gone = await run("ps -n nope", {}, [status]);
+  assert.equal(gone.stderr, 'namespace "nope" not found\n');
+  assert.deepEqual([gone.stdout, gone.code], ["", 0]);
+  assert.equal((await run("ps -n nope -o json", {}, [status])).stdout, "[]\n");
   assert.match((await run("ps -n default", {}, [status])).stdout, /^sleep-1\.default +Kubernetes/m);
   assert.match((await run("ps sleep-1")).stderr, /no proxy "sleep-1\.default" is connected/);
   const waiting = "not connected to the control plane; refused: no token";

@@ -67,8 +67,10 @@ export const proxyStatusCommand: Command = {
       const chosen = all.filter(
         each => namespace === undefined || namespaceOf(each.status) === namespace,
       );
-      if (chosen.length === 0) throw noProxies(namespace);
-      await printAll(ctx, chosen, { format, verbosity: numberFlag(call, "verbosity") ?? 0 });
+      // As istioctl and kubectl: a list may be empty, and that is said and is no error.
+      if (chosen.length === 0) ctx.stderr.write(await nobody(mesh, namespace));
+      if (chosen.length > 0 || format !== "table")
+        await printAll(ctx, chosen, { format, verbosity: numberFlag(call, "verbosity") ?? 0 });
       return 0;
     }
     const pod = await resolvePod(ctx, mesh, name);
@@ -141,12 +143,15 @@ function isJson(text: string): boolean {
   }
 }
 
-function noProxies(namespace: string | undefined): UserError {
-  const where = namespace === undefined ? "" : ` in namespace "${namespace}"`;
-  return new UserError(
-    `no proxies found${where}`,
-    "pods get one where their namespace has the label istio-injection=enabled when they start",
-  );
+/** Why there is no row. */
+async function nobody(mesh: MeshAccess, namespace: string | undefined): Promise<string> {
+  const hint =
+    "pods get one where their namespace has the label istio-injection=enabled when they start\n";
+  if (namespace === undefined) return `no proxies found\n${hint}`;
+  const path = `/api/v1/namespaces/${encodeURIComponent(namespace)}`;
+  const { status } = await mesh.api({ method: "GET", path });
+  if (status === 404) return `namespace "${namespace}" not found\n`;
+  return `no proxies found in namespace "${namespace}"\n${hint}`;
 }
 
 /** `why`: what the control plane says of a proxy that it knows only as a pod. */
