@@ -120,6 +120,14 @@ function difference(basis: JsonObject, other: JsonObject): JsonObject {
   return found;
 }
 
+/** By the installer in words of their own. */
+const WARNED_OF: Readonly<Record<string, Known>> = {
+  externalIstiod: "idle",
+  nativeNftables: "idle",
+  platform: "idle",
+  variant: "idle",
+};
+
 function knownOfIstiod(): Known {
   const { gateways: _gateways, global = {}, ...rest } = KNOWN_VALUES;
   // This chart always has a control plane, and its ConfigMaps with it.
@@ -129,7 +137,7 @@ function knownOfIstiod(): Known {
     ...rest,
     ...SAID_ELSEWHERE,
     pilot,
-    global: { ...(typeof global === "object" ? global : {}), externalIstiod: "idle" },
+    global: { ...(typeof global === "object" ? global : {}), ...WARNED_OF },
     istiodRemote: "idle",
     revisionTags: "used",
     ownerName: "used",

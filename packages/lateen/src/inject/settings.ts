@@ -45,10 +45,8 @@ const DUAL_STACK = "ISTIO_DUAL_STACK";
 /** `hub/name:tag`, or the name itself where it is a whole image already. */
 export function imageOf(config: InjectorConfig, name: string, version: string): string {
   if (name.includes("/")) return name;
-  const { hub, tag, variant } = config.values.global;
-  const type = config.mesh.defaultConfig.image?.imageType || variant;
-  const suffix = type === "" || type === "default" || type === "debug" ? "" : `-${type}`;
-  return `${hub}/${name}:${tag || version}${suffix}`;
+  const { hub, tag } = config.values.global;
+  return `${hub}/${name}:${tag || version}`;
 }
 
 /** The Service of this revision; ProxyConfig's `discoveryAddress` comes before it. */

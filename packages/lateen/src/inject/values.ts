@@ -69,7 +69,6 @@ const global = object(
   {
     hub: orElse(string(), "localhost/lateen"),
     tag: orElse(string({ numberToo: true }), ""),
-    variant: orElse(string(), ""),
     imagePullPolicy: orElse(string(), ""),
     imagePullSecrets: texts,
     istioNamespace: orElse(string(), "istio-system"),
@@ -78,7 +77,6 @@ const global = object(
     remotePilotAddress: orElse(string(), ""),
     podDNSSearchNamespaces: texts,
     multiCluster: orElse(object({ clusterName: orElse(string(), "") }, open), {}),
-    nativeNftables: boolean(),
     proxy: orElse(proxy, {}),
     proxy_init: orElse(object({ image: orElse(string(), "proxyv2"), resources }, open), {}),
   },

@@ -87,7 +87,9 @@ const global: Known = {
   ...all("used", "defaultTolerations hub imagePullPolicy imagePullSecrets"),
   ...all("used", "istioNamespace logging meshID meshNetworks"),
   ...all("used", "network podDNSSearchNamespaces priorityClassName"),
-  ...all("used", "remotePilotAddress tag variant"),
+  ...all("used", "remotePilotAddress tag"),
+  // Warned of with what there is instead (operator.ts).
+  ...all("used", "platform variant"),
   defaultPodDisruptionBudget: { enabled: "flag", "*": "used" },
   multiCluster: {
     clusterName: "used",
@@ -99,7 +101,7 @@ const global: Known = {
   ...all("idle", "autoscalingv2API caAddress caName certSigners defaultConfigVisibilitySettings"),
   ...all("idle", "defaultResources enableTracing ipFamilies ipFamilyPolicy istiod jwtPolicy"),
   ...all("idle", "mountMtlsCerts networkPolicy omitSidecarInjectorConfigMap"),
-  ...all("idle", "operatorManageWebhooks pilotCertProvider platform resourceScope sds sts"),
+  ...all("idle", "operatorManageWebhooks pilotCertProvider resourceScope sds sts"),
   ...all("idle", "tracer trustBundleName useMCP waypoint"),
 };
 

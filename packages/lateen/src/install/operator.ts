@@ -124,8 +124,13 @@ function profileName(
 
 export function unknownProfile(name: string): string {
   const near = nearest(name, PROFILES);
-  const hint =
-    near === undefined ? `expected one of ${PROFILES.join(", ")}` : `did you mean ${near}?`;
+  const all = `expected one of ${PROFILES.join(", ")}`;
+  const ambient = name.split("-").includes("ambient");
+  const hint = ambient
+    ? `ambient mode is not carried out, only sidecars and gateways are; ${all}`
+    : near === undefined
+      ? all
+      : `did you mean ${near}?`;
   return `there is no profile "${name}": ${hint}`;
 }
 
@@ -179,13 +184,51 @@ export function textAt(object: JsonObject, key: string): string {
 
 function notCarriedOut(spec: JsonObject): Diagnostic[] {
   const found: Diagnostic[] = [];
-  for (const name of ["cni", "ztunnel"]) {
-    if (valueAt(spec, `components.${name}.enabled`) !== true) continue;
-    const message = `component ${name} is not carried out: nothing is installed for it`;
-    const path = `spec.components.${name}`;
-    found.push({ severity: "warning", path, message, reason: "NotCarriedOut" });
-  }
-  return found;
+  const warn = (path: string, message: string): void => {
+    found.push({ severity: "warning", path: `spec.${path}`, message, reason: "NotCarriedOut" });
+  };
+  for (const name of ["cni", "ztunnel"])
+    if (valueAt(spec, `components.${name}.enabled`) === true)
+      warn(
+        `components.${name}`,
+        `component ${name} is not carried out: nothing is installed for it`,
+      );
+  const global = objectAt(objectAt(spec, "values"), "global");
+  if (global["nativeNftables"] === true)
+    warn(
+      "values.global.nativeNftables",
+      "not carried out: istio-init programs nf_tables by iptables-nft where the kernel has it, " +
+        "and writes no rules for the program nft",
+    );
+  const platform = textAt(global, "platform");
+  if (platform !== "" && platform !== "openshift")
+    warn("values.global.platform", `nothing depends on platform ${platform}: it has no effect`);
+  const variant = textAt(global, "variant");
+  if (variant !== "" && variant !== "default")
+    warn(
+      "values.global.variant",
+      `there are no image variants, so "-${variant}" is not put behind the tag: pilot has no ` +
+        "shell in any case, and init containers need the one of proxyv2",
+    );
+  return [...found, ...onOpenShift(spec)];
+}
+
+/** Its default security context constraints refuse what injected pods and gateways need. */
+function onOpenShift(spec: JsonObject): Diagnostic[] {
+  const values = objectAt(spec, "values");
+  if (objectAt(values, "global")["platform"] !== "openshift") return [];
+  const programmed =
+    valueAt(values, "istio_cni.enabled") === true || valueAt(values, "pilot.cni.enabled") === true;
+  const inject = programmed
+    ? "istio-proxy runs as user 1337: oc adm policy add-scc-to-group nonroot-v2"
+    : "init container istio-init is root with NET_ADMIN: oc adm policy add-scc-to-group privileged";
+  const message =
+    "OpenShift's default SCC refuses injected pods and gateways, and no CNI plugin is installed. " +
+    `For each injected namespace, ${inject} system:serviceaccounts:NAMESPACE; for gateways in ` +
+    "istio-system, oc adm policy add-scc-to-group nonroot-v2 system:serviceaccounts:istio-system. " +
+    "Where Istio's CNI plugin is installed, values.pilot.cni.enabled=true leaves istio-init out";
+  const path = "spec.values.global.platform";
+  return [{ severity: "warning", path, message, reason: "NeedsGrant" }];
 }
 
 export function isEnabled(installation: Installation, component: string): boolean {

@@ -183,15 +183,11 @@ function logging({ values }: Installation): string[] {
 }
 
 /** `hub/pilot:tag`, or the whole image where values or component name one. */
-function imageOf(
-  { hub, tag, components, values }: Installation,
-  settings: WorkloadSettings,
-): string {
+function imageOf({ hub, tag, components }: Installation, settings: WorkloadSettings): string {
   const component = objectAt(components, "pilot");
   const image = stringAt(settings.values, "image") || "pilot";
   if (image.includes("/")) return image;
   const from = textAt(component, "hub") || textAt(settings.values, "hub") || hub;
-  const variant = stringAt(objectAt(values, "global"), "variant");
   const version = textAt(component, "tag") || textAt(settings.values, "tag") || tag;
-  return `${from}/${image}:${version}${variant === "" ? "" : `-${variant}`}`;
+  return `${from}/${image}:${version}`;
 }

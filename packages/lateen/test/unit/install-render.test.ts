@@ -294,6 +294,29 @@ test("the injection policy is that of autoInject", () => {
   ]);
 });
 
+test("what is refused or left out in words of its own", () => {
+  const said = (...sets: string[]): string => problemsOf(sets).join("\n");
+  assert.match(said("values.global.nativeNftables=true"), /nativeNftables: not carried out: .*nft/);
+  assert.equal(said("values.global.nativeNftables=false"), "");
+  const variant = "values.global.variant=distroless";
+  assert.match(said(variant), /variant: there are no image variants/);
+  const istiod = find(rendered(["tag=7", variant]), "Deployment", "istiod");
+  const image = at(istiod, "spec.template.spec.containers[name:discovery].image");
+  assert.equal(image, "localhost/lateen/pilot:7");
+  assert.match(said("values.global.platform=gcp"), /nothing depends on platform gcp/);
+  for (const profile of ["ambient", "openshift-ambient"])
+    assert.match(said(`profile=${profile}`), /ambient mode is not carried out.*expected one of/);
+  assert.match(said("profile=stable"), /no profile "stable": expected one of default, demo/);
+});
+
+test("profile openshift says which grants pods need", () => {
+  const platform = (...sets: string[]): string =>
+    problemsOf(["profile=openshift", ...sets]).find(each => each.includes("platform")) ?? "";
+  assert.match(platform(), /istio-init is root.*add-scc-to-group privileged/);
+  const programmed = platform("values.pilot.cni.enabled=true");
+  assert.ok(!/privileged/.test(programmed) && /add-scc-to-group nonroot-v2/.test(programmed));
+});
+
 test("amounts that the API server would refuse are found before anything is applied", () => {
   for (const path of [
     "values.pilot.resources",

@@ -16,7 +16,6 @@
 {{- else }}
 {{- $hub := .Values.hub | default .Values.global.hub }}
 {{- $tag := .Values.tag | default .Values.global.tag | toString }}
-{{- with .Values.global.variant }}{{ $tag = printf "%s-%s" $tag . }}{{ end }}
 {{- printf "%s/%s:%s" $hub $image $tag }}
 {{- end }}
 {{- end }}

@@ -45,7 +45,7 @@ export const proxyConfigSchema = object({
   fileFlushMinSizeKb: later,
   gatewayTopology: later,
   holdApplicationUntilProxyStarts: boolean({ nullable: true }),
-  image: object({ imageType: string() }),
+  image: object({ imageType: notYet(string(), "there is one image of the proxy, without types") }),
   interceptionMode: enumOf(["REDIRECT", "TPROXY", "NONE"]),
   privateKeyProvider: later,
   proxyAdminPort: notYet(integer({ min: 0, max: 65535 })),
