@@ -1,6 +1,6 @@
 /**
  * Roots of the meshes of a cluster. Each control plane writes its own into ConfigMap `istio-ca-root-cert` of
- * the namespaces it sees: two of different roots must not see the same ones.
+ * the namespaces it sees; of two with different roots only one can (src/ca/root-ownership.ts).
  */
 
 import type { JsonObject } from "../api/kind.ts";
@@ -90,9 +90,9 @@ function conflict(namespace: string, other: string, own: Root, shared: readonly 
   return {
     severity: "warning",
     message:
-      `${roots}, and both see namespaces ${shared.slice(0, SHOWN_MAX).join(", ")}${more}: each would write its ` +
-      "root into their ConfigMap istio-ca-root-cert over the other's, and pods would trust now one and now " +
-      "the other. Give both the same Secret cacerts, or each its own namespaces by meshConfig.discoverySelectors",
+      `${roots}, and both see namespaces ${shared.slice(0, SHOWN_MAX).join(", ")}${more}: only one of them keeps ` +
+      "their ConfigMap istio-ca-root-cert, and pods that the other injects there do not trust it. Give both the " +
+      "same Secret cacerts, or each its own namespaces by meshConfig.discoverySelectors (docs/certificates.md)",
   };
 }
 
@@ -140,7 +140,7 @@ async function seenByBoth(client: ApiClient, one: Mesh, other: Mesh): Promise<re
   );
   return all
     .map(each => stringAt(each, "name"))
-    .filter(name => !IGNORED.includes(name))
+    .filter(name => ![...IGNORED, one[0], other[0]].includes(name))
     .filter(name => views.every(mesh => mesh.some(view => view.accepts(name))))
     .sort();
 }
