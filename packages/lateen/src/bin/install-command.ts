@@ -19,6 +19,7 @@ import { render } from "../install/render.ts";
 import { renderOptions } from "../install/revision-tags.ts";
 import { skewOf, skewWarning } from "../install/version-skew.ts";
 import type { ApiClient } from "../sources/client/api-client.ts";
+import { CHARTS_FLAGS, checkCharts } from "./charts-flag.ts";
 import { commandClock } from "./command-clock.ts";
 import {
   askedInstallation,
@@ -35,6 +36,7 @@ import { installedVersions, verifyInstallation } from "./verify-install-command.
 
 const INSTALL_FLAGS: readonly Flag[] = [
   ...SPEC_FLAGS,
+  ...CHARTS_FLAGS,
   { name: "skip-confirmation", short: "y", kind: "boolean", description: "Ask nothing" },
   {
     name: "dry-run",
@@ -80,6 +82,7 @@ export const upgradeCommand: Command = {
   examples: ["lateen upgrade -f my-mesh.yaml"],
   flags: INSTALL_FLAGS,
   async run(ctx, call) {
+    await checkCharts(ctx, call);
     const client = clusterClient(call);
     const { installation } = await askedInstallation(ctx, call);
     const { revision, namespace } = installation;
@@ -107,6 +110,7 @@ export const upgradeCommand: Command = {
 };
 
 export async function runInstall(ctx: CliContext, call: Invocation): Promise<number> {
+  await checkCharts(ctx, call);
   const timeout = stringFlag(call, "readiness-timeout") ?? "5m0s";
   const readinessTimeoutMs = parseDurationMs(timeout);
   if (readinessTimeoutMs === undefined || readinessTimeoutMs < 0)

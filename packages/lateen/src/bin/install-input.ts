@@ -9,7 +9,7 @@ import { type Installation, isOperator, resolveInstallation } from "../install/o
 import { ApiClient } from "../sources/client/api-client.ts";
 import { httpTransport } from "../sources/client/http-transport.ts";
 import { stringAt } from "../sources/json.ts";
-import { clusterOptions } from "./open-cluster.ts";
+import { clusterOptions, personsCluster } from "./open-cluster.ts";
 
 export const SPEC_FLAGS: readonly Flag[] = [
   {
@@ -87,8 +87,7 @@ export function printWarnings(ctx: CliContext, diagnostics: readonly Diagnostic[
 
 /** The cluster that flags or environment name. */
 export function clusterClient(call: Invocation): ApiClient {
-  const options = clusterOptions(stringFlag(call, "kubeconfig"), stringFlag(call, "context"));
-  return new ApiClient(httpTransport(options));
+  return new ApiClient(httpTransport(clusterOptions(personsCluster(call.flags))));
 }
 
 /** What today's clusters can do, for what is printed and not applied. */

@@ -8,13 +8,19 @@ import {
   UserError,
 } from "../cli/command.ts";
 import type { CliContext } from "../cli/context.ts";
+import { without, xdsFlags } from "../cli/istioctl-flags.ts";
 import { featuresOf } from "../inject/cluster-features.ts";
 import { readInjectorConfig } from "../inject/config.ts";
 import { injectYaml } from "../inject/yaml-injection.ts";
 import { unknownValues } from "../install/known-paths.ts";
+import { configTexts as operatorConfigTexts } from "../install/render-config.ts";
 import { isObject, objectAt, stringAt } from "../sources/json.ts";
+import { askedInstallation, printWarnings } from "./install-input.ts";
 
 const SYSTEM = "istio-system";
+const NO_WEBHOOK =
+  "pods are injected here, with the configuration of files or of the cluster's ConfigMaps, and no " +
+  "webhook is asked";
 
 export const kubeInjectCommand: Command = {
   name: "kube-inject",
@@ -45,6 +51,11 @@ export const kubeInjectCommand: Command = {
     { name: "valuesFile", kind: "string", description: "File with the injector's values" },
     { name: "meshConfigFile", kind: "string", description: "File with MeshConfig" },
     {
+      name: "operatorFileName",
+      kind: "string",
+      description: "File with IstioOperator objects: what they install is the configuration",
+    },
+    {
       name: "injectConfigMapName",
       kind: "string",
       description: "ConfigMap with configuration and values",
@@ -70,6 +81,8 @@ export const kubeInjectCommand: Command = {
       kind: "boolean",
       description: "For clusters without native sidecars (before Kubernetes 1.29)",
     },
+    without({ name: "webhookConfig", kind: "string" }, NO_WEBHOOK),
+    ...xdsFlags(NO_WEBHOOK),
   ],
   examples: [
     "lateen kube-inject -f app.yaml | kubectl apply -f -",
@@ -136,6 +149,9 @@ async function configTexts(ctx: CliContext, call: Invocation) {
     values: await file("valuesFile"),
     mesh: await file("meshConfigFile"),
   };
+  const operator = stringFlag(call, "operatorFileName");
+  // As istioctl: it goes before the other files.
+  if (operator !== undefined) return operatorTexts(ctx, call, operator);
   const { config, values, mesh } = texts;
   if (config !== undefined) return { config, values: values ?? "", mesh: mesh ?? "" };
   const revision = stringFlag(call, "revision");
@@ -148,6 +164,13 @@ async function configTexts(ctx: CliContext, call: Invocation) {
     values: values ?? stringAt(found, "values"),
     mesh: mesh ?? stringAt(await configMap(ctx, call, meshMap), "mesh"),
   };
+}
+
+async function operatorTexts(ctx: CliContext, call: Invocation, file: string) {
+  const flags = { ...call.flags, filename: [file], set: [] };
+  const { installation, warnings } = await askedInstallation(ctx, { ...call, flags });
+  printWarnings(ctx, warnings);
+  return operatorConfigTexts(installation);
 }
 
 async function configMap(ctx: CliContext, call: Invocation, name: string) {
@@ -167,7 +190,8 @@ async function configMap(ctx: CliContext, call: Invocation, name: string) {
 async function clusterFeatures(ctx: CliContext, call: Invocation) {
   if (booleanFlag(call, "older")) return { nativeSidecars: false, sleepAction: false };
   const today = { major: "1", minor: "33" };
-  if (stringFlag(call, "injectConfigFile") !== undefined) return featuresOf(today);
+  const files = ["injectConfigFile", "operatorFileName"];
+  if (files.some(name => stringFlag(call, name) !== undefined)) return featuresOf(today);
   const mesh = await ctx.mesh();
   const { body } = await mesh.api({ method: "GET", path: "/version" });
   const version = body as Parameters<typeof isObject>[0];

@@ -11,17 +11,17 @@ import { portForward } from "../sources/client/port-forward.ts";
 import type { Transport } from "../sources/client/transport.ts";
 import { arrayAt, isObject, objectAt, stringAt } from "../sources/json.ts";
 import { callApi } from "./call-api.ts";
-import { clusterOptions } from "./open-cluster.ts";
+import { clusterOptions, type PersonsCluster } from "./open-cluster.ts";
 
 export interface KubeMeshChoice {
-  readonly kubeconfig: string | undefined;
-  readonly context: string | undefined;
+  readonly cluster: PersonsCluster;
   readonly systemNamespace: string;
   /** Only its control planes; undefined: all. */
   readonly revision: string | undefined;
+  /** Of Envoys' admin interface. */
+  readonly adminPort: number;
 }
 
-const ADMIN_PORT = 15000;
 const DEBUG_PORT = 8080;
 const OF_ONE_PROXY = "/debug/config_dump?";
 const TIMEOUT_MS = 20_000;
@@ -30,14 +30,14 @@ const PODS = { group: "", versions: ["v1"], plural: "pods", namespaced: true };
 
 /** Throws a `UserError` where the cluster can not be known. */
 export function openKubeMesh(choice: KubeMeshChoice): MeshAccess {
-  return new KubeMesh(clusterOptions(choice.kubeconfig, choice.context), choice);
+  return new KubeMesh(clusterOptions(choice.cluster), choice);
 }
 
 class KubeMesh implements MeshAccess {
   readonly #options: HttpTransportOptions;
   readonly #transport: Transport;
   readonly #client: ApiClient;
-  readonly #choice: Pick<KubeMeshChoice, "systemNamespace" | "revision">;
+  readonly #choice: KubeMeshChoice;
 
   constructor(options: HttpTransportOptions, choice: KubeMeshChoice) {
     this.#options = options;
@@ -51,7 +51,7 @@ class KubeMesh implements MeshAccess {
   }
 
   async envoyAdmin(pod: PodRef, method: "GET" | "POST", path: string): Promise<string> {
-    return this.#ask(pod, ADMIN_PORT, method, `/${path}`).catch((error: unknown) => {
+    return this.#ask(pod, this.#choice.adminPort, method, `/${path}`).catch((error: unknown) => {
       throw new UserError(
         `the Envoy of pod ${pod.name} in namespace ${pod.namespace} does not answer: ${reasonOf(error)}`,
         "does the pod have a sidecar? 'lateen x check-inject' says why not",

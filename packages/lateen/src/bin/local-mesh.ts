@@ -7,6 +7,7 @@ import { requestInside } from "../local/dial-inside.ts";
 import { execCommand, findSandbox } from "../local/pod-processes.ts";
 import { forwardPort } from "../local/port-forward.ts";
 import { logDirectories, readLogs } from "../local/read-logs.ts";
+import { ProxyPort } from "../proxy/ports.ts";
 import type { Transport } from "../sources/client/transport.ts";
 import { callApi } from "./call-api.ts";
 import { httpGet } from "./http-get.ts";
@@ -21,7 +22,6 @@ import {
   runningState,
 } from "./mesh-home.ts";
 
-const ADMIN_PORT = 15000;
 const ADMIN_TIMEOUT_MS = 20_000;
 const PROXY_CONTAINER = "istio-proxy";
 const LISTEN_PROBLEMS: Readonly<Record<string, string>> = {
@@ -30,19 +30,23 @@ const LISTEN_PROBLEMS: Readonly<Record<string, string>> = {
   EACCES: "permission denied",
 };
 
-/**
- * `named`: by flag or environment; without it the only one that runs is meant. `kubeconfigs`: where a
- * cluster was looked for before.
- */
+export interface LocalMeshOptions {
+  /** Where a cluster was looked for before. */
+  readonly kubeconfigs?: readonly string[];
+  /** Of Envoys' admin interface. */
+  readonly adminPort?: number;
+}
+
+/** `named`: by flag or environment; without it the only one that runs is meant. */
 export function openLocalMesh(
   home: string | undefined,
   named: string | undefined,
-  kubeconfigs: readonly string[] = [],
+  { kubeconfigs = [], adminPort = ProxyPort.admin }: LocalMeshOptions = {},
 ): MeshAccess {
   const place = meshHome(home, meshNameOf(home, named));
   const state = runningState(place);
   if (state === undefined) throw noMesh(home, place, named !== undefined, kubeconfigs);
-  return new LocalMesh(place, state);
+  return new LocalMesh(place, state, adminPort);
 }
 
 /** Throws UserError where several meshes run and none was named. */
@@ -92,9 +96,11 @@ function noMesh(
 class LocalMesh implements MeshAccess {
   readonly #home: MeshHome;
   readonly #state: MeshState;
+  readonly #adminPort: number;
   #transport: Promise<Transport> | undefined;
 
-  constructor(home: MeshHome, state: MeshState) {
+  constructor(home: MeshHome, state: MeshState, adminPort: number) {
+    this.#adminPort = adminPort;
     this.#home = home;
     this.#state = state;
   }
@@ -114,12 +120,14 @@ class LocalMesh implements MeshAccess {
   async envoyAdmin(pod: PodRef, method: "GET" | "POST", path: string): Promise<string> {
     const sandbox = must(findSandbox(this.#home.runtimeDir, pod));
     const request = { method, path: `/${path}`, timeoutMs: ADMIN_TIMEOUT_MS };
-    const answer = await requestInside(sandbox.pid, ADMIN_PORT, request).catch((error: unknown) => {
-      throw new UserError(
-        `the Envoy of pod ${pod.name} in namespace ${pod.namespace} does not answer: ${reasonOf(error)}`,
-        `does the pod have a sidecar? 'lateen get pod ${pod.name} -n ${pod.namespace}' shows 2/2`,
-      );
-    });
+    const answer = await requestInside(sandbox.pid, this.#adminPort, request).catch(
+      (error: unknown) => {
+        throw new UserError(
+          `the Envoy of pod ${pod.name} in namespace ${pod.namespace} does not answer: ${reasonOf(error)}`,
+          `does the pod have a sidecar? 'lateen get pod ${pod.name} -n ${pod.namespace}' shows 2/2`,
+        );
+      },
+    );
     if (answer.status !== 200) {
       throw new UserError(`Envoy answered ${answer.status} to ${path}: ${answer.body.trim()}`);
     }

@@ -4,19 +4,10 @@ import { readdir, readFile, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { type FlagValues, UserError } from "../cli/command.ts";
 import type { CliContext, Output } from "../cli/context.ts";
-import { createRoot, runCli } from "../cli/main.ts";
-import { discoveryCommand } from "./discovery-command.ts";
-import { downCommand } from "./down-command.ts";
-import { installCommand, runInstall, upgradeCommand } from "./install-command.ts";
-import { kubeInjectCommand } from "./kube-inject-command.ts";
-import { manifestCommand } from "./manifest-command.ts";
+import { runCli } from "../cli/main.ts";
+import { ProxyPort } from "../proxy/ports.ts";
+import { root } from "./command-tree.ts";
 import { isMeshName } from "./mesh-home.ts";
-import { precheckCommand } from "./precheck-command.ts";
-import { profileCommand } from "./profile-command.ts";
-import { tagCommand } from "./tag-command.ts";
-import { uninstallCommand } from "./uninstall-command.ts";
-import { upCommand } from "./up-command.ts";
-import { verifyInstallCommand } from "./verify-install-command.ts";
 
 const packageFile = join(import.meta.dirname, "../../package.json");
 const { version } = JSON.parse(readFileSync(packageFile, "utf8")) as { version: string };
@@ -30,7 +21,7 @@ function createContext(flags: FlagValues): CliContext {
   if (meshName !== undefined && !isMeshName(meshName)) {
     throw new UserError(`"${meshName}" is no name for a mesh: up to 15 of a-z, 0-9 and -`);
   }
-  const compat = flags["compat"];
+  const { compat, "proxy-admin-port": adminPort } = flags;
   return {
     stdout,
     stderr,
@@ -39,13 +30,14 @@ function createContext(flags: FlagValues): CliContext {
     mesh: async () => {
       // Loaded only here, as everything that not every command needs: people wait for each of them.
       const { openMesh } = await import("./open-mesh.ts");
+      const { personsCluster } = await import("./open-cluster.ts");
       return openMesh({
         home: process.env["LATEEN_HOME"],
         meshName,
-        kubeconfig: text("kubeconfig"),
-        context: text("context"),
+        cluster: personsCluster(flags),
         systemNamespace: text("istioNamespace") ?? "istio-system",
         revision: text("revision"),
+        adminPort: typeof adminPort === "number" ? adminPort : ProxyPort.admin,
       });
     },
     meshName,
@@ -111,22 +103,6 @@ async function readStdin(): Promise<string> {
   return Buffer.concat(chunks).toString("utf8");
 }
 
-const root = createRoot(
-  [
-    upCommand,
-    downCommand,
-    discoveryCommand,
-    kubeInjectCommand,
-    installCommand,
-    upgradeCommand,
-    manifestCommand,
-    profileCommand,
-    uninstallCommand,
-    tagCommand,
-    verifyInstallCommand,
-  ],
-  { experimental: [precheckCommand, uninstallCommand], install: runInstall },
-);
 process.stdout.on("error", (error: NodeJS.ErrnoException) => {
   // The reader of a pipe has seen enough.
   if (error.code === "EPIPE") process.exit(0);

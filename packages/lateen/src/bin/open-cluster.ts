@@ -3,7 +3,7 @@ import { readFileSync } from "node:fs";
 import { homedir } from "node:os";
 import { delimiter, join } from "node:path";
 import type { Result } from "../base/diagnostic.ts";
-import { UserError } from "../cli/command.ts";
+import { type FlagValues, UserError } from "../cli/command.ts";
 import { systemClock } from "../net/clock.ts";
 import { ApiClient } from "../sources/client/api-client.ts";
 import { transportOptions } from "../sources/client/credentials.ts";
@@ -40,24 +40,62 @@ export function openCluster(choice: ClusterChoice): DiscoverySource & { kind: "k
   }
 }
 
+/** `--as`, `--as-group` and `--as-uid`; undefined where a flag is not given. */
+export interface Impersonation {
+  readonly user: string | undefined;
+  readonly groups: readonly string[];
+  readonly uid: string | undefined;
+}
+
+export interface PersonsCluster {
+  readonly kubeconfig: string | undefined;
+  readonly context: string | undefined;
+  readonly as: Impersonation | undefined;
+}
+
+/** What flags of a command line say; `as` only where one of its flags is given. */
+export function personsCluster(flags: FlagValues): PersonsCluster {
+  const text = (name: string): string | undefined => {
+    const value = flags[name];
+    return typeof value === "string" && value !== "" ? value : undefined;
+  };
+  const groups = flags["as-group"];
+  const as = { user: text("as"), groups: Array.isArray(groups) ? groups : [], uid: text("as-uid") };
+  const asked = as.user !== undefined || as.uid !== undefined || as.groups.length > 0;
+  if (asked && as.user === undefined)
+    throw new UserError("--as-group and --as-uid go with --as: found no user");
+  return {
+    kubeconfig: text("kubeconfig"),
+    context: text("context"),
+    as: asked ? as : undefined,
+  };
+}
+
 /**
  * For commands of a person: the cluster of `--kubeconfig`, `--context` or the current context; in a
  * pod without a kubeconfig that pod's. Throws a `UserError` where the cluster can not be known.
  */
-export function clusterOptions(
-  kubeconfig: string | undefined,
-  context: string | undefined,
-): HttpTransportOptions {
+export function clusterOptions({ kubeconfig, context, as }: PersonsCluster): HttpTransportOptions {
   const inPod =
     process.env["KUBERNETES_SERVICE_HOST"] !== undefined && process.env["KUBECONFIG"] === undefined;
   const asked = kubeconfig !== undefined || context !== undefined;
   const choice = { kubeconfig, context, systemNamespace: undefined, revision: "default" };
   const access = must(inPod && !asked ? fromPod() : fromKubeconfig(choice));
   try {
-    return transportOptions(access, { clock: systemClock, environment: process.env });
+    const options = transportOptions(access, { clock: systemClock, environment: process.env });
+    return as === undefined ? options : { ...options, headers: impersonating(as) };
   } catch (error) {
     throw new UserError(error instanceof Error ? error.message : String(error));
   }
+}
+
+/** kubernetes.io, "User impersonation". */
+function impersonating({ user = "", groups, uid }: Impersonation) {
+  return {
+    "impersonate-user": user,
+    ...(groups.length === 0 ? {} : { "impersonate-group": groups }),
+    ...(uid === undefined ? {} : { "impersonate-uid": uid }),
+  };
 }
 
 /** Files named by `--kubeconfig`, `$KUBECONFIG` or habit, in kubectl's order. */

@@ -22,16 +22,17 @@ test("a kubeconfig that is named is meant; without one, and without a cluster, t
   const choice = {
     home,
     meshName: undefined,
-    context: undefined,
+    cluster: { kubeconfig: undefined, context: undefined, as: undefined },
     systemNamespace: "istio-system",
     revision: undefined,
+    adminPort: 15000,
   };
-  const cluster = await openMesh({ ...choice, kubeconfig });
+  const cluster = await openMesh({ ...choice, cluster: { ...choice.cluster, kubeconfig } });
   await assert.rejects(
     cluster.discoveryDebug("/version"),
     error => error instanceof UserError && /does not tell its pods/.test(error.message),
   );
-  const named = { ...choice, meshName: "none", kubeconfig: undefined };
+  const named = { ...choice, meshName: "none" };
   await assert.rejects(
     async () => (await openMesh(named)).discoveryDebug("/version"),
     error => error instanceof UserError && !/pods/.test(error.message),

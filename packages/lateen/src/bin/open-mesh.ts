@@ -3,17 +3,18 @@ import { existsSync } from "node:fs";
 import type { MeshAccess } from "../cli/context.ts";
 import { openLocalMesh } from "./local-mesh.ts";
 import { runningMeshes } from "./mesh-home.ts";
-import { kubeconfigFiles } from "./open-cluster.ts";
+import { kubeconfigFiles, type PersonsCluster } from "./open-cluster.ts";
 
 export interface MeshChoice {
   readonly home: string | undefined;
   /** Of a local mesh. */
   readonly meshName: string | undefined;
-  readonly kubeconfig: string | undefined;
-  readonly context: string | undefined;
+  readonly cluster: PersonsCluster;
   readonly systemNamespace: string;
   /** Of the control planes in a cluster that are asked; undefined: all. */
   readonly revision: string | undefined;
+  /** Of Envoys' admin interface. */
+  readonly adminPort: number;
 }
 
 /**
@@ -21,10 +22,13 @@ export interface MeshChoice {
  * there is one, or `$KUBECONFIG` says that there should be.
  */
 export async function openMesh(choice: MeshChoice): Promise<MeshAccess> {
-  const { home, meshName, kubeconfig, context } = choice;
-  const asked = kubeconfig !== undefined || context !== undefined;
+  const { home, meshName, cluster } = choice;
+  const asked = Object.values(cluster).some(value => value !== undefined);
   if (!asked && (meshName !== undefined || runningMeshes(home).length > 0 || !hasKubeconfig()))
-    return openLocalMesh(home, meshName, kubeconfigFiles(undefined));
+    return openLocalMesh(home, meshName, {
+      kubeconfigs: kubeconfigFiles(undefined),
+      adminPort: choice.adminPort,
+    });
   const { openKubeMesh } = await import("./kube-mesh.ts");
   return openKubeMesh(choice);
 }

@@ -1,21 +1,30 @@
 /** `lateen profile list|dump|diff`: the built-in configuration profiles. */
 
 import type { Json, JsonObject } from "../api/kind.ts";
-import { type Command, stringFlag, UserError } from "../cli/command.ts";
+import { type Command, type Flag, stringFlag, UserError } from "../cli/command.ts";
+import { idle, without } from "../cli/istioctl-flags.ts";
 import { lineDiff } from "../cli/printers/line-diff.ts";
 import { renderObject } from "../cli/printers/object.ts";
 import { type Installation, operatorOf, unknownProfile } from "../install/operator.ts";
 import { PROFILES, profileSpec } from "../install/profiles.ts";
 import { isArray, isObject } from "../sources/json.ts";
+import { CHARTS_FLAGS, checkCharts } from "./charts-flag.ts";
 import { askedInstallation, SPEC_FLAGS } from "./install-input.ts";
+
+const PROFILE_FLAGS: readonly Flag[] = [
+  ...CHARTS_FLAGS,
+  idle({ name: "dry-run", kind: "boolean" }, "Nothing is changed in any case"),
+];
 
 const listCommand: Command = {
   name: "list",
   summary: "Lists the configuration profiles",
-  run(ctx) {
+  flags: PROFILE_FLAGS,
+  async run(ctx, call) {
+    await checkCharts(ctx, call);
     ctx.stdout.write("Istio configuration profiles:\n");
     for (const name of PROFILES) ctx.stdout.write(`    ${name}\n`);
-    return Promise.resolve(0);
+    return 0;
   },
 };
 
@@ -26,6 +35,7 @@ const dumpCommand: Command = {
   positionals: [{ name: "profile", required: false }],
   flags: [
     ...SPEC_FLAGS,
+    ...PROFILE_FLAGS,
     {
       name: "output",
       short: "o",
@@ -40,9 +50,14 @@ const dumpCommand: Command = {
       kind: "string",
       description: "Only what is below this path",
     },
+    without(
+      { name: "helm-output", kind: "boolean" },
+      "'lateen manifest translate' writes the values of the charts",
+    ),
   ],
   examples: ["lateen profile dump demo", "lateen profile dump demo -p components.pilot"],
   async run(ctx, call) {
+    await checkCharts(ctx, call);
     const [name] = call.args;
     const set = name === undefined ? [] : [`profile=${name}`];
     const sets = [...set, ...(Array.isArray(call.flags["set"]) ? call.flags["set"] : [])];
@@ -89,8 +104,11 @@ const diffCommand: Command = {
     { name: "profile", required: true },
     { name: "profile", required: true },
   ],
+  flags: PROFILE_FLAGS,
   examples: ["lateen profile diff default demo"],
-  async run(ctx, { args }) {
+  async run(ctx, call) {
+    await checkCharts(ctx, call);
+    const { args } = call;
     const texts: string[][] = [];
     for (const name of args) {
       const spec = profileSpec(name);

@@ -28,6 +28,7 @@ import {
 } from "../install/revision-tags.ts";
 import { overlaps } from "../install/webhook-overlap.ts";
 import type { ApiClient } from "../sources/client/api-client.ts";
+import { CHARTS_FLAGS, checkCharts } from "./charts-flag.ts";
 import { clusterClient } from "./install-input.ts";
 import { confirmed } from "./prompt.ts";
 
@@ -51,6 +52,7 @@ const TAG_FLAGS: readonly Flag[] = [
     kind: "boolean",
     description: "Tag default: inject pods also where neither they nor their namespace ask for it",
   },
+  ...CHARTS_FLAGS,
   SKIP,
 ];
 
@@ -70,6 +72,7 @@ const setCommand: Command = {
     "lateen tag set default --revision 1-8-1",
   ],
   async run(ctx, call) {
+    await checkCharts(ctx, call);
     const asked = question(call.args, call.flags);
     const client = clusterClient(call);
     const planned = await plan(client, { ...asked, generate: false });
@@ -105,6 +108,7 @@ const generateCommand: Command = {
   flags: TAG_FLAGS,
   examples: ["lateen tag generate prod --revision 1-8-0 > tag.yaml"],
   async run(ctx, call) {
+    await checkCharts(ctx, call);
     const asked = question(call.args, call.flags);
     const client = clusterClient(call);
     const planned = await plan(client, { ...asked, generate: true });

@@ -5,10 +5,12 @@ import {
   booleanFlag,
   type Command,
   type Invocation,
+  listFlag,
   stringFlag,
   UserError,
 } from "../cli/command.ts";
 import type { CliContext } from "../cli/context.ts";
+import { idle } from "../cli/istioctl-flags.ts";
 import { otherControlPlanes } from "../install/beside.ts";
 import { helmControlPlanes } from "../install/helm-installed.ts";
 import {
@@ -25,8 +27,9 @@ import { removeLeases, removeRoots } from "../install/remove-roots.ts";
 import { labelOf } from "../install/revision-tags.ts";
 import type { ApiClient } from "../sources/client/api-client.ts";
 import { objectAt, stringAt } from "../sources/json.ts";
+import { CHARTS_FLAGS, checkCharts } from "./charts-flag.ts";
 import { commandClock } from "./command-clock.ts";
-import { clusterClient } from "./install-input.ts";
+import { askedInstallation, clusterClient } from "./install-input.ts";
 import { confirmed } from "./prompt.ts";
 import { installed } from "./verify-install-command.ts";
 
@@ -42,21 +45,39 @@ export const uninstallCommand: Command = {
   examples: [
     "lateen uninstall --purge -y",
     "lateen uninstall --revision canary",
+    "lateen uninstall -f my-mesh.yaml",
     "lateen uninstall --purge -i second-mesh",
   ],
   flags: [
     { name: "purge", kind: "boolean", description: "All revisions, and what they share" },
     { name: "revision", short: "r", kind: "string", description: "Control-plane revision" },
+    {
+      name: "filename",
+      short: "f",
+      kind: "list",
+      description: "Files with IstioOperator objects: the control plane that they install",
+    },
+    {
+      name: "set",
+      short: "s",
+      kind: "list",
+      description: "PATH=VALUE in the IstioOperator's spec, e.g. revision=canary",
+    },
+    ...CHARTS_FLAGS,
     { name: "skip-confirmation", short: "y", kind: "boolean", description: "Ask nothing" },
     { name: "dry-run", kind: "boolean", description: "Only say what would be removed" },
+    idle({ name: "verbose", short: "v", kind: "boolean" }, "Everything is named in any case"),
+    idle({ name: "force", kind: "boolean" }, "No object is checked before it is removed"),
   ],
-  async run(ctx, call) {
+  async run(ctx, given) {
+    await checkCharts(ctx, given);
+    const call = await withWhatFilesName(ctx, given);
     const purge = booleanFlag(call, "purge");
     const revision = stringFlag(call, "revision");
     if (purge === (revision !== undefined))
       throw new UserError(
         "uninstall needs either --purge or --revision",
-        "lateen uninstall --purge removes everything; --revision NAME one control plane",
+        "lateen uninstall --purge removes everything; --revision NAME, or -f with the file it was installed from, one control plane",
       );
     const client = clusterClient(call);
     const all = await installed(client);
@@ -89,6 +110,13 @@ export const uninstallCommand: Command = {
     return remove(ctx, client, [...chosen].reverse(), purge);
   },
 };
+
+/** Of an IstioOperator only which control plane it is: what is removed has that one's labels. */
+async function withWhatFilesName(ctx: CliContext, call: Invocation): Promise<Invocation> {
+  if (listFlag(call, "filename").length + listFlag(call, "set").length === 0) return call;
+  const { revision, namespace } = (await askedInstallation(ctx, call)).installation;
+  return { ...call, flags: { ...call.flags, revision, istioNamespace: namespace } };
+}
 
 /** The control plane's namespace; undefined: it makes no difference, or everything is to go. */
 function meshAsked(

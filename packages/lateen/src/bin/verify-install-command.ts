@@ -11,6 +11,7 @@ import { COMPONENT_LABEL, OWNER, OWNER_LABEL, render, VERSION_LABEL } from "../i
 import { renderOptions } from "../install/revision-tags.ts";
 import type { ApiClient } from "../sources/client/api-client.ts";
 import { objectAt, stringAt } from "../sources/json.ts";
+import { CHARTS_FLAGS, checkCharts } from "./charts-flag.ts";
 import {
   askedInstallation,
   clusterClient,
@@ -27,8 +28,19 @@ export const verifyInstallCommand: Command = {
     "Checks that every object of an installation is in the cluster, and ready: that of the files and\n" +
     "settings given, or whatever is installed, by Helm's charts, too.",
   examples: ["lateen verify-install", "lateen verify-install -f istio-demo.yaml"],
-  flags: SPEC_FLAGS,
-  async run(ctx, call) {
+  flags: [
+    ...SPEC_FLAGS,
+    ...CHARTS_FLAGS,
+    {
+      name: "enableVerbose",
+      kind: "boolean",
+      description: "Say of each object that it is there",
+      default: true,
+    },
+  ],
+  async run(given, call) {
+    await checkCharts(given, call);
+    const ctx = call.flags["enableVerbose"] === false ? withoutTicks(given) : given;
     const client = clusterClient(call);
     const named = listFlag(call, "filename").length > 0 || listFlag(call, "set").length > 0;
     if (named) {
@@ -57,6 +69,14 @@ export const verifyInstallCommand: Command = {
     return verify(ctx, client, [...(isInstalled ? own : []), ...helms]);
   },
 };
+
+/** What is wrong, and the sum. */
+function withoutTicks(ctx: CliContext): CliContext {
+  const write = (text: string): void => {
+    if (!text.endsWith(" checked successfully\n")) ctx.stdout.write(text);
+  };
+  return { ...ctx, stdout: { write } };
+}
 
 export function verifyInstallation(
   ctx: CliContext,

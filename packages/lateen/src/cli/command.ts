@@ -11,6 +11,8 @@ export interface Flag {
   /** Allowed values; also offered by completion. */
   readonly values?: readonly string[];
   readonly hidden?: boolean;
+  /** A flag of istioctl that there is none of here, and why: whoever gives it is told so. */
+  readonly refused?: string;
 }
 
 export interface Positional {

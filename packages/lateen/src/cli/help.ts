@@ -17,7 +17,9 @@ export function renderHelp(path: readonly Command[], global: readonly Flag[]): s
     const rows = (command.subcommands ?? []).map(c => [`  ${c.name}`, c.summary]);
     parts.push(`Available Commands:\n${renderTable(rows, { padding: 3 })}`);
   }
-  const own = path.slice(1).flatMap(c => c.flags ?? []);
+  // What a group says of a flag, its command may say otherwise.
+  const said = path.slice(1).flatMap(c => c.flags ?? []);
+  const own = [...new Map(said.map(flag => [flag.name, flag])).values()];
   if (own.length > 0) parts.push(`Flags:\n${renderFlags(own)}`);
   parts.push(`Global Flags:\n${renderFlags(global)}`);
   return parts.join("\n");

@@ -13,6 +13,7 @@ import { versionCommand } from "./commands/version.ts";
 import { completions } from "./complete.ts";
 import type { CliContext, Output } from "./context.ts";
 import { renderHelp } from "./help.ts";
+import { IMPERSONATION_FLAGS, LOG_FLAGS } from "./istioctl-flags.ts";
 import { commandPath, parseCommandLine } from "./parse.ts";
 
 export const GLOBAL_FLAGS: readonly Flag[] = [
@@ -38,6 +39,8 @@ export const GLOBAL_FLAGS: readonly Flag[] = [
     // Without a default: an IstioOperator file may name the namespace, too, and who said what counts.
     description: "Namespace of the control plane in a Kubernetes cluster (default: istio-system)",
   },
+  ...IMPERSONATION_FLAGS,
+  ...LOG_FLAGS,
 ];
 
 export interface OutsideCommands {

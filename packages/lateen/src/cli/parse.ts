@@ -106,6 +106,7 @@ function readLongFlag(state: State, known: readonly Flag[], text: string): void 
   const name = equals < 0 ? text : text.slice(0, equals);
   const flag = known.find(f => f.name === name);
   if (flag === undefined) throw unknownFlag(state, known, name);
+  refuse(flag);
   if (equals >= 0) assign(state, flag, text.slice(equals + 1));
   else if (flag.kind === "boolean") state.values[flag.name] = true;
   else assign(state, flag, nextWord(state, `--${flag.name}`));
@@ -115,6 +116,7 @@ function readShortFlags(state: State, known: readonly Flag[], letters: string): 
   for (let i = 0; i < letters.length; i++) {
     const flag = known.find(f => f.short === letters[i]);
     if (flag === undefined) throw unknownFlag(state, known, letters[i] ?? "");
+    refuse(flag);
     if (flag.kind === "boolean") {
       state.values[flag.name] = true;
       continue;
@@ -123,6 +125,10 @@ function readShortFlags(state: State, known: readonly Flag[], letters: string): 
     assign(state, flag, rest === "" ? nextWord(state, `-${letters[i]}`) : rest);
     return;
   }
+}
+
+function refuse({ name, refused }: Flag): void {
+  if (refused !== undefined) throw new UserError(`--${name}: ${refused}`);
 }
 
 function nextWord(state: State, shown: string): string {

@@ -7,30 +7,30 @@ import {
   stringFlag,
   UserError,
 } from "../command.ts";
-import type { CliContext, MeshAccess, PodRef } from "../context.ts";
+import type { CliContext } from "../context.ts";
+import { bootstrapSummary } from "../printers/bootstrap.ts";
 import { clusterTable, selectClusters } from "../printers/clusters.ts";
-import { type ConfigDump, parseConfigDump } from "../printers/config-dump.ts";
 import { endpointTable, parseClusters, selectClusterStatuses } from "../printers/endpoints.ts";
 import { listenerTable, selectListeners } from "../printers/listeners.ts";
-import { renderObject } from "../printers/object.ts";
 import { routeTable, selectRoutes } from "../printers/routes.ts";
 import { secretTable, workloadSecrets } from "../printers/secrets.ts";
+import {
+  FILE,
+  OUTPUT,
+  PROXY,
+  readDump,
+  readText,
+  renderMessages,
+  subcommand,
+} from "./proxy-dump.ts";
+import { ecdsCommand, edsCommand, rootCaCompareCommand } from "./proxy-extensions.ts";
 import { logLevelsCommand } from "./proxy-log.ts";
-import { resolvePod } from "./resolve-pod.ts";
 
-const OUTPUT: Flag = {
-  name: "output",
-  short: "o",
-  kind: "string",
-  description: "Output format",
-  default: "short",
-  values: ["short", "json", "yaml"],
-};
-const FILE: Flag = {
-  name: "file",
-  short: "f",
-  kind: "string",
-  description: "Read Envoy's config dump from a file instead of from a pod",
+const ADMIN_PORT: Flag = {
+  name: "proxy-admin-port",
+  kind: "number",
+  description: "Port of Envoy's admin interface",
+  default: 15000,
 };
 const VERBOSE: Flag = {
   name: "verbose",
@@ -39,89 +39,23 @@ const VERBOSE: Flag = {
   default: true,
 };
 const PORT: Flag = { name: "port", kind: "number", description: "Only this port" };
+const LISTENER_TYPE: Flag = { name: "type", kind: "string", description: "HTTP, TCP or HTTP+TCP" };
+const ROUTE_NAME: Flag = {
+  name: "name",
+  kind: "string",
+  description: "Only the route configuration of this name",
+};
+const CLUSTER_FLAGS: readonly Flag[] = [
+  { name: "fqdn", kind: "string", description: "Only clusters of this service host" },
+  { name: "subset", kind: "string", description: "Only this subset" },
+  {
+    name: "direction",
+    kind: "string",
+    description: "Only this direction",
+    values: ["inbound", "outbound"],
+  },
+];
 const ADDRESS: Flag = { name: "address", kind: "string", description: "Only this address" };
-
-interface Source {
-  readonly dump: ConfigDump;
-  readonly text: string;
-}
-
-async function readDump(ctx: CliContext, call: Invocation, path = "config_dump"): Promise<Source> {
-  const file = stringFlag(call, "file");
-  const text =
-    file === undefined
-      ? await fromPod(ctx, call, path)
-      : file === "-"
-        ? await ctx.readStdin()
-        : await ctx.readFile(file);
-  try {
-    return { dump: parseConfigDump(text), text };
-  } catch {
-    throw new UserError(
-      "this is not an Envoy config dump",
-      "expected the JSON of GET /config_dump",
-    );
-  }
-}
-
-async function fromPod(ctx: CliContext, call: Invocation, path: string): Promise<string> {
-  const { mesh, pod } = await podOf(ctx, call);
-  return mesh.envoyAdmin(pod, "GET", path);
-}
-
-async function podOf(
-  ctx: CliContext,
-  call: Invocation,
-): Promise<{ mesh: MeshAccess; pod: PodRef }> {
-  const name = call.args[0];
-  if (name === undefined) {
-    throw new UserError(
-      "which proxy? Give <pod-name[.namespace]> or --file",
-      "'lateen ps' lists them",
-    );
-  }
-  const mesh = await ctx.mesh();
-  return { mesh, pod: await resolvePod(ctx, mesh, name) };
-}
-
-async function renderMessages(message: string, found: unknown, format: string): Promise<string> {
-  const { protoJson } = await import("../printers/proto-json.ts");
-  const json = Array.isArray(found)
-    ? found.map(each => protoJson(message, each))
-    : protoJson(message, found);
-  return renderObject(json, format);
-}
-
-/** A subcommand that prints a table, or the selected messages as JSON or YAML. */
-function subcommand(definition: {
-  readonly name: string;
-  readonly aliases: readonly string[];
-  readonly what: string;
-  readonly flags: readonly Flag[];
-  readonly examples: readonly string[];
-  /** Envoy's name of the message, or of those in the list, that `objects` gives. */
-  readonly message: string;
-  readonly table: (ctx: CliContext, call: Invocation) => Promise<string>;
-  readonly objects: (ctx: CliContext, call: Invocation) => Promise<unknown>;
-}): Command {
-  return {
-    name: definition.name,
-    aliases: definition.aliases,
-    summary: `Shows the ${definition.what} of one Envoy`,
-    positionals: [{ name: "pod-name[.namespace]", required: false, completes: "proxy" }],
-    flags: [OUTPUT, FILE, ...definition.flags],
-    examples: definition.examples,
-    async run(ctx, call) {
-      const format = stringFlag(call, "output") ?? "short";
-      if (format === "short") ctx.stdout.write(await definition.table(ctx, call));
-      else {
-        const found = await definition.objects(ctx, call);
-        ctx.stdout.write(await renderMessages(definition.message, found, format));
-      }
-      return 0;
-    },
-  };
-}
 
 const listenerFilter = (call: Invocation) => ({
   address: stringFlag(call, "address"),
@@ -134,12 +68,7 @@ const listener = subcommand({
   aliases: ["listeners", "l"],
   what: "listeners",
   message: "envoy.config.listener.v3.Listener",
-  flags: [
-    VERBOSE,
-    PORT,
-    ADDRESS,
-    { name: "type", kind: "string", description: "HTTP, TCP or HTTP+TCP" },
-  ],
+  flags: [VERBOSE, PORT, ADDRESS, LISTENER_TYPE],
   examples: [
     "lateen pc listeners demoappv10-5d8f9c-abcde",
     "lateen pc listeners --port 8080 sleep-6c5f-x2x4z.default",
@@ -159,10 +88,7 @@ const route = subcommand({
   aliases: ["routes", "r"],
   what: "route configurations",
   message: "envoy.config.route.v3.RouteConfiguration",
-  flags: [
-    VERBOSE,
-    { name: "name", kind: "string", description: "Only the route configuration of this name" },
-  ],
+  flags: [VERBOSE, ROUTE_NAME],
   examples: [
     "lateen pc routes sleep-6c5f-x2x4z --name 8080",
     "lateen pc routes sleep-6c5f-x2x4z --name 8080 -o json",
@@ -189,17 +115,7 @@ const cluster = subcommand({
   aliases: ["clusters", "c"],
   what: "clusters",
   message: "envoy.config.cluster.v3.Cluster",
-  flags: [
-    PORT,
-    { name: "fqdn", kind: "string", description: "Only clusters of this service host" },
-    { name: "subset", kind: "string", description: "Only this subset" },
-    {
-      name: "direction",
-      kind: "string",
-      description: "Only this direction",
-      values: ["inbound", "outbound"],
-    },
-  ],
+  flags: [PORT, ...CLUSTER_FLAGS],
   examples: [
     "lateen pc clusters sleep-6c5f-x2x4z --port 8080",
     "lateen pc clusters deploy/sleep --direction outbound",
@@ -222,12 +138,7 @@ const endpointFilter = (call: Invocation) => ({
 });
 
 async function readClusters(ctx: CliContext, call: Invocation) {
-  const file = stringFlag(call, "file");
-  const text =
-    file === undefined
-      ? await fromPod(ctx, call, "clusters?format=json")
-      : await ctx.readFile(file);
-  return parseClusters(text);
+  return parseClusters(await readText(ctx, call, "clusters?format=json"));
 }
 
 const endpoint = subcommand({
@@ -277,14 +188,21 @@ const bootstrap: Command = {
   name: "bootstrap",
   aliases: ["b"],
   summary: "Shows the bootstrap of one Envoy",
-  positionals: [{ name: "pod-name[.namespace]", required: false, completes: "proxy" }],
+  positionals: [PROXY],
   flags: [{ ...OUTPUT, default: "json" }, FILE],
-  examples: ["lateen pc bootstrap sleep-6c5f-x2x4z"],
+  examples: [
+    "lateen pc bootstrap sleep-6c5f-x2x4z",
+    "lateen pc bootstrap sleep-6c5f-x2x4z -o short",
+  ],
   async run(ctx, call) {
     const { dump } = await readDump(ctx, call);
     if (dump.bootstrap === undefined)
       throw new UserError("the config dump has no bootstrap section");
-    const format = stringFlag(call, "output") === "yaml" ? "yaml" : "json";
+    const format = stringFlag(call, "output") ?? "json";
+    if (format === "short") {
+      ctx.stdout.write(bootstrapSummary(dump.bootstrap));
+      return 0;
+    }
     const message = "envoy.admin.v3.BootstrapConfigDump";
     ctx.stdout.write(await renderMessages(message, dump.bootstrap, format));
     return 0;
@@ -295,8 +213,8 @@ const all: Command = {
   name: "all",
   aliases: ["a"],
   summary: "Shows everything that one Envoy holds",
-  positionals: [{ name: "pod-name[.namespace]", required: false, completes: "proxy" }],
-  flags: [OUTPUT, FILE, VERBOSE, PORT, ADDRESS],
+  positionals: [PROXY],
+  flags: [FILE, VERBOSE, PORT, ADDRESS, ...CLUSTER_FLAGS, ROUTE_NAME, LISTENER_TYPE],
   examples: ["lateen pc all sleep-6c5f-x2x4z", "lateen pc all sleep-6c5f-x2x4z -o json"],
   async run(ctx, call) {
     const { dump, text } = await readDump(ctx, call, "config_dump?include_eds");
@@ -313,7 +231,10 @@ const all: Command = {
         compat: ctx.compat,
         verbose,
       }),
-      routeTable(selectRoutes(dump.routes, undefined), { compat: ctx.compat, verbose }),
+      routeTable(selectRoutes(dump.routes, stringFlag(call, "name")), {
+        compat: ctx.compat,
+        verbose,
+      }),
     ];
     ctx.stdout.write(sections.join("\n"));
     return 0;
@@ -326,8 +247,21 @@ export const proxyConfigCommand: Command = {
   summary: "Shows what one Envoy was configured with",
   description:
     "Shows the configuration that one Envoy holds, read from its admin interface. Singular and\nplural names are the same; the pod may be given as pod, pod.namespace or deployment/name.",
-  subcommands: [all, bootstrap, cluster, endpoint, listener, logLevelsCommand, route, secret],
+  flags: [OUTPUT, ADMIN_PORT],
+  subcommands: [
+    all,
+    bootstrap,
+    cluster,
+    ecdsCommand,
+    edsCommand,
+    endpoint,
+    listener,
+    logLevelsCommand,
+    rootCaCompareCommand,
+    route,
+    secret,
+  ],
   examples: [
-    "lateen proxy-config <clusters|listeners|routes|endpoints|bootstrap|log|secret> <pod-name[.namespace]>",
+    "lateen proxy-config <clusters|listeners|routes|endpoints|ecds|bootstrap|log|secret> <pod-name[.namespace]>",
   ],
 };

@@ -1,6 +1,7 @@
 /** `lateen proxy-status` (ps): is every Envoy up to date? Features rows 10 to 13. */
 import { type Command, numberFlag, REVISION_FLAG, stringFlag, UserError } from "../command.ts";
 import type { CliContext, MeshAccess, PodRef } from "../context.ts";
+import { xdsFlags } from "../istioctl-flags.ts";
 import { renderObject } from "../printers/object.ts";
 import {
   isConnected,
@@ -48,6 +49,7 @@ export const proxyStatusCommand: Command = {
       values: ["table", "json", "yaml"],
     },
     REVISION_FLAG,
+    ...xdsFlags(),
   ],
   examples: [
     "lateen ps",

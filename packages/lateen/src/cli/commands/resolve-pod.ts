@@ -54,6 +54,19 @@ async function notFound(mesh: MeshAccess, text: string, namespace: string): Prom
   );
 }
 
+/** Those of a namespace with the labels; throws a UserError where they can not be listed. */
+export async function selectPods(
+  mesh: MeshAccess,
+  namespace: string,
+  selector: string,
+): Promise<PodRef[]> {
+  const path = `/api/v1/namespaces/${encodeURIComponent(namespace)}/pods?labelSelector=${encodeURIComponent(selector)}`;
+  const answer = await mesh.api({ method: "GET", path });
+  const refused = refusal(answer);
+  if (refused !== undefined) throw refused;
+  return podsIn(answer);
+}
+
 async function listPods(
   mesh: MeshAccess,
   path: string,
@@ -61,8 +74,11 @@ async function listPods(
 ): Promise<PodRef[]> {
   const query = selector === undefined ? "" : `?labelSelector=${encodeURIComponent(selector)}`;
   const answer = await mesh.api({ method: "GET", path: path + query });
-  if (answer.status !== 200) return [];
-  const list = answer.body as { items?: readonly Named[] };
+  return answer.status === 200 ? podsIn(answer) : [];
+}
+
+function podsIn({ body }: ApiAnswer): PodRef[] {
+  const list = body as { items?: readonly Named[] };
   return (list.items ?? []).map(item => ({
     namespace: item.metadata.namespace ?? "",
     name: item.metadata.name,

@@ -101,6 +101,32 @@ export interface SecretEntry {
   readonly secret?: Secret;
 }
 
+/** envoy.config.core.v3.TypedExtensionConfig. */
+export interface ExtensionConfig {
+  readonly name?: string;
+  readonly typed_config?: { readonly "@type"?: string };
+}
+
+/** envoy.config.endpoint.v3.ClusterLoadAssignment. */
+export interface LoadAssignment {
+  readonly cluster_name?: string;
+  readonly endpoints?: readonly LocalityEndpoints[];
+}
+
+export interface LocalityEndpoints {
+  readonly locality?: {
+    readonly region?: string;
+    readonly zone?: string;
+    readonly sub_zone?: string;
+  };
+  readonly lb_endpoints?: readonly LbEndpoint[];
+}
+
+export interface LbEndpoint {
+  readonly endpoint?: { readonly address?: Address };
+  readonly health_status?: string;
+}
+
 export interface ConfigDump {
   /** BootstrapConfigDump; undefined where the dump has none. */
   readonly bootstrap: unknown;
@@ -109,6 +135,10 @@ export interface ConfigDump {
   readonly clusters: readonly Cluster[];
   readonly activeSecrets: readonly SecretEntry[];
   readonly warmingSecrets: readonly SecretEntry[];
+  /** Configuration that came by ECDS. */
+  readonly extensions: readonly ExtensionConfig[];
+  /** Only in a dump that was asked for with `include_eds`. */
+  readonly assignments: readonly LoadAssignment[];
 }
 
 type Section = Readonly<Record<string, unknown>>;
@@ -123,6 +153,7 @@ export function parseConfigDump(text: string): ConfigDump {
   const routes = section("RoutesConfigDump");
   const clusters = section("ClustersConfigDump");
   const secrets = section("SecretsConfigDump");
+  const endpoints = section("EndpointsConfigDump");
   return {
     bootstrap: sections.find(s => String(s["@type"]).endsWith(".BootstrapConfigDump")),
     listeners: [
@@ -143,6 +174,13 @@ export function parseConfigDump(text: string): ConfigDump {
     ],
     activeSecrets: list<SecretEntry>(secrets["dynamic_active_secrets"]),
     warmingSecrets: list<SecretEntry>(secrets["dynamic_warming_secrets"]),
+    extensions: list<{ ecds_filter?: ExtensionConfig }>(
+      section("EcdsConfigDump")["ecds_filters"],
+    ).flatMap(each => each.ecds_filter ?? []),
+    assignments: [
+      ...assignmentsOf(endpoints["static_endpoint_configs"]),
+      ...assignmentsOf(endpoints["dynamic_endpoint_configs"]),
+    ],
   };
 }
 
@@ -152,6 +190,10 @@ function routesOf(section: unknown): RouteConfiguration[] {
 
 function clustersOf(section: unknown): Cluster[] {
   return list<{ cluster?: Cluster }>(section).flatMap(c => c.cluster ?? []);
+}
+
+function assignmentsOf(section: unknown): LoadAssignment[] {
+  return list<{ endpoint_config?: LoadAssignment }>(section).flatMap(e => e.endpoint_config ?? []);
 }
 
 function list<T>(value: unknown): T[] {

@@ -59,15 +59,25 @@ function rfc3339(ms: number): string {
 }
 
 function firstCertificate(source: DataSource | undefined): X509Certificate | undefined {
-  const pem =
-    source?.inline_string ??
-    (source?.inline_bytes === undefined
-      ? undefined
-      : Buffer.from(source.inline_bytes, "base64").toString("utf8"));
+  const pem = textOf(source);
   if (pem === undefined) return undefined;
   try {
     return new X509Certificate(pem);
   } catch {
     return undefined;
   }
+}
+
+function textOf(source: DataSource | undefined): string | undefined {
+  if (source?.inline_bytes === undefined) return source?.inline_string;
+  return source.inline_string ?? Buffer.from(source.inline_bytes, "base64").toString("utf8");
+}
+
+const CERTIFICATE = /-----BEGIN CERTIFICATE-----[^-]+-----END CERTIFICATE-----/g;
+
+/** Every root that Envoy believes workloads by, as a fingerprint. */
+export function rootCertificates(dump: ConfigDump): string[] {
+  const ca = dump.activeSecrets.find(entry => entry.name === "ROOTCA");
+  const text = textOf(ca?.secret?.validation_context?.trusted_ca);
+  return (text?.match(CERTIFICATE) ?? []).map(pem => new X509Certificate(pem).fingerprint256);
 }

@@ -27,6 +27,8 @@ export interface HttpTransportOptions {
   readonly serverName?: string;
   /** Whoever answers is believed. For kubeconfigs that say so. */
   readonly insecureSkipTlsVerify?: boolean;
+  /** Of every request, e.g. whom to impersonate. */
+  readonly headers?: Readonly<Record<string, string | readonly string[]>>;
 }
 
 const REQUEST_TIMEOUT_MS = 60_000;
@@ -101,6 +103,7 @@ function openConnections(options: HttpTransportOptions): Connections {
       headers: {
         // What it writes is put down to this name (managedFields).
         "user-agent": "lateen",
+        ...options.headers,
         ...request.headers,
         ...(token === "" ? {} : { authorization: `Bearer ${token}` }),
         ...(request.body === undefined

@@ -36,6 +36,7 @@ export function portForward(options: HttpTransportOptions, to: PodPort): Promise
       port: url.port,
       path: `${url.pathname.replace(/\/$/, "")}${path}/portforward?ports=${port}`,
       headers: {
+        ...options.headers,
         connection: "Upgrade",
         upgrade: "websocket",
         "sec-websocket-key": key,
