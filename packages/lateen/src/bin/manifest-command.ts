@@ -95,7 +95,9 @@ async function rendered(
 async function renderedForCluster(ctx: CliContext, call: Invocation, installation: Installation) {
   const client = clusterClient(call);
   const parts = renderParts(ctx.version, await clusterFeatures(client));
-  const others = isEnabled(installation, "pilot") ? await otherControlPlanes(client) : [];
+  const others = isEnabled(installation, "pilot")
+    ? await otherControlPlanes(client, [installation.namespace])
+    : [];
   const holder = await defaultOf(client);
   return render(
     installation,

@@ -1,9 +1,14 @@
 /** `lateen x precheck`: whether a cluster is fit for an installation or an upgrade. */
-import { type Command, stringFlag, UserError } from "../cli/command.ts";
+import { booleanFlag, type Command, stringFlag, UserError } from "../cli/command.ts";
+import { idle } from "../cli/istioctl-flags.ts";
+import { renderObject } from "../cli/printers/object.ts";
 import { SYSTEM_NAMESPACE } from "../install/operator.ts";
 import { precheck } from "../install/precheck.ts";
 import { skewOf } from "../install/version-skew.ts";
 import { clusterClient } from "./install-input.ts";
+
+/** istioctl's, lowest first. */
+const LEVELS = ["Info", "Warning", "Error"];
 
 export const precheckCommand: Command = {
   name: "precheck",
@@ -18,6 +23,33 @@ export const precheckCommand: Command = {
       kind: "string",
       description: "Version that is to be left (default: those that are installed)",
     },
+    {
+      name: "output",
+      short: "o",
+      kind: "string",
+      description: "Output format",
+      default: "log",
+      values: ["log", "json", "yaml"],
+    },
+    {
+      name: "output-threshold",
+      kind: "string",
+      description: "Lowest level that is shown",
+      default: "Info",
+      values: LEVELS,
+    },
+    {
+      name: "skip-controlplane",
+      kind: "boolean",
+      description: "Only what proxies and their pods meet, not whether a control plane can come",
+    },
+    {
+      name: "revision",
+      short: "r",
+      kind: "string",
+      description: "Only control planes of this revision are left behind",
+    },
+    idle({ name: "namespaces", kind: "list" }, "All namespaces are checked"),
   ],
   examples: ["lateen x precheck", "lateen x precheck --from-version 0.1"],
   async run(ctx, call) {
@@ -25,11 +57,21 @@ export const precheckCommand: Command = {
     const from = stringFlag(call, "from-version");
     if (from !== undefined && skewOf(from, ctx.version) === "unknown")
       throw new UserError(`--from-version is "${from}"; expected a version like 0.1 or 0.1.2`);
-    const findings = await precheck(clusterClient(call), namespace, { from, to: ctx.version });
-    for (const { severity, message } of findings)
-      ctx.stdout.write(`${severity === "error" ? "Error" : "Warning"}: ${message}\n`);
+    const step = { from, to: ctx.version, revision: stringFlag(call, "revision") };
+    const scope = booleanFlag(call, "skip-controlplane") ? "dataPlane" : "everything";
+    const findings = await precheck(clusterClient(call), namespace, step, scope);
+    const threshold = LEVELS.indexOf(stringFlag(call, "output-threshold") ?? "Info");
+    const shown = findings
+      .map(({ severity, message }) => ({
+        level: severity === "error" ? "Error" : "Warning",
+        message,
+      }))
+      .filter(({ level }) => LEVELS.indexOf(level) >= threshold);
+    const format = stringFlag(call, "output") ?? "log";
+    if (format !== "log") ctx.stdout.write(await renderObject(shown, format));
+    else for (const { level, message } of shown) ctx.stdout.write(`${level}: ${message}\n`);
     if (findings.some(({ severity }) => severity === "error")) return 1;
-    if (findings.length === 0)
+    if (findings.length === 0 && format === "log")
       ctx.stdout.write(
         "✔ No issues found when checking the cluster. Lateen is safe to install or upgrade!\n",
       );

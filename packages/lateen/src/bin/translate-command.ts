@@ -4,6 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { JsonObject } from "../api/kind.ts";
 import { type Command, stringFlag, UserError } from "../cli/command.ts";
+import { without } from "../cli/istioctl-flags.ts";
 import { renderObject } from "../cli/printers/object.ts";
 import { type ChartRelease, chartReleases } from "../install/chart-values.ts";
 import type { PlannedObject } from "../install/objects.ts";
@@ -40,6 +41,10 @@ export const translateCommand: Command = {
       kind: "string",
       description: "Folder to write (default: a new one)",
     },
+    without(
+      { name: "dry-run", kind: "boolean" },
+      "only files are written, and the cluster is not changed in any case",
+    ),
   ],
   async run(ctx, call) {
     const { installation, warnings } = await askedInstallation(ctx, call);

@@ -1,6 +1,7 @@
 /** Commands against a mesh that answers as told. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { issueTestCertificate } from "../../test/support/test-certificate.ts";
 import { type FlagValues, UserError } from "./command.ts";
 import type { CliContext, MeshAccess } from "./context.ts";
 import { createRoot, runCli } from "./main.ts";
@@ -24,6 +25,8 @@ const SERVICE = {
 };
 const API: Answers = {
   "/api/v1/namespaces/other": { metadata: { name: "other" } },
+  "/api/v1/namespaces/default/pods/sleep-2": { ...POD, metadata: { name: "sleep-2" } },
+  "/api/v1/namespaces/other/pods?labelSelector=app%3Dgone": { items: [] },
   "/api/v1/namespaces/default/pods/sleep-1": POD,
   "/api/v1/pods": { items: [POD] },
   "/api/v1/namespaces/default/services/sleep": { spec: SERVICE },
@@ -53,6 +56,7 @@ async function run(
   line: string,
   files: Readonly<Record<string, string>> = {},
   syncz: readonly unknown[] = [],
+  dumps: Readonly<Record<string, unknown>> = {},
 ): Promise<Told> {
   const printed = { stdout: "", stderr: "" };
   const admin: string[] = [];
@@ -68,9 +72,10 @@ async function run(
       const refusal = { reason: "NotFound", message: `${method} ${path}: not found` };
       return Promise.resolve({ status: 404, body: refusal, warnings: [] });
     },
-    envoyAdmin: (_pod, _method, path) => {
+    envoyAdmin: (pod, _method, path) => {
       admin.push(path);
-      return Promise.resolve(LOGGERS);
+      const dump = path.startsWith("config_dump") ? dumps[pod.name] : undefined;
+      return Promise.resolve(dump === undefined ? LOGGERS : JSON.stringify(dump));
     },
     discoveryDebug: path => {
       const text = path === "/debug/syncz" ? JSON.stringify(syncz) : "no proxy is connected\n";
@@ -139,6 +144,139 @@ test("pc log: a logger that Envoy does not have is named, with those near it", a
   const set = await run("pc log sleep-1 --level http:debug,wasm:off");
   assert.equal(set.code, 0);
   assert.deepEqual(set.admin, ["logging", "logging?paths=http%3Adebug%2Cwasm%3Aoff"]);
+});
+
+test("pc log -l: all pods with the labels; -o json gives levels by pod", async () => {
+  const set = await run("pc log -l app=sleep --level http:debug");
+  assert.equal(set.code, 0, set.stderr);
+  assert.match(set.stdout, /^sleep-1\.default:\n/);
+  assert.deepEqual(set.admin, ["logging", "logging?paths=http%3Adebug"]);
+  const levels = JSON.parse((await run("pc -o json log --selector=app=sleep")).stdout);
+  assert.deepEqual(levels, {
+    "sleep-1.default": { http: "warning", wasm: "warning", envoy_bug: "warning" },
+  });
+  assert.match((await run("pc log")).stderr, /^proxy-config log wants either a pod or --selector/);
+  assert.match((await run("pc log sleep-1 -l app=sleep")).stderr, /wants either a pod or/);
+  assert.match((await run("pc log -l a=b -n secret")).stderr, /^pods is forbidden: you may not/);
+  assert.match(
+    (await run("pc log -l app=gone -n other")).stderr,
+    /namespace "other" has the labels/,
+  );
+});
+
+const TYPES = "type.googleapis.com/envoy";
+const DUMP = {
+  configs: [
+    {
+      "@type": `${TYPES}.admin.v3.BootstrapConfigDump`,
+      bootstrap: {
+        node: {
+          metadata: { ISTIO_VERSION: "0.1.0" },
+          user_agent_build_version: {
+            version: { major_number: 1, minor_number: 40 },
+            metadata: { "revision.sha": "abc", "revision.status": "Clean" },
+          },
+        },
+      },
+    },
+    {
+      "@type": `${TYPES}.admin.v3.EcdsConfigDump`,
+      ecds_filters: [
+        {
+          ecds_filter: {
+            "@type": `${TYPES}.config.core.v3.TypedExtensionConfig`,
+            name: "default.auth",
+            typed_config: { "@type": `${TYPES}.extensions.filters.http.wasm.v3.Wasm` },
+          },
+        },
+      ],
+    },
+    {
+      "@type": `${TYPES}.admin.v3.EndpointsConfigDump`,
+      dynamic_endpoint_configs: ["b", "a"].map(name => ({
+        endpoint_config: {
+          cluster_name: `outbound|80||${name}`,
+          endpoints: [
+            {
+              locality: { region: "r", zone: "z" },
+              lb_endpoints: [8080, 9090].map(port_value => ({
+                endpoint: { address: { socket_address: { address: "10.0.0.1", port_value } } },
+                health_status: "HEALTHY",
+              })),
+            },
+          ],
+        },
+      })),
+    },
+  ],
+};
+
+test("pc ecds, eds and bootstrap -o short, from a dump", async () => {
+  const files = { "dump.json": JSON.stringify(DUMP), "none.json": '{"configs": []}' };
+  const of = async (line: string): Promise<string> => (await run(line, files)).stdout;
+  assert.equal(
+    await of("pc ecds -f dump.json"),
+    "ECDS NAME        TYPE\n" +
+      "default.auth     type.googleapis.com/envoy.extensions.filters.http.wasm.v3.Wasm\n",
+  );
+  assert.equal(JSON.parse(await of("pc ec -f dump.json -o json"))[0].name, "default.auth");
+  assert.equal(await of("pc ecds -f none.json"), "No extension came by ECDS.\n");
+  assert.equal(
+    await of("pc eds -f dump.json --port 8080"),
+    "NAME              STATUS      LOCALITY     CLUSTER\n" +
+      "10.0.0.1:8080     HEALTHY     r/z          outbound|80||a\n" +
+      "10.0.0.1:8080     HEALTHY     r/z          outbound|80||b\n",
+  );
+  const [only, ...more] = JSON.parse(
+    await of("pc eds -f dump.json -o json --cluster outbound|80||b --address 10.0.0.1"),
+  );
+  assert.deepEqual([only.clusterName, more], ["outbound|80||b", []]);
+  assert.equal(only.endpoints[0].lbEndpoints.length, 2);
+  assert.deepEqual(JSON.parse(await of("pc eds -f dump.json -o json --status draining")), []);
+  assert.equal(
+    await of("pc b -f dump.json -o short"),
+    "Istio Version: 0.1.0\nEnvoy Version: 1.40.0/abc/Clean\n",
+  );
+  const asked = await run("pc eds sleep-1", {}, [], { "sleep-1": DUMP });
+  assert.deepEqual(asked.admin, ["config_dump?include_eds"]);
+});
+
+test("pc rootca-compare: two proxies with a root in common", async () => {
+  const roots = ["a", "b", "c"].map(name => issueTestCertificate({ dnsNames: [name] }));
+  const trusting = (...names: readonly number[]) => ({
+    configs: [
+      {
+        "@type": `${TYPES}.admin.v3.SecretsConfigDump`,
+        dynamic_active_secrets: [
+          {
+            name: "ROOTCA",
+            secret: {
+              validation_context: {
+                trusted_ca: {
+                  inline_bytes: Buffer.from(names.map(i => roots[i]).join("\n")).toString("base64"),
+                },
+              },
+            },
+          },
+        ],
+      },
+    ],
+  });
+  const compare = (a: unknown, b: unknown) =>
+    run("pc rootca-compare sleep-1 sleep-2", {}, [], { "sleep-1": a, "sleep-2": b });
+  const same = await compare(trusting(0), trusting(0));
+  assert.equal(same.code, 0, same.stderr);
+  assert.equal(
+    same.stdout,
+    "Both [sleep-1.default] and [sleep-2.default] have the identical ROOTCA, theoretically the " +
+      "connectivity between them is available\n",
+  );
+  assert.equal((await compare(trusting(0, 1), trusting(1))).code, 0, "one is renewed already");
+  const apart = await compare(trusting(0, 1), trusting(2));
+  assert.equal(apart.code, 1);
+  assert.match(apart.stderr, /have the non identical ROOTCA, .* unavailable/);
+  const none = await compare(trusting(0), { configs: [] });
+  assert.match(none.stderr, /^the Envoy of sleep-2\.default has no ROOTCA\nlateen pc secret/);
 });
 
 test("a pod is named by itself, by what owns it, by a Service; in vain with a next step", async () => {

@@ -33,7 +33,7 @@ test("a mistake is named, with what is near", async () => {
     ["pc listeners x --prt 80", /unknown flag --prt[\s\S]*did you mean --port/],
     ["pc listeners x --port many", /--port is "many"; it must be a number/],
     ["pc listeners x -o xml", /--output is "xml"; it must be one of short, json, yaml/],
-    ["pc log", /needs <pod-name/],
+    ["pc rootca-compare a", /needs <pod-name/],
     ["ps a b", /does not take "b"/],
   ];
   for (const [line, expected] of cases) {

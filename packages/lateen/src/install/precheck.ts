@@ -25,21 +25,29 @@ export interface VersionStep {
   /** undefined: from whatever is installed. */
   readonly from: string | undefined;
   readonly to: string;
+  /** Only control planes of this revision are looked at for their versions; undefined: all. */
+  readonly revision?: string | undefined;
 }
+
+/** `dataPlane`: not whether a control plane could be installed, only what pods and proxies meet. */
+export type PrecheckScope = "everything" | "dataPlane";
 
 export async function precheck(
   client: ApiClient,
   namespace: string,
   step: VersionStep,
+  scope: PrecheckScope = "everything",
 ): Promise<readonly Finding[]> {
-  return [
-    ...(await checkVersion(client)),
-    ...(await checkPermissions(client, namespace)),
-    ...(await checkOthers(client, namespace)),
-    ...(await rootConflicts(client, namespace)),
-    ...(await checkRevisions(client)),
-    ...(await checkStep(client, step)),
-  ];
+  const controlPlane =
+    scope === "dataPlane"
+      ? []
+      : [
+          ...(await checkVersion(client)),
+          ...(await checkPermissions(client, namespace)),
+          ...(await checkOthers(client, namespace)),
+          ...(await rootConflicts(client, namespace)),
+        ];
+  return [...controlPlane, ...(await checkRevisions(client)), ...(await checkStep(client, step))];
 }
 
 async function checkVersion(client: ApiClient): Promise<Finding[]> {
@@ -142,9 +150,12 @@ async function checkOthers(client: ApiClient, namespace: string): Promise<Findin
   return found;
 }
 
-async function checkStep(client: ApiClient, { from, to }: VersionStep): Promise<Finding[]> {
+async function checkStep(
+  client: ApiClient,
+  { from, to, revision }: VersionStep,
+): Promise<Finding[]> {
   const list = await client.list(resourceOf("Deployment"), {
-    labelSelector: `app=istiod,${OWNER_LABEL}=${OWNER}`,
+    labelSelector: `app=istiod,${OWNER_LABEL}=${OWNER}${revision === undefined ? "" : `,${REVISION_LABEL}=${revision}`}`,
   });
   const installed = (list.ok ? list.value.items : []).map(item =>
     stringAt(objectAt(objectAt(item, "metadata"), "labels"), VERSION_LABEL),

@@ -15,7 +15,13 @@ export const versionCommand: Command = {
   name: "version",
   summary: "Shows the versions of client, control plane and proxies",
   flags: [
-    { name: "short", short: "s", kind: "boolean", description: "Short form", default: true },
+    {
+      name: "short",
+      short: "s",
+      kind: "boolean",
+      description: "Short form: a version says everything",
+      default: true,
+    },
     { name: "remote", kind: "boolean", description: "Ask the mesh too", default: true },
     {
       name: "output",
