@@ -49,8 +49,9 @@ test("a kubeconfig that is not there is named", async t => {
       else process.env[name] = value;
   });
   const refusal = async (): Promise<string> => {
-    const choice = { home, meshName: undefined, kubeconfig: undefined, context: undefined };
-    const more = { systemNamespace: "istio-system", revision: undefined };
+    const cluster = { kubeconfig: undefined, context: undefined, as: undefined };
+    const choice = { home, meshName: undefined, cluster };
+    const more = { systemNamespace: "istio-system", revision: undefined, adminPort: 15000 };
     const found: unknown = await openMesh({ ...choice, ...more }).catch(error => error);
     assert.ok(found instanceof UserError);
     return `${found.message}\n${found.hint ?? ""}`;
