@@ -1,8 +1,10 @@
+import { parseDurationMs } from "../api/duration.ts";
 import type { Json, JsonObject } from "../api/kind.ts";
 import type { Diagnostic } from "../base/diagnostic.ts";
 import { objectOf } from "./raw.ts";
 
 const MAX_LIST = 128;
+const MAX_SECONDS = 31_536_000;
 const TRUE = ["true", "yes", "y", "on", "1"];
 const FALSE = ["false", "no", "n", "off", "0"];
 
@@ -71,6 +73,28 @@ export class AnnotationReader {
     return {};
   }
 
+  /** A duration such as 5m in whole seconds, which `step` divides. */
+  seconds(name: string, step: number): number | undefined {
+    const text = this.#annotations[name];
+    if (text === undefined) return undefined;
+    const ms = parseDurationMs(text) ?? -1;
+    const valid = ms >= 0 && ms <= MAX_SECONDS * 1000 && ms % (step * 1000) === 0;
+    return valid ? ms / 1000 : this.#bad(name, `a duration such as 1m, a multiple of ${step}s`);
+  }
+
+  /** JSON: by name a list of growing numbers. */
+  bounds(name: string): Readonly<Record<string, readonly number[]>> {
+    const text = this.#annotations[name];
+    if (text === undefined) return {};
+    const all = Object.entries(objectOf(parseJson(text))).slice(0, MAX_LIST + 1);
+    const valid = all.map(([key, list]) => [key, growing(list)] as const);
+    const found = Object.fromEntries(valid.flatMap(([key, list]) => (list ? [[key, list]] : [])));
+    const count = Object.keys(found).length;
+    if (count > 0 && count === all.length && count <= MAX_LIST) return found;
+    this.#bad(name, 'JSON such as {"istiocustom": [1, 5, 10]}, of growing numbers above 0');
+    return {};
+  }
+
   #bad(name: string, expected: string): undefined {
     const text = this.#annotations[name] ?? "";
     const found = JSON.stringify(text.length > 60 ? `${text.slice(0, 60)}...` : text);
@@ -82,6 +106,13 @@ export class AnnotationReader {
     });
     return undefined;
   }
+}
+
+function growing(list: Json): readonly number[] | undefined {
+  if (!Array.isArray(list) || list.length === 0 || list.length > MAX_LIST) return undefined;
+  const numbers = list.filter(each => typeof each === "number");
+  const grows = numbers.every((each, i) => each > (numbers[i - 1] ?? 0));
+  return grows && numbers.length === list.length ? numbers : undefined;
 }
 
 function parseJson(text: string): Json {

@@ -6,9 +6,26 @@ export interface StatsOptions {
   readonly suffixes: readonly string[];
   /** RE2, matching the whole name. */
   readonly regexes: readonly string[];
+  /** Upper bounds for histograms by the beginning of their names, before Istio's own. */
+  readonly buckets: readonly HistogramBuckets[];
+  /** How long Envoy keeps a statistic that nothing adds to; 0: for ever. */
+  readonly evictionSeconds: number;
 }
 
-export const noMoreStats: StatsOptions = { prefixes: [], suffixes: [], regexes: [] };
+export interface HistogramBuckets {
+  readonly prefix: string;
+  readonly bounds: readonly number[];
+}
+
+export const DEFAULT_EVICTION_SECONDS = 300;
+
+export const noMoreStats: StatsOptions = {
+  prefixes: [],
+  suffixes: [],
+  regexes: [],
+  buckets: [],
+  evictionSeconds: DEFAULT_EVICTION_SECONDS,
+};
 
 /** Statistics that stay on: those Istio keeps by default, and Istio's own metrics. */
 const KEPT_PREFIXES = [
@@ -56,6 +73,7 @@ export function statsConfig(more: StatsOptions): JsonOutObject {
     use_all_default_tags: false,
     stats_tags: TAGS.map(([name, regex]) => ({ tag_name: name, regex })),
     histogram_bucket_settings: [
+      ...more.buckets.map(({ prefix, bounds }) => ({ match: { prefix }, buckets: [...bounds] })),
       {
         match: { prefix: "istio" },
         buckets: [

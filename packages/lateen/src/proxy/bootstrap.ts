@@ -51,6 +51,7 @@ const DEFAULT_MAX_CONNECTIONS = 1_000_000;
 export function bootstrap(options: BootstrapOptions): JsonOutObject {
   const families = options.ipFamilies ?? ["IPv4"];
   const statusPort = options.statusPort ?? ProxyPort.agent;
+  const stats = options.stats ?? noMoreStats;
   return {
     node: {
       id: options.nodeId,
@@ -72,8 +73,10 @@ export function bootstrap(options: BootstrapOptions): JsonOutObject {
         { name: "admin", admin_layer: {} },
       ],
     },
-    stats_config: statsConfig(options.stats ?? noMoreStats),
-    stats_eviction_interval: "300s",
+    stats_config: statsConfig(stats),
+    ...(stats.evictionSeconds === 0
+      ? {}
+      : { stats_eviction_interval: `${stats.evictionSeconds}s` }),
     deferred_stat_options: { enable_deferred_creation_stats: true },
     overload_manager: overloadManager(options.maxConnections ?? DEFAULT_MAX_CONNECTIONS),
     dynamic_resources: dynamicResources(),

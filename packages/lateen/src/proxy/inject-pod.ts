@@ -2,6 +2,7 @@ import type { Json, JsonObject } from "../api/kind.ts";
 import { podKind } from "../api/pod/kind.ts";
 import type { Pod } from "../api/pod/schema.ts";
 import type { Diagnostic, Result } from "../base/diagnostic.ts";
+import { appScrape, withoutScrape } from "./app-scrape.ts";
 import type { AppMetrics } from "./bootstrap-listeners.ts";
 import { chooseDiscovery, type DiscoveryChoice } from "./discovery-choice.ts";
 import { decideInjection, defaultPolicy } from "./inject.ts";
@@ -43,6 +44,8 @@ export interface ProxyPlan {
   readonly labels: Readonly<Record<string, string>>;
   readonly probes: readonly RewrittenProbe[];
   readonly appMetrics: AppMetrics | undefined;
+  /** The proxy's page is what is scraped of the pod. */
+  readonly scraped: boolean;
   readonly container: JsonObject;
 }
 
@@ -140,11 +143,12 @@ export function planProxy(
     options.onOneMachine === true
       ? theOnlyControlPlane(options, proxy)
       : chooseDiscovery(options.settings.discovery, proxy.config);
-  const diagnostics = [...read.diagnostics, ...found];
-  if (found.some(({ severity }) => severity === "error")) return { ok: false, diagnostics };
+  if (found.some(({ severity }) => severity === "error")) return { ok: false, diagnostics: found };
   const rewrites = type === "sidecar" && proxy.rewriteProbes && proxy.statusPort !== 0;
   const probes = rewrites ? rewrittenProbes(pod) : [];
-  const appMetrics = type === "sidecar" && proxy.mergeMetrics ? appMetricsOf(pod) : undefined;
+  const merges = type === "sidecar" && proxy.mergeMetrics && proxy.statusPort !== 0;
+  const scrape = merges ? appScrape(annotations, proxy.statusPort) : undefined;
+  const appMetrics = scrape?.app;
   const labels = { ...meshLabels(workload, type), ...pod.metadata.labels };
   const own = [labels, proxy.stats, probes, proxy.config.proxyMetadata, podPorts(pod)];
   const size = JSON.stringify(own).length;
@@ -159,7 +163,10 @@ export function planProxy(
     probes: probes.map(({ probe }) => probe),
     appMetrics,
   });
-  const value = { type, proxy, workload, discovery, labels, probes, appMetrics, container };
+  const scraped = scrape?.merges === true;
+  const parts = { type, proxy, workload, discovery, labels, probes };
+  const value = { ...parts, appMetrics, scraped, container };
+  const diagnostics = [...read.diagnostics, ...found, ...(scrape?.diagnostics ?? [])];
   return { ok: true, value, diagnostics };
 }
 
@@ -208,32 +215,22 @@ function labelValue(name: string): string {
   return name.slice(0, 63).replace(/[^A-Za-z0-9]+$/, "");
 }
 
-/** Istio merges the application's metrics where the pod asks to be scraped. */
-function appMetricsOf(pod: Pod): AppMetrics | undefined {
-  const { annotations } = pod.metadata;
-  if (annotations["prometheus.io/scrape"] !== "true") return undefined;
-  const port = Number(annotations["prometheus.io/port"] ?? "80");
-  if (!Number.isInteger(port) || port < 1 || port > 65535) return undefined;
-  return { port, path: annotations["prometheus.io/path"] ?? "/metrics" };
-}
-
 /** What every injected pod says of itself, under what it says already. */
 export function meshAnnotations(
   annotations: Readonly<Record<string, string>>,
   containers: readonly string[],
   revision: string,
-  { type, proxy }: ProxyPlan,
+  { proxy, scraped }: ProxyPlan,
 ): Record<string, string> {
   const first = containers.find(name => name !== PROXY_CONTAINER) ?? PROXY_CONTAINER;
-  const scraped = type === "sidecar" && proxy.mergeMetrics && proxy.statusPort !== 0;
   return {
     "kubectl.kubernetes.io/default-container": first,
     "kubectl.kubernetes.io/default-logs-container": first,
     "istio.io/rev": revision,
-    ...annotations,
+    ...(scraped ? withoutScrape(annotations) : annotations),
     ...(scraped
       ? {
-          "prometheus.io/scrape": annotations["prometheus.io/scrape"] ?? "true",
+          "prometheus.io/scrape": "true",
           "prometheus.io/port": String(proxy.statusPort),
           "prometheus.io/path": "/stats/prometheus",
         }

@@ -100,3 +100,16 @@ test("the init container's script, for one family and for both", () => {
   const both = { mode: "TPROXY", statusPort: 0, families: ["IPv6", "IPv4"] } as const;
   assertGolden("dual-tproxy-script", interceptionScript(interceptEverything, both));
 });
+
+test("virtual machines' interfaces: the newer name counts where both are there", () => {
+  const of = (annotations: Readonly<Record<string, string>>): readonly string[] => {
+    const read = readInterception(annotations);
+    assert.ok(read.ok, JSON.stringify(read));
+    return read.value.rerouteInterfaces;
+  };
+  const older = { "traffic.sidecar.istio.io/kubevirtInterfaces": "net1" };
+  assert.deepEqual(of(older), ["net1"]);
+  assert.deepEqual(of({ ...older, "istio.io/reroute-virtual-interfaces": "net2, net3" }), [
+    ...["net2", "net3"],
+  ]);
+});

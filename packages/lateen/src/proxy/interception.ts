@@ -15,6 +15,8 @@ export interface Interception {
 }
 
 const PREFIX = "traffic.sidecar.istio.io/";
+/** The newer name of kubevirtInterfaces. */
+const REROUTE = "istio.io/reroute-virtual-interfaces";
 const MAX_ENTRIES = 128;
 const INTERFACE = /^[A-Za-z0-9_.-]{1,15}$/;
 
@@ -30,7 +32,7 @@ export const interceptEverything: Interception = {
 };
 
 /**
- * Reads a pod's annotations `traffic.sidecar.istio.io/*`. Nothing but ports, CIDRs and interface
+ * Reads a pod's annotations `traffic.sidecar.istio.io/*`, and the one for virtual interfaces. Nothing but ports, CIDRs and interface
  * names gets through: the result ends in a rules file that root loads.
  * https://istio.io/latest/docs/reference/config/annotations/
  */
@@ -39,7 +41,7 @@ export function readInterception(
 ): Result<Interception> {
   const diagnostics: Diagnostic[] = [];
   const read = <T>(name: string, entry: (text: string) => T | undefined, expected: string): T[] => {
-    const items = splitList(annotations[PREFIX + name]);
+    const items = splitList(annotations[name]);
     if (items.length > MAX_ENTRIES)
       diagnostics.push(problem(name, `${items.length} entries`, `at most ${MAX_ENTRIES}`));
     return items.slice(0, MAX_ENTRIES).flatMap(item => {
@@ -49,8 +51,10 @@ export function readInterception(
       return [];
     });
   };
-  const ports = (name: string): number[] => read(name, parsePort, "a port from 1 to 65535");
-  const ranges = (name: string): string[] => read(name, parseCidr, "a CIDR such as 10.0.0.0/8");
+  const ports = (name: string): number[] =>
+    read(PREFIX + name, parsePort, "a port from 1 to 65535");
+  const ranges = (name: string): string[] =>
+    read(PREFIX + name, parseCidr, "a CIDR such as 10.0.0.0/8");
   const all = (name: string): boolean => (annotations[PREFIX + name] ?? "*").trim() === "*";
   const value: Interception = {
     includeInboundPorts: all("includeInboundPorts") ? "*" : ports("includeInboundPorts"),
@@ -59,8 +63,12 @@ export function readInterception(
     excludeOutboundRanges: ranges("excludeOutboundIPRanges"),
     includeOutboundPorts: ports("includeOutboundPorts"),
     excludeOutboundPorts: ports("excludeOutboundPorts"),
-    excludeInterfaces: read("excludeInterfaces", parseInterface, "an interface name"),
-    rerouteInterfaces: read("kubevirtInterfaces", parseInterface, "an interface name"),
+    excludeInterfaces: read(`${PREFIX}excludeInterfaces`, parseInterface, "an interface name"),
+    rerouteInterfaces: read(
+      annotations[REROUTE] === undefined ? `${PREFIX}kubevirtInterfaces` : REROUTE,
+      parseInterface,
+      "an interface name",
+    ),
   };
   return diagnostics.length === 0
     ? { ok: true, value, diagnostics }
@@ -99,7 +107,7 @@ function parseCidr(text: string): string | undefined {
 function problem(name: string, found: string, expected: string): Diagnostic {
   return {
     severity: "error",
-    path: `metadata.annotations[${PREFIX}${name}]`,
+    path: `metadata.annotations[${name}]`,
     message: `found ${found}; expected ${expected}`,
     reason: "BadAnnotation",
   };

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { noMoreStats, statsConfig } from "./bootstrap-stats.ts";
 import {
   concurrencyOf,
   type ProxyOptions,
@@ -43,8 +44,36 @@ test("proxy.istio.io/config is over the mesh's, and one annotation over it", () 
   assert.equal(concurrencyOf(both), 4);
   assert.equal(both.interceptionMode, "NONE");
   assert.equal(both.statusPort, 15100);
-  assert.deepEqual(both.stats, { prefixes: ["x"], suffixes: ["y", "z"], regexes: [] });
+  const kept = { prefixes: ["x"], suffixes: ["y", "z"], regexes: [] };
+  assert.deepEqual(both.stats, { ...noMoreStats, ...kept });
   assert.deepEqual(both.config.proxyMetadata, { A: "1" });
+});
+
+test("histograms have the pod's bounds before Istio's, and statistics live as long as it says", () => {
+  const { stats } = options({
+    "sidecar.istio.io/statsHistogramBuckets": '{"istiocustom": [1, 5.5, 10]}',
+    "sidecar.istio.io/statsEvictionInterval": "1m",
+  });
+  assert.deepEqual(stats.buckets, [{ prefix: "istiocustom", bounds: [1, 5.5, 10] }]);
+  assert.equal(stats.evictionSeconds, 60);
+  const { histogram_bucket_settings: settings } = statsConfig(stats);
+  assert.match(
+    JSON.stringify(settings),
+    /^\[\{"match":\{"prefix":"istiocustom"\},"buckets":\[1,5.5,10/,
+  );
+  assert.equal(options({}).stats.evictionSeconds, 300);
+});
+
+test("the control plane's address can be said by an annotation of its own", () => {
+  const name = "sidecar.istio.io/discoveryAddress";
+  const address = (annotations: Annotations): string | undefined =>
+    options(annotations).config.discoveryAddress;
+  assert.equal(address({ [name]: "other.example:15012" }), "other.example:15012");
+  const config = '{"discoveryAddress": "third.example:15012"}';
+  assert.equal(
+    address({ [name]: "other.example:15012", "proxy.istio.io/config": config }),
+    "third.example:15012",
+  );
 });
 
 test("worker threads follow the CPU limit", () => {
@@ -70,6 +99,9 @@ const wrong: readonly (readonly [string, string, RegExp])[] = [
   ["sidecar.istio.io/userVolume", "[]", /expected JSON such as/],
   ["sidecar.istio.io/userVolume", '{"a": 1}', /expected JSON such as/],
   ["sidecar.istio.io/statsInclusionPrefixes", "a,".repeat(200), /expected at most 128 items/],
+  ["sidecar.istio.io/statsHistogramBuckets", '{"a": [2, 1]}', /expected JSON such as/],
+  ["sidecar.istio.io/statsEvictionInterval", "7s", /a multiple of 5s/],
+  ["sidecar.istio.io/discoveryAddress", "a b", /HOST:PORT/],
   ["proxy.istio.io/config", "[1]", /no YAML object/],
   ["proxy.istio.io/config", '{"concurrency": "many"}', /want/],
 ];

@@ -8,7 +8,8 @@ import type { ProxyConfig } from "../api/mesh-config/schema.ts";
 import type { Diagnostic, Result } from "../base/diagnostic.ts";
 import { parseQuantity } from "../base/quantity.ts";
 import { AnnotationReader } from "./annotation-reader.ts";
-import type { StatsOptions } from "./bootstrap-stats.ts";
+import { DEFAULT_EVICTION_SECONDS, type StatsOptions } from "./bootstrap-stats.ts";
+import { annotationWarnings } from "./pod-annotations.ts";
 import { ProxyPort } from "./ports.ts";
 import { objectOf } from "./raw.ts";
 
@@ -88,11 +89,13 @@ export interface AnnotatedPod {
 const LOG_LEVELS = ["trace", "debug", "info", "warning", "warn", "error", "critical", "off"];
 const QUANTITY = /^\d+(\.\d+)?(m|k|M|G|T|P|E|Ki|Mi|Gi|Ti|Pi|Ei)?$/;
 const COMPONENT_LEVELS = /^[\w.]+:\w+(,[\w.]+:\w+)*$/;
+/** Envoy evicts what it has flushed a whole number of times. */
+const FLUSH_SECONDS = 5;
 const IMAGE = /^[\w.:/@-]{1,512}$/;
 
 /**
  * Mesh defaults, then annotation `proxy.istio.io/config`, then the annotations of one thing each.
- * Annotations that nothing here knows are left alone.
+ * Istio's annotations that have no effect are warned of.
  * https://istio.io/latest/docs/reference/config/annotations/
  */
 export function readProxyOptions(
@@ -134,6 +137,7 @@ export function readProxyOptions(
     userVolumes: read.objects("sidecar.istio.io/userVolume"),
     userVolumeMounts: read.objects("sidecar.istio.io/userVolumeMount"),
   };
+  diagnostics.push(...annotationWarnings(pod.annotations));
   const failed = diagnostics.some(({ severity }) => severity === "error");
   return failed ? { ok: false, diagnostics } : { ok: true, value, diagnostics };
 }
@@ -144,18 +148,33 @@ function effectiveConfig(
   diagnostics: Diagnostic[],
 ): ProxyConfig {
   const name = "proxy.istio.io/config";
+  const base = withAddress(pod.annotations, mesh.defaultConfig, diagnostics);
   const text = pod.annotations[name];
-  if (text === undefined) return mesh.defaultConfig;
+  if (text === undefined) return base;
   const path = `metadata.annotations[${name}]`;
   const json = pod.readYaml(text);
   if (json === undefined || typeof json !== "object" || json === null || Array.isArray(json)) {
     const message = "found text that is no YAML object; expected fields of ProxyConfig";
     diagnostics.push({ severity: "error", path, message, reason: "BadAnnotation" });
-    return mesh.defaultConfig;
+    return base;
   }
   const own = decodeProxyConfig(json as JsonObject, path);
   diagnostics.push(...own.diagnostics);
-  return own.ok ? mergeProxyConfig(mesh.defaultConfig, own.value) : mesh.defaultConfig;
+  return own.ok ? mergeProxyConfig(base, own.value) : base;
+}
+
+/** The older annotation of its own for what `proxy.istio.io/config` says, too. */
+function withAddress(
+  annotations: Readonly<Record<string, string>>,
+  config: ProxyConfig,
+  diagnostics: Diagnostic[],
+): ProxyConfig {
+  const name = "sidecar.istio.io/discoveryAddress";
+  const discoveryAddress = annotations[name];
+  if (discoveryAddress === undefined) return config;
+  const read = decodeProxyConfig({ discoveryAddress }, `metadata.annotations[${name}]`);
+  diagnostics.push(...read.diagnostics);
+  return { ...config, discoveryAddress };
 }
 
 function statsOf(read: AnnotationReader, config: ProxyConfig): StatsOptions {
@@ -166,6 +185,12 @@ function statsOf(read: AnnotationReader, config: ProxyConfig): StatsOptions {
     suffixes:
       read.list("sidecar.istio.io/statsInclusionSuffixes") ?? matcher?.inclusionSuffixes ?? [],
     regexes: read.list("sidecar.istio.io/statsInclusionRegexps") ?? matcher?.inclusionRegexps ?? [],
+    buckets: Object.entries(read.bounds("sidecar.istio.io/statsHistogramBuckets")).map(
+      ([prefix, bounds]) => ({ prefix, bounds }),
+    ),
+    evictionSeconds:
+      read.seconds("sidecar.istio.io/statsEvictionInterval", FLUSH_SECONDS) ??
+      DEFAULT_EVICTION_SECONDS,
   };
 }
 
