@@ -7,6 +7,7 @@ import {
   leafIssuer,
   nameAndKeyId,
   type Period,
+  pathLengthOf,
   type SubjectNames,
   signatureAlgorithmOf,
 } from "./certificate.ts";
@@ -65,9 +66,14 @@ export function openAuthority(secret: CaSecret, now: number): Result<OpenedAutho
   const intermediates =
     chain.length === 0 && !trusted.some(root => same(root, own)) ? [own] : chain;
   checkOwn(own, key, problems);
-  for (const one of [own, ...intermediates]) checkTimes(one, now, problems);
-  const top = checkPath(own, intermediates, trusted, problems);
-  checkRootTimes(top, trusted, now, problems);
+  const path = [own, ...intermediates.filter(one => !same(one, own))];
+  const leadsTo = (root: X509Certificate): boolean =>
+    path.some(one => same(root, one) || signedBy(one, root));
+  const leading = trusted.filter(leadsTo);
+  for (const one of path) checkTimes(one, now, problems);
+  checkPath(path, leading, problems);
+  if (problems.length === 0) checkPathLengths(path, leading, problems);
+  checkRootTimes(leading, now, problems);
   const algorithm = signatureAlgorithmOf(key);
   if (algorithm === undefined)
     problems.push(
@@ -84,10 +90,7 @@ export function openAuthority(secret: CaSecret, now: number): Result<OpenedAutho
     notAfter,
     rootsNotAfter: Math.min(...trusted.map(root => root.validToDate.getTime())),
     roots: trusted.map(pemOf),
-    leadsTo(root) {
-      const certificate = new X509Certificate(root);
-      return same(certificate, top) || signedBy(top, certificate);
-    },
+    leadsTo: root => leadsTo(new X509Certificate(root)),
     issue(names, period) {
       const leaf = issueLeaf(names, {
         notBefore: period.notBefore,
@@ -100,7 +103,10 @@ export function openAuthority(secret: CaSecret, now: number): Result<OpenedAutho
 }
 
 function checkOwn(own: X509Certificate, key: KeyObject, problems: Diagnostic[]): void {
-  if (!own.ca) problems.push(error("ca-cert.pem", "is not a CA certificate (basicConstraints CA)"));
+  if (!own.ca)
+    problems.push(
+      error("ca-cert.pem", "is not a CA certificate (basicConstraints CA, keyUsage keyCertSign)"),
+    );
   if (!own.checkPrivateKey(key))
     problems.push(error("ca-key.pem", "is not the key of the certificate in ca-cert.pem"));
 }
@@ -111,35 +117,70 @@ function checkTimes(one: X509Certificate, now: number, problems: Diagnostic[]): 
   problems.push(error("ca-cert.pem", `${one.subject} ${period}`));
 }
 
-/** From the CA's certificate through the chain, in the order given, to one of the roots; the last before it. */
+/**
+ * From the CA's certificate upwards, in the order given, and to a root from one of them: with a root that is
+ * new and signed by the old one as well, who knows either of them stops there.
+ */
 function checkPath(
-  own: X509Certificate,
-  intermediates: readonly X509Certificate[],
-  roots: readonly X509Certificate[],
+  path: readonly X509Certificate[],
+  leading: readonly X509Certificate[],
   problems: Diagnostic[],
-): X509Certificate {
-  let last = own;
-  for (const next of intermediates) {
-    if (same(next, last)) continue;
-    if (!signedBy(last, next)) {
-      problems.push(error("cert-chain.pem", "is not a chain from ca-cert.pem upwards"));
-      return last;
-    }
-    last = next;
-  }
-  if (!roots.some(root => same(root, last) || signedBy(last, root)))
+): void {
+  const isBroken = path.some((one, index) => {
+    const next = path[index + 1];
+    return next !== undefined && !signedBy(one, next);
+  });
+  if (isBroken) problems.push(error("cert-chain.pem", "is not a chain from ca-cert.pem upwards"));
+  else if (leading.length === 0)
     problems.push(error("root-cert.pem", "holds no root that ca-cert.pem leads up to"));
-  return last;
+}
+
+/** What proxies would refuse of every certificate that is issued: more CAs than one above them allows. */
+function checkPathLengths(
+  path: readonly X509Certificate[],
+  leading: readonly X509Certificate[],
+  problems: Diagnostic[],
+): void {
+  path.forEach((one, index) => {
+    checkPathLength(
+      one,
+      path.slice(0, index),
+      index === 0 ? "ca-cert.pem" : "cert-chain.pem",
+      problems,
+    );
+  });
+  for (const root of leading) {
+    const at = path.findIndex(one => same(root, one) || signedBy(one, root));
+    const last = path[at];
+    const isIn = last !== undefined && same(root, last);
+    checkPathLength(root, path.slice(0, isIn ? at : at + 1), "root-cert.pem", problems);
+  }
+}
+
+function checkPathLength(
+  one: X509Certificate,
+  below: readonly X509Certificate[],
+  field: keyof CaSecret,
+  problems: Diagnostic[],
+): void {
+  const count = below.filter(each => each.subject !== each.issuer).length;
+  try {
+    const allowed = pathLengthOf(one);
+    if (count > allowed)
+      problems.push(
+        error(field, `${one.subject} allows ${allowed} CAs below it (pathlen), there are ${count}`),
+      );
+  } catch {
+    problems.push(error(field, `${one.subject} has extensions that can not be read`));
+  }
 }
 
 /** Of several roots some may be over; not the one that counts. */
 function checkRootTimes(
-  top: X509Certificate,
-  roots: readonly X509Certificate[],
+  leading: readonly X509Certificate[],
   now: number,
   problems: Diagnostic[],
 ): void {
-  const leading = roots.filter(root => same(root, top) || signedBy(top, root));
   if (leading.some(root => now < root.validToDate.getTime())) return;
   for (const root of leading)
     problems.push(error("root-cert.pem", `${root.subject} was valid to ${root.validTo}`));

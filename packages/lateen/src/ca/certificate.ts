@@ -152,6 +152,17 @@ export function nameAndKeyId(own: X509Certificate): NameAndKeyId {
 }
 
 /**
+ * CA certificates that may be below this one, self-issued ones aside (RFC 5280 4.2.1.9); infinite: any number.
+ * Throws where the extension can not be read.
+ */
+export function pathLengthOf(certificate: X509Certificate): number {
+  const { extensions = [] } = AsnConvert.parse(certificate.raw, Certificate).tbsCertificate;
+  const found = extensions.find(one => one.extnID === id_ce_basicConstraints)?.extnValue.buffer;
+  const length = found && AsnConvert.parse(found, BasicConstraints).pathLenConstraint;
+  return length ?? Number.POSITIVE_INFINITY;
+}
+
+/**
  * A self-signed root's certificate for another period: same key and name, so that who trusts the one
  * takes what is issued under the other, and the same key identifier. PEM.
  */

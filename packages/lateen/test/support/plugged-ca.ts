@@ -1,4 +1,10 @@
-import { createHash, generateKeyPairSync, type KeyObject, sign } from "node:crypto";
+import {
+  createHash,
+  createPublicKey,
+  generateKeyPairSync,
+  type KeyObject,
+  sign,
+} from "node:crypto";
 import { AsnConvert, OctetString } from "@peculiar/asn1-schema";
 import {
   AlgorithmIdentifier,
@@ -25,7 +31,8 @@ import {
   Version,
 } from "@peculiar/asn1-x509";
 
-interface Ca {
+/** One certificate of a CA and its key. */
+export interface Ca {
   readonly pem: string;
   readonly name: Name;
   readonly key: KeyObject;
@@ -41,8 +48,7 @@ export interface PluggedCa {
 }
 
 /** A root of an operator's, with what can be plugged in under it. */
-export interface OperatorRoot {
-  readonly pem: string;
+export interface OperatorRoot extends Ca {
   /** An intermediate of its own each time; `roots` is what peers are to trust, by default this one. */
   plugged(roots?: readonly OperatorRoot[]): PluggedCa;
 }
@@ -60,13 +66,13 @@ export function operatorRoot(
   notAfter: number,
 ): OperatorRoot {
   const period = { notBefore, notAfter };
-  const root = makeCa(kind, `Root CA${label}`, period, undefined);
+  const root = makeCa({ kind, commonName: `Root CA${label}`, period });
   let count = 0;
   return {
-    pem: root.pem,
+    ...root,
     plugged(roots) {
       const name = `Intermediate CA${label}${count++ === 0 ? "" : count}`;
-      const intermediate = makeCa(kind, name, period, root);
+      const intermediate = makeCa({ kind, commonName: name, period, issuer: root });
       return {
         "ca-cert.pem": intermediate.pem,
         "ca-key.pem": intermediate.key.export({ type: "pkcs8", format: "pem" }).toString(),
@@ -77,18 +83,25 @@ export function operatorRoot(
   };
 }
 
-function makeCa(
-  kind: "rsa" | "ec",
-  commonName: string,
-  period: { notBefore: number; notAfter: number },
-  issuer: Ca | undefined,
-): Ca {
-  const pair =
-    kind === "rsa"
-      ? generateKeyPairSync("rsa", { modulusLength: 2048 })
-      : generateKeyPairSync("ec", { namedCurve: "secp384r1" });
+export interface CaOptions {
+  readonly kind: "rsa" | "ec";
+  readonly commonName: string;
+  /** Milliseconds since the epoch. */
+  readonly period: { readonly notBefore: number; readonly notAfter: number };
+  /** undefined: it signs itself. */
+  readonly issuer?: Ca;
+  /** Of a certificate that there is already; otherwise a new one. */
+  readonly key?: KeyObject;
+  readonly pathLength?: number;
+  /** Bits of KeyUsage; otherwise keyCertSign. */
+  readonly usage?: number;
+}
+
+export function makeCa(options: CaOptions): Ca {
+  const { kind, commonName, period, issuer, pathLength } = options;
+  const key = options.key ?? newKey(kind);
   const spki = AsnConvert.parse(
-    pair.publicKey.export({ type: "spki", format: "der" }),
+    createPublicKey(key).export({ type: "spki", format: "der" }),
     SubjectPublicKeyInfo,
   );
   const keyId = new Uint8Array(createHash("sha1").update(commonName).digest()).buffer;
@@ -106,11 +119,11 @@ function makeCa(
       ? { algorithm: "1.2.840.113549.1.1.11", parameters: null }
       : { algorithm: "1.2.840.10045.4.3.3" },
   );
-  const self = { name, key: pair.privateKey, keyId };
+  const self = { name, key, keyId };
   const by = issuer ?? self;
   const tbsCertificate = new TBSCertificate({
     version: Version.v3,
-    serialNumber: new Uint8Array([1, ...Buffer.from(commonName)]).buffer,
+    serialNumber: new Uint8Array([1, ++certificates & 0x7f, ...Buffer.from(commonName)]).buffer,
     signature,
     issuer: by.name,
     validity: new Validity({
@@ -120,8 +133,8 @@ function makeCa(
     subject: name,
     subjectPublicKeyInfo: spki,
     extensions: new Extensions([
-      extension(id_ce_keyUsage, true, new KeyUsage(KeyUsageFlags.keyCertSign)),
-      extension(id_ce_basicConstraints, true, new BasicConstraints({ cA: true })),
+      extension(id_ce_keyUsage, true, new KeyUsage(options.usage ?? KeyUsageFlags.keyCertSign)),
+      extension(id_ce_basicConstraints, true, basicConstraints(pathLength)),
       extension(id_ce_subjectKeyIdentifier, false, new SubjectKeyIdentifier(keyId)),
       extension(
         id_ce_authorityKeyIdentifier,
@@ -145,6 +158,22 @@ function makeCa(
       .match(/.{1,64}/g) ?? [];
   const pem = `-----BEGIN CERTIFICATE-----\n${lines.join("\n")}\n-----END CERTIFICATE-----\n`;
   return { ...self, pem };
+}
+
+let certificates = 0;
+
+function newKey(kind: "rsa" | "ec"): KeyObject {
+  const { privateKey } =
+    kind === "rsa"
+      ? generateKeyPairSync("rsa", { modulusLength: 2048 })
+      : generateKeyPairSync("ec", { namedCurve: "secp384r1" });
+  return privateKey;
+}
+
+function basicConstraints(pathLength: number | undefined): BasicConstraints {
+  return pathLength === undefined
+    ? new BasicConstraints({ cA: true })
+    : new BasicConstraints({ cA: true, pathLenConstraint: pathLength });
 }
 
 function extension(id: string, critical: boolean, value: object): Extension {
