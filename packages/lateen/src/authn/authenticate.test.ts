@@ -88,30 +88,39 @@ test("certificates that name no, several, foreign or smuggled identities are ref
 test("plaintext has no identity, whatever it sends", async () => {
   const peer = await peerOf({ transport: "plaintext", headers: { authorization: "Bearer good" } });
   assert.equal(peer.identity, undefined);
-  assert.equal(maySubscribeSecret(peer.identity, "default", false), false);
+  assert.equal(maySubscribeSecret(peer, "default", false), false);
+});
+
+const holder = { identity, claims: { podUid: "u1" } };
+const nobody = { identity: undefined, claims: {} };
+
+test("a certificate is not renewed by showing it: a token of a pod is asked for", () => {
+  const byCertificate = { identity, claims: { namespace: "default", serviceAccount: "sleep" } };
+  assert.equal(maySubscribeSecret(byCertificate, "default", false), false);
+  assert.equal(maySubscribeSecret(byCertificate, "ROOTCA", false), true);
 });
 
 test("a stream may have its own certificate, the roots and its own files, nothing else", () => {
-  assert.equal(maySubscribeSecret(identity, "file-root:system", false), true);
-  assert.equal(maySubscribeSecret(undefined, "file-root:system", false), false);
-  assert.equal(maySubscribeSecret(identity, "default", false), true);
-  assert.equal(maySubscribeSecret(identity, "ROOTCA", false), true);
+  assert.equal(maySubscribeSecret(holder, "file-root:system", false), true);
+  assert.equal(maySubscribeSecret(nobody, "file-root:system", false), false);
+  assert.equal(maySubscribeSecret(holder, "default", false), true);
+  assert.equal(maySubscribeSecret(holder, "ROOTCA", false), true);
   fc.assert(
     fc.property(fc.string(), name => {
       fc.pre(name !== "default" && name !== "ROOTCA" && !name.startsWith("file-"));
-      assert.equal(maySubscribeSecret(identity, name, false), false);
-      assert.equal(maySubscribeSecret(identity, `kubernetes://${name}`, false), false);
+      assert.equal(maySubscribeSecret(holder, name, false), false);
+      assert.equal(maySubscribeSecret(holder, `kubernetes://${name}`, false), false);
     }),
   );
 });
 
 test("a gateway may have the credentials of its own namespace, and no others", () => {
-  const may = (name: string, isGateway = true) => maySubscribeSecret(identity, name, isGateway);
+  const may = (name: string, isGateway = true) => maySubscribeSecret(holder, name, isGateway);
   assert.equal(may("kubernetes://shop"), true);
   assert.equal(may("kubernetes://shop-cacert"), true);
   assert.equal(may("kubernetes://default/shop"), true);
   assert.equal(may("kubernetes://shop", false), false);
-  assert.equal(maySubscribeSecret(undefined, "kubernetes://shop", true), false);
+  assert.equal(maySubscribeSecret(nobody, "kubernetes://shop", true), false);
   for (const name of ["other/shop", "/shop", "a/default/shop", "", "default/", "../shop"])
     assert.equal(may(`kubernetes://${name}`), false, name);
 });

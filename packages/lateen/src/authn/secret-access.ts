@@ -8,17 +8,24 @@ const TRUST_BUNDLE_SECRET = "ROOTCA";
 /** Files in the proxy's own file system: the answer holds their names, which the asker has sent. */
 const OWN_FILES = /^file-(root|cert):/;
 
+/** What of a peer (authenticate.ts) counts here. */
+export interface SecretAsker {
+  readonly identity: string | undefined;
+  readonly claims: Readonly<Record<string, string>>;
+}
+
 /** Users' own certificates: `kubernetes://NAME`, or `kubernetes://NAMESPACE/NAME`. */
 const CREDENTIAL = /^kubernetes:\/\/(?:([^/]+)\/)?[^/]+$/;
 
 /**
  * A stream gets its own identity's certificate, the trust bundle and references to its own files,
- * and nothing else; without an identity (plaintext) nothing at all. A gateway also gets the
+ * and nothing else; without an identity (plaintext) nothing at all. A new certificate is for who shows
+ * a pod's token: one that was stolen ends with its time, and is not renewed for ever. A gateway also gets the
  * credentials in its own namespace, as Istio lets gateways read the Secrets there. Whatever is not named here is
  * refused, so that a new kind of Secret has to be let in on purpose.
  */
 export function maySubscribeSecret(
-  identity: string | undefined,
+  { identity, claims }: SecretAsker,
   name: string,
   isGateway: boolean,
 ): boolean {
@@ -29,5 +36,6 @@ export function maySubscribeSecret(
     const [, namespace = own] = credential;
     return isGateway && own !== undefined && namespace === own;
   }
-  return name === OWN_CERTIFICATE_SECRET || name === TRUST_BUNDLE_SECRET || OWN_FILES.test(name);
+  if (name === OWN_CERTIFICATE_SECRET) return claims["podUid"] !== undefined;
+  return name === TRUST_BUNDLE_SECRET || OWN_FILES.test(name);
 }

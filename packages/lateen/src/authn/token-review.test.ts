@@ -89,18 +89,18 @@ test("good ones are asked about again after minutes, or when they expire; bad on
   for (const token of [short, short, long, long]) await verifier.verify(token);
   assert.equal(asked.length, 2);
   clock.advance(61_000);
-  assert.match(JSON.stringify(await verifier.verify(short)), /expired/);
+  assert.match(JSON.stringify(await verifier.verify(short)), /expired at 2026/);
   assert.equal((await verifier.verify(long)).ok, true);
-  assert.equal(asked.length, 3);
+  assert.equal(asked.length, 2, "what is over is not asked about");
   clock.advance(5 * 60_000);
   await verifier.verify(long);
-  assert.equal(asked.length, 4);
+  assert.equal(asked.length, 3);
   verifier.forgetPod?.("another");
   await verifier.verify(long);
-  assert.equal(asked.length, 4);
+  assert.equal(asked.length, 3);
   verifier.forgetPod?.("u-1");
   await verifier.verify(long);
-  assert.equal(asked.length, 5);
+  assert.equal(asked.length, 4);
   const bad = reviewer(() => ({ authenticated: false }));
   const token = jwt({ exp: inSeconds(3600) });
   await bad.verifier.verify(token);
@@ -150,4 +150,33 @@ test("the cache is bounded, and so are the questions at a time", async () => {
     await new Promise(setImmediate);
   }
   assert.equal((await Promise.all(many)).filter(each => each.ok).length, 100);
+});
+
+test("many bad tokens do not push out what is known of a good one", async () => {
+  let isGood = true;
+  const { verifier, asked } = reviewer(() => statusOf({ authenticated: isGood }), 3);
+  const good = jwt({ exp: inSeconds(3600) });
+  await verifier.verify(good);
+  isGood = false;
+  for (let n = 0; n < 10; n++) await verifier.verify(jwt({ n, exp: inSeconds(3600) }));
+  assert.equal((await verifier.verify(good)).ok, true);
+  assert.equal(asked.length, 11);
+});
+
+test("a token that is refused once and good later is asked about after seconds", async () => {
+  let isGood = false;
+  const { verifier } = reviewer(() => statusOf({ authenticated: isGood }));
+  const token = jwt({ exp: inSeconds(3600) });
+  assert.equal((await verifier.verify(token)).ok, false);
+  isGood = true;
+  assert.equal((await verifier.verify(token)).ok, false);
+  clock.advance(11_000);
+  assert.equal((await verifier.verify(token)).ok, true);
+});
+
+test("an end that no date can be is none", async () => {
+  const { verifier, asked } = reviewer(() => statusOf());
+  for (const exp of [1e300, -1, "9999999999", null])
+    assert.match(JSON.stringify(await verifier.verify(jwt({ exp }))), /no exp/);
+  assert.equal(asked.length, 0);
 });

@@ -38,6 +38,8 @@ const IN_FLIGHT_MAX = 32;
 const WAITING_MAX = 20_000;
 /** Kubernetes' projected tokens have about 1,200 characters. */
 const TOKEN_LENGTH_MAX = 8_192;
+/** Of a Date. */
+const SECONDS_MAX = 8.64e12;
 const JWT = /^[A-Za-z0-9_-]+\.([A-Za-z0-9_-]+)\.[A-Za-z0-9_-]+$/;
 const SUBJECT = /^system:serviceaccount:([a-z0-9][a-z0-9-]{0,62}):([a-z0-9][a-z0-9.-]{0,252})$/;
 const POD_NAME = "authentication.kubernetes.io/pod-name";
@@ -51,12 +53,14 @@ interface Kept {
 /** `verify` rejects when the API server can not be asked: the caller says "try again". */
 export function createTokenReviewer(options: TokenReviewOptions): TokenVerifier {
   const { clock, cacheMax = CACHE_MAX } = options;
-  const cache = new Map<string, Kept>();
+  // Apart: whoever sends many that are bad does not make us forget the good ones.
+  const caches = { good: new Map<string, Kept>(), bad: new Map<string, Kept>() };
   const asked = new Map<string, Promise<TokenVerdict>>();
   const turns = new Turns();
   const ask = async (token: string, hash: string): Promise<TokenVerdict> => {
     const verdict = await turns.take(() => review(token, options));
     const until = clock.now() + (verdict.ok ? GOOD_MS : BAD_MS);
+    const cache = verdict.ok ? caches.good : caches.bad;
     const oldest = cache.size >= cacheMax ? cache.keys().next().value : undefined;
     if (oldest !== undefined) cache.delete(oldest);
     cache.set(hash, {
@@ -68,10 +72,15 @@ export function createTokenReviewer(options: TokenReviewOptions): TokenVerifier 
   return {
     async verify(token) {
       if (token.length > TOKEN_LENGTH_MAX || !JWT.test(token)) return refused("token is no JWT");
+      // The API server would say so, too: a pod that was paused for long may ask very often.
+      const over = expired(expiryOf(token), clock.now());
+      if (over !== undefined) return over;
       const hash = createHash("sha256").update(token).digest("base64");
-      const kept = cache.get(hash);
-      if (kept !== undefined && kept.until > clock.now()) return kept.verdict;
-      cache.delete(hash);
+      for (const cache of [caches.good, caches.bad]) {
+        const kept = cache.get(hash);
+        if (kept !== undefined && kept.until > clock.now()) return kept.verdict;
+        cache.delete(hash);
+      }
       const running = asked.get(hash);
       if (running !== undefined) return running;
       const answer = ask(token, hash).finally(() => asked.delete(hash));
@@ -79,8 +88,8 @@ export function createTokenReviewer(options: TokenReviewOptions): TokenVerifier 
       return answer;
     },
     forgetPod(podUid) {
-      for (const [hash, { verdict }] of cache)
-        if (verdict.ok && verdict.token.podUid === podUid) cache.delete(hash);
+      for (const [hash, { verdict }] of caches.good)
+        if (verdict.ok && verdict.token.podUid === podUid) caches.good.delete(hash);
     },
   };
 }
@@ -128,10 +137,18 @@ function boundWorkload(token: string, user: JsonRecord | undefined, nowMs: numbe
   const podUid = only(extra?.[POD_UID]);
   if (podName === undefined || podUid === undefined)
     return refused("token is not bound to a pod: expected a projected service-account token");
-  const expiresAt = expiryOf(token);
-  if (expiresAt === undefined) return refused("token has no exp claim");
-  if (expiresAt <= nowMs) return refused(`token expired at ${new Date(expiresAt).toISOString()}`);
+  const expiresAt = expiryOf(token) ?? 0;
+  // It may have ended while the API server was asked.
+  const over = expired(expiresAt, nowMs);
+  if (over !== undefined) return over;
   return { ok: true, token: { namespace, serviceAccount, podName, podUid, expiresAt } };
+}
+
+/** undefined: it has not. */
+function expired(expiresAt: number | undefined, nowMs: number): TokenVerdict | undefined {
+  if (expiresAt === undefined) return refused("token has no exp claim");
+  if (expiresAt > nowMs) return undefined;
+  return refused(`token expired at ${new Date(expiresAt).toISOString()}`);
 }
 
 /** Milliseconds. The API server has checked the signature already. */
@@ -140,7 +157,7 @@ function expiryOf(token: string): number | undefined {
   try {
     const claims = asRecord(JSON.parse(Buffer.from(payload, "base64url").toString("utf8")));
     const exp = claims?.["exp"];
-    return typeof exp === "number" && Number.isFinite(exp) ? exp * 1000 : undefined;
+    return typeof exp === "number" && exp >= 0 && exp <= SECONDS_MAX ? exp * 1000 : undefined;
   } catch {
     return undefined;
   }

@@ -206,6 +206,28 @@ test("a certificate opens no gateway's Secrets for a workload of another service
   assert.equal(hasSecret(connect(source, claimed, peerOf("gateway"))), true);
 });
 
+test("a stream by certificate ends with the pod that it has claimed, too", () => {
+  const { source, clock, commitPod, removePod, gone } = rig();
+  const ended: string[] = [];
+  const open = (pod: string) =>
+    connect(source, nodeOf(pod), peerOf("app")).onRevoked?.(({ refused }) =>
+      ended.push(`${pod}: ${refused}`),
+    );
+  commitPod("a", "uid-1");
+  open("a");
+  removePod("a");
+  assert.deepEqual(ended.splice(0), ["a: the pod is gone"]);
+  open("late");
+  commitPod("late", "uid-2");
+  assert.deepEqual(ended, []);
+  commitPod("late", "uid-3");
+  assert.deepEqual(ended.splice(0), ["late: the pod is gone"]);
+  open("never");
+  clock.advance(3_600_000);
+  assert.match(ended.join(), /^never: Pod edge\/never has not come into view/);
+  assert.deepEqual(gone, []);
+});
+
 test("who stopped waiting for readiness is not called, and not held", () => {
   const { source } = rig();
   const called: string[] = [];

@@ -181,7 +181,7 @@ class GraphConnection implements Connection {
   #listener: () => void = () => {};
   #onRevoked: (why: Refusal) => void = () => {};
   readonly #classCell: Cell<ProxyClass | undefined>;
-  /** Held where the credential is bound to a pod. */
+  /** Held where there is a credential: a certificate is bound to the pod that is claimed with it. */
   readonly #podCell: Cell<string | undefined> | undefined;
   /** Held where the proxy says that it is a gateway. */
   readonly #gatewayCell: Cell<string | undefined> | undefined;
@@ -212,7 +212,7 @@ class GraphConnection implements Connection {
     const { model, gatewayAccounts } = options.mesh;
     const { classes, podUids } = model.connected;
     this.#classCell = classes.acquire(id);
-    this.#podCell = peer.claims["podUid"] === undefined ? undefined : podUids.acquire(this.pod);
+    this.#podCell = peer.identity === undefined ? undefined : podUids.acquire(this.pod);
     this.#gatewayCell = row.type === "router" ? gatewayAccounts.acquire(this.pod) : undefined;
     this.#mayReadSecrets = this.#isGateway();
     const current = this.#classCell.value();
@@ -248,7 +248,7 @@ class GraphConnection implements Connection {
     const { secrets } = this.#options.subscriptions;
     const identity = this.#peer.identity ?? "";
     const isGateway = this.#mayReadSecrets;
-    const may = (name: string) => maySubscribeSecret(this.#peer.identity, name, isGateway);
+    const may = (name: string) => maySubscribeSecret(this.#peer, name, isGateway);
     const allowed = names.filter(may);
     const denied = names.filter(name => !may(name));
     if (allowed.includes(OWN_CERTIFICATE_SECRET)) this.#holdCertificate();
@@ -316,11 +316,12 @@ class GraphConnection implements Connection {
   #checkPod(): void {
     const { podUid } = this.#peer.claims;
     const uid = this.#podCell?.value();
-    if (podUid === undefined || uid === this.#seenUid) return;
+    if (uid === this.#seenUid) return;
+    const bound = podUid ?? this.#seenUid;
     this.#seenUid = uid;
     this.#cancelUnseen();
-    if (uid === podUid) return;
-    this.#options.onPodGone?.(podUid);
+    if (bound === undefined || uid === bound) return;
+    if (podUid !== undefined) this.#options.onPodGone?.(podUid);
     this.#onRevoked(POD_IS_GONE);
   }
 

@@ -202,7 +202,7 @@ class IdentitySource implements ConfigSource {
       named: (type, names) => {
         if (type !== secretType) return connection.named(type, names);
         release ??= this.#certificates.hold(identity, held);
-        const allowed = names.filter(name => maySubscribeSecret(peer.identity, name, false));
+        const allowed = names.filter(name => maySubscribeSecret(peer, name, false));
         return this.#sets.explicit(identity, allowed);
       },
       onReclassified: listener => connection.onReclassified(listener),
