@@ -264,7 +264,8 @@ function wrongType(path: string, value: Json, expected: string): Diagnostic {
 
 /** Of a variable that neither Istio nor anything here knows; other programs of the image may. */
 function unread(key: string, schema: Exclude<Known, string>, path: string): Diagnostic {
-  const near = nearest(key, Object.keys(schema));
+  const names = Object.keys(schema).filter(name => name !== "*");
+  const near = nearest(key, names);
   const hint = near === undefined ? "" : `; did you mean ${near}?`;
   const message = `nothing reads ${key}${hint}`;
   return { severity: "warning", path, message, reason: "NotRead" };
