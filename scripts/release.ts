@@ -14,7 +14,7 @@ import { releaseEntries, releaseName } from "./release/layout.ts";
 const USAGE = `usage: npm run release [-- FLAGS]
   --out FOLDER    where it goes (default dist/release): lateen-${VERSION}/ and an archive of it
   --arch ARCH     amd64 or arm64: whose Node is in it (default: this machine's)
-  --hub HUB       images of its profiles and manifest.yaml (default ${DEFAULT_HUB})
+  --hub HUB       images of its profiles, charts and manifest.yaml (default ${DEFAULT_HUB})
   --tag TAG       (default ${VERSION})`;
 
 process.exitCode = await main();

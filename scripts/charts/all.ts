@@ -14,16 +14,22 @@ import { isObject, jsonEqual, objectAt } from "../../packages/lateen/src/sources
 import { VERSION } from "../images/build.ts";
 import { baseTemplates } from "./base.ts";
 import { istiodTemplates } from "./istiod.ts";
+import { remoteTemplate } from "./istiod-remote.ts";
 
 /** From the root of the checkout. */
 export const CHARTS = "manifests/charts";
 const ISTIOD = "istio-control/istio-discovery";
 /** Helm gives defaults and the user's values as one; a profile belongs between them. */
 const DEFAULTS = "_internal_defaults_do_not_set";
-/** Those that are a matter of the control plane's values, and of this cluster. */
-const CHART_PROFILES = PROFILES.filter(
-  name => !["empty", "external", "minimal", "remote"].includes(name),
-);
+/** `empty` installs nothing: so does no release. */
+const CHART_PROFILES = PROFILES.filter(name => name !== "empty");
+
+export interface Images {
+  readonly hub: string;
+  readonly tag: string;
+}
+
+const OWN_IMAGES: Images = { hub: DEFAULT_HUB, tag: VERSION };
 
 const ABOUT = {
   base: "What all control planes of a cluster share: custom resource definitions and accounts",
@@ -31,11 +37,12 @@ const ABOUT = {
   gateway: "An ingress or egress gateway, which the control plane injects",
 } as const;
 
-/** Text by path below `CHARTS`. */
-export function chartFiles(): ReadonlyMap<string, string> {
+/** Text by path below `CHARTS`. `images`: where nothing else is said. */
+export function chartFiles(images: Images = OWN_IMAGES): ReadonlyMap<string, string> {
+  const istiod = new Map([...istiodTemplates(), remoteTemplate()]);
   return new Map([
     ...chart("base", "base", baseValues(), knownOfBase(), baseTemplates()),
-    ...chart("istiod", ISTIOD, istiodValues(), knownOfIstiod(), istiodTemplates()),
+    ...chart("istiod", ISTIOD, istiodValues(images), knownOfIstiod(), istiod),
     ...profiles(),
     ...chart("gateway", "gateway", gatewayValues(), knownOfGateway(), new Map()),
   ]);
@@ -85,10 +92,12 @@ function flattened(profile: string): JsonObject {
   const spec = profileSpec(profile) ?? {};
   const { pilot, gateways: _gateways, ...values } = objectAt(spec, "values");
   const meshConfig = objectAt(spec, "meshConfig");
-  return { ...values, ...(isObject(pilot) ? pilot : {}), meshConfig };
+  const { enabled = false } = objectAt(objectAt(spec, "components"), "istiodRemote");
+  const istiodRemote = { enabled, injectionPath: "/inject", injectionURL: "" };
+  return { ...values, ...(isObject(pilot) ? pilot : {}), istiodRemote, meshConfig };
 }
 
-function istiodValues(): JsonObject {
+function istiodValues({ hub, tag }: Images): JsonObject {
   const { global, defaultRevision: _revision, ...rest } = flattened("default");
   return {
     ...rest,
@@ -96,7 +105,7 @@ function istiodValues(): JsonObject {
     revisionTags: [],
     rollingMaxSurge: "100%",
     rollingMaxUnavailable: "25%",
-    global: { ...(isObject(global) ? global : {}), hub: DEFAULT_HUB, tag: VERSION },
+    global: { ...(isObject(global) ? global : {}), hub, tag },
   };
 }
 
@@ -130,15 +139,18 @@ const WARNED_OF: Readonly<Record<string, Known>> = {
 
 function knownOfIstiod(): Known {
   const { gateways: _gateways, global = {}, ...rest } = KNOWN_VALUES;
-  // This chart always has a control plane, and its ConfigMaps with it.
-  const pilot: Known = { ...KNOWN_PILOT, configMap: "idle" };
+  const pilot: Known = { ...KNOWN_PILOT };
   return {
     ...pilot,
     ...rest,
     ...SAID_ELSEWHERE,
     pilot,
     global: { ...(typeof global === "object" ? global : {}), ...WARNED_OF },
-    istiodRemote: "idle",
+    istiodRemote: {
+      enabled: "flag",
+      ...{ injectionURL: "used", injectionPath: "used" },
+      ...{ injectionCABundle: "idle", enabledLocalInjectorIstiod: "idle" },
+    },
     revisionTags: "used",
     ownerName: "used",
   };
@@ -194,6 +206,8 @@ function gatewayValues(): JsonObject {
     kind: "Deployment",
     replicaCount: 1,
     serviceAccount: { create: true, name: "", annotations: {} },
+    // Other than in Istio's: the control plane reads certificates, and no proxy does.
+    rbac: { enabled: false },
     podAnnotations: {
       "inject.istio.io/templates": "gateway",
       "prometheus.io/path": "/stats/prometheus",
@@ -239,8 +253,9 @@ function knownOfGateway(): Known {
       ...used("minReplicas maxReplicas targetCPUUtilizationPercentage autoscaleBehavior"),
       ...{ enabled: "flag", targetMemoryUtilizationPercentage: "used" },
     },
-    // The control plane asks for no role of a gateway's account, and the proxy is always Envoy's.
-    ...{ rbac: "idle", runAsRoot: "idle", unprivilegedPort: "idle", compatibilityVersion: "idle" },
+    rbac: { enabled: "flag" },
+    // The proxy is always Envoy's, and never root.
+    ...{ runAsRoot: "idle", unprivilegedPort: "idle", compatibilityVersion: "idle" },
     ...{ platform: "idle", networkGatewayPorts: "idle" },
   };
 }

@@ -18,7 +18,7 @@ const SAMPLING = 770_002;
 const VALUES = ".Values";
 const WEBHOOK = `${VALUES}.sidecarInjectorWebhook`;
 
-const HOLES: Holes = {
+export const HOLES: Holes = {
   named: {
     autoscaleMax: { type: "json", expression: `${VALUES}.autoscaleMax` },
     autoscaleMin: { type: "json", expression: `${VALUES}.autoscaleMin` },
@@ -75,6 +75,12 @@ const HOLES: Holes = {
       type: "lines",
       expression: `{{- include "lateen.labels" (dict "root" $ "component" "Pilot") | nindent 4 }}`,
     },
+    remoteLabels: {
+      type: "lines",
+      expression: `{{- include "lateen.labels" (dict "root" $ "component" "IstiodRemote") | nindent 4 }}`,
+    },
+    injector: { type: "json", expression: 'include "istiod.injectorClient" . | fromYaml' },
+    remoteAddress: { type: "text", expression: `${VALUES}.global.remotePilotAddress` },
     mesh: { type: "literal", expression: 'include "istiod.mesh" .' },
     meshNetworks: { type: "literal", expression: 'include "istiod.meshNetworks" .' },
     config: { type: "literal", expression: 'include "istiod.injectorConfig" .' },
@@ -114,7 +120,7 @@ const HOLES: Holes = {
   ]),
 };
 
-const BASIS: Installation = {
+export const BASIS: Installation = {
   profile: "default",
   revision: "default",
   namespace: hole("namespace"),
@@ -189,7 +195,7 @@ function byRevision(basis: Scalar, varied: Scalar): Scalar | undefined {
   return undefined;
 }
 
-interface Change {
+export interface Change {
   readonly when: string;
   readonly both?: Variation["both"];
   readonly revision?: string;
@@ -199,7 +205,11 @@ interface Change {
 
 const PLAIN: RenderOptions = { makeDefault: false };
 const TAGGED = `has "default" ${VALUES}.revisionTags`;
-const REVISION: Change = { when: `${VALUES}.revision`, both: byRevision, revision: hole("rev") };
+export const REVISION: Change = {
+  when: `${VALUES}.revision`,
+  both: byRevision,
+  revision: hole("rev"),
+};
 
 const CHANGES: readonly Change[] = [
   REVISION,
@@ -240,15 +250,15 @@ const MESH_CHANGES: readonly Change[] = [
   { when: `hasKey ${VALUES} "traceSampling"`, values: { pilot: { traceSampling: SAMPLING } } },
 ];
 
-function changed({ revision, values = {} }: Change): Installation {
+function changed(basis: Installation, { revision, values = {} }: Change): Installation {
   return {
-    ...BASIS,
+    ...basis,
     ...(revision === undefined ? {} : { revision }),
-    values: mergeObjects(BASIS.values, values),
+    values: mergeObjects(basis.values, values),
   };
 }
 
-function varied(
+export function varied(
   from: (installation: Installation, options: RenderOptions) => Json,
   changes: readonly Change[],
   basis = BASIS,
@@ -256,7 +266,7 @@ function varied(
   let tree = treeOf(from(basis, PLAIN));
   for (const change of changes) {
     const both = change.both ?? same;
-    const next = vary(tree, from(changed(change), change.options ?? PLAIN), {
+    const next = vary(tree, from(changed(basis, change), change.options ?? PLAIN), {
       when: change.when,
       both,
     });
@@ -281,7 +291,7 @@ function isTag(object: JsonObject): boolean {
 }
 
 /** Texts in ConfigMaps are templates of their own. */
-function withTexts(object: JsonObject): JsonObject {
+export function withTexts(object: JsonObject): JsonObject {
   const metadata = objectAt(object, "metadata");
   const name = stringAt(metadata, "name");
   if (object["kind"] === "ConfigMap") {
@@ -294,6 +304,15 @@ function withTexts(object: JsonObject): JsonObject {
   return { ...object, metadata: { ...metadata, name: shown } };
 }
 
+/** By URL or by Service: two settings that change the same field are written by hand, in _helpers.tpl. */
+export function withClient(object: JsonObject): JsonObject {
+  if (object["kind"] !== "MutatingWebhookConfiguration") return object;
+  const webhooks = arrayAt(object, "webhooks").map(each =>
+    isObject(each) ? { ...each, clientConfig: hole("injector") } : each,
+  );
+  return { ...object, webhooks };
+}
+
 /** `istio-revision-tag-TAG` for each of `revisionTags`. */
 function tagTemplate(): string {
   const of = (tag: string, enableNamespacesByDefault: boolean): JsonObject => {
@@ -302,7 +321,9 @@ function tagTemplate(): string {
       namespace: hole("namespace"),
       enableNamespacesByDefault,
     };
-    const object = withTexts(chartObject(revisionTagWebhook(facts, tag), hole("labels")));
+    const object = withTexts(
+      chartObject(withClient(revisionTagWebhook(facts, tag)), hole("labels")),
+    );
     const text = JSON.stringify(object)
       .replaceAll(`-${hole("rev")}`, hole("suffix"))
       .replaceAll(hole("rev"), hole("revision"));
@@ -351,6 +372,13 @@ function definition(name: string, tree: Tree): string[] {
   return [`{{- define "${name}" -}}`, ...templateLines(tree, 0, HOLES), "{{- end }}"];
 }
 
+/** Not in clusters whose control plane is elsewhere (istiod-remote.ts). */
+function whereItRuns(text: string): string {
+  return text
+    .replace(`${GENERATED}\n`, `${GENERATED}\n{{- if not ${VALUES}.istiodRemote.enabled }}\n`)
+    .concat("{{- end }}\n");
+}
+
 /** Text by path below the chart's folder. */
 export function istiodTemplates(): ReadonlyMap<string, string> {
   const mesh = varied(each => parse(configTexts(each).mesh) as Json, MESH_CHANGES);
@@ -361,8 +389,9 @@ export function istiodTemplates(): ReadonlyMap<string, string> {
     ...definition("istiod.injectorConfig", config),
     "",
   ];
+  const objects = files(varied(renderedObjects, CHANGES), HOLES);
   return new Map([
-    ...files(varied(renderedObjects, CHANGES), HOLES),
+    ...objects.map(([path, text]): [string, string] => [path, whereItRuns(text)]),
     ["templates/_texts.tpl", texts.join("\n")],
     ["templates/revision-tags.yaml", tagTemplate()],
   ]);

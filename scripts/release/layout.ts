@@ -4,6 +4,7 @@ import { stringify } from "yaml";
 import { operatorOf, resolveInstallation } from "../../packages/lateen/src/install/operator.ts";
 import { PROFILES } from "../../packages/lateen/src/install/profiles.ts";
 import { ENVOY_VERSION } from "../../packages/lateen/src/local/envoy-binary.ts";
+import { CHARTS, chartFiles, type Images } from "../charts/all.ts";
 import { VERSION } from "../images/build.ts";
 import { file, link, text, tree } from "../images/entries.ts";
 import type { BuildContext } from "../images/layer-sources.ts";
@@ -29,11 +30,6 @@ fi
 exec "$lib/node" "$lib/packages/lateen/bin/lateen.mjs" "$@"
 `;
 
-export interface Images {
-  readonly hub: string;
-  readonly tag: string;
-}
-
 /** `lateen-VERSION`: the program with its Node, profiles, charts and samples. */
 export async function releaseEntries(context: BuildContext, images: Images): Promise<TarEntry[]> {
   const program = lateenLayer();
@@ -44,7 +40,7 @@ export async function releaseEntries(context: BuildContext, images: Images): Pro
     file("LICENSE", join(root, "LICENSE")),
     text("manifest.yaml", manifest(images)),
     ...profiles(images),
-    ...tree("manifests/charts", join(root, "manifests/charts")),
+    ...charts(images),
     ...tree("samples", join(root, "samples")),
     // The local mesh finds them where a checkout has them.
     link("lib/samples", "../samples"),
@@ -55,6 +51,15 @@ export async function releaseEntries(context: BuildContext, images: Images): Pro
 /** The folder's name, e.g. `lateen-0.1.0`. */
 export function releaseName(): string {
   return `lateen-${VERSION}`;
+}
+
+/** Those of the checkout, but for the images that their values name. */
+function charts(images: Images): TarEntry[] {
+  const made = chartFiles(images);
+  return tree("manifests/charts", join(root, CHARTS)).map(entry => {
+    const content = made.get(entry.path.slice("manifests/charts/".length));
+    return content === undefined ? entry : text(entry.path, content);
+  });
 }
 
 function moved(entry: TarEntry): TarEntry[] {

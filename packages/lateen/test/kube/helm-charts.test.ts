@@ -32,12 +32,15 @@ function chartValues({ meshConfig, values = {}, profile, revision }: Settings): 
   };
 }
 
-async function compareIstiod(settings: Settings): Promise<void> {
+async function compareIstiod(
+  settings: Settings,
+  component: "Pilot" | "IstiodRemote" = "Pilot",
+): Promise<void> {
   const global = objectAt(settings.values ?? {}, "global");
   const namespace = stringAt(global, "istioNamespace") || SYSTEM;
   const release = { chart: "istiod", name: "istiod", namespace } as const;
   const objects = await templated({ ...release, values: chartValues(settings) });
-  assert.deepEqual(comparable(objects), comparable(installed(settings, "Pilot")));
+  assert.deepEqual(comparable(objects), comparable(installed(settings, component)));
 }
 
 const SELECTOR = [{ matchLabels: { a: "b" } }];
@@ -45,6 +48,7 @@ const CASES: Readonly<Record<string, Settings>> = {
   "nothing said": {},
   "profile default": { profile: "default" },
   "profile demo": { profile: "demo" },
+  "profile minimal": { profile: "minimal" },
   "profile openshift": { profile: "openshift" },
   "profile preview": { profile: "preview" },
   "a revision": { revision: "canary" },
@@ -140,9 +144,45 @@ const CASES: Readonly<Record<string, Settings>> = {
   },
 };
 
+const at = (remotePilotAddress: string): JsonObject => ({ global: { remotePilotAddress } });
+const REMOTE_CASES: Readonly<Record<string, Settings>> = {
+  "profile remote": { profile: "remote", values: at("192.0.2.1") },
+  "profile external": { profile: "external", values: at("2001:db8::1") },
+  "remote, by name": { profile: "remote", values: at("istiod.example.com") },
+  "remote, without an address": { profile: "remote" },
+  "remote, with a revision": { profile: "remote", revision: "one", values: at("192.0.2.1") },
+  "remote, with its own mesh configuration": {
+    profile: "remote",
+    meshConfig: { accessLogFile: "/dev/stdout" },
+    values: { ...at("192.0.2.1"), pilot: { configMap: true } },
+  },
+  "remote, injection by URL and everywhere": {
+    profile: "remote",
+    values: {
+      istiodRemote: {
+        injectionURL: "https://192.0.2.1:15017/inject",
+        injectionPath: "/inject/cluster/c1/net/n1",
+      },
+      sidecarInjectorWebhook: { enableNamespacesByDefault: true },
+    },
+  },
+};
+
 describe("chart istiod", { skip, timeout: 1_800_000 }, () => {
   for (const [name, settings] of Object.entries(CASES))
     test(`${name}: the objects of the installer`, () => compareIstiod(settings));
+
+  for (const [name, settings] of Object.entries(REMOTE_CASES))
+    test(`${name}: the objects of the installer`, () => compareIstiod(settings, "IstiodRemote"));
+
+  test("revisionTags in a cluster with a remote control plane lead there, too", async () => {
+    const release = { chart: "istiod", name: "istiod", namespace: SYSTEM } as const;
+    const istiodRemote = { injectionURL: "https://192.0.2.1:15017/inject", injectionPath: "/c/x" };
+    const values = { profile: "remote", istiodRemote, revision: "one", revisionTags: ["prod"] };
+    const objects = comparable(await templated({ ...release, values }));
+    const text = JSON.stringify(objects["MutatingWebhookConfiguration/istio-revision-tag-prod"]);
+    assert.match(text, /"clientConfig":\{"url":"https:\/\/192\.0\.2\.1:15017\/inject\/c\/x"\}/);
+  });
 
   test("settings together do what each does alone", async () => {
     const all = Object.values(CASES).filter(each => each.revision === undefined);
@@ -323,6 +363,18 @@ describe("chart gateway", { skip, timeout: 1_800_000 }, () => {
     const network = { networkGateway: "n1" };
     const east = comparable(await templated({ ...release, values: network }));
     assert.match(JSON.stringify(east["Service/edge"]), /"port":15443/);
+  });
+
+  test("rbac: a role for the gateway's account where it is asked for", async () => {
+    const release = { chart: "gateway", name: "edge", namespace: "edge" } as const;
+    const kinds = async (values: JsonObject): Promise<string[]> =>
+      Object.keys(comparable(await templated({ ...release, values })));
+    assert.ok(!(await kinds({})).some(each => each.includes("Role")));
+    const found = await kinds({ rbac: { enabled: true }, serviceAccount: { name: "acme" } });
+    assert.deepEqual(
+      found.filter(each => each.includes("Role")),
+      ["Role/acme", "RoleBinding/acme"],
+    );
   });
 
   test("unknown values are refused by name", async () => {

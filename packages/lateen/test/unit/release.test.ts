@@ -19,6 +19,7 @@ import { PROFILES } from "../../src/install/profiles.ts";
 const root = join(import.meta.dirname, "../../../..");
 const out = mkdtempSync(join(tmpdir(), "lateen-release-"));
 after(() => rmSync(out, { recursive: true, force: true }));
+const ISTIOD = "istio-control/istio-discovery";
 /** Without the checkout, its Node, and whatever Node the machine has. */
 const env = { PATH: "/usr/bin:/bin", HOME: out };
 
@@ -35,6 +36,16 @@ describe("a release", () => {
     folder = made.trim().split("\n").at(-1) ?? "";
     const version = parse(readFileSync(join(folder, "manifest.yaml"), "utf8"));
     assert.deepEqual(version.docker, { hub: "registry.example/mesh", tag: "1.2.3" });
+    const charts = join(folder, "manifests/charts");
+    const values = parse(readFileSync(join(charts, `${ISTIOD}/values.yaml`), "utf8"));
+    const { global } = values._internal_defaults_do_not_set;
+    assert.deepEqual([global.hub, global.tag], ["registry.example/mesh", "1.2.3"]);
+    const own = join(root, "manifests/charts");
+    const paths = globSync("**/*.*", { cwd: own, withFileTypes: false }).sort();
+    assert.deepEqual(globSync("**/*.*", { cwd: charts }).sort(), paths);
+    const others = paths.filter(path => path !== `${ISTIOD}/values.yaml`);
+    for (const path of others)
+      assert.ok(readFileSync(join(charts, path)).equals(readFileSync(join(own, path))), path);
     const profiles = globSync("*.yaml", { cwd: join(folder, "manifests/profiles") });
     assert.deepEqual(profiles.sort(), PROFILES.map(name => `${name}.yaml`).sort());
     for (const path of [

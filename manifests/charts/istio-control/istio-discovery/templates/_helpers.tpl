@@ -45,3 +45,18 @@
 {{- $_ := set $values.global "istioNamespace" .Release.Namespace }}
 {{- toPrettyJson $values }}
 {{- end }}
+
+{{- /* Where the API server finds the injector, here or in another cluster. */}}
+{{- define "istiod.injectorClient" -}}
+{{- $remote := .Values.istiodRemote.enabled | ternary .Values.istiodRemote dict }}
+{{- $path := printf "/inject%s" (get $remote "injectionPath" | trimPrefix "/inject") }}
+{{- with get $remote "injectionURL" }}
+url: {{ printf "%s%s" (regexReplaceAll "/inject\\b.*$" . "") $path | quote }}
+{{- else }}
+service:
+  name: istiod{{ include "istiod.suffix" . }}
+  namespace: {{ .Release.Namespace | quote }}
+  path: {{ $path | quote }}
+  port: 443
+{{- end }}
+{{- end }}
