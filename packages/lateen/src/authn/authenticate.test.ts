@@ -57,6 +57,22 @@ test("a token gives identity and pod", async () => {
   });
 });
 
+test("a token that is refused says whose it claims to be, and nothing vouches for it", async () => {
+  const said = { "kubernetes.io": { pod: { name: "a", uid: "u9" } } };
+  const token = (payload: unknown): string =>
+    `e30.${Buffer.from(JSON.stringify(payload)).toString("base64url")}.c2ln`;
+  const claimed = async (bearer: string): Promise<unknown> => {
+    const headers = { authorization: `Bearer ${bearer}` };
+    const result = await authenticate({ ...caller, headers }, options);
+    return "refused" in result ? result.claimedPod : "let in";
+  };
+  assert.equal(await claimed(token(said)), "u9");
+  for (const other of [token({}), token([said]), token("x"), "e30.!.c", "x"])
+    assert.equal(await claimed(other), undefined);
+  const odd = token({ "kubernetes.io": { pod: { uid: "../\u0000" } } });
+  assert.equal(await claimed(odd), undefined);
+});
+
 test("a client certificate gives the identity of its SPIFFE id", async () => {
   const peer = await peerOf({ certificate: certificateFor({ uris: [identity] }) });
   assert.equal(peer.identity, identity);

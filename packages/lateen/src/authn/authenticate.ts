@@ -4,7 +4,7 @@
  */
 import type { X509Certificate } from "node:crypto";
 import { formatSpiffeId, parseSpiffeId, type SpiffeId } from "../base/spiffe.ts";
-import type { TokenVerifier } from "./token.ts";
+import { claimedPodUid, type TokenVerifier } from "./token.ts";
 
 /** gRPC's UNAUTHENTICATED. */
 const UNAUTHENTICATED = 16;
@@ -37,6 +37,8 @@ export interface AuthenticatedPeer {
 export interface AuthenticationRefusal {
   readonly refused: string;
   readonly code: number;
+  /** Uid of the pod that the credential names; nothing has vouched for it. */
+  readonly claimedPod?: string;
 }
 
 export type Authentication = AuthenticatedPeer | AuthenticationRefusal;
@@ -67,7 +69,10 @@ async function byToken(
   const token = typeof authorization === "string" ? BEARER.exec(authorization)?.[1] : undefined;
   if (token === undefined) return refuse("authorization header: expected Bearer and a token");
   const verdict = await options.tokens.verify(token);
-  if (!verdict.ok) return refuse(verdict.reason);
+  if (!verdict.ok) {
+    const claimedPod = claimedPodUid(token);
+    return { ...refuse(verdict.reason), ...(claimedPod === undefined ? {} : { claimedPod }) };
+  }
   const { namespace, serviceAccount, podName, podUid } = verdict.token;
   const id = { trustDomain: options.trustDomain, namespace, serviceAccount };
   return accept(caller, id, { podName, podUid });

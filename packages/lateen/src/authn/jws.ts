@@ -49,6 +49,13 @@ export function verifyCompact(
     : { payload: claims };
 }
 
+/** The payload of any JWT; nothing has vouched for it. */
+export function unverifiedPayload(token: string): JsonRecord | undefined {
+  if (token.length > TOKEN_LENGTH_MAX) return undefined;
+  const [, payload] = /^[A-Za-z0-9_-]+\.([A-Za-z0-9_-]+)\.[A-Za-z0-9_-]*$/.exec(token) ?? [];
+  return payload === undefined ? undefined : decodePart(payload);
+}
+
 /** A JSON object, or undefined for every other value. */
 export function asRecord(value: unknown): JsonRecord | undefined {
   if (typeof value !== "object" || value === null || Array.isArray(value)) return undefined;

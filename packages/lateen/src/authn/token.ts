@@ -4,7 +4,7 @@
  */
 import { createHash, randomUUID } from "node:crypto";
 import type { Clock } from "../base/clock.ts";
-import { asRecord, type JsonRecord, signCompact, verifyCompact } from "./jws.ts";
+import { asRecord, type JsonRecord, signCompact, unverifiedPayload, verifyCompact } from "./jws.ts";
 import type { TokenKey } from "./token-key.ts";
 
 /** Istio's audience for workload tokens (`--token-audiences`). */
@@ -113,6 +113,12 @@ export function verifyToken(token: string, key: TokenKey, nowMs: number): TokenV
       "token is not bound to a pod: expected kubernetes.io claims that agree with sub",
     );
   return { ok: true, token: { ...workload, expiresAt } };
+}
+
+/** Uid of the pod that a refused token says it is bound to: only good for telling people apart. */
+export function claimedPodUid(token: string): string | undefined {
+  const bound = asRecord(unverifiedPayload(token)?.["kubernetes.io"]);
+  return matching(UID, asRecord(bound?.["pod"])?.["uid"]);
 }
 
 function workloadOf(payload: JsonRecord): BoundWorkload | undefined {

@@ -15,8 +15,8 @@ export interface KnownProxies {
   readonly connected: ReadonlySet<string>;
   /** Of this control plane: pods of another one are not missed. undefined: there is one only. */
   readonly revision: string | undefined;
-  /** Why a stream from one of these addresses was refused a moment ago. */
-  readonly refused: (addresses: readonly string[]) => string | undefined;
+  /** Why a stream of this pod was refused a moment ago. */
+  readonly refused: (pod: { uid: string; ips: readonly string[] }) => string | undefined;
 }
 
 export interface DebugViews {
@@ -101,7 +101,7 @@ function missingSidecars(
     if (phase === "Succeeded" || phase === "Failed") continue;
     if (pod.metadata.deletionTimestamp !== undefined) continue;
     if (revision !== undefined && (revisionOf(pod) ?? revision) !== revision) continue;
-    const refusal = refused(podAddresses(pod));
+    const refusal = refused({ uid: pod.metadata.uid, ips: podAddresses(pod) });
     const state = refusal === undefined ? `the pod is ${phase}` : `refused: ${refusal}`;
     found.push({
       proxy: `${pod.metadata.name}.${pod.metadata.namespace}`,

@@ -90,7 +90,7 @@ export function createFront(
       views.missing({
         connected: source.connectedPods(),
         revision: from.kind === "kube" ? from.revision : undefined,
-        refused: addresses => refusals.reason(addresses),
+        refused: pod => refusals.reason(pod),
       }),
     configObjects: views.configObjects,
     endpoints: views.endpoints,
@@ -188,7 +188,7 @@ function adsServer(
       if ("refused" in answer) metrics.observeAuthenticationFailure();
       return answer;
     },
-    onRefused: (address, why) => refusals.note(address, why),
+    onRefused: (who, why) => refusals.note(who, why),
     clock,
     log: log.scope("ads"),
     ...(streamAgeMaxMs === undefined ? {} : { serverLimits: { streamAgeMaxMs } }),

@@ -1,5 +1,6 @@
 /** What the replicas of a cluster's control plane tell one another, and what they say of waiting pods. */
 import type { SyncStatus } from "../base/sync-status.ts";
+import type { WaitingProxy } from "../model/waiting.ts";
 import { mergeRejections, type Rejection } from "../status/object-report.ts";
 import type { ReplicaReport } from "../status/replica-report.ts";
 import { ReplicaReports } from "../status/replica-reports.ts";
@@ -69,13 +70,10 @@ function rejectionsOf(
 
 /** Of this moment. */
 function knowledge({ connections, refusals }: Front) {
-  return (
-    _key: string,
-    { name, namespace, ips }: { name: string; namespace: string; ips: readonly string[] },
-  ): string | undefined => {
-    const status = connections.statusOf(`${name}.${namespace}`);
+  return (_key: string, proxy: WaitingProxy): string | undefined => {
+    const status = connections.statusOf(`${proxy.name}.${proxy.namespace}`);
     if (status !== undefined) return `it is connected, and ${incomplete(status)}`;
-    const refusal = refusals.reason(ips);
+    const refusal = refusals.reason(proxy);
     return refusal === undefined ? undefined : `the control plane refuses it: ${refusal}`;
   };
 }

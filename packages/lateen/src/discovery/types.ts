@@ -50,6 +50,8 @@ export interface Refusal {
   readonly refused: string;
   /** gRPC status code: 7 PERMISSION_DENIED, 16 UNAUTHENTICATED, 8 RESOURCE_EXHAUSTED. */
   readonly code: number;
+  /** Uid of the pod that the caller says it is; nothing has vouched for it. */
+  readonly claimedPod?: string;
 }
 
 /** One connected proxy. Lives as long as its stream. */

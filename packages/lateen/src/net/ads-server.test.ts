@@ -173,6 +173,26 @@ describe("refusals", () => {
     assert.match(status.message, /is not yours/);
   });
 
+  test("who it was is told: by the credential that was good, or what a bad one says", async () => {
+    const told: unknown[] = [];
+    const onRefused: AdsServerOptions["onRefused"] = ({ provenPod, claimedPod }, why) =>
+      told.push([provenPod ?? "", claimedPod ?? "", why]);
+    const authenticate = () => ({ refused: "expired", code: 16, claimedPod: "u1" });
+    await refused({ onRefused, authenticate }, () => {});
+    const source = mesh();
+    source.refuse = () => ({ refused: "not yours", code: 7 });
+    const good: Authenticate = async credentials => {
+      const peer = await anybody(credentials);
+      return "refused" in peer ? peer : { ...peer, claims: { podUid: "u2" } };
+    };
+    const ask = (client: DeltaClient): void => client.send({ node, typeUrl: clusterType });
+    await refused({ onRefused, authenticate: good }, ask, source);
+    assert.deepEqual(told, [
+      ["", "u1", "expired"],
+      ["u2", "", "not yours"],
+    ]);
+  });
+
   test("an oversize message", async () => {
     const status = await refused({ serverLimits: { messageBytesMax: 1000 } }, client => {
       client.send({ node, typeUrl: clusterType, resourceNamesSubscribe: ["x".repeat(2000)] });

@@ -32,6 +32,7 @@ import {
   PushScheduler,
   type PushSchedulerOptions,
 } from "./push-scheduler.ts";
+import type { RefusedClient } from "./refusals.ts";
 import { Pacer, TokenBucket } from "./token-bucket.ts";
 
 /** What a client shows before any of its requests is read. */
@@ -63,7 +64,7 @@ export interface AdsServerOptions {
   readonly streamLimits?: Partial<StreamLimits>;
   readonly scheduling?: Partial<PushSchedulerOptions>;
   /** Told of each client that is turned away, with the reason that it is given. */
-  readonly onRefused?: (address: string, why: string) => void;
+  readonly onRefused?: (who: RefusedClient, why: string) => void;
   /** Sent as `control_plane.identifier`. */
   readonly controlPlane?: string;
 }
@@ -344,7 +345,8 @@ export class AdsServer {
         code: refusal.code,
         reason: refusal.refused,
       });
-      if (refusal !== SHUTTING_DOWN) this.#refused(stream, refusal.refused);
+      const { claimedPod } = refusal;
+      if (refusal !== SHUTTING_DOWN) this.#refused(stream, { claimedPod }, refusal.refused);
       refuse(stream, { code: refusal.code, message: refusal.refused });
       return;
     }
@@ -362,7 +364,7 @@ export class AdsServer {
         serverLimits: aged(this.#limits, this.#admitted),
         controlPlane: controlPlane ?? "",
         onClose: () => this.#calls.delete(call),
-        onRefused: why => this.#refused(stream, why),
+        onRefused: why => this.#refused(stream, { provenPod: refusal.claims["podUid"] }, why),
       },
       new GrpcStream(stream, this.#limits.messageBytesMax),
       clock.now(),
@@ -370,8 +372,9 @@ export class AdsServer {
     if (!stream.destroyed && !stream.closed) this.#calls.add(call);
   }
 
-  #refused(stream: ServerHttp2Stream, why: string): void {
-    this.#options.onRefused?.(stream.session?.socket.remoteAddress ?? "", why);
+  #refused(stream: ServerHttp2Stream, pod: Omit<RefusedClient, "address">, why: string): void {
+    const address = stream.session?.socket.remoteAddress ?? "";
+    this.#options.onRefused?.({ address, ...pod }, why);
   }
 
   async #authenticateAndWait(
