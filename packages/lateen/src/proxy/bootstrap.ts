@@ -35,6 +35,8 @@ export interface BootstrapOptions {
   readonly statusPort?: number;
   /** The pod's address families; default IPv4. */
   readonly ipFamilies?: readonly IpFamily[];
+  /** Envoy's runtime by name (`overload.x`, `envoy.reloadable_features.y`), as texts. */
+  readonly runtimeValues?: Readonly<Record<string, string>>;
   /** Downstream connections that are taken before new ones are refused. */
   readonly maxConnections?: number;
 }
@@ -68,7 +70,10 @@ export function bootstrap(options: BootstrapOptions): JsonOutObject {
       layers: [
         {
           name: "global config",
-          static_layer: { re2: { max_program_size: { error_level: 32768 } } },
+          static_layer: {
+            re2: { max_program_size: { error_level: 32768 } },
+            ...runtimeLayer(options.runtimeValues ?? {}),
+          },
         },
         { name: "admin", admin_layer: {} },
       ],
@@ -102,6 +107,15 @@ export function bootstrapArgument(options: BootstrapOptions): string {
   const text = JSON.stringify(bootstrap(options));
   assert(text.length < MAX_ARGUMENT, `bootstrap of ${options.nodeId} is ${text.length} characters`);
   return text;
+}
+
+/** Envoy takes a truth value or a number in a text for neither. */
+function runtimeLayer(values: Readonly<Record<string, string>>): JsonOutObject {
+  const typed = (text: string): boolean | number | string => {
+    if (text === "true" || text === "false") return text === "true";
+    return /^-?\d{1,15}(\.\d{1,15})?$/.test(text) ? Number(text) : text;
+  };
+  return Object.fromEntries(Object.entries(values).map(([name, text]) => [name, typed(text)]));
 }
 
 function nodeLocality(locality: NonNullable<BootstrapOptions["locality"]>): JsonOutObject {

@@ -150,7 +150,8 @@ export function planProxy(
   const scrape = merges ? appScrape(annotations, proxy.statusPort) : undefined;
   const appMetrics = scrape?.app;
   const labels = { ...meshLabels(workload, type), ...pod.metadata.labels };
-  const own = [labels, proxy.stats, probes, proxy.config.proxyMetadata, podPorts(pod)];
+  const { proxyMetadata, runtimeValues } = proxy.config;
+  const own = [labels, proxy.stats, probes, proxyMetadata, runtimeValues, podPorts(pod)];
   const size = JSON.stringify(own).length;
   if (size > MAX_POD_CHARS) return tooLarge(size);
   const container = proxyContainer({
@@ -158,7 +159,7 @@ export function planProxy(
     labels,
     type,
     workload,
-    settings: { ...options.settings, discovery },
+    settings: { ...options.settings, discovery, ...ownMesh(proxy, options.defaults) },
     proxy,
     probes: probes.map(({ probe }) => probe),
     appMetrics,
@@ -168,6 +169,14 @@ export function planProxy(
   const value = { ...parts, appMetrics, scraped, container };
   const diagnostics = [...read.diagnostics, ...found, ...(scrape?.diagnostics ?? [])];
   return { ok: true, value, diagnostics };
+}
+
+/** A pod's own `meshId`; the installation's comes with the settings. */
+function ownMesh(
+  { config: { meshId } }: ProxyOptions,
+  { mesh }: ProxyOptionDefaults,
+): Partial<Pick<ProxySettings, "meshId">> {
+  return meshId === "" || meshId === mesh.defaultConfig.meshId ? {} : { meshId };
 }
 
 function theOnlyControlPlane(
@@ -187,7 +196,7 @@ const MAX_POD_CHARS = 40_000;
 
 function tooLarge(size: number): Result<never> {
   const message =
-    `labels, ports, probes, statistics and proxyMetadata have ${size} characters in all; ` +
+    `labels, ports, probes, statistics, proxyMetadata and runtimeValues have ${size} characters in all; ` +
     `expected at most ${MAX_POD_CHARS}, as they are an argument of the proxy`;
   return { ok: false, diagnostics: [{ severity: "error", path: "", message, reason: "TooLarge" }] };
 }

@@ -59,6 +59,7 @@ const REFERENCES = [
   "SERVICE_ACCOUNT",
   "NODE_NAME",
 ];
+const FLUSH_MS = 1000;
 /** Longer than a pod's drain: a listener that is replaced finishes what it serves. */
 const DRAIN_SECONDS = 45;
 
@@ -101,7 +102,7 @@ function envoyArguments(options: ProxyContainerOptions): string[] {
     "--local-address-ip-version",
     family === "IPv6" ? "v6" : "v4",
     "--file-flush-interval-msec",
-    "1000",
+    String(proxy.config.fileFlushInterval ?? FLUSH_MS),
     "-l",
     proxy.logLevel,
     "--component-log-level",
@@ -160,6 +161,7 @@ function bootstrapText(options: ProxyContainerOptions): string {
     instanceIp: "$(INSTANCE_IP)",
     probes: options.probes,
     stats: proxy.stats,
+    runtimeValues: proxy.config.runtimeValues,
     statusPort: proxy.statusPort,
     ipFamilies: settings.ipFamilies,
     ...(options.appMetrics === undefined ? {} : { appMetrics: options.appMetrics }),

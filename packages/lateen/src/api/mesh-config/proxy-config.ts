@@ -33,7 +33,7 @@ export function decodeProxyConfig(json: JsonObject, path: string): Decoded<Proxy
   return { ok: true, value: decoded, diagnostics };
 }
 
-/** `own` over `base`, field by field; proxyMetadata is joined, as Istio joins it. */
+/** `own` over `base`, field by field; what is by name is joined, as Istio joins proxyMetadata. */
 export function mergeProxyConfig(base: ProxyConfig, own: ProxyConfig): ProxyConfig {
   return {
     ...base,
@@ -41,5 +41,6 @@ export function mergeProxyConfig(base: ProxyConfig, own: ProxyConfig): ProxyConf
     meshId: own.meshId || base.meshId,
     extraStatTags: own.extraStatTags.length > 0 ? own.extraStatTags : base.extraStatTags,
     proxyMetadata: { ...base.proxyMetadata, ...own.proxyMetadata },
+    runtimeValues: { ...base.runtimeValues, ...own.runtimeValues },
   };
 }
