@@ -22,6 +22,8 @@ export interface InjectorConfig {
   readonly values: InjectionValues;
   /** As they came, for what templates ask. */
   readonly rawValues: JsonObject;
+  /** MeshConfig, likewise. */
+  readonly rawMesh: JsonObject;
   readonly mesh: ProxyDefaults;
 }
 
@@ -54,7 +56,8 @@ const injectConfig = object(
 export function readInjectorConfig(texts: InjectorTexts): Result<InjectorConfig> {
   const diagnostics: Diagnostic[] = [];
   const rawValues = readObject("values", texts.values, diagnostics);
-  const mesh = decodeProxyDefaults(readObject("mesh", texts.mesh, diagnostics));
+  const rawMesh = readObject("mesh", texts.mesh, diagnostics);
+  const mesh = decodeProxyDefaults(rawMesh);
   const values = decodeValues(rawValues);
   const config = decodeConfig(readObject("config", texts.config, diagnostics), diagnostics);
   diagnostics.push(...values.diagnostics);
@@ -81,6 +84,7 @@ export function readInjectorConfig(texts: InjectorTexts): Result<InjectorConfig>
     aliases: config.aliases,
     values: values.value,
     rawValues,
+    rawMesh,
     mesh: mesh.value,
   };
   return { ok: true, value, diagnostics };

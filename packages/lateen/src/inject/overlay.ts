@@ -10,8 +10,8 @@ import { readYamlValue } from "../sources/yaml.ts";
 import { BUILT_IN_TEMPLATES, type InjectorConfig } from "./config.ts";
 import { INIT_CONTAINER } from "./containers.ts";
 import type { PodInjection } from "./pod-injection.ts";
-import { settingsOf } from "./settings.ts";
 import { renderTemplate } from "./template.ts";
+import { TEMPLATE_FIELDS, templateData } from "./template-data.ts";
 
 /** Names of templates in their order, aliases resolved; one of the built-in ones comes first. */
 export function chosenTemplates(
@@ -38,10 +38,11 @@ export function applyTemplates(
   workload: Workload,
 ): Result<JsonObject> {
   let result = pod;
+  const data = templateData(request, workload);
   for (const name of names) {
     const text = request.config.templates[name];
     if (text === undefined) continue;
-    const rendered = renderTemplate(text, templateData(request, result, workload));
+    const rendered = renderTemplate(text, data, TEMPLATE_FIELDS);
     if (!rendered.ok) return fail(`templates[${name}]`, rendered.message);
     const overlay = rendered.text.trim() === "" ? {} : readYamlValue(rendered.text);
     if (!isObject(overlay))
@@ -51,25 +52,6 @@ export function applyTemplates(
     result = patched.value;
   }
   return { ok: true, value: result, diagnostics: [] };
-}
-
-/** The names that Istio's templates know. */
-function templateData(request: PodInjection, pod: JsonObject, workload: Workload): JsonObject {
-  const { config } = request;
-  const metadata = objectAt(pod, "metadata");
-  const [, , , apiVersion = "v1"] = workload.owner.split("/");
-  return {
-    TypeMeta: { Kind: request.workload?.kind ?? "Pod", APIVersion: apiVersion },
-    DeploymentMeta: { Name: workload.name, Namespace: request.namespace },
-    ObjectMeta: { ...metadata, namespace: request.namespace },
-    Spec: objectAt(pod, "spec"),
-    Values: config.rawValues,
-    MeshConfig: { trustDomain: config.mesh.trustDomain, rootNamespace: config.mesh.rootNamespace },
-    ProxyConfig: JSON.parse(JSON.stringify(config.mesh.defaultConfig)) as Json,
-    Revision: config.revision,
-    ProxyImage: settingsOf(config, request.version).image,
-    NativeSidecars: request.features.nativeSidecars,
-  };
 }
 
 /**

@@ -337,3 +337,41 @@ test("discoveryAddress: the mesh's, then the pod's, in bootstrap and certificate
   assert.ok(!bad.ok);
   assert.match(JSON.stringify(bad), /discoveryAddress.*HOST:PORT/);
 });
+
+test("templates are told of the mesh, the proxy and the values, with what holds where nothing is said", () => {
+  const told = (text: string, asked: Asked = {}): string => {
+    const template = JSON.stringify(`metadata: {annotations: {told: '${text}'}}`);
+    const config = `templates: {t: ${template}}\ndefaultTemplates: [sidecar, t]`;
+    const result = inject({ ...asked, config });
+    if (!result.ok) return result.diagnostics.map(({ message }) => message).join();
+    return stringAt(objectAt(objectAt(result.pod, "metadata"), "annotations"), "told");
+  };
+  const own = "istiod.istio-system.svc:15012";
+  assert.equal(told("{{ .MeshConfig.defaultConfig.discoveryAddress }}"), own);
+  assert.equal(told("{{ .MeshConfig.DefaultConfig.DiscoveryAddress }}"), own);
+  const mesh = "accessLogFile: /dev/stdout\ndefaultConfig: {proxyMetadata: {A: '1'}}";
+  const text = "{{ .MeshConfig.accessLogFile }} {{ .MeshConfig.connectTimeout }}";
+  assert.equal(told(text, { mesh }), "/dev/stdout 10s");
+  const annotations = { "proxy.istio.io/config": "{concurrency: 3, proxyMetadata: {B: '2'}}" };
+  assert.equal(
+    told(
+      "{{ .ProxyConfig.concurrency }}{{ range $k, $v := .ProxyConfig.proxyMetadata }} {{ $k }}{{ $v }}{{ end }}",
+      {
+        mesh,
+        metadata: { annotations },
+      },
+    ),
+    "3 A1 B2",
+  );
+  assert.equal(told("{{ .Values.global.hub }}", { values: { global: { hub: "h" } } }), "h");
+  const containers = "{{ range .Spec.Containers }}{{ .name }} {{ end }}";
+  assert.equal(told(containers, { native: false }), "app ");
+  assert.match(
+    told("{{ .MeshConfig.trustDomian }}"),
+    /no field trustDomian: did you mean trustDomain\?/,
+  );
+  assert.match(
+    told("{{ .MeshConf.trustDomain }}"),
+    /no field MeshConf: did you mean MeshConfig\?|there are/,
+  );
+});

@@ -43,6 +43,32 @@ const index: TemplateFunction = ([first, ...keys]) => {
   return ok(value);
 };
 
+/** Go's verbs that say how one value is shown. */
+const printf: TemplateFunction = ([format, ...values]) => {
+  let next = 0;
+  const shown = text(format).replace(/%([a-z%])/g, (all, verb: string) => {
+    if (verb === "%") return "%";
+    const value = values[next++];
+    if (verb === "q") return JSON.stringify(text(value));
+    return "svdt".includes(verb) ? text(value) : all;
+  });
+  if (next === values.length) return ok(shown);
+  return { ok: false, message: `${next} verbs for ${values.length} values` };
+};
+
+function compared(holds: (order: number) => boolean): TemplateFunction {
+  return counted(2, ([a, b]) => {
+    const same = typeof a === typeof b && (typeof a === "number" || typeof a === "string");
+    if (!same || a === undefined || b === undefined || a === null || b === null)
+      return { ok: false, message: "wants two numbers or two texts" };
+    return ok(holds(a < b ? -1 : a > b ? 1 : 0));
+  });
+}
+
+function keysOf(value: Value): string[] {
+  return isObject(value) ? Object.keys(value).sort() : [];
+}
+
 export const templateFunctions: Readonly<Record<string, TemplateFunction>> = {
   index,
   eq: ([first, ...others]) => ok(others.some(other => jsonEqual(first, other))),
@@ -57,9 +83,38 @@ export const templateFunctions: Readonly<Record<string, TemplateFunction>> = {
   toLower: counted(1, ([value]) => ok(text(value).toLowerCase())),
   upper: counted(1, ([value]) => ok(text(value).toUpperCase())),
   trim: counted(1, ([value]) => ok(text(value).trim())),
+  trimPrefix: counted(2, ([part, value]) => {
+    const [prefix, whole] = [text(part), text(value)];
+    return ok(whole.startsWith(prefix) ? whole.slice(prefix.length) : whole);
+  }),
+  trimSuffix: counted(2, ([part, value]) => {
+    const [suffix, whole] = [text(part), text(value)];
+    return ok(whole.endsWith(suffix) ? whole.slice(0, whole.length - suffix.length) : whole);
+  }),
+  hasPrefix: counted(2, ([part, value]) => ok(text(value).startsWith(text(part)))),
+  hasSuffix: counted(2, ([part, value]) => ok(text(value).endsWith(text(part)))),
+  replace: counted(3, ([old, by, value]) => ok(text(value).replaceAll(text(old), text(by)))),
+  join: counted(2, ([by, list]) => ok((isArray(list) ? list : []).map(text).join(text(by)))),
+  splitList: counted(2, ([by, value]) => ok(text(value).split(text(by)))),
+  toString: counted(1, ([value]) => ok(text(value))),
+  printf,
+  len: counted(1, ([value]) =>
+    ok(isArray(value) ? value.length : isObject(value) ? keysOf(value).length : text(value).length),
+  ),
+  lt: compared(order => order < 0),
+  le: compared(order => order <= 0),
+  gt: compared(order => order > 0),
+  ge: compared(order => order >= 0),
+  empty: counted(1, ([value]) => ok(!isTruthy(value))),
+  ternary: counted(3, ([yes, no, value]) => ok(isTruthy(value) ? yes : no)),
+  list: values => ok(values.map(value => value ?? null)),
+  keys: counted(1, ([value]) => ok(keysOf(value))),
+  hasKey: counted(2, ([object, key]) => ok(isObject(object) && Object.hasOwn(object, text(key)))),
+  get: counted(2, ([object, key]) => index([object, text(key)])),
   contains: counted(2, ([part, value]) => ok(text(value).includes(text(part)))),
   // JSON is YAML, and in the flow form it needs no indentation.
   toJSON: counted(1, ([value]) => ok(JSON.stringify(value ?? null))),
+  toJson: counted(1, ([value]) => ok(JSON.stringify(value ?? null))),
   toYaml: counted(1, ([value]) => ok(JSON.stringify(value ?? null))),
   indent: counted(2, ([, value]) => ok(value)),
   nindent: counted(2, ([, value]) => ok(value)),

@@ -40,6 +40,28 @@ const cases: readonly (readonly [string, string])[] = [
   ],
   ["{{ if .Missing }}{{ nonsense }}{{ end }}fine", "fine"],
   ["{{ toJSON .ObjectMeta.Labels }}", '{"app":"web"}'],
+  ["{{ range .Spec.Containers }}{{ .name }}{{ end }}", "app"],
+  ["{{ range .Values.none }}x{{ else }}none{{ end }}", "none"],
+  ["{{ range $i, $c := .Spec.Containers }}{{ $i }}={{ $c.name }}{{ end }}", "0=app"],
+  [
+    "{{ range $k, $v := .ObjectMeta.Annotations }}[{{ $k }}:{{ $v }}]{{ end }}",
+    "[a.example/b:yes][empty:]",
+  ],
+  ["{{ range $k := .ObjectMeta.Labels }}{{ $k }}{{ end }}", "web"],
+  ['{{ range list "a" "b" "c" }}{{ if eq . "b" }}{{ continue }}{{ end }}{{ . }}{{ end }}', "ac"],
+  ['{{ range list "a" "b" "c" }}{{ if eq . "b" }}{{ break }}{{ end }}{{ . }}{{ end }}', "a"],
+  ["{{ range list 1 2 }}{{ $.Revision }}{{ . }} {{ end }}", "canary1 canary2 "],
+  ["{{ with .ObjectMeta }}{{ .name }} {{ $.Revision }}{{ end }}", "web-1 canary"],
+  ["{{ with .Values.none }}x{{ else }}{{ .Revision }}{{ end }}", "canary"],
+  ["{{ with $m := .ObjectMeta }}{{ $m.name }}{{ end }}", "web-1"],
+  ["{{ $x := 1 }}{{ if true }}{{ $x = 2 }}{{ end }}{{ $x }}", "2"],
+  ["{{ $x := 1 }}{{ if true }}{{ $x := 2 }}{{ end }}{{ $x }}", "1"],
+  ['{{ define "say" }}<{{ .name }}>{{ end }}{{ template "say" .ObjectMeta }}', "<web-1>"],
+  ['{{ block "b" .Spec }}{{ .serviceAccountName }}{{ end }}', "web"],
+  ["{{ (index .Spec.Containers 0).name }}", "app"],
+  ['{{ printf "%s-%d%%" .Revision 3 }}', "canary-3%"],
+  ["{{ if gt (len .Spec.Containers) 0 }}some{{ end }}", "some"],
+  ['{{ "a,b" | splitList "," | join "+" | trimSuffix "b" }}', "a+"],
   ["literal {{ `{{` }} and }}", "literal {{ and }}"],
 ];
 
@@ -47,11 +69,17 @@ for (const [text, expected] of cases)
   test(`template: ${text}`, () => assert.equal(render(text), expected));
 
 const refusals: readonly (readonly [string, RegExp])[] = [
-  ["a\nb {{ range .Spec.Containers }}{{ end }}", /^! line 2: \{\{ range \}\} is not supported/],
-  ["{{ $x := 1 }}", /^! line 1: .*is not supported here/],
+  ["a\nb {{ range .Revision }}{{ end }}", /^! line 2: range wants a list or an object/],
+  ["{{ $x }}", /^! line 1: there is no variable \$x/],
+  ["{{ break }}", /^! line 1: break without a range/],
+  ['{{ template "no" . }}', /^! line 1: there is no template "no"; defined are none/],
+  ['{{ include "no" . }}', /there is no function include/],
+  ['{{ define "a" }}{{ template "a" . }}{{ end }}{{ template "a" . }}', /too deep/],
+  ["{{ range 90000 }}{{ range 90000 }}{{ end }}{{ end }}", /more than 100000 steps/],
+  ["a\n{{ with .Spec }}b", /^! line 2: a with has no end/],
   ["{{ nosuch .Revision }}", /^! line 1: there is no function nosuch; there are index, eq/],
   ["{{ if .Revision }}", /^! line 1: an if has no end/],
-  ["{{ end }}", /^! line 1: end without an if/],
+  ["{{ end }}", /^! line 1: end without an if, with or range/],
   ["{{ .A | .B }}", /\| wants a function/],
   ["{{ quote }}", /quote: wants 1 values, found 0/],
   ["{{ .A .B }}", /is one too many/],
@@ -64,7 +92,7 @@ for (const [text, expected] of refusals)
 
 test("no template can do more than give a text or a reason", () => {
   const piece = fc.constantFrom(
-    ...'{{ }} {{- -}} if else end . .ObjectMeta ( ) | " ` index quote __proto__ eq 1 - \n'.split(
+    ...'{{ }} {{- -}} if else end range with define $x := = , $ . .ObjectMeta ( ) | " ` index quote __proto__ eq 1 - \n'.split(
       " ",
     ),
   );
@@ -74,4 +102,19 @@ test("no template can do more than give a text or a reason", () => {
       assert.ok(result.ok ? typeof result.text === "string" : result.message !== "");
     }),
   );
+});
+
+test("names that are known where they stand are not taken for values that are not there", () => {
+  const fields = { "": ["ObjectMeta", "Revision"], ObjectMeta: ["name", "labels"] };
+  const said = (text: string): string => {
+    const result = renderTemplate(text, data, fields);
+    return result.ok ? result.text : result.message;
+  };
+  assert.equal(said("{{ .Revison }}"), "line 1: there is no field Revison: did you mean Revision?");
+  assert.equal(
+    said("{{ $.ObjectMeta.Lables }}"),
+    "line 1: there is no field Lables: did you mean labels?",
+  );
+  assert.equal(said("{{ .ObjectMeta.Labels.none }}"), "");
+  assert.equal(said("{{ with .ObjectMeta }}{{ .anything }}{{ end }}"), "");
 });

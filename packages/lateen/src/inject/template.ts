@@ -1,140 +1,313 @@
 /**
- * Custom injection templates: YAML with Go template actions, as far as overlays of a pod need them.
- * What is read: values (`{{ .ObjectMeta.Name }}`, `{{ index .ObjectMeta.Annotations "a/b" }}`), text,
- * numbers, pipelines, `if` / `else if` / `else` / `end`, comments, trimming with `-`, and the
- * functions of template-functions.ts. Loops, variables and definitions are refused by name.
+ * Custom injection templates: YAML with Go's template actions. What is read: values
+ * (`{{ .ObjectMeta.Name }}`, `{{ index .ObjectMeta.Annotations "a/b" }}`), text, numbers, variables,
+ * pipelines, `if`, `with`, `range` (each with `else`), `break`, `continue`, `define`, `template`,
+ * `block`, comments, trimming with `-`, and the functions of template-functions.ts. Anything else is
+ * refused by line and word. https://pkg.go.dev/text/template
  */
 import type { Json, JsonObject } from "../api/kind.ts";
-import { isObject } from "../sources/json.ts";
+import { nearest } from "../base/nearest.ts";
+import { isArray, isObject } from "../sources/json.ts";
 import { isTruthy, templateFunctions } from "./template-functions.ts";
+import { type BlockNode, type Node, Parser, TemplateProblem } from "./template-parse.ts";
 
 export type Rendered =
   | { readonly ok: true; readonly text: string }
   /** `line 3: ...` */
   | { readonly ok: false; readonly message: string };
 
+/**
+ * What there may be at a path of the data, as `""` or `MeshConfig.defaultConfig`: another name is a
+ * mistake, and not just a value that is not there.
+ */
+export type KnownFields = Readonly<Record<string, readonly string[]>>;
+
 const MAX_TEMPLATE = 256 << 10;
+const MAX_OUTPUT = 1 << 20;
+const MAX_STEPS = 100_000;
 const MAX_DEPTH = 32;
 
-/** Thrown within this file only. */
-class TemplateProblem extends Error {}
+type Value = Json | undefined;
 
-export function renderTemplate(text: string, data: JsonObject): Rendered {
+export function renderTemplate(text: string, data: JsonObject, fields: KnownFields = {}): Rendered {
   if (text.length > MAX_TEMPLATE)
     return { ok: false, message: `a template may have at most ${MAX_TEMPLATE} characters` };
-  const pieces = cut(text);
-  let line = 1;
-  const open: Branch[] = [];
-  const out: string[] = [];
+  const parser = new Parser(text);
+  let run: Run | undefined;
   try {
-    for (const piece of pieces) {
-      line = piece.line;
-      if (piece.action === undefined) {
-        if (isActive(open)) out.push(piece.text);
-      } else act(piece.action, open, out, data);
-    }
-    if (open.length > 0) throw new TemplateProblem("an if has no end");
+    const { nodes, defined } = parser.parse();
+    run = new Run(defined, fields);
+    run.list(nodes, { dot: data, variables: [new Map([["$", data]])], isRoot: true, depth: 0 });
+    return { ok: true, text: run.text };
   } catch (error) {
     if (!(error instanceof TemplateProblem)) throw error;
-    return { ok: false, message: `line ${line}: ${error.message}` };
-  }
-  return { ok: true, text: out.join("") };
-}
-
-interface Piece {
-  readonly text: string;
-  readonly action: string | undefined;
-  readonly line: number;
-}
-
-/** No action holds the beginning of another, so that looking for ends stays linear. */
-const ACTION = /(\{\{(?:[^"`{}]|\{(?!\{)|"(?:[^"\\]|\\.)*"|`[^`]*`|\}(?!\}))*\}\})/;
-
-/** Text and actions in turn; `{{-` and `-}}` take the white space beside them along. */
-function cut(text: string): Piece[] {
-  const pieces: Piece[] = [];
-  let line = 1;
-  let trimNext = false;
-  for (const part of text.split(ACTION)) {
-    const isAction = part.startsWith("{{") && part.endsWith("}}");
-    if (isAction) {
-      const inner = part.slice(2, -2);
-      if (/^-\s/.test(inner)) trimEnd(pieces);
-      trimNext = /\s-$/.test(inner);
-      const action = inner.replace(/^-\s/, "").replace(/\s-$/, "").trim();
-      pieces.push({ text: "", action, line });
-    } else {
-      pieces.push({ text: trimNext ? part.trimStart() : part, action: undefined, line });
-      trimNext = false;
-    }
-    line += part.split("\n").length - 1;
-  }
-  return pieces;
-}
-
-function trimEnd(pieces: Piece[]): void {
-  const last = pieces.pop();
-  if (last !== undefined) pieces.push({ ...last, text: last.text.trimEnd() });
-}
-
-/** One `if`: whether its current part is on, and whether one of its parts has been. */
-interface Branch {
-  on: boolean;
-  taken: boolean;
-  /** False where an outer if is off: then nothing in here is looked at. */
-  readonly reached: boolean;
-}
-
-function isActive(open: readonly Branch[]): boolean {
-  return open.every(branch => branch.on);
-}
-
-function act(action: string, open: Branch[], out: string[], data: JsonObject): void {
-  if (action.startsWith("/*")) return;
-  const [, word = "", rest = ""] = /^(\w+)?\s*([\s\S]*)$/.exec(action) ?? [];
-  const top = open.at(-1);
-  switch (word) {
-    case "if": {
-      if (open.length >= MAX_DEPTH) throw new TemplateProblem(`more than ${MAX_DEPTH} nested ifs`);
-      const reached = isActive(open);
-      const on = reached && isTruthy(evaluate(rest, data));
-      open.push({ on, taken: on, reached });
-      return;
-    }
-    case "else": {
-      if (top === undefined) throw new TemplateProblem("else without an if");
-      const condition = /^if\s+([\s\S]+)$/.exec(rest)?.[1];
-      const wanted = top.reached && !top.taken;
-      top.on = wanted && (condition === undefined || isTruthy(evaluate(condition, data)));
-      top.taken ||= top.on;
-      return;
-    }
-    case "end":
-      if (open.pop() === undefined) throw new TemplateProblem("end without an if");
-      return;
-    case "range":
-    case "with":
-    case "define":
-    case "template":
-    case "block":
-    case "break":
-    case "continue":
-      throw new TemplateProblem(
-        `{{ ${word} }} is not supported: templates are YAML overlays with values and if/else/end`,
-      );
-    default:
-      if (isActive(open)) out.push(printed(evaluate(action, data)));
+    return { ok: false, message: `line ${run?.line ?? parser.line}: ${error.message}` };
   }
 }
 
-function printed(value: Json | undefined): string {
+/** Where an action stands. */
+interface Scope {
+  readonly dot: Value;
+  /** The innermost last. */
+  readonly variables: readonly Map<string, Value>[];
+  /** Whether the dot is the whole data. */
+  readonly isRoot: boolean;
+  /** Of templates that call templates. */
+  readonly depth: number;
+}
+
+type Jump = "break" | "continue" | undefined;
+
+class Run {
+  readonly #defined: ReadonlyMap<string, readonly Node[]>;
+  readonly #fields: KnownFields;
+  readonly #out: string[] = [];
+  #size = 0;
+  #steps = 0;
+  line = 1;
+
+  constructor(defined: ReadonlyMap<string, readonly Node[]>, fields: KnownFields) {
+    this.#defined = defined;
+    this.#fields = fields;
+  }
+
+  get text(): string {
+    return this.#out.join("");
+  }
+
+  list(nodes: readonly Node[], scope: Scope): Jump {
+    for (const node of nodes) {
+      const jump = this.#node(node, scope);
+      if (jump !== undefined) return jump;
+    }
+    return undefined;
+  }
+
+  #node(node: Node, scope: Scope): Jump {
+    this.#steps += 1;
+    if (this.#steps > MAX_STEPS) throw new TemplateProblem(`more than ${MAX_STEPS} steps`);
+    if (node.kind === "text") {
+      this.#write(node.text);
+      return undefined;
+    }
+    this.line = node.line;
+    switch (node.kind) {
+      case "break":
+      case "continue":
+        return node.kind;
+      case "template":
+        this.#template(node, scope);
+        return undefined;
+      case "print":
+        this.#print(node.expression, scope);
+        return undefined;
+      default:
+        return this.#block(node, scope);
+    }
+  }
+
+  #write(text: string): void {
+    this.#size += text.length;
+    if (this.#size > MAX_OUTPUT)
+      throw new TemplateProblem(`the template gives more than ${MAX_OUTPUT} characters`);
+    this.#out.push(text);
+  }
+
+  #print(expression: string, scope: Scope): void {
+    const { names, assigns, pipeline } = assignment(expression);
+    const value = this.#evaluate(pipeline, scope);
+    const [name, ...more] = names;
+    if (more.length > 0) throw new TemplateProblem("two variables are for range only");
+    if (name === undefined) this.#write(printed(value));
+    else if (assigns) holderOf(name, scope).set(name, value);
+    else scope.variables.at(-1)?.set(name, value);
+  }
+
+  #template(node: Extract<Node, { readonly kind: "template" }>, scope: Scope): void {
+    const body = this.#defined.get(node.name);
+    const known = [...this.#defined.keys()].join(", ") || "none";
+    if (body === undefined)
+      throw new TemplateProblem(`there is no template "${node.name}"; defined are ${known}`);
+    if (scope.depth > MAX_DEPTH) throw new TemplateProblem("templates call one another too deep");
+    const dot = node.expression === "" ? undefined : this.#evaluate(node.expression, scope);
+    const isRoot = scope.isRoot && dot === scope.dot;
+    this.list(body, { dot, variables: [new Map([["$", dot]])], isRoot, depth: scope.depth + 1 });
+  }
+
+  #block(node: BlockNode, scope: Scope): Jump {
+    const { names, pipeline } = assignment(node.expression);
+    const value = this.#evaluate(pipeline, scope);
+    if (node.kind === "range") return this.#range(node, names, value, scope);
+    const own = new Map(names.map(name => [name, value]));
+    const inner = { ...scope, variables: [...scope.variables, own] };
+    if (!isTruthy(value)) return this.list(node.otherwise, inner);
+    const dot = node.kind === "with" ? { dot: value, isRoot: false } : {};
+    return this.list(node.body, { ...inner, ...dot });
+  }
+
+  #range(node: BlockNode, names: readonly string[], value: Value, scope: Scope): Jump {
+    const items = itemsOf(value);
+    if (items.length === 0) return this.list(node.otherwise, scope);
+    for (const [key, dot] of items) {
+      const [first, second] = names;
+      const own = new Map<string, Value>();
+      if (first !== undefined) own.set(first, second === undefined ? dot : key);
+      if (second !== undefined) own.set(second, dot);
+      const inner = { ...scope, dot, isRoot: false, variables: [...scope.variables, own] };
+      if (this.list(node.body, inner) === "break") break;
+    }
+    return undefined;
+  }
+
+  #evaluate(expression: string, scope: Scope): Value {
+    const queue = tokens(expression);
+    const value = this.#pipeline(queue, scope, 0);
+    const [left] = queue;
+    if (left !== undefined) throw new TemplateProblem(`${left.value} is one too many`);
+    return value;
+  }
+
+  #pipeline(queue: Token[], scope: Scope, depth: number): Value {
+    if (depth > MAX_DEPTH) throw new TemplateProblem("too many parentheses");
+    let value = this.#command(queue, scope, depth, []);
+    while (queue[0]?.kind === "mark" && queue[0].value === "|") {
+      queue.shift();
+      value = this.#command(queue, scope, depth, [value]);
+    }
+    return value;
+  }
+
+  /** A function with its arguments (what is piped comes last), or one operand. */
+  #command(queue: Token[], scope: Scope, depth: number, piped: readonly Value[]): Value {
+    const [first] = queue;
+    if (first === undefined) throw new TemplateProblem("a value is missing");
+    const isFunction = first.kind === "word" && constant(first.value) === undefined;
+    if (!isFunction) {
+      if (piped.length > 0) throw new TemplateProblem(`| wants a function, found ${first.value}`);
+      return this.#operand(queue, scope, depth);
+    }
+    queue.shift();
+    const call = Object.hasOwn(templateFunctions, first.value)
+      ? templateFunctions[first.value]
+      : undefined;
+    if (call === undefined) {
+      const known = Object.keys(templateFunctions).join(", ");
+      throw new TemplateProblem(`there is no function ${first.value}; there are ${known}`);
+    }
+    const values: Value[] = [];
+    while (queue[0] !== undefined && !(queue[0].kind === "mark" && queue[0].value !== "("))
+      values.push(this.#operand(queue, scope, depth));
+    const result = call([...values, ...piped]);
+    if (result.ok) return result.value;
+    throw new TemplateProblem(`${first.value}: ${result.message}`);
+  }
+
+  #operand(queue: Token[], scope: Scope, depth: number): Value {
+    const token = queue.shift();
+    if (token === undefined) throw new TemplateProblem("a value is missing");
+    switch (token.kind) {
+      case "text":
+        return token.value;
+      case "path":
+        return this.#path(token.value, scope);
+      case "word": {
+        const value = constant(token.value);
+        if (value === undefined) throw new TemplateProblem(`${token.value} needs parentheses`);
+        return value;
+      }
+      case "mark": {
+        if (token.value !== "(") throw new TemplateProblem(`${token.value} is out of place`);
+        const value = this.#pipeline(queue, scope, depth + 1);
+        const close = queue.shift();
+        if (close?.value.startsWith(")") !== true)
+          throw new TemplateProblem("a parenthesis is not closed");
+        return this.#lookUp(value, close.value.slice(1), false);
+      }
+    }
+  }
+
+  /** `.a.b` of the dot, `$.a.b` of the data, `$name.a.b` of a variable. */
+  #path(path: string, scope: Scope): Value {
+    if (!path.startsWith("$")) return this.#lookUp(scope.dot, path, scope.isRoot);
+    const [name = "$"] = path.split(".");
+    const value = holderOf(name, scope).get(name);
+    const [root] = scope.variables;
+    return this.#lookUp(value, path.slice(name.length), name === "$" && isWhole(root, scope));
+  }
+
+  /** `.ObjectMeta.Labels.app`: keys as they are, or as Go writes the field of that name. */
+  #lookUp(from: Value, path: string, isRoot: boolean): Value {
+    let value = from;
+    let at = isRoot ? "" : undefined;
+    for (const part of path.split(".").filter(each => each !== "")) {
+      const key = keyOf(value, part, at === undefined ? undefined : this.#fields[at]);
+      if (at !== undefined) at = at === "" ? key : `${at}.${key}`;
+      value = isObject(value) && Object.hasOwn(value, key) ? value[key] : undefined;
+    }
+    return value;
+  }
+}
+
+/** In a template that was called, `$` is what it was called with. */
+function isWhole(root: Map<string, Value> | undefined, scope: Scope): boolean {
+  return scope.depth === 0 || (scope.isRoot && root?.get("$") === scope.dot);
+}
+
+function keyOf(value: Value, part: string, known: readonly string[] | undefined): string {
+  const lower = part.charAt(0).toLowerCase() + part.slice(1);
+  const has = (key: string): boolean => isObject(value) && Object.hasOwn(value, key);
+  const key = has(part) ? part : lower;
+  if (known === undefined || has(key) || known.includes(key) || known.includes(part)) return key;
+  const near = nearest(part, known) ?? nearest(lower, known);
+  const hint = near === undefined ? `there are ${known.join(", ")}` : `did you mean ${near}?`;
+  throw new TemplateProblem(`there is no field ${part}: ${hint}`);
+}
+
+function holderOf(name: string, { variables }: Scope): Map<string, Value> {
+  const holder = variables.findLast(each => each.has(name));
+  if (holder === undefined) throw new TemplateProblem(`there is no variable ${name}`);
+  return holder;
+}
+
+/** Index and item of a list, or key and value of an object by the order of the keys. */
+function itemsOf(value: Value): readonly (readonly [Json, Value])[] {
+  if (value === undefined || value === null) return [];
+  if (isArray(value)) return value.map((item, i) => [i, item]);
+  if (isObject(value))
+    return Object.keys(value)
+      .sort()
+      .map(key => [key, value[key]]);
+  if (typeof value === "number" && Number.isInteger(value) && value >= 0 && value <= MAX_STEPS)
+    return Array.from({ length: value }, (_, i) => [i, i]);
+  throw new TemplateProblem(
+    `range wants a list or an object, found ${printed(value).slice(0, 40)}`,
+  );
+}
+
+const ASSIGNMENT = /^(\$\w+)(?:\s*,\s*(\$\w+))?\s*(:?=)(?!=)\s*([\s\S]*)$/;
+
+function assignment(expression: string): {
+  readonly names: readonly string[];
+  /** `=`: to a variable that is there. */
+  readonly assigns: boolean;
+  readonly pipeline: string;
+} {
+  const match = ASSIGNMENT.exec(expression);
+  if (match === null) return { names: [], assigns: false, pipeline: expression };
+  const [, first = "", second, sign, pipeline = ""] = match;
+  const names = second === undefined ? [first] : [first, second];
+  return { names, assigns: sign === "=", pipeline };
+}
+
+function printed(value: Value): string {
   if (value === undefined || value === null) return "";
   return typeof value === "object" ? JSON.stringify(value) : String(value);
 }
 
 type Token = { readonly kind: "text" | "word" | "path" | "mark"; readonly value: string };
 
-const TOKEN = /\s*(?:"((?:[^"\\]|\\.)*)"|`([^`]*)`|(\$?\.[\w.]*)|(-?\w[\w.]*)|([()|]))/y;
+const TOKEN =
+  /\s*(?:"((?:[^"\\]|\\.)*)"|`([^`]*)`|(\$\w*(?:\.\w+)*|\.[\w.]*)|(-?\w[\w.]*)|(\)(?:\.\w+)*|[(|]))/y;
 
 function tokens(expression: string): Token[] {
   const found: Token[] = [];
@@ -149,7 +322,7 @@ function tokens(expression: string): Token[] {
     const [, quoted, raw, path, word, mark] = match;
     if (quoted !== undefined) found.push({ kind: "text", value: unquote(quoted) });
     else if (raw !== undefined) found.push({ kind: "text", value: raw });
-    else if (path !== undefined) found.push({ kind: "path", value: path.replace(/^\$/, "") });
+    else if (path !== undefined) found.push({ kind: "path", value: path });
     else if (word !== undefined) found.push({ kind: "word", value: word });
     else found.push({ kind: "mark", value: mark ?? "" });
   }
@@ -164,82 +337,8 @@ function unquote(text: string): string {
   }
 }
 
-function evaluate(expression: string, data: JsonObject): Json | undefined {
-  const queue = tokens(expression);
-  const value = pipeline(queue, data, 0);
-  const [left] = queue;
-  if (left !== undefined) throw new TemplateProblem(`${left.value} is one too many`);
-  return value;
-}
-
-function pipeline(queue: Token[], data: JsonObject, depth: number): Json | undefined {
-  if (depth > MAX_DEPTH) throw new TemplateProblem("too many parentheses");
-  let value = command(queue, data, depth, []);
-  while (queue[0]?.kind === "mark" && queue[0].value === "|") {
-    queue.shift();
-    value = command(queue, data, depth, [value]);
-  }
-  return value;
-}
-
-/** A function with its arguments (what is piped comes last), or one operand. */
-function command(
-  queue: Token[],
-  data: JsonObject,
-  depth: number,
-  piped: readonly (Json | undefined)[],
-): Json | undefined {
-  const [first] = queue;
-  if (first === undefined) throw new TemplateProblem("a value is missing");
-  const isFunction = first.kind === "word" && constant(first.value) === undefined;
-  if (!isFunction) {
-    if (piped.length > 0) throw new TemplateProblem(`| wants a function, found ${first.value}`);
-    return operand(queue, data, depth);
-  }
-  queue.shift();
-  const call = templateFunctions[first.value];
-  if (call === undefined || !Object.hasOwn(templateFunctions, first.value)) {
-    const known = Object.keys(templateFunctions).join(", ");
-    throw new TemplateProblem(`there is no function ${first.value}; there are ${known}`);
-  }
-  const values: (Json | undefined)[] = [];
-  while (queue[0] !== undefined && !(queue[0].kind === "mark" && queue[0].value !== "("))
-    values.push(operand(queue, data, depth));
-  const result = call([...values, ...piped]);
-  if (result.ok) return result.value;
-  throw new TemplateProblem(`${first.value}: ${result.message}`);
-}
-
-function operand(queue: Token[], data: JsonObject, depth: number): Json | undefined {
-  const token = queue.shift();
-  if (token === undefined) throw new TemplateProblem("a value is missing");
-  if (token.kind === "text") return token.value;
-  if (token.kind === "path") return lookUp(data, token.value);
-  if (token.kind === "word") {
-    const value = constant(token.value);
-    if (value === undefined) throw new TemplateProblem(`${token.value} needs parentheses`);
-    return value;
-  }
-  if (token.value !== "(") throw new TemplateProblem(`${token.value} is out of place`);
-  const value = pipeline(queue, data, depth + 1);
-  if (queue.shift()?.value !== ")") throw new TemplateProblem("a parenthesis is not closed");
-  return value;
-}
-
 function constant(word: string): Json | undefined {
   if (word === "true" || word === "false") return word === "true";
+  if (word === "nil") return null;
   return /^-?\d+(\.\d+)?$/.test(word) ? Number(word) : undefined;
-}
-
-/** `.ObjectMeta.Labels.app`: keys as they are, or as Go writes the field of that name. */
-function lookUp(data: JsonObject, path: string): Json | undefined {
-  let value: Json | undefined = data;
-  for (const part of path.split(".").filter(each => each !== "")) {
-    if (!isObject(value)) return undefined;
-    const own: string = Object.hasOwn(value, part)
-      ? part
-      : part.charAt(0).toLowerCase() + part.slice(1);
-    value = Object.hasOwn(value, own) ? value[own] : undefined;
-  }
-  return value;
 }
