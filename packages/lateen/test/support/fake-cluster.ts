@@ -12,6 +12,7 @@ import type { Json, JsonObject } from "../../src/api/kind.ts";
 import { resourceOf } from "../../src/install/objects.ts";
 import { resourcePath } from "../../src/sources/client/api-client.ts";
 import { isObject, objectAt, stringAt } from "../../src/sources/json.ts";
+import { forwarding, type PodRequest } from "./fake-forward.ts";
 
 export interface FakeCluster {
   readonly kubeconfig: string;
@@ -19,6 +20,10 @@ export interface FakeCluster {
   readonly objects: Map<string, JsonObject>;
   /** `METHOD path?query` of everything that was asked, in order. */
   readonly asked: readonly string[];
+  /** Whom the requests came from, as far as they say: `user group,group uid`. */
+  readonly impersonated: readonly string[];
+  /** The same of port-forwards. */
+  readonly forwardedAs: readonly string[];
   /** Of Deployments, by name; true unless a test says otherwise. */
   isReady: (name: string) => boolean;
   /** Of Deployments that do not say it; 1 unless a test says otherwise. */
@@ -31,6 +36,8 @@ export interface FakeCluster {
 export interface FakeClusterOptions {
   /** What the account may not do: `create deployments`. */
   readonly denied?: (verb: string, resource: string) => boolean;
+  /** What pods answer by port-forward. */
+  readonly forward?: (request: PodRequest) => string | undefined;
   /** A Status for an object that is sent, undefined to take it. */
   readonly refuse?: (object: JsonObject) => { code: number; message: string } | undefined;
 }
@@ -46,9 +53,12 @@ export async function fakeCluster(
 ): Promise<FakeCluster> {
   const objects = new Map<string, JsonObject>();
   const asked: string[] = [];
+  const impersonated: string[] = [];
+  const forwardedAs: string[] = [];
   const server = createServer((request, response) => {
     void readBody(request).then(body => {
       asked.push(`${request.method} ${request.url}`);
+      impersonated.push(impersonation(request));
       const url = new URL(request.url ?? "/", "http://localhost");
       const { status, body: answer } = answerTo(request.method ?? "", url, body);
       response.writeHead(status, { "content-type": "application/json" });
@@ -91,6 +101,11 @@ export async function fakeCluster(
       .filter(object => name === undefined || objectAt(object, "metadata")["name"] === name);
     return { items };
   };
+  const forward = forwarding(options.forward ?? (() => undefined));
+  server.on("upgrade", (request, socket) => {
+    forwardedAs.push(impersonation(request));
+    forward(request, socket);
+  });
   server.listen(0, "127.0.0.1");
   await once(server, "listening");
   const address = server.address();
@@ -109,6 +124,8 @@ export async function fakeCluster(
     kubeconfig,
     objects,
     asked,
+    impersonated,
+    forwardedAs,
     isReady: () => true,
     replicasOf: () => 1,
     add(object) {
@@ -163,6 +180,11 @@ function withStatus(
   const availableReplicas = isReady(name) ? count : 0;
   const counts = { replicas: count, updatedReplicas: count, availableReplicas };
   return { ...object, spec: { ...spec, replicas: count }, status: { conditions, ...counts } };
+}
+
+function impersonation({ headers }: IncomingMessage): string {
+  const names = ["impersonate-user", "impersonate-group", "impersonate-uid"];
+  return names.map(name => headers[name] ?? "").join(" ");
 }
 
 async function readBody(request: IncomingMessage): Promise<JsonObject> {
