@@ -80,6 +80,7 @@ export interface LeaderWork {
 export function startLeaderWork(options: LeaderWorkOptions): LeaderWork {
   const { client, namespace, revision, identity, clock, random, log, onLeads } = options;
   const { roots, accepts } = options;
+  let leads = LEADS_NOTHING;
   const others = new OtherControlPlanes({
     ...{ client, namespace, clock, random },
     log: log.scope("leader"),
@@ -94,6 +95,8 @@ export function startLeaderWork(options: LeaderWorkOptions): LeaderWork {
     roots,
     accepts,
     keptByAnother: isBeside,
+    // What only this revision sees, nobody else keeps.
+    isSecond: () => !leads.mesh,
     ownership: {
       self: namespace,
       injectorOf: labels => others.injectorOf(labels),
@@ -103,7 +106,15 @@ export function startLeaderWork(options: LeaderWorkOptions): LeaderWork {
     random,
     log: log.scope("ca"),
   });
-  let leads = LEADS_NOTHING;
+  const lead = (next: Partial<Leads>): void => {
+    const ledBefore = leads.mesh || leads.revision;
+    leads = { ...leads, ...next };
+    const ledNow = leads.mesh || leads.revision;
+    if (ledBefore && ledNow) configMaps.refresh();
+    else if (ledNow) configMaps.start();
+    else configMaps.stop();
+    tell();
+  };
   const tell = (): void => onLeads({ ...leads, mesh: leads.mesh && !isBeside() });
   const election = (name: string, onChange: (leads: boolean) => void): LeaderElection =>
     new LeaderElection({
@@ -113,16 +124,8 @@ export function startLeaderWork(options: LeaderWorkOptions): LeaderWork {
       onLost: () => onChange(false),
     });
   const elections = [
-    election(LEADER_LEASE, mesh => {
-      if (mesh) configMaps.start();
-      else configMaps.stop();
-      leads = { ...leads, mesh };
-      tell();
-    }),
-    election(revisionLease(revision), own => {
-      leads = { ...leads, revision: own };
-      tell();
-    }),
+    election(LEADER_LEASE, mesh => lead({ mesh })),
+    election(revisionLease(revision), own => lead({ revision: own })),
   ];
   others.start();
   for (const each of elections) each.start();

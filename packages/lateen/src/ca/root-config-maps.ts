@@ -27,8 +27,8 @@ const LABELS = { "istio.io/config": "true" };
 /** Namespaces of Kubernetes' own, where no workload of a mesh runs (Istio's IgnoredNamespaces). */
 const IGNORED: ReadonlySet<string> = new Set(["kube-system", "kube-public", "kube-node-lease"]);
 const MAX_IN_FLIGHT = 4;
-/** Istio's control plane needs a moment for a new namespace. */
-const ABSENT_MS = 10_000;
+/** Who else keeps them needs a moment, as for a new namespace. */
+const LATE_MS = 10_000;
 const MIN_BACKOFF_MS = 500;
 const MAX_BACKOFF_MS = 60_000;
 /** Somebody who is not known to us writes it again and again: then no oftener than so. */
@@ -45,6 +45,8 @@ export interface RootConfigMapsOptions {
   readonly accepts: (namespace: string) => boolean;
   /** Whether another control plane keeps the same ConfigMaps: `refresh` is to be called when it changes. */
   readonly keptByAnother?: () => boolean;
+  /** Whether another replica of this mesh keeps those that it sees; `refresh` is to be called when it changes. */
+  readonly isSecond?: () => boolean;
   /** Where several meshes may be; `refresh` is to be called when it says something else. */
   readonly ownership?: RootOwnership;
   readonly clock: Clock;
@@ -67,13 +69,13 @@ export class RootConfigMaps {
   readonly #busy = new Set<string>();
   /** Of the busy ones: those of which the watch has told something since their write began. */
   readonly #told = new Set<string>();
-  /** Where there is none that another control plane should have made: since when. */
-  readonly #absent = new Map<string, number>();
+  /** Those that another one should have made, or put right: since when. */
+  readonly #late = new Map<string, number>();
   #informers: Informer[] = [];
   #failures = 0;
   #paused = false;
   #cancel: () => void = () => {};
-  #cancelAbsent: (() => void) | undefined;
+  #cancelLate: (() => void) | undefined;
   #cancelRepeat: (() => void) | undefined;
   #lastText = "";
   #saidOther = false;
@@ -112,12 +114,12 @@ export class RootConfigMaps {
     this.#namespaces.clear();
     this.#written.clear();
     this.#queue.clear();
-    this.#absent.clear();
+    this.#late.clear();
     this.#contested.clear();
     this.#lately.clear();
     this.#cancel();
-    this.#cancelAbsent?.();
-    this.#cancelAbsent = undefined;
+    this.#cancelLate?.();
+    this.#cancelLate = undefined;
     this.#cancelRepeat?.();
     this.#cancelRepeat = undefined;
     this.#paused = false;
@@ -139,7 +141,7 @@ export class RootConfigMaps {
       const going = objectAt(object ?? {}, "metadata")["deletionTimestamp"] !== undefined;
       if (object === undefined || going || IGNORED.has(name)) {
         this.#namespaces.delete(name);
-        this.#absent.delete(name);
+        this.#late.delete(name);
         this.#contested.delete(name);
         this.#lately.delete(name);
       } else this.#namespaces.set(name, objectAt(objectAt(object, "metadata"), "labels"));
@@ -151,7 +153,7 @@ export class RootConfigMaps {
   #onConfigMaps(changes: readonly ObjectChange[]): void {
     for (const { namespace, object } of changes) {
       if (object === undefined) this.#written.delete(namespace);
-      else this.#written.set(namespace, writtenRoots(object, ROOT_KEY));
+      else this.#written.set(namespace, this.#seen(object));
       if (this.#busy.has(namespace)) this.#told.add(namespace);
       this.#queue.add(namespace);
     }
@@ -186,7 +188,11 @@ export class RootConfigMaps {
       }
     }
     const isKept = ownership === undefined || written?.keeper === ownership.self;
-    if (written?.text === this.#text() && isKept) return false;
+    if (written?.text === this.#text() && isKept) {
+      this.#late.delete(namespace);
+      return false;
+    }
+    if (this.#options.isSecond?.() === true && !this.#isLate(namespace)) return false;
     return !this.#isRepeated(namespace);
   }
 
@@ -227,25 +233,34 @@ export class RootConfigMaps {
 
   /** Beside another control plane: nothing of what it wrote is changed. */
   #isMissed(namespace: string, written: WrittenRoots | undefined): boolean {
-    const { clock, log } = this.#options;
     if (written !== undefined) {
-      this.#absent.delete(namespace);
+      this.#late.delete(namespace);
       if (!this.#saidOther && written.text.trim() !== this.#text().trim()) {
         this.#saidOther = true;
-        log.warn("another control plane gives out other roots", { namespace });
+        this.#options.log.warn("another control plane gives out other roots", { namespace });
       }
       return false;
     }
+    return this.#isLate(namespace);
+  }
+
+  #isLate(namespace: string): boolean {
+    const { clock } = this.#options;
     const now = clock.now();
-    const since = this.#absent.get(namespace) ?? now;
-    this.#absent.set(namespace, since);
-    if (now - since >= ABSENT_MS) return this.#absent.delete(namespace);
-    this.#cancelAbsent ??= clock.after(since + ABSENT_MS - now, () => {
-      this.#cancelAbsent = undefined;
-      for (const each of this.#absent.keys()) this.#queue.add(each);
+    const since = this.#late.get(namespace) ?? now;
+    this.#late.set(namespace, since);
+    if (now - since >= LATE_MS) return this.#late.delete(namespace);
+    this.#cancelLate ??= clock.after(since + LATE_MS - now, () => {
+      this.#cancelLate = undefined;
+      for (const each of this.#late.keys()) this.#queue.add(each);
       this.#pump();
     });
     return false;
+  }
+
+  #seen(configMap: JsonObject): WrittenRoots {
+    const seen = writtenRoots(configMap, ROOT_KEY);
+    return seen.text === this.#text() ? { ...seen, text: this.#lastText } : seen;
   }
 
   /** One string for all that hold it. */

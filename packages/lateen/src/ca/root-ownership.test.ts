@@ -35,11 +35,16 @@ function setUp(t: TestContext) {
       ...{ debug: nothing, info: nothing, error: nothing, scope: () => log },
       warn: (_message, fields) => void warnings.push(`${self} ${fields?.["namespace"]}`),
     };
-    const state = { roots: [root], sees: (namespace: string): boolean => namespace !== "default" };
+    const state = {
+      isSecond: false,
+      roots: [root],
+      sees: (namespace: string): boolean => namespace !== "default",
+    };
     const maps = new RootConfigMaps({
       client,
       roots: () => state.roots,
       accepts: namespace => state.sees(namespace),
+      isSecond: () => state.isSecond,
       ownership: {
         self,
         injectorOf: labels => injectors.get(String(labels["istio.io/rev"])),
@@ -184,6 +189,36 @@ test("who writes other roots again and again without saying who it is is not ans
   clock.advance(60_000);
   await settle();
   assert.equal(text("shop"), "root a\nroot c\n");
+});
+
+test("what the leader of all revisions does not see, the leader of the one that does keeps, a little later", async t => {
+  const { store, clock, mesh, add, text, writes } = setUp(t);
+  for (const name of ["both", "second-only"]) add(name);
+  const first = mesh("mesh-a", "root a\n");
+  const second = mesh("mesh-a", "root a\n");
+  first.state.sees = namespace => namespace === "both";
+  second.state.isSecond = true;
+  first.maps.start();
+  second.maps.start();
+  await settle();
+  assert.deepEqual([text("both"), text("second-only"), writes.length], ["root a\n", undefined, 1]);
+  clock.advance(10_000);
+  await settle();
+  assert.deepEqual([text("second-only"), writes.length], ["root a\n", 2]);
+  for (const { maps, state } of [second, first]) {
+    state.roots = ["root b\n"];
+    maps.refresh();
+    await settle();
+  }
+  assert.deepEqual([text("both"), text("second-only"), writes.length], ["root b\n", "root a\n", 3]);
+  clock.advance(10_000);
+  await settle();
+  assert.deepEqual([text("second-only"), writes.length], ["root b\n", 4]);
+  value(store.delete(configMapKind, "second-only", ROOT_CONFIG_MAP));
+  second.state.isSecond = false;
+  second.maps.refresh();
+  await settle();
+  assert.deepEqual([text("second-only"), writes.length], ["root b\n", 5]);
 });
 
 test("without several meshes nothing is marked", async t => {
