@@ -35,7 +35,11 @@ interface Mesh {
   readonly controlPlane: IdentityControlPlane;
 }
 
-async function startMesh(lifetimeMs: number, streamAgeMaxMs?: number): Promise<Mesh> {
+async function startMesh(
+  lifetimeMs: number,
+  streamAgeMaxMs?: number,
+  tokenLifetimeMs?: number,
+): Promise<Mesh> {
   const trust = await newTrust();
   const fixed = newFixedResources();
   setServer(fixed);
@@ -48,9 +52,9 @@ async function startMesh(lifetimeMs: number, streamAgeMaxMs?: number): Promise<M
     ),
   );
   const port = await controlPlane.listen();
-  const server = keep(await startEnvoy(trust, port, "server"));
+  const server = keep(await startEnvoy(trust, port, "server", "server", tokenLifetimeMs));
   setClient(fixed, await server.envoy.listenerPort("inbound"));
-  const client = keep(await startEnvoy(trust, port, "client"));
+  const client = keep(await startEnvoy(trust, port, "client", "client", tokenLifetimeMs));
   const url = `http://127.0.0.1:${await client.envoy.listenerPort("outbound")}/`;
   await eventually("the client is live", () => client.envoy.isLive());
   return { trust, fixed, port, server, client, url, controlPlane };
@@ -112,6 +116,53 @@ test("a token that is replaced in its file is shown with the next stream, and no
   assert.ok(count > 20, `${count} requests`);
   assert.deepEqual(source.refusals, []);
   assert.equal(source.secretsSent, secretsSent, "no secret is sent again");
+});
+
+const TOKEN_MS = 6_000;
+
+test("a stream that has to show its token again shows the one that is in the file, and not one that is over", async () => {
+  const mesh = await startMesh(LIFETIME_MS, 1_000, TOKEN_MS);
+  const over = Date.now() + TOKEN_MS;
+  const { credentials, unauthenticated, source } = mesh.controlPlane;
+  const proxies = [mesh.client, mesh.server];
+  const tokens = proxies.map(each => each.replaceToken());
+  await eventually("both have shown their new token", () =>
+    tokens.every(token => credentials.includes(`Bearer ${token}`)),
+  );
+  const seen = credentials.length;
+  const loaded = load(mesh.url, over - Date.now() + 2_000);
+  await eventually("streams were opened after the first token's end", () => {
+    const isLate = Date.now() > over + 1_000;
+    return isLate && tokens.every(token => credentials.slice(seen).includes(`Bearer ${token}`));
+  });
+  const { failed } = await loaded;
+  const old = proxies.map(each => `Bearer ${each.firstToken}`);
+  assert.deepEqual(
+    credentials.slice(seen).filter(each => old.includes(each)),
+    [],
+  );
+  assert.deepEqual([failed, unauthenticated, source.refusals], [[], [], []]);
+});
+
+test("a proxy that stood still beyond its token's end comes back with the one that its file has by then", async () => {
+  const mesh = await startMesh(LIFETIME_MS, 1_000, TOKEN_MS);
+  const over = Date.now() + TOKEN_MS;
+  const { credentials, source } = mesh.controlPlane;
+  mesh.server.replaceToken();
+  process.kill(mesh.client.envoy.pid, "SIGSTOP");
+  let token = "";
+  try {
+    token = mesh.client.replaceToken();
+    await eventually("the token that it had is over", () => Date.now() > over + 500);
+    assert.equal(credentials.includes(`Bearer ${token}`), false);
+  } finally {
+    process.kill(mesh.client.envoy.pid, "SIGCONT");
+  }
+  await eventually("it has shown the new one", () => credentials.includes(`Bearer ${token}`));
+  assert.deepEqual(source.refusals, []);
+  const { failed, count } = await load(mesh.url, 1_000);
+  assert.deepEqual(failed, []);
+  assert.ok(count > 10, `${count} requests`);
 });
 
 test("a proxy that claims another pod than its token gets nothing", async () => {

@@ -131,16 +131,16 @@ async function podNames(cluster: KubeCluster, namespace: KubeNamespace): Promise
 }
 
 describe("certificates are replaced while everything runs", { skip, timeout: 900_000 }, () => {
-  test("root A, A and B, issuer B, root B: no request fails", async t => {
+  test("root A, A and B, issuer B, root B, root C in one step, two replicas: no request fails", async t => {
     const cluster = await kubeCluster();
     await peerAuthentications(t, cluster);
     const now = Date.now();
-    const [a, b] = [" A", " B"].map(each => operatorRoot("ec", each, now - 60_000, now + YEAR_MS));
-    assert.ok(a !== undefined && b !== undefined);
+    const newRoot = (label: string) => operatorRoot("ec", label, now - 60_000, now + YEAR_MS);
+    const [a, b, c] = [newRoot(" A"), newRoot(" B"), newRoot(" C")];
     const ofA = a.plugged();
     const ofB = b.plugged([a, b]);
     const discovery = { rootSpreadMs: 3_000, streamAgeMaxMs: 8_000 };
-    const mesh = await kubeControlPlane(t, cluster, { cacerts: ofA, discovery });
+    const mesh = await kubeControlPlane(t, cluster, { cacerts: ofA, discovery, replicas: 2 });
     const { workloads } = mesh;
     await workloads.apply(APPS);
     await workloads.readyPods("app=demoapp", 2);
@@ -165,10 +165,14 @@ describe("certificates are replaced while everything runs", { skip, timeout: 900
     await workloads.until("a new pod reaches the application", () => answers(workloads, "late"));
     await plug(b.plugged([b]));
     await allHave([b], "CN=Intermediate CA B2");
+    // In one step, and while it is under way all replicas are replaced.
+    await plug(c.plugged());
+    await mesh.restart();
+    await allHave([c], "CN=Intermediate CA C");
 
     for (const pod of await podNames(cluster, workloads)) {
       const { roots, issuer } = await secretsOf(cluster, workloads, pod);
-      assert.deepEqual([roots, issuer], [["CN=Root CA B"], "CN=Intermediate CA B2"], pod);
+      assert.deepEqual([roots, issuer], [["CN=Root CA C"], "CN=Intermediate CA C"], pod);
     }
     assert.equal(running.isOver(), false);
     const report = await running.end();

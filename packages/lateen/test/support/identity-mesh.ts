@@ -90,6 +90,8 @@ export class IdentityControlPlane {
   readonly source: IdentitySource;
   /** Authorization headers of all streams, in their order. */
   readonly credentials: string[] = [];
+  /** Those of streams that were refused for them. */
+  readonly unauthenticated: string[] = [];
   readonly #certificates: WorkloadCertificates;
   readonly #ads: AdsServer;
 
@@ -124,9 +126,12 @@ export class IdentityControlPlane {
     const tokens = createTokenVerifier(tokenKey, systemClock);
     this.#ads = new AdsServer({
       source: this.source,
-      authenticate: caller => {
-        this.credentials.push(String(caller.headers["authorization"]));
-        return authenticate(caller, { tokens, trustDomain: TRUST_DOMAIN });
+      authenticate: async caller => {
+        const credential = String(caller.headers["authorization"]);
+        this.credentials.push(credential);
+        const answer = await authenticate(caller, { tokens, trustDomain: TRUST_DOMAIN });
+        if ("refused" in answer) this.unauthenticated.push(credential);
+        return answer;
       },
       clock: systemClock,
       log: silentLog,
@@ -281,17 +286,22 @@ function httpListener(name: string, action: Omit<Route, "match">): Listener {
 
 export interface IdentityEnvoy {
   readonly envoy: EnvoyProcess;
+  readonly firstToken: string;
   /** Puts another token into its file, as a kubelet does: by renaming. Returns it. */
   replaceToken(): string;
   stop(): Promise<void>;
 }
 
-/** An Envoy that dials the control plane with the token of the pod and account `name`. */
+/**
+ * An Envoy that dials the control plane with the token of the pod and account `name`; `tokenLifetimeMs` is
+ * the first one's.
+ */
 export async function startEnvoy(
   trust: Trust,
   port: number,
   name: string,
   as: string = name,
+  tokenLifetimeMs?: number,
 ): Promise<IdentityEnvoy> {
   const directory = mkdtempSync(join(tmpdir(), "lateen-identity-"));
   const workload = { namespace: "default", serviceAccount: as, podName: as, podUid: `uid-${as}` };
@@ -302,7 +312,8 @@ export async function startEnvoy(
     tokenFile: join(directory, TOKEN_FILE),
   };
   writeFileSync(tls.rootCertFile, trust.authority.roots.join(""));
-  writeFileSync(tls.tokenFile, issueToken(workload, trust.tokenKey, Date.now()));
+  const first = issueToken(workload, trust.tokenKey, Date.now(), tokenLifetimeMs);
+  writeFileSync(tls.tokenFile, first);
   for (const [file, content] of Object.entries(discoverySdsFiles(tls)))
     writeFileSync(join(directory, file), content);
   const nodeId = `sidecar~127.0.0.1~${name}.default~default.svc.cluster.local`;
@@ -318,6 +329,7 @@ export async function startEnvoy(
   });
   return {
     envoy,
+    firstToken: first,
     replaceToken() {
       const token = issueToken(workload, trust.tokenKey, Date.now(), SHORTER_MS);
       writeFileSync(`${tls.tokenFile}.next`, token);

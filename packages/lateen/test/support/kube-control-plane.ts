@@ -1,4 +1,5 @@
 /** A control plane of this process for a test cluster: a revision and a namespace of its own. */
+import assert from "node:assert/strict";
 import type { TestContext } from "node:test";
 import { BRIDGE_ADDRESS } from "../../../../scripts/kube/plan.ts";
 import { silentLog } from "../../src/base/log.ts";
@@ -16,7 +17,7 @@ export interface KubeControlPlane {
   /** Where its Service and its ConfigMaps are. */
   readonly namespace: string;
   readonly running: RunningDiscovery;
-  /** Ends it and starts another one on the same ports: proxies connect anew. */
+  /** Ends it and starts another one on the same ports: proxies connect anew. Replicas one after another. */
   restart(): Promise<void>;
   /** A namespace whose pods it injects. */
   readonly workloads: KubeNamespace;
@@ -31,6 +32,13 @@ export interface ControlPlaneOptions {
   /** Data of Secret `cacerts`, which is there before it starts. */
   readonly cacerts?: object;
   readonly discovery?: Pick<DiscoveryOptions, "rootSpreadMs" | "streamAgeMaxMs">;
+  /** Of one control plane, behind one Service; 1 by default. */
+  readonly replicas?: number;
+}
+
+interface Ports {
+  tls: number;
+  webhooks: number;
 }
 
 let count = 0;
@@ -50,12 +58,18 @@ export async function kubeControlPlane(
   const workloads = await cluster.namespace(t, labels);
   await cluster.apply(configMaps(namespace, revision, options));
   if (options.cacerts !== undefined) await cluster.apply(cacertsSecret(namespace, options.cacerts));
-  const ports = { tls: 0, webhooks: 0 };
-  const start = () =>
-    startDiscovery(discoveryOptions(cluster, namespace, revision, ports, options));
-  let running = await start();
-  t.after(() => running.stop());
-  await cluster.apply(service(namespace, revision, running));
+  const start = (nth: number, ports: Ports) =>
+    startDiscovery({
+      ...discoveryOptions(cluster, namespace, revision, ports, options),
+      instance: nth === 0 ? `istiod-${revision}` : `istiod-${revision}-${nth}`,
+    });
+  const replicas: RunningDiscovery[] = [];
+  t.after(() => Promise.all(replicas.map(each => each.stop())));
+  for (let nth = 0; nth < (options.replicas ?? 1); nth++)
+    replicas.push(await start(nth, { tls: 0, webhooks: 0 }));
+  const [first] = replicas;
+  assert.ok(first !== undefined);
+  await cluster.apply(service(namespace, revision, replicas));
   const webhook = mutatingWebhookConfiguration({
     revision,
     namespace,
@@ -76,13 +90,14 @@ export async function kubeControlPlane(
     namespace,
     workloads,
     get running() {
-      return running;
+      return replicas[0] ?? first;
     },
     async restart() {
-      ports.tls = running.tlsPorts[0] ?? 0;
-      ports.webhooks = running.webhookPort ?? 0;
-      await running.stop();
-      running = await start();
+      for (const [nth, running] of replicas.entries()) {
+        const ports = { tls: running.tlsPorts[0] ?? 0, webhooks: running.webhookPort ?? 0 };
+        await running.stop();
+        replicas[nth] = await start(nth, ports);
+      }
     },
   };
 }
@@ -91,9 +106,9 @@ function discoveryOptions(
   cluster: KubeCluster,
   namespace: string,
   revision: string,
-  ports: { readonly tls: number; readonly webhooks: number },
+  ports: Ports,
   options: ControlPlaneOptions,
-): DiscoveryOptions {
+): Omit<DiscoveryOptions, "instance"> {
   return {
     source: openCluster({
       kubeconfig: cluster.kubeconfig,
@@ -106,7 +121,6 @@ function discoveryOptions(
     http: [],
     webhooks: { host: BRIDGE_ADDRESS, port: ports.webhooks },
     stateDir: undefined,
-    instance: `istiod-${revision}`,
     version: "0.1.0",
     certificateLifetimeMs: undefined,
     clock: systemClock,
@@ -142,25 +156,36 @@ function configMaps(namespace: string, revision: string, options: ControlPlaneOp
 }
 
 /** Its Service leads out of the cluster, to the machine that runs this process. */
-function service(namespace: string, revision: string, running: RunningDiscovery): string {
+function service(
+  namespace: string,
+  revision: string,
+  replicas: readonly RunningDiscovery[],
+): string {
   const name = `istiod-${revision}`;
   const ports = [
-    { name: "https-dns", port: 15012, target: running.tlsPorts[0] ?? 0 },
-    { name: "https-webhook", port: 443, target: running.webhookPort ?? 0 },
+    { name: "https-dns", port: 15012 },
+    { name: "https-webhook", port: 443 },
   ];
   const object = {
     apiVersion: "v1",
     kind: "Service",
     metadata: { name, namespace },
-    spec: { ports: ports.map(each => ({ name: each.name, port: each.port })) },
+    spec: { ports },
   };
-  const slice = {
-    apiVersion: "discovery.k8s.io/v1",
-    kind: "EndpointSlice",
-    metadata: { name, namespace, labels: { "kubernetes.io/service-name": name } },
-    addressType: "IPv4",
-    endpoints: [{ addresses: [BRIDGE_ADDRESS] }],
-    ports: ports.map(each => ({ name: each.name, port: each.target })),
-  };
-  return JSON.stringify({ apiVersion: "v1", kind: "List", items: [object, slice] });
+  // Each has ports of its own, so each has a slice of its own.
+  const slices = replicas.map((running, nth) => {
+    const labels = { "kubernetes.io/service-name": name };
+    return {
+      apiVersion: "discovery.k8s.io/v1",
+      kind: "EndpointSlice",
+      metadata: { name: `${name}-${nth}`, namespace, labels },
+      addressType: "IPv4",
+      endpoints: [{ addresses: [BRIDGE_ADDRESS] }],
+      ports: [
+        { name: "https-dns", port: running.tlsPorts[0] ?? 0 },
+        { name: "https-webhook", port: running.webhookPort ?? 0 },
+      ],
+    };
+  });
+  return JSON.stringify({ apiVersion: "v1", kind: "List", items: [object, ...slices] });
 }
