@@ -49,7 +49,7 @@ export function podTargets(
   return [...targets.values()];
 }
 
-/** One for each port of each container. */
+/** One for each port of each container, and for each container without ports. */
 function discoveredLabels(pod: JsonObject): Labels[] {
   const { metadata, status } = {
     metadata: objectAt(pod, "metadata"),
@@ -68,11 +68,15 @@ function discoveredLabels(pod: JsonObject): Labels[] {
   for (const kind of ["annotation", "label"])
     for (const [name, value] of Object.entries(objectAt(metadata, `${kind}s`)))
       all.set(`${prefix}_${kind}_${name.replace(/[^a-zA-Z0-9_]/g, "_")}`, String(value));
-  const containers = arrayAt(objectAt(pod, "spec"), "containers").filter(isObject);
-  const ports = containers.flatMap(each => arrayAt(each, "ports").filter(isObject));
-  const addresses = ports.map(port => `${stringAt(status, "podIP")}:${port["containerPort"]}`);
-  const own = addresses.length > 0 ? addresses : [stringAt(status, "podIP")];
-  return own.map(address => new Map([...all, ["__address__", address]]));
+  const spec = objectAt(pod, "spec");
+  const containers = [...arrayAt(spec, "initContainers"), ...arrayAt(spec, "containers")];
+  return containers.filter(isObject).flatMap(container => {
+    const ports = arrayAt(container, "ports").filter(isObject);
+    const addresses = ports.map(port => `${stringAt(status, "podIP")}:${port["containerPort"]}`);
+    const own = addresses.length > 0 ? addresses : [stringAt(status, "podIP")];
+    const name: [string, string] = [`${prefix}_container_name`, stringAt(container, "name")];
+    return own.map(address => new Map([...all, name, ["__address__", address]]));
+  });
 }
 
 function relabelled(discovered: Labels, rules: readonly RelabelRule[]): Labels | undefined {

@@ -1,9 +1,14 @@
 /** What tools around Istio look for, each looked up in its source; see docs/integrations.md. */
 import assert from "node:assert/strict";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { describe, test } from "node:test";
+import { parse, parseAllDocuments, stringify } from "yaml";
 import type { JsonObject } from "../../src/api/kind.ts";
 import { TODAY } from "../../src/bin/install-input.ts";
 import { renderParts } from "../../src/bin/install-parts.ts";
+import { kubeInjectCommand } from "../../src/bin/kube-inject-command.ts";
 import { resourcesOf } from "../../src/bin/proxy-resources.ts";
 import { proxyRow } from "../../src/bin/proxy-row.ts";
 import { ControlPlaneMetrics } from "../../src/debug/metrics.ts";
@@ -13,6 +18,8 @@ import { render } from "../../src/install/render.ts";
 import { MESH_KEY } from "../../src/model/inputs.ts";
 import { arrayAt, isObject, objectAt, stringAt } from "../../src/sources/json.ts";
 import { MESH } from "../support/mesh-objects.ts";
+import { podTargets } from "../support/prometheus-targets.ts";
+import { runCommand } from "../support/run-command.ts";
 import { core, istio, YamlMesh } from "../support/yaml-mesh.ts";
 
 function installed(revision?: string): (kind: string, name: string) => JsonObject {
@@ -188,4 +195,103 @@ test("Argo Rollouts and Flagger move weights, and Rollouts the labels of subsets
   assert.equal(seen(mesh), "stable=80 canary=20 canary:10.1.0.2 stable:10.1.0.1");
   mesh.apply(weights(0, 100));
   assert.doesNotMatch(seen(mesh), /stable=[1-9]/);
+});
+
+/** What the Prometheus Operator makes of a PodMonitor: the same rules, by Prometheus' own names. */
+function scrapeConfig(monitor: JsonObject): string {
+  const [endpoint] = arrayAt(objectAt(monitor, "spec"), "podMetricsEndpoints").filter(isObject);
+  assert.ok(endpoint !== undefined);
+  const rules = arrayAt(endpoint, "relabelings")
+    .filter(isObject)
+    .map(({ sourceLabels, targetLabel, ...rest }) => ({
+      ...rest,
+      ...(sourceLabels === undefined ? {} : { source_labels: sourceLabels }),
+      ...(targetLabel === undefined ? {} : { target_label: targetLabel }),
+    }));
+  const path = { target_label: "__metrics_path__", replacement: stringAt(endpoint, "path") };
+  return stringify({ scrape_configs: [{ job_name: "pods", relabel_configs: [path, ...rules] }] });
+}
+
+/** As it would run: `text` is a pod before injection. */
+async function injected(text: string, podIP: string): Promise<JsonObject> {
+  const folder = mkdtempSync(join(tmpdir(), "lateen-drop-in-"));
+  try {
+    const [app, operator] = [join(folder, "app.yaml"), join(folder, "operator.yaml")];
+    writeFileSync(app, text);
+    const spec = { hub: "registry.example", tag: "one" };
+    const object = { apiVersion: "install.istio.io/v1alpha1", kind: "IstioOperator", spec };
+    writeFileSync(operator, JSON.stringify(object));
+    const words = ["-f", app, "--operatorFileName", operator];
+    const { code, stdout, stderr } = await runCommand(kubeInjectCommand, words);
+    assert.equal(code, 0, stderr);
+    return { ...asObject(parse(stdout)), status: { podIP, phase: "Running" } };
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
+}
+
+test("the Prometheus Operator's monitors find sidecars, gateways and the control plane", async () => {
+  const file = join(
+    import.meta.dirname,
+    "../../../../samples/addons/extras/prometheus-operator.yaml",
+  );
+  const monitors = parseAllDocuments(readFileSync(file, "utf8")).map(each => asObject(each.toJS()));
+  const [pods, services] = monitors;
+  assert.ok(pods !== undefined && services !== undefined);
+  const metadata = "metadata: {name: web-1, namespace: shop, labels: {app: web}}";
+  const port = "ports: [{containerPort: 8080}]";
+  const pod = `apiVersion: v1\nkind: Pod\n${metadata}\nspec: {containers: [{name: web, image: web, ${port}}]}\n`;
+  const plain = { ...asObject(parse(pod)), status: { podIP: "10.1.0.9", phase: "Running" } };
+  const found = podTargets(scrapeConfig(pods), "pods", [
+    await injected(pod, "10.1.0.7"),
+    await injected(pod, "fd00::7"),
+    plain,
+  ]);
+  assert.deepEqual(
+    found.map(({ url }) => url),
+    ["http://10.1.0.7:15020/stats/prometheus", "http://[fd00::7]:15020/stats/prometheus"],
+    "once each, however many ports, and not the pod without a sidecar",
+  );
+  const { namespace, pod: name, app } = found[0]?.labels ?? {};
+  assert.deepEqual([namespace, name, app], ["shop", "web-1", "web"]);
+
+  const find = installed();
+  const gateway = objectAt(find("Deployment", "istio-ingressgateway"), "spec");
+  const template = objectAt(gateway, "template");
+  const running = { ...template, status: { podIP: "10.1.0.8", phase: "Running" } };
+  assert.deepEqual(
+    podTargets(scrapeConfig(pods), "pods", [running]).map(({ url }) => url),
+    ["http://10.1.0.8:15020/stats/prometheus"],
+  );
+
+  const spec = objectAt(services, "spec");
+  const [expression] = arrayAt(objectAt(spec, "selector"), "matchExpressions").filter(isObject);
+  assert.deepEqual(expression, { key: "istio", operator: "In", values: ["pilot"] });
+  const istiod = find("Service", "istiod");
+  assert.equal(labelsOf(istiod)["istio"], "pilot");
+  const [endpoint] = arrayAt(spec, "endpoints").filter(isObject);
+  const ports = arrayAt(objectAt(istiod, "spec"), "ports").filter(isObject);
+  assert.equal(ports.find(each => each["name"] === endpoint?.["port"])?.["port"], 15014);
+});
+
+test("external-dns and Knative find the ingress gateway's Service by what Gateways select", () => {
+  const service = installed()("Service", "istio-ingressgateway");
+  assert.equal(objectAt(service, "metadata")["namespace"], "istio-system");
+  const spec = objectAt(service, "spec");
+  // external-dns: the Service whose selector has all labels of the Gateway's.
+  assert.equal(objectAt(spec, "selector")["istio"], "ingressgateway");
+  assert.equal(spec["type"], "LoadBalancer");
+  // Knative's prober: ports of the gateway's pods by the names of the Service's.
+  const ports = arrayAt(spec, "ports").filter(isObject);
+  assert.deepEqual(
+    ["http2", "https"].map(name => ports.find(each => each["name"] === name)?.["port"]),
+    [80, 443],
+  );
+  // external-dns reads v1 today, v1beta1 and v1alpha3 before; Knative v1beta1.
+  for (const plural of ["gateways", "virtualservices", "destinationrules"]) {
+    const crd = installed()("CustomResourceDefinition", `${plural}.networking.istio.io`);
+    const versions = arrayAt(objectAt(crd, "spec"), "versions").filter(isObject);
+    const served = versions.filter(each => each["served"] === true).map(each => each["name"]);
+    assert.deepEqual(served.sort(), ["v1", "v1alpha3", "v1beta1"], plural);
+  }
 });
