@@ -42,6 +42,7 @@ export function kubeContainer(request: PodInjection, pod: Pod, plan: ProxyPlan):
     ...(lifecycle === undefined ? {} : { lifecycle }),
     securityContext: {
       ...objectAt(plan.container, "securityContext"),
+      ...(proxy.privileged ? { privileged: true, allowPrivilegeEscalation: true } : {}),
       ...(isObject(proxy.seccompProfile) ? { seccompProfile: proxy.seccompProfile } : {}),
     },
     volumeMounts: proxyMounts(plan),

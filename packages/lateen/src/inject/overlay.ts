@@ -59,7 +59,10 @@ export function applyTemplates(
  * field. Its image counts unless it is `auto`; its command and arguments do not: they would be those
  * of another program.
  */
-export function applyOwnContainers(pod: JsonObject, before: JsonObject): Result<JsonObject> {
+export function applyOwnContainers(
+  pod: JsonObject,
+  { pod: before, asWritten }: Pick<PodInjection, "pod" | "asWritten">,
+): Result<JsonObject> {
   const diagnostics: Diagnostic[] = [];
   let spec = objectAt(pod, "spec");
   const own = (["containers", "initContainers"] as const)
@@ -77,7 +80,11 @@ export function applyOwnContainers(pod: JsonObject, before: JsonObject): Result<
         reason: "Ignored",
       });
     const overlay =
-      image === undefined || image === "auto" ? withoutDefaultPull(rest) : { ...rest, image };
+      image !== undefined && image !== "auto"
+        ? { ...rest, image }
+        : asWritten === true
+          ? rest
+          : withoutDefaultPull(rest);
     const field = arrayAt(spec, "initContainers").some(item => nameOf(item) === name)
       ? "initContainers"
       : "containers";

@@ -34,6 +34,8 @@ export interface PodInjection {
   readonly workload?: Owner;
   readonly config: InjectorConfig;
   readonly features: ClusterFeatures;
+  /** As a person wrote it: the API server has not put its defaults into it. */
+  readonly asWritten?: boolean;
   /** Of the control plane, and the tag of the images where the values have none. */
   readonly version: string;
 }
@@ -132,7 +134,7 @@ function inject(request: PodInjection, pod: Pod, reason: string, cpuLimit?: stri
     overlaid.value === assembled.pod ? undefined : decodePod({ ...request, pod: overlaid.value });
   if (patched?.ok === false)
     return { ok: false, diagnostics: patched.diagnostics.map(ofTemplates) };
-  const own = applyOwnContainers(overlaid.value, request.pod);
+  const own = applyOwnContainers(overlaid.value, request);
   if (!own.ok) return own;
   const value = withStatus(own.value, request.pod, config.revision);
   const warnings = [...planned.diagnostics, ...assembled.warnings, ...own.diagnostics];

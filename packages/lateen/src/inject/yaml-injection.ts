@@ -102,6 +102,7 @@ function operationsAt(
     config,
     features,
     version,
+    asWritten: true,
   });
   const found = injected.ok ? injected.warnings : injected.diagnostics;
   diagnostics.push(

@@ -44,6 +44,15 @@ const k8s: Known = {
   ...all("used", "volumes"),
 };
 const component: Known = { enabled: "flag", hub: "used", tag: "used", k8s };
+const NO_K8S: Known = each("idle", Object.keys(k8s));
+/** Objects without a Deployment, so that only overlays change them. */
+const objects: Known = {
+  enabled: "flag",
+  ...all("idle", "hub tag"),
+  k8s: { ...NO_K8S, overlays: "used" },
+};
+/** Nothing is installed for them. */
+const absent: Known = { enabled: "flag", ...all("idle", "hub tag"), k8s: NO_K8S };
 const gateway: Known = {
   enabled: "flag",
   ...all("used", "name namespace label hub tag"),
@@ -90,7 +99,7 @@ const global: Known = {
   ...all("used", "remotePilotAddress tag"),
   // Warned of with what there is instead (operator.ts).
   ...all("used", "platform variant"),
-  defaultPodDisruptionBudget: { enabled: "flag", "*": "used" },
+  defaultPodDisruptionBudget: { enabled: "flag" },
   multiCluster: {
     clusterName: "used",
     ...all("idle", "enabled globalDomainSuffix includeEnvoyFilter"),
@@ -112,18 +121,21 @@ const gatewayValues: Known = {
     ...all("count", "autoscaleMax autoscaleMin replicaCount"),
     ...all("used", "cpu env labels loadBalancerIP"),
     ...all("used", "externalTrafficPolicy ipFamilies ipFamilyPolicy loadBalancerSourceRanges"),
-    ...all("used", "name nodeSelector"),
+    nodeSelector: "used",
     ...all("used", "podAnnotations ports rollingMaxSurge rollingMaxUnavailable"),
     ...all("used", "serviceAnnotations tolerations type"),
     ...all("idle", "additionalContainers configVolumes customService injectionTemplate memory"),
-    ...all("idle", "meshExpansionPorts namespace podAntiAffinityLabelSelector runAsRoot"),
+    // components.*Gateways[].name and namespace are.
+    ...all("idle", "meshExpansionPorts name namespace podAntiAffinityLabelSelector runAsRoot"),
     ...all("idle", "podAntiAffinityTermLabelSelector secretVolumes serviceAccount zvpn"),
   },
 };
 
 /** What is below `values`. */
 export const KNOWN_VALUES: Readonly<Record<string, Known>> = {
-  ...all("used", "defaultRevision revision profile"),
+  revision: "used",
+  // Of charts only.
+  ...all("idle", "defaultRevision profile"),
   ...all("idle", "compatibilityVersion experimental ownerName platform telemetry ztunnel"),
   base: {
     enableCRDTemplates: "flag",
@@ -153,17 +165,18 @@ export const KNOWN_VALUES: Readonly<Record<string, Known>> = {
 /** What is below `values.pilot`. */
 export const KNOWN_PILOT: Readonly<Record<string, Known>> = pilot;
 
-const known: Known = {
+/** What is below `spec`. */
+export const KNOWN_SPEC: Known = {
   ...all("used", "profile hub tag revision namespace meshConfig"),
   ...all("idle", "installPackagePath compatibilityVersion addonComponents"),
   components: {
-    base: component,
-    cni: component,
+    base: objects,
+    cni: absent,
     egressGateways: gateway,
     ingressGateways: gateway,
-    istiodRemote: component,
+    istiodRemote: objects,
     pilot: component,
-    ztunnel: component,
+    ztunnel: absent,
   },
   values: KNOWN_VALUES,
 };
@@ -171,7 +184,7 @@ const known: Known = {
 /** Of a whole spec; one diagnostic for each field that is wrong, or without effect. */
 export function checkPaths(spec: Json): Diagnostic[] {
   const found: Diagnostic[] = [];
-  check(spec, known, "spec", found);
+  check(spec, KNOWN_SPEC, "spec", found);
   checkVariables(spec, found);
   return found;
 }
@@ -207,6 +220,7 @@ function check(value: Json, schema: Known, path: string, found: Diagnostic[]): v
     return;
   }
   if (schema === "idle") {
+    if (value === "" || value === null) return;
     const message = "Istio's field is accepted, but not carried out: it has no effect";
     found.push({ severity: "warning", path, message, reason: "NotCarriedOut" });
     return;
@@ -276,7 +290,7 @@ function checkVariables(spec: Json, found: Diagnostic[]): void {
   const components = objectAt(isObject(spec) ? spec : {}, "components");
   const k8s = objectAt(objectAt(components, "pilot"), "k8s");
   const names = arrayAt(k8s, "env").map(item => stringAt(isObject(item) ? item : {}, "name"));
-  const values = Object.fromEntries(names.filter(name => name !== "").map(name => [name, ""]));
+  const values = Object.fromEntries(names.filter(name => name !== "").map(name => [name, true]));
   check(values, pilot["env"] ?? "used", "spec.components.pilot.k8s.env", found);
 }
 

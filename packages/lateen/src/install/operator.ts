@@ -3,8 +3,9 @@ import type { Json, JsonObject } from "../api/kind.ts";
 import { decodeMeshConfig } from "../api/mesh-config/decode.ts";
 import type { Diagnostic, Result } from "../base/diagnostic.ts";
 import { nearest } from "../base/nearest.ts";
-import { arrayAt, isObject, objectAt, stringAt, valueAt } from "../sources/json.ts";
+import { arrayAt, isObject, objectAt, stringAt } from "../sources/json.ts";
 import { checkPaths } from "./known-paths.ts";
+import { notCarriedOut } from "./not-carried-out.ts";
 import { mergeObjects, parsePath, parseSetValue, setAt } from "./path.ts";
 import { DEFAULT_PROFILE, PROFILES, profileSpec } from "./profiles.ts";
 
@@ -180,55 +181,6 @@ function finish(
 export function textAt(object: JsonObject, key: string): string {
   const value = object[key];
   return typeof value === "string" || typeof value === "number" ? String(value) : "";
-}
-
-function notCarriedOut(spec: JsonObject): Diagnostic[] {
-  const found: Diagnostic[] = [];
-  const warn = (path: string, message: string): void => {
-    found.push({ severity: "warning", path: `spec.${path}`, message, reason: "NotCarriedOut" });
-  };
-  for (const name of ["cni", "ztunnel"])
-    if (valueAt(spec, `components.${name}.enabled`) === true)
-      warn(
-        `components.${name}`,
-        `component ${name} is not carried out: nothing is installed for it`,
-      );
-  const global = objectAt(objectAt(spec, "values"), "global");
-  if (global["nativeNftables"] === true)
-    warn(
-      "values.global.nativeNftables",
-      "not carried out: istio-init programs nf_tables by iptables-nft where the kernel has it, " +
-        "and writes no rules for the program nft",
-    );
-  const platform = textAt(global, "platform");
-  if (platform !== "" && platform !== "openshift")
-    warn("values.global.platform", `nothing depends on platform ${platform}: it has no effect`);
-  const variant = textAt(global, "variant");
-  if (variant !== "" && variant !== "default")
-    warn(
-      "values.global.variant",
-      `there are no image variants, so "-${variant}" is not put behind the tag: pilot has no ` +
-        "shell in any case, and init containers need the one of proxyv2",
-    );
-  return [...found, ...onOpenShift(spec)];
-}
-
-/** Its default security context constraints refuse what injected pods and gateways need. */
-function onOpenShift(spec: JsonObject): Diagnostic[] {
-  const values = objectAt(spec, "values");
-  if (objectAt(values, "global")["platform"] !== "openshift") return [];
-  const programmed =
-    valueAt(values, "istio_cni.enabled") === true || valueAt(values, "pilot.cni.enabled") === true;
-  const inject = programmed
-    ? "istio-proxy runs as user 1337: oc adm policy add-scc-to-group nonroot-v2"
-    : "init container istio-init is root with NET_ADMIN: oc adm policy add-scc-to-group privileged";
-  const message =
-    "OpenShift's default SCC refuses injected pods and gateways, and no CNI plugin is installed. " +
-    `For each injected namespace, ${inject} system:serviceaccounts:NAMESPACE; for gateways in ` +
-    "istio-system, oc adm policy add-scc-to-group nonroot-v2 system:serviceaccounts:istio-system. " +
-    "Where Istio's CNI plugin is installed, values.pilot.cni.enabled=true leaves istio-init out";
-  const path = "spec.values.global.platform";
-  return [{ severity: "warning", path, message, reason: "NeedsGrant" }];
 }
 
 export function isEnabled(installation: Installation, component: string): boolean {

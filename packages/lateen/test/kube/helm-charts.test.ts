@@ -134,7 +134,7 @@ const CASES: Readonly<Record<string, Settings>> = {
         templates: { more: "spec:\n  x: {{ .Values.global.hub }}\n" },
         defaultTemplates: ["sidecar", "more"],
       },
-      global: { proxy: { logLevel: "info", resources: { limits: null } } },
+      global: { proxy: { autoInject: "disabled", logLevel: "info", resources: { limits: null } } },
       istio_cni: { enabled: true },
     },
   },
@@ -223,6 +223,13 @@ describe("chart istiod", { skip, timeout: 1_800_000 }, () => {
     const release = { chart: "istiod", name: "istiod", namespace: SYSTEM } as const;
     const unknown = await templateError({ ...release, values: { global: { proxi: {} } } });
     assert.match(unknown, /global\.proxi: unknown field "proxi": expected one of .*proxy_init/);
+    const proxy = (said: JsonObject): Promise<string> =>
+      templateError({ ...release, values: { global: { proxy: said } } });
+    assert.match(await proxy({ logLevle: "debug" }), /global\.proxy\.logLevle: unknown field/);
+    assert.match(
+      await proxy({ autoInject: false }),
+      /global\.proxy\.autoInject: found false; expected enabled or disabled/,
+    );
     const wrong = await templateError({ ...release, values: { base: 1, cpu: 1, pilot: 1 } });
     assert.match(wrong, /pilot: found 1; expected an object/);
     const profile = await templateError({ ...release, values: { profile: "dmo" } });
