@@ -12,6 +12,7 @@ import { createIngresses, type Ingresses } from "./ingress.ts";
 import type { ModelInputs } from "./inputs.ts";
 import { createNodeLocalities } from "./locality.ts";
 import { createMeshNames, type MeshNames } from "./mesh.ts";
+import { createPlacedHosts } from "./placed-hosts.ts";
 import { createNamespacePreferences, createPlacements } from "./placements.ts";
 import { createPodAddresses, type PodAddresses } from "./pod-addresses.ts";
 import { createProxies, type Proxies } from "./proxies.ts";
@@ -111,7 +112,7 @@ export function createModel(graph: Graph, inputs: ModelInputs): Model {
     gateways,
     sourceSelectors: createSourceSelectors(graph, virtualServices.shapes),
     podAddresses,
-    placedHosts: placements.hosts,
+    placedHosts: createPlacedHosts(graph, placements.services),
     names,
   });
   const model: Omit<Model, "findings"> = {

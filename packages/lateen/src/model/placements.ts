@@ -2,12 +2,10 @@
  * Services whose endpoints depend on where the client runs. Only where there are any do views of
  * endpoints know of a client's zone or node.
  */
-import { createHash } from "node:crypto";
 import type { ObjectMeta } from "../api/kind.ts";
 import type { Namespace } from "../api/namespace/kind.ts";
 import type { Collection, Graph } from "../flow/types.ts";
-import { compare } from "./order.ts";
-import type { Locality, Placement, Service } from "./types.ts";
+import type { Locality, Placement, Service, Visibility } from "./types.ts";
 
 /** Istio's own, from before `spec.trafficDistribution`; also for ServiceEntries. In any case. */
 const ANNOTATION = "networking.istio.io/traffic-distribution";
@@ -47,57 +45,30 @@ export function createNamespacePreferences(
   );
 }
 
-/** All of a mesh, by host name. Rows with equal `version` say the same. */
-export interface PlacedHosts {
-  readonly version: string;
-  readonly hosts: ReadonlyMap<string, Placement>;
-  /** Whether any of them depends on the node; if not, nodes matter to nobody. */
-  readonly byNode: boolean;
+/** A service whose endpoints depend on where its clients run. */
+export interface PlacedService {
+  readonly hostname: string;
+  readonly placement: Placement;
+  readonly exportTo: Visibility;
 }
-
-export const PLACED_KEY = "placed";
 
 export interface Placements {
   /** By service; those without one have no row. */
   readonly byService: Collection<Placement>;
-  /** One row under `PLACED_KEY`, or none where no service says anything. */
-  readonly hosts: Collection<PlacedHosts>;
+  readonly services: Collection<PlacedService>;
 }
 
 export function createPlacements(graph: Graph, services: Collection<Service>): Placements {
-  const rows = graph.deriveMany<Service, PlacedHost>(
+  const placed = graph.deriveMany<Service, PlacedService>(
     services,
     { name: "placements of services" },
-    (key, { hostname, placement, resolution }) =>
+    (key, { hostname, placement, exportTo, resolution }) =>
       placement === undefined || resolution !== "ClientSideLB"
         ? []
-        : [[key, { hostname, placement }]],
+        : [[key, { hostname, placement, exportTo }]],
   );
-  const all = graph.index(rows, "services with a placement", () => [PLACED_KEY]);
-  return {
-    byService: graph.derive(rows, { name: "placements" }, (_key, row) => row.placement),
-    hosts: graph.group<PlacedHost, PlacedHosts>(
-      all,
-      { name: "placed hosts", equals: (a, b) => a.version === b.version },
-      (_key, found) => placedHosts(found),
-    ),
-  };
-}
-
-interface PlacedHost {
-  readonly hostname: string;
-  readonly placement: Placement;
-}
-
-function placedHosts(rows: readonly PlacedHost[]): PlacedHosts {
-  const hosts = new Map<string, Placement>();
-  const sorted = [...rows].sort((a, b) => compare(a.hostname, b.hostname));
-  // Several services of one name: a client may mean any of them, so its whole place matters.
-  for (const { hostname, placement } of sorted)
-    hosts.set(hostname, hosts.has(hostname) ? "PreferSameNode" : placement);
-  const byNode = [...hosts.values()].some(placement => placement !== "PreferSameZone");
-  const digest = createHash("sha256").update(JSON.stringify([...hosts]));
-  return { version: digest.digest("base64url").slice(0, 16), hosts, byNode };
+  const byService = graph.derive(placed, { name: "placements" }, (_key, row) => row.placement);
+  return { byService, services: placed };
 }
 
 /** Where a client runs. */

@@ -12,7 +12,7 @@ import { type InboundSet, inboundSet, servicesOf, targetPortOf } from "./inbound
 import { objectKey } from "./inputs.ts";
 import { type MeshNames, meshNames } from "./mesh.ts";
 import { byAge } from "./order.ts";
-import { PLACED_KEY, type PlacedHosts } from "./placements.ts";
+import { type PlacedHosts, type PlacedHostsByAudience, placedHostsFor } from "./placed-hosts.ts";
 import type { PodAddresses } from "./pod-addresses.ts";
 import { type ScopeKey, scopeKey } from "./scopes.ts";
 import type { ConnectedProxy, Locality, ProxyType, Service } from "./types.ts";
@@ -38,7 +38,7 @@ export interface ProxyClass {
   /** Its node, where some service's endpoints depend on it; else "", so that nodes share a class. */
   readonly node: string;
   /** Services whose endpoints depend on where the proxy runs. */
-  readonly placed: PlacedHosts | undefined;
+  readonly placed: readonly PlacedHosts[];
   /**
    * Those of its addresses that clients of a headless service dial: it must not catch what its own
    * application sends to itself. Empty for most, so that they share a class.
@@ -85,7 +85,7 @@ export interface ProxySources {
   readonly gateways: Collection<Gateway>;
   readonly sourceSelectors: Collection<string>;
   readonly podAddresses: Collection<PodAddresses>;
-  readonly placedHosts: Collection<PlacedHosts>;
+  readonly placedHosts: PlacedHostsByAudience;
   readonly names: Collection<MeshNames>;
 }
 
@@ -98,7 +98,7 @@ interface Lookups {
   readonly gateways: SelectorIndex<Gateway>;
   readonly sources: SelectorIndex<string>;
   readonly dialled: Index<PodAddresses>;
-  readonly placedHosts: Collection<PlacedHosts>;
+  readonly placedHosts: PlacedHostsByAudience;
 }
 
 export function createProxies(graph: Graph, sources: ProxySources): Proxies {
@@ -168,7 +168,7 @@ function proxyRow(proxy: ConnectedProxy, read: Reader, lookups: Lookups): ProxyR
   const sidecar = isRouter ? undefined : sidecarOf(namespace, labels, read, lookups);
   const inbound = isRouter ? undefined : inboundSet(workload, read, lookups.services, sidecar);
   const gateway = isRouter ? gatewaySet(workload, read, lookups) : undefined;
-  const placed = read.get(lookups.placedHosts, PLACED_KEY);
+  const placed = placedHostsFor(read, lookups.placedHosts, namespace);
   const base = {
     type: proxy.type,
     namespace,
@@ -180,13 +180,13 @@ function proxyRow(proxy: ConnectedProxy, read: Reader, lookups: Lookups): ProxyR
     vhds: proxy.vhds,
     interceptionMode: proxy.interceptionMode,
     ipFamilies: ipFamilies(proxy.ipAddresses),
-    node: placed?.byNode === true ? pod?.nodeName || proxy.nodeName : "",
+    node: placed.some(({ byNode }) => byNode) ? pod?.nodeName || proxy.nodeName : "",
     ownAddresses: proxy.ipAddresses.filter(own => read.keysOf(lookups.dialled, own).length > 0),
     sourceMatches: isRouter ? [] : read.selectedBy(lookups.sources, { namespace, labels }),
     inbound: inbound && (digest(inbound) as InboundKey),
     gateway: gateway && (digest(gateway) as GatewayKey),
   };
-  const key = digest({ ...base, placed: placed?.version ?? "" }) as ClassKey;
+  const key = digest({ ...base, placed: placed.map(({ version }) => version) }) as ClassKey;
   return { class: { key, ...base, placed }, inbound, gateway };
 }
 

@@ -36,6 +36,8 @@ import {
 
 let server: EnvoyProcess;
 let client: EnvoyProcess;
+/** Injected without a namespace: it does not tell its peers which is its own. */
+let untold: { proxy?: EnvoyProcess; ports: Record<Kind, number> } | undefined;
 let clientPorts: Record<Kind, number> & { gateway?: number };
 let serverPorts: Record<Kind, number>;
 const seen: IncomingHttpHeaders[] = [];
@@ -74,23 +76,31 @@ before(async () => {
     [],
     environment("reviews", "default"),
   );
-  client = await EnvoyProcess.start(
-    loopbackBootstrap(clientResources(), {
-      endpoints: clientEndpoints(serverPorts, app),
-      routes: [...KINDS.map(routes), gatewayRoutes()],
-      ports: {
-        ...Object.fromEntries(KINDS.map(kind => [`10.0.0.1_${PORTS[kind]}`, [clientPorts[kind]]])),
-        "0.0.0.0_8080": [0],
-      },
-      ...authority(CLIENT_ID),
-    }),
-    [],
-    environment("sleep", "clients"),
+  const start = (ports: Record<Kind, number>, env: Record<string, string>): Promise<EnvoyProcess> =>
+    EnvoyProcess.start(
+      loopbackBootstrap(clientResources(), {
+        endpoints: clientEndpoints(serverPorts, app),
+        routes: [...KINDS.map(routes), gatewayRoutes()],
+        ports: {
+          ...Object.fromEntries(KINDS.map(kind => [`10.0.0.1_${PORTS[kind]}`, [ports[kind]]])),
+          "0.0.0.0_8080": [0],
+        },
+        ...authority(CLIENT_ID),
+      }),
+      [],
+      env,
+    );
+  client = await start(clientPorts, environment("sleep", "clients"));
+  untold = { ports: await freePorts(KINDS) };
+  untold.proxy = await start(untold.ports, environment("untold", "clients", {}));
+  const all = [server, client, untold.proxy];
+  await eventually("the proxies", async () =>
+    (await Promise.all(all.map(each => each.isLive()))).every(Boolean),
   );
-  await eventually("both proxies", async () => (await server.isLive()) && (await client.isLive()));
 });
 
 after(async () => {
+  await untold?.proxy?.stop();
   await client?.stop();
   await server?.stop();
   for (const close of closers) close();
@@ -106,9 +116,10 @@ function call(
   kind: Kind | "gateway",
   host: string,
   headers: Record<string, string> = {},
+  port = clientPorts[kind],
 ): Promise<string> {
   return new Promise((resolve, reject) => {
-    const options = { host: "127.0.0.1", port: clientPorts[kind], headers: { host, ...headers } };
+    const options = { host: "127.0.0.1", port, headers: { host, ...headers } };
     request(options, answer => {
       let body = "";
       answer.on("data", chunk => {
@@ -211,6 +222,17 @@ test("HTTP metrics of both reporters have all labels", async () => {
       connection_security_policy: "mutual_tls",
     });
   }
+});
+
+test("a client that does not say its namespace is in that of its certificate", async () => {
+  assert.equal(await call("http", "reviews", {}, untold?.ports.http), "200 hello");
+  await counted(server, "istio_requests_total", {
+    reporter: "destination",
+    ...SOURCE,
+    source_workload: "untold-v1",
+    source_app: "untold",
+    source_canonical_service: "untold",
+  });
 });
 
 test("requests of gRPC are counted as such, with gRPC's own status, on both sides", async () => {

@@ -9,7 +9,11 @@ import { selfSignedRoot } from "../../src/ca/certificate.ts";
 import { type EnvoyProcess, eventually } from "./envoy-process.ts";
 
 /** The environment of a proxy, as whoever starts it sets it. */
-export function environment(name: string, namespace: string): Record<string, string> {
+export function environment(
+  name: string,
+  namespace: string,
+  told: { readonly NAMESPACE?: string } = { NAMESPACE: namespace },
+): Record<string, string> {
   const labels = {
     app: name,
     version: "v1",
@@ -17,7 +21,7 @@ export function environment(name: string, namespace: string): Record<string, str
     "service.istio.io/canonical-revision": "v1",
   };
   const peer = {
-    NAMESPACE: namespace,
+    ...told,
     WORKLOAD_NAME: `${name}-v1`,
     CLUSTER_ID: "Kubernetes",
     LABELS: labels,

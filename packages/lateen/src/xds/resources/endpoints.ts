@@ -5,6 +5,7 @@
 import type { CellFamily, Graph } from "../../flow/types.ts";
 import { placementUnder } from "../../model/destination-rules.ts";
 import type { Model } from "../../model/model.ts";
+import { placementOfHost } from "../../model/placed-hosts.ts";
 import { placeKey, placeOfKey } from "../../model/placements.ts";
 import type { ProxyClass } from "../../model/proxies.ts";
 import type { Endpoint } from "../../model/types.ts";
@@ -49,7 +50,7 @@ export function createEndpointResources(
 
 /** `families|place|SCOPE`. */
 function namedView(proxy: ProxyClass, name: string): string {
-  const placement = proxy.placed?.hosts.get(parseOutboundName(name)?.hostname ?? "");
+  const placement = placementOfHost(proxy.placed, parseOutboundName(name)?.hostname ?? "");
   const { network, locality, node } = proxy;
   const place = placement && placeKey({ network, node, ...locality }, placement);
   return joinKey(proxy.ipFamilies, place ?? "", proxy.scope);
@@ -82,7 +83,8 @@ function createAssignments(graph: Graph, model: Model): CellFamily<EncodedResour
       if (found === undefined || servicePort === undefined) return undefined;
       const labels = subset === "" ? {} : read.get(rules.subsets, rule)?.[subset];
       if (labels === undefined) return undefined;
-      const said = read.get(placements, service);
+      // Who has no place does not have the host: it gets what there is.
+      const said = place === "" ? undefined : read.get(placements, service);
       const own = said === undefined || rule === "" ? undefined : read.get(rules.localities, rule);
       const kind = placementUnder(own, subset, servicePort.number, said);
       return encodeEndpoints(

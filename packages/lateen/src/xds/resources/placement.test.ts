@@ -280,6 +280,31 @@ test("a policy looks at every proxy once; what else changes in its service looks
   assert.equal(stats.derived.get("placed hosts")?.computed ?? 0, 0);
 });
 
+test("a policy of a service that is kept to some namespaces costs only their proxies", () => {
+  const found = mesh({});
+  const many = Array.from({ length: 50 }, (_, i) => `other/many-${i}`);
+  found.connect(...many.map((at, i) => proxy(at, { node: `n${i}` })));
+  const exportTo = "networking.istio.io/exportTo";
+  const set = (annotation: string, spec: JsonObject) =>
+    found.set(
+      found.inputs.services,
+      service({ at: "default/x", annotations: { [exportTo]: annotation } }, { ...SPEC, ...spec }),
+    );
+  const classed = (stats: ReturnType<typeof set>): number =>
+    stats.derived.get("proxies classed")?.computed ?? 0;
+  const classes = (): number => new Set(many.map(at => found.classOf(at).key)).size;
+  set(".", {});
+  assert.equal(classed(set(".", { trafficDistribution: "PreferClose" })), 3);
+  assert.deepEqual(seen(found, "c"), ["1:0,1", "0:2"]);
+  assert.equal(classed(set(".", { internalTrafficPolicy: "Local" })), 3);
+  assert.deepEqual(seen(found, "a"), ["0:0"]);
+  assert.equal(classes(), 1);
+  assert.equal(classed(set("~", { internalTrafficPolicy: "Local" })), 3);
+  assert.equal(classed(set("other", { internalTrafficPolicy: "Local" })), 50);
+  assert.equal(classes(), 50);
+  assert.equal(classed(set("*", { internalTrafficPolicy: "Local" })), 53);
+});
+
 test("other services' endpoints are shared between nodes and zones as before", () => {
   const found = mesh({ internalTrafficPolicy: "Local" });
   const other = CLUSTER.replace("||x.", "||y.");
