@@ -72,6 +72,7 @@ const pilot: Readonly<Record<string, Known>> = {
   ...all("used", "topologySpreadConstraints traceSampling rollingMaxSurge rollingMaxUnavailable"),
   ...all("idle", "configSource deploymentLabels envVarFrom initContainers"),
   ...all("idle", "jwksResolverExtraRootCA keepaliveMaxServerConnectionAge memory"),
+  ...all("idle", "autoscaleBehavior crlConfigMapName terminationGracePeriodSeconds"),
   ...all("idle", "taint trustedZtunnelNamespace trustedZtunnelName variant volumeMounts volumes"),
 };
 
@@ -107,6 +108,7 @@ const global: Known = {
   proxy,
   // The rules of istio-init are always applied.
   proxy_init: { forceApplyIptables: "flag", image: "used", resources: "resources" },
+  ...all("idle", "agentgateway arch configCluster enableReaderRBAC"),
   ...all("idle", "autoscalingv2API caAddress caName certSigners defaultConfigVisibilitySettings"),
   ...all("idle", "defaultResources enableTracing ipFamilies ipFamilyPolicy istiod jwtPolicy"),
   ...all("idle", "mountMtlsCerts networkPolicy omitSidecarInjectorConfigMap"),
@@ -115,6 +117,7 @@ const global: Known = {
 };
 
 const gatewayValues: Known = {
+  ...all("idle", "enabled seccompProfile securityContext"),
   "*": {
     autoscaleEnabled: "flag",
     resources: "resources",
@@ -124,8 +127,9 @@ const gatewayValues: Known = {
     nodeSelector: "used",
     ...all("used", "podAnnotations ports rollingMaxSurge rollingMaxUnavailable"),
     ...all("used", "serviceAnnotations tolerations type"),
+    ...all("idle", "enabled ingressPorts"),
     ...all("idle", "additionalContainers configVolumes customService injectionTemplate memory"),
-    // components.*Gateways[].name and namespace are.
+    // components.*Gateways[] say enabled, name and namespace.
     ...all("idle", "meshExpansionPorts name namespace podAntiAffinityLabelSelector runAsRoot"),
     ...all("idle", "podAntiAffinityTermLabelSelector secretVolumes serviceAccount zvpn"),
   },
@@ -140,7 +144,7 @@ export const KNOWN_VALUES: Readonly<Record<string, Known>> = {
   base: {
     enableCRDTemplates: "flag",
     validationURL: "used",
-    ...all("idle", "enableIstioConfigCRDs excludedCRDs validationCABundle"),
+    ...all("idle", "enableIstioConfigCRDs excludedCRDs validateGateway validationCABundle"),
   },
   cni: "idle",
   gateways: gatewayValues,

@@ -39,6 +39,7 @@ export const injectionCases: readonly InjectionCase[] = [
     { name, features: modern, texts },
     { name, features: older, texts },
   ]),
+  { name: "options", features: modern, texts },
   { name: "tproxy", features: modern, texts: dualStack },
 ];
 
