@@ -35,7 +35,7 @@ function createContext(flags: FlagValues): CliContext {
         home: process.env["LATEEN_HOME"],
         meshName,
         cluster: personsCluster(flags),
-        systemNamespace: text("istioNamespace") ?? "istio-system",
+        systemNamespace: text("istioNamespace") || "istio-system",
         revision: text("revision"),
         adminPort: typeof adminPort === "number" ? adminPort : ProxyPort.admin,
       });

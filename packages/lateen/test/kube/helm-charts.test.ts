@@ -232,6 +232,9 @@ describe("chart istiod", { skip, timeout: 1_800_000 }, () => {
     );
     const wrong = await templateError({ ...release, values: { base: 1, cpu: 1, pilot: 1 } });
     assert.match(wrong, /pilot: found 1; expected an object/);
+    const odd = { global: { proxy: { privileged: "yes" } } };
+    const word = await templateError({ ...release, values: odd });
+    assert.match(word, /global\.proxy\.privileged: found "yes"; expected true or false/);
     const profile = await templateError({ ...release, values: { profile: "dmo" } });
     assert.match(profile, /there is no profile "dmo" in this chart/);
   });

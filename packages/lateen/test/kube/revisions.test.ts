@@ -113,7 +113,7 @@ describe("two revisions", { skip, timeout: 600_000 }, () => {
       await cluster.must(["label", "namespace", "shop", "istio.io/rev=prod"]);
       assert.equal(
         await printed("list"),
-        "TAG  REVISION NAMESPACES\nprod canary   shop\n     default  \n",
+        "TAG     REVISION NAMESPACES\nprod    canary   shop\ndefault default  \n",
       );
       const json = await printed("list", "-o", "json");
       assert.deepEqual(JSON.parse(json)[0], {
