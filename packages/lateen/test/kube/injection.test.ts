@@ -1,10 +1,14 @@
 /** Injection by the webhook into a real cluster: pods with a real Envoy, probes, metrics, policies. */
 import assert from "node:assert/strict";
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { before, describe, test } from "node:test";
 import { arrayAt, isObject, objectAt, stringAt } from "../../src/sources/json.ts";
 import { type KubeCluster, kubeCluster, needsKubernetes } from "../support/kube-cluster.ts";
-import { kubeControlPlane } from "../support/kube-control-plane.ts";
+import { type KubeControlPlane, kubeControlPlane } from "../support/kube-control-plane.ts";
 import type { KubeNamespace } from "../support/kube-namespace.ts";
+import { lateenOn } from "../support/lateen-command.ts";
 
 const skip = needsKubernetes();
 
@@ -65,6 +69,25 @@ spec:
 `;
 }
 
+/** By `kube-inject`, which is told no namespace. */
+async function injectedByHand(
+  cluster: KubeCluster,
+  { revision, namespace }: KubeControlPlane,
+  yaml: string,
+): Promise<string> {
+  const folder = await mkdtemp(join(tmpdir(), "lateen-by-hand-"));
+  try {
+    const file = join(folder, "app.yaml");
+    await writeFile(file, yaml);
+    const where = ["--revision", revision, "-i", namespace];
+    const { code, stdout, stderr } = await lateenOn(cluster, "kube-inject", "-f", file, ...where);
+    assert.equal(code, 0, stderr);
+    return stdout;
+  } finally {
+    await rm(folder, { recursive: true, force: true });
+  }
+}
+
 const IDLE = "command: [sleep, infinity]";
 const PROBES = {
   http: "httpGet: {path: /, port: 8080}",
@@ -80,7 +103,8 @@ describe("injection into a real cluster", { skip, timeout: 900_000 }, () => {
     test(`pods become 2/2 and talk through Envoy (native sidecars: ${native})`, async t => {
       const cluster = await kubeCluster();
       const values = { pilot: { env: { ENABLE_NATIVE_SIDECARS: String(native) } } };
-      const { workloads } = await kubeControlPlane(t, cluster, { values });
+      const plane = await kubeControlPlane(t, cluster, { values });
+      const { workloads } = plane;
       await workloads.apply(APP);
       const client = await workloads.client();
       await workloads.readyPods("app=demoapp", 1);
@@ -106,6 +130,13 @@ describe("injection into a real cluster", { skip, timeout: 900_000 }, () => {
         "localhost:15021/healthz/ready",
       );
       assert.equal(ready.stdout, "200");
+      if (!native) return;
+      await workloads.apply(await injectedByHand(cluster, plane, pod("manual", IDLE)));
+      await workloads.readyPods("app=manual", 1);
+      assert.match(await workloads.curl("manual", "demoapp:8080"), /ClientIP: 127\.0\.0\.6/);
+      const page = (await curl("localhost:15020/stats/prometheus")).stdout;
+      const source = `source_workload="manual",source_workload_namespace="${workloads.name}"`;
+      assert.ok(page.includes(source), "its namespace is that of its certificate");
     });
 
   test("TPROXY: the application sees its client's own address", async t => {
