@@ -28,6 +28,7 @@ export function settingsOf(config: InjectorConfig, version: string): ProxySettin
     clusterId: global.multiCluster.clusterName || "Kubernetes",
     meshId: global.meshID || mesh.defaultConfig.meshId || mesh.trustDomain,
     network: global.network,
+    outlierLogPath: global.proxy.outlierLogPath,
     ipFamilies: ipFamiliesOf(config),
   };
 }

@@ -40,6 +40,7 @@ const proxy = object(
     componentLogLevel: orElse(string(), "misc:error"),
     resources,
     lifecycle: any(),
+    outlierLogPath: orElse(string({ maxLength: 255 }), ""),
     statusPort: orElse(integer({ min: 0, max: 65535 }), 15020),
     readinessInitialDelaySeconds: orElse(integer({ min: 0 }), 0),
     readinessPeriodSeconds: orElse(integer({ min: 1 }), 15),

@@ -86,9 +86,12 @@ const proxy: Known = {
     "used",
     "excludeInterfaces excludeOutboundPorts image includeIPRanges includeInboundPorts",
   ),
-  ...all("used", "includeOutboundPorts lifecycle logLevel readinessFailureThreshold"),
+  ...all(
+    "used",
+    "includeOutboundPorts lifecycle logLevel outlierLogPath readinessFailureThreshold",
+  ),
   ...all("used", "readinessInitialDelaySeconds readinessPeriodSeconds seccompProfile statusPort"),
-  ...all("idle", "enableCoreDump outlierLogPath tracer"),
+  ...all("idle", "enableCoreDump tracer"),
 };
 
 const global: Known = {

@@ -37,6 +37,8 @@ export interface BootstrapOptions {
   readonly ipFamilies?: readonly IpFamily[];
   /** Envoy's runtime by name (`overload.x`, `envoy.reloadable_features.y`), as texts. */
   readonly runtimeValues?: Readonly<Record<string, string>>;
+  /** Where Envoy writes what outlier detection ejects, such as /dev/stdout; "": nowhere. */
+  readonly outlierLogPath?: string;
   /** Downstream connections that are taken before new ones are refused. */
   readonly maxConnections?: number;
 }
@@ -84,6 +86,7 @@ export function bootstrap(options: BootstrapOptions): JsonOutObject {
       : { stats_eviction_interval: `${stats.evictionSeconds}s` }),
     deferred_stat_options: { enable_deferred_creation_stats: true },
     overload_manager: overloadManager(options.maxConnections ?? DEFAULT_MAX_CONNECTIONS),
+    ...outlierLog(options.outlierLogPath ?? ""),
     dynamic_resources: dynamicResources(),
     static_resources: {
       clusters: [
@@ -107,6 +110,10 @@ export function bootstrapArgument(options: BootstrapOptions): string {
   const text = JSON.stringify(bootstrap(options));
   assert(text.length < MAX_ARGUMENT, `bootstrap of ${options.nodeId} is ${text.length} characters`);
   return text;
+}
+
+function outlierLog(path: string): JsonOutObject {
+  return path === "" ? {} : { cluster_manager: { outlier_detection: { event_log_path: path } } };
 }
 
 /** Envoy takes a truth value or a number in a text for neither. */

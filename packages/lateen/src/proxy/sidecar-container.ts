@@ -24,6 +24,8 @@ export interface ProxySettings {
   readonly clusterId: string;
   readonly meshId: string;
   readonly network: string;
+  /** Where ejections are written (values' `outlierLogPath`); "" or undefined: nowhere. */
+  readonly outlierLogPath?: string;
   readonly ipFamilies: readonly IpFamily[];
 }
 
@@ -162,6 +164,7 @@ function bootstrapText(options: ProxyContainerOptions): string {
     probes: options.probes,
     stats: proxy.stats,
     runtimeValues: proxy.config.runtimeValues,
+    outlierLogPath: settings.outlierLogPath ?? "",
     statusPort: proxy.statusPort,
     ipFamilies: settings.ipFamilies,
     ...(options.appMetrics === undefined ? {} : { appMetrics: options.appMetrics }),

@@ -34,12 +34,17 @@ const dualStack: InjectorTexts = {
   mesh: "defaultConfig:\n  concurrency: 4\n",
 };
 
+const outliers: InjectorTexts = {
+  ...texts,
+  values: JSON.stringify({ global: { proxy: { outlierLogPath: "/dev/null" } } }),
+};
+
 export const injectionCases: readonly InjectionCase[] = [
   ...["bookstore", "idle", "probed", "kinds", "gateway"].flatMap(name => [
     { name, features: modern, texts },
     { name, features: older, texts },
   ]),
-  { name: "options", features: modern, texts },
+  { name: "options", features: modern, texts: outliers },
   { name: "tproxy", features: modern, texts: dualStack },
 ];
 
