@@ -58,10 +58,13 @@ spec:
 `;
 }
 
-/** Half of the requests on connections of their own, from inside the client's pod. */
+/**
+ * Half of the requests on connections of their own, from inside the client's pod; so few that a machine on
+ * which much else runs can keep up.
+ */
 function startLoad(cluster: KubeCluster, namespace: KubeNamespace) {
   const node = ["/usr/local/bin/node", "--input-type=module-typescript", "-"];
-  const flags = ["http://demoapp:8080/", "--rate", "50", "--seconds", "5", "--until", "/tmp/end"];
+  const flags = ["http://demoapp:8080/", "--rate", "20", "--seconds", "5", "--until", "/tmp/end"];
   const exec = ["-n", namespace.name, "exec", "-i", "deploy/client", "-c", "app", "--"];
   const input = readFileSync(load, "utf8");
   const running = cluster.kubectl([...exec, ...node, ...flags], { input, timeoutMs: 700_000 });

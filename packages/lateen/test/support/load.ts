@@ -104,12 +104,21 @@ class Load {
         response.on("end", () => end(response.statusCode ?? 0, body));
         response.on("error", error => end(0, `in the answer: ${error.message}`));
       });
+      // Whose fault a timeout is: the name server's, the way's, or the one's at its end.
+      let step = "no connection was free";
       call.on("socket", socket => {
+        step = socket.connecting ? "the name was not resolved" : "sent, and not answered";
+        socket.once("lookup", () => {
+          step = "not connected";
+        });
+        socket.once("connect", () => {
+          step = "sent, and not answered";
+        });
         if (connection === "new" || this.#sockets.has(socket)) return;
         this.#sockets.add(socket);
         this.#connections++;
       });
-      call.on("timeout", () => call.destroy(new Error("timeout")));
+      call.on("timeout", () => call.destroy(new Error(`timeout: ${step}`)));
       call.on("error", error => end(0, error.message));
       call.end();
     });
