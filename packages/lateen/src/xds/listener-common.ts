@@ -8,8 +8,9 @@ import { HttpInspector } from "@lateen/envoy-api/envoy/extensions/filters/listen
 import { OriginalDst } from "@lateen/envoy-api/envoy/extensions/filters/listener/original_dst/v3/original_dst.js";
 import { OriginalSrc } from "@lateen/envoy-api/envoy/extensions/filters/listener/original_src/v3/original_src.js";
 import { TlsInspector } from "@lateen/envoy-api/envoy/extensions/filters/listener/tls_inspector/v3/tls_inspector.js";
+import type { Duration } from "@lateen/envoy-api/google/protobuf/duration.js";
 import type { Mesh, ObjectRef, Protocol } from "../model/types.ts";
-import { extension, filterMetadata, seconds } from "./message.ts";
+import { extension, filterMetadata, milliseconds, seconds } from "./message.ts";
 import { configPath, outboundClusterName } from "./names.ts";
 import { protocolFilters, singleCluster, type TcpTarget, tcpProxy } from "./network-filters.ts";
 import type { Destination } from "./route.ts";
@@ -32,14 +33,22 @@ export interface TcpChain {
 /** How long a client may take for its TLS handshake. */
 export const HANDSHAKE_TIMEOUT = seconds(15);
 
-/**
- * How long a listener waits for a client's first bytes where a protocol is guessed and every
- * outcome of the guess is a right one. Istio waits for ever, and so does a client of a protocol in
- * which the server speaks first.
- */
-export const SNIFF_TIMEOUT = seconds(5);
-
 export const WAIT_FOR_EVER = seconds(0);
+
+/**
+ * How long a listener waits for a client's first bytes where a protocol is guessed. Istio waits for
+ * ever, and so does a client of a protocol in which the server speaks first.
+ *
+ * `http`: HTTP or other bytes; taking one for the other still gets them where they belong. `tls`: the
+ * mesh's TLS or plaintext, where a wrong guess hands TLS to the application. So this is longer than
+ * the 10 seconds in which a proxy must have a connection, handshake included: one that has not begun
+ * by then has given up. See docs/decisions/envoy-limits.md.
+ */
+export function detectionTimeout(mesh: Mesh, guess: "http" | "tls"): Duration {
+  const own = mesh.protocolDetectionTimeout;
+  if (own !== undefined) return milliseconds(own);
+  return seconds(guess === "tls" ? 15 : 5);
+}
 
 export const ORIGINAL_DST: ListenerFilter = extension(
   "envoy.filters.listener.original_dst",

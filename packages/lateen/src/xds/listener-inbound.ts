@@ -15,7 +15,7 @@ import { listenerLog } from "./access-log.ts";
 import { inboundConnectionManager } from "./http-connection-manager.ts";
 import { type ChainKind, chainKinds, inspectors } from "./inbound-chains.ts";
 import { listensOn, wildcards } from "./ip-families.ts";
-import { ORIGINAL_DST, ORIGINAL_SRC, SNIFF_TIMEOUT } from "./listener-common.ts";
+import { detectionTimeout, ORIGINAL_DST, ORIGINAL_SRC, TLS_INSPECTOR } from "./listener-common.ts";
 import { filterMetadata, seconds } from "./message.ts";
 import {
   BLACK_HOLE_CLUSTER,
@@ -73,6 +73,7 @@ export function virtualInbound(
 ): Listener {
   const ports = [...input.ports].sort((a, b) => a.targetPort - b.targetPort);
   const inspecting = inspectors(ports.map(inspected), input.mtls);
+  const guessesTls = inspecting.some(filter => filter.name === TLS_INSPECTOR.name);
   const transparent = input.transparent === true;
   const anyAddress = wildcards(input.ipFamilies);
   return {
@@ -84,7 +85,7 @@ export function virtualInbound(
     ],
     ...(transparent ? { transparent } : {}),
     listenerFilters: [ORIGINAL_DST, ...(transparent ? [ORIGINAL_SRC] : []), ...inspecting],
-    listenerFiltersTimeout: SNIFF_TIMEOUT,
+    listenerFiltersTimeout: detectionTimeout(input.mesh, guessesTls ? "tls" : "http"),
     continueOnListenerFiltersTimeout: true,
     trafficDirection: TrafficDirection.INBOUND,
     accessLog: listenerLog(input.mesh),

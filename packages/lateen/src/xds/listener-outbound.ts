@@ -12,9 +12,9 @@ import { listenerLog } from "./access-log.ts";
 import { outboundConnectionManager } from "./http-connection-manager.ts";
 import { listensOn, wildcards } from "./ip-families.ts";
 import {
+  detectionTimeout,
   HANDSHAKE_TIMEOUT,
   HTTP_INSPECTOR,
-  SNIFF_TIMEOUT,
   type TcpChain,
   TLS_INSPECTOR,
   tcpFilterChain,
@@ -65,7 +65,8 @@ export function outboundListener(input: OutboundListenerInput): Listener {
     filterChains: [...http, ...input.chains.map(chain => tcpFilterChain(mesh, chain, REPORTER))],
     defaultFilterChain: fallback === undefined ? undefined : fallbackChain(mesh, fallback),
     listenerFilters: inspectors(input),
-    listenerFiltersTimeout: typeof fallback === "object" ? SNIFF_TIMEOUT : WAIT_FOR_EVER,
+    listenerFiltersTimeout:
+      typeof fallback === "object" ? detectionTimeout(mesh, "http") : WAIT_FOR_EVER,
     continueOnListenerFiltersTimeout: true,
     trafficDirection: TrafficDirection.OUTBOUND,
     bindToPort: false,

@@ -8,6 +8,7 @@ import { createServer, type IncomingHttpHeaders, request, type ServerResponse } 
 import { connect as connectHttp2 } from "node:http2";
 import { connect, createServer as createTcpServer, type Server } from "node:net";
 import { after, before, test } from "node:test";
+import { connect as connectTls } from "node:tls";
 import { ProxyEnvironment } from "../../src/base/proxy-environment.ts";
 import { PEER_HEADER } from "../../src/xds/names.ts";
 import { EnvoyProcess, eventually } from "../support/envoy-process.ts";
@@ -40,6 +41,7 @@ let client: EnvoyProcess;
 let untold: { proxy?: EnvoyProcess; ports: Record<Kind, number> } | undefined;
 let clientPorts: Record<Kind, number> & { gateway?: number };
 let serverPorts: Record<Kind, number>;
+let stalled: Promise<string>;
 const seen: IncomingHttpHeaders[] = [];
 const closers: (() => void)[] = [];
 
@@ -97,6 +99,8 @@ before(async () => {
   await eventually("the proxies", async () =>
     (await Promise.all(all.map(each => each.isLive()))).every(Boolean),
   );
+  stalled = echoAfterStall(serverPorts.tcp, "late", authority(CLIENT_ID));
+  stalled.catch(() => {});
 });
 
 after(async () => {
@@ -315,6 +319,10 @@ test("TCP over mutual TLS", async () => {
   for (const name of bytes) assert.equal(await metric(server, name, tcp), 4);
 });
 
+test("a client of the mesh that stalls before its handshake is not taken for plaintext", async () => {
+  assert.equal(await stalled, "late");
+});
+
 test("bytes that are no HTTP reach a sniffed port as TCP", async () => {
   // The application there speaks HTTP and says so; what counts is that it was asked.
   assert.match(
@@ -372,4 +380,31 @@ function echo(port: number, text: string): Promise<string> {
     socket.on("error", reject);
     socket.on("close", () => reject(new Error("closed without an answer")));
   });
+}
+
+/** Longer than a guess of HTTP waits, shorter than what a proxy has for its handshake. */
+const STALL_MS = 6000;
+
+/** The echo of a proxy of the mesh that was stopped between connecting and its first bytes. */
+async function echoAfterStall(
+  port: number,
+  text: string,
+  { identity, rootPem }: ReturnType<ReturnType<typeof testAuthority>>,
+): Promise<string> {
+  const socket = connect(port, "127.0.0.1");
+  await once(socket, "connect");
+  await new Promise(next => setTimeout(next, STALL_MS));
+  const secure = connectTls({
+    socket,
+    cert: identity.certificatePem,
+    key: identity.privateKeyPem,
+    ca: rootPem,
+    ALPNProtocols: ["istio"],
+    checkServerIdentity: () => undefined,
+  });
+  await once(secure, "secureConnect");
+  secure.write(text);
+  const [data] = await once(secure, "data");
+  secure.end();
+  return data.toString("latin1");
 }

@@ -194,6 +194,7 @@ export const MESH: Mesh = {
   outboundTrafficPolicy: "ALLOW_ANY",
   enableAutoMtls: true,
   meshId: "cluster.local",
+  protocolDetectionTimeout: undefined,
   ingress: {
     mode: "STRICT",
     class: "istio",

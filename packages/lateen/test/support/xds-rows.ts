@@ -19,6 +19,7 @@ export const mesh: Mesh = {
   outboundTrafficPolicy: "ALLOW_ANY",
   enableAutoMtls: true,
   meshId: "cluster.local",
+  protocolDetectionTimeout: undefined,
   ingress: {
     mode: "STRICT",
     class: "istio",

@@ -8,7 +8,7 @@ import { parse } from "yaml";
 import { kindOfObject } from "../../src/api/registry.ts";
 import { buildCase } from "../../src/bin/case-resources.ts";
 import type { ReferenceProxy, Resources } from "../../src/debug/compare/case.ts";
-import { asJson, isObject, type Json } from "../../src/debug/compare/json.ts";
+import { asJson, isObject, type Json, type JsonObject } from "../../src/debug/compare/json.ts";
 import { lines } from "../support/api.ts";
 
 const NOTHING: Resources = { cds: [], eds: [], lds: [], rds: [] };
@@ -112,6 +112,20 @@ test("a rule whose action is not carried out keeps its requests from the rules a
   assert.equal(find(routes[0], "prefix"), "/admin");
   assert.deepEqual(find(routes[0], "directResponse"), { status: 501 });
   assert.match(String(find(routes[1], "cluster")), /^outbound\|80\|/);
+});
+
+test("how long a guess of a protocol waits, by the mesh or by what is guessed", () => {
+  const sniffed = objectOf("v1", "Service", "web", "{clusterIP: 10.1.0.1, ports: [{port: 80}]}");
+  const waits = (mesh: JsonObject, ...objects: readonly Json[]): readonly Json[] => {
+    const given = { name: "test", objects: objects.filter(isObject), mesh, proxies: [SIDECAR] };
+    const { lds } = buildCase(given)(SIDECAR);
+    const wait = (name: string) => find(named(lds, name), "listenerFiltersTimeout");
+    return [wait("0.0.0.0_80") ?? wait("10.1.0.1_80") ?? "none", wait("virtualInbound") ?? "none"];
+  };
+  assert.deepEqual(waits({}, sniffed), ["5s", "15s"], "a wrong guess of TLS is the worse one");
+  assert.deepEqual(waits({ protocolDetectionTimeout: "3s" }, sniffed), ["3s", "3s"]);
+  assert.deepEqual(waits({ protocolDetectionTimeout: "0s" }, sniffed), ["0s", "0s"]);
+  assert.deepEqual(waits({ protocolDetectionTimeout: "3s" }, WEB)[0], "0s", "nothing is guessed");
 });
 
 test("a Gateway's redirect to HTTPS, and mutual TLS with the mesh's certificates", () => {

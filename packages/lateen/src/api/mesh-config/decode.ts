@@ -18,6 +18,8 @@ export interface MeshConfig {
   readonly outboundTrafficPolicy: "ALLOW_ANY" | "REGISTRY_ONLY";
   readonly enableAutoMtls: boolean;
   readonly meshId: string;
+  /** Milliseconds, 0 for ever; undefined: as long as is right for what is guessed. */
+  readonly protocolDetectionTimeout: number | undefined;
   readonly ingress: IngressSettings;
 }
 
@@ -65,6 +67,7 @@ export function decodeMeshConfig(
     outboundTrafficPolicy: decoded.outboundTrafficPolicy.mode,
     enableAutoMtls,
     meshId: decoded.defaultConfig.meshId || trustDomain,
+    protocolDetectionTimeout: decoded.protocolDetectionTimeout,
     ingress: ingressSettings(decoded),
   });
   return { ok: true, value, diagnostics };

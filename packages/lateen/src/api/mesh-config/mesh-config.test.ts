@@ -17,6 +17,7 @@ test("Istio's defaults", () => {
     outboundTrafficPolicy: "ALLOW_ANY",
     enableAutoMtls: true,
     meshId: "cluster.local",
+    protocolDetectionTimeout: undefined,
     ingress: {
       mode: "STRICT",
       class: "istio",
@@ -45,6 +46,7 @@ test("what is set", () => {
     accessLogFormat: "%REQ(:PATH)%\n",
     outboundTrafficPolicy: { mode: "REGISTRY_ONLY" },
     enableAutoMtls: false,
+    protocolDetectionTimeout: "1.5s",
     defaultConfig: { meshId: "m1" },
     defaultProviders: { metrics: ["prometheus"] },
     extensionProviders: [{ name: "prometheus", prometheus: {} }],
@@ -52,6 +54,7 @@ test("what is set", () => {
   assert.ok(result.ok);
   assert.deepEqual(result.diagnostics, []);
   const { trustDomain, meshId, outboundTrafficPolicy, enableAutoMtls } = result.value;
+  assert.equal(result.value.protocolDetectionTimeout, 1500);
   assert.deepEqual(
     [trustDomain, meshId, outboundTrafficPolicy, enableAutoMtls],
     ["example.org", "m1", "REGISTRY_ONLY", false],

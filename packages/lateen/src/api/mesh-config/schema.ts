@@ -151,7 +151,10 @@ export const meshConfigSchema = object({
   meshMTLS: later,
   outboundClusterStatName: later,
   pathNormalization: later,
-  protocolDetectionTimeout: notYet(duration({ min: 0 })),
+  protocolDetectionTimeout: duration({
+    min: 0,
+    description: "How long a guess of a protocol waits for a client's first bytes. 0s: for ever.",
+  }),
   proxyHttpPort: notYet(integer({ min: 0, max: 65535 })),
   proxyInboundListenPort: notYet(integer({ min: 0, max: 65535 })),
   proxyListenPort: notYet(integer({ min: 0, max: 65535 })),

@@ -340,7 +340,7 @@ export const intendedDifferences: readonly IntendedDifference[] = [
   {
     name: "bounded sniffing",
     reason: "a server that speaks first would wait for ever behind a sniffed port",
-    rewrites: [ours(LISTENER, "listenerFiltersTimeout", "5s", "0s")],
+    rewrites: [ours(LISTENER, "listenerFiltersTimeout", { $match: "5s|15s" }, "0s")],
   },
   {
     name: "deadlines of gRPC",
