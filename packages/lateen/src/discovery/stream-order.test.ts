@@ -55,6 +55,22 @@ describe("make before break", () => {
     assert.deepEqual(client.have(clusterType), ["new@1"]);
   });
 
+  inBothForms("a listener waits for endpoints that are still being built", form => {
+    const mesh = source({
+      [clusterType]: { a: "1" },
+      [endpointType]: { a: "1", b: "1", c: "1" },
+      [listenerType]: { l: "1" },
+    });
+    const client = new ProtocolClient(form, mesh);
+    client.subscribe(clusterType);
+    client.settle();
+    client.subscribe(endpointType, "a", "b", "c");
+    client.subscribe(listenerType);
+    const noTime = (): boolean => true;
+    assert.equal(client.stream.pull(noTime).kind, "more");
+    assert.deepEqual(types(client.settle()), [endpointType, listenerType]);
+  });
+
   inBothForms("silence holds nothing up for ever", form => {
     const { mesh, client } = meshed(form);
     mesh.commit(edit => {

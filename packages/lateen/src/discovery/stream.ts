@@ -102,8 +102,9 @@ export class AdsStream {
       if (subscription.quiet && !subscription.inFlight.busy) continue;
       const state = subscription.inFlight.busy ? "busy" : subscription.prepare(stop);
       if (state === "lost") return lost;
-      // Endpoints ahead of their clusters would have to be sent again.
-      if (state === "unsettled" && type === clusterType) return more;
+      // Endpoints ahead of their clusters would have to be sent again, and what comes after the
+      // endpoints may go live without them: Envoy does not wait for them for ever.
+      if (state === "unsettled" && (type === clusterType || type === endpointType)) return more;
       if (state === "unsettled") unsettled = true;
       if (state === "busy" && type === clusterType) clustersOnTheWay = true;
       if (state !== "ready") continue;

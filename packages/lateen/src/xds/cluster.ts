@@ -26,7 +26,14 @@ import type {
 } from "../model/types.ts";
 import { loadAssignment } from "./endpoint.ts";
 import { inboundBind } from "./ip-families.ts";
-import { ADS, extension, filterMetadata, type Json, milliseconds, seconds } from "./message.ts";
+import {
+  ENDPOINTS_OVER_ADS,
+  extension,
+  filterMetadata,
+  type Json,
+  milliseconds,
+  seconds,
+} from "./message.ts";
 import {
   BLACK_HOLE_CLUSTER,
   configPath,
@@ -102,7 +109,7 @@ const ORIGINAL_DESTINATION: Discovery = {
 function discovery(name: string, input: OutboundClusterInput): Discovery {
   const lbPolicy = balancer(input.policy.loadBalancer);
   if (input.service.resolution === "ClientSideLB") {
-    const edsClusterConfig = { edsConfig: ADS, serviceName: name };
+    const edsClusterConfig = { edsConfig: ENDPOINTS_OVER_ADS, serviceName: name };
     return { type: Cluster_DiscoveryType.EDS, edsClusterConfig, lbPolicy };
   }
   const type =

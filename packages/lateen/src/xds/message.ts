@@ -74,5 +74,12 @@ export const ADS: ConfigSource = {
   resourceApiVersion: ApiVersion.V3,
 };
 
+/**
+ * Endpoints are the exception. A changed cluster waits for them although nothing may be left to send:
+ * if the stream broke between the two, the proxy comes back with both in the newest version. After
+ * this time it takes the endpoints that it has (see docs/decisions/warming.md).
+ */
+export const ENDPOINTS_OVER_ADS: ConfigSource = { ...ADS, initialFetchTimeout: seconds(15) };
+
 /** For what one user may have got wrong and others must not wait for, e.g. a missing credential. */
 export const ADS_WITH_TIMEOUT: ConfigSource = { ads: {}, resourceApiVersion: ApiVersion.V3 };

@@ -10,8 +10,9 @@ import {
   routeType,
   virtualHostType,
 } from "../../src/discovery/type-order.ts";
-import type { StreamEvent } from "../../src/discovery/types.ts";
+import type { Connection, Refusal, StreamEvent } from "../../src/discovery/types.ts";
 import type { AdsServer } from "../../src/net/ads-server.ts";
+import { ENDPOINTS_OVER_ADS } from "../../src/xds/message.ts";
 import { newAdsServer } from "../support/ads-test-server.ts";
 import { EnvoyProcess, eventually } from "../support/envoy-process.ts";
 import { FakeConfigSource } from "../support/fake-config-source.ts";
@@ -50,7 +51,10 @@ function portOf(application: string): number {
 }
 
 function meshSource(): FakeConfigSource {
-  const source = new FakeConfigSource();
+  return fill(new FakeConfigSource());
+}
+
+function fill(source: FakeConfigSource): FakeConfigSource {
   source.namedOnly.add(endpointType).add(routeType);
   source.commit(edit => {
     edit.set(clusterType, "a", "1", clusterBytes("a"));
@@ -59,6 +63,33 @@ function meshSource(): FakeConfigSource {
     edit.set(routeType, "r", "1", routeBytes("r", "a"));
   });
   return source;
+}
+
+/** Whose endpoints are not built while it is `slow`. */
+class SlowEndpoints extends FakeConfigSource {
+  slow = false;
+
+  override connect(...args: Parameters<FakeConfigSource["connect"]>): Connection | Refusal {
+    const connection = super.connect(...args);
+    if ("refused" in connection) return connection;
+    const named: Connection["named"] = (type, names) => {
+      const set = connection.named(type, names);
+      const settle: typeof set.settle = stop => !this.slow && set.settle(stop);
+      return type === endpointType ? withOwn(set, { settle }) : set;
+    };
+    return withOwn(connection, { named });
+  }
+}
+
+/** `target` with some members of its own. */
+function withOwn<T extends object>(target: T, own: Partial<T>): T {
+  return new Proxy(target, {
+    get: (_target, key) => {
+      if (key in own) return Reflect.get(own, key);
+      const value = Reflect.get(target, key, target);
+      return typeof value === "function" ? value.bind(target) : value;
+    },
+  });
 }
 
 interface World {
@@ -144,6 +175,33 @@ describe("Envoy", () => {
       assert.equal(await envoy.stat("cluster_manager.warming_clusters"), 0);
       assert.equal(await get(), "200 a");
     }),
+  );
+
+  inBothForms(
+    "a stream that ends between a cluster and its endpoints: they are taken as they were",
+    form => {
+      const source = new SlowEndpoints();
+      fill(source);
+      return withEnvoy(form, source, async ({ envoy, get, events, restartServer }) => {
+        assert.equal(await get(), "200 a");
+        const warming = (): Promise<number> => envoy.stat("cluster_manager.warming_clusters");
+        source.slow = true;
+        // As long as clusters of the product wait, but shorter for this test.
+        const seconds = Math.min(ENDPOINTS_OVER_ADS.initialFetchTimeout?.seconds ?? 0, 1);
+        const eds = { ...ENDPOINTS_OVER_ADS, initialFetchTimeout: { seconds } };
+        source.commit(edit => edit.set(clusterType, "a", "2", clusterBytes("a", 2, eds)));
+        await eventually("the cluster is there", () => summary(events(), "acked").length === 5);
+        assert.equal(await warming(), 1);
+        await restartServer();
+        source.slow = false;
+        await eventually("Envoy is back", () => summary(events(), "current").length === 4);
+        assert.equal(await get(), "200 a", "the old one serves");
+        await eventually("it is warm", async () => (await warming()) === 0);
+        assert.deepEqual(summary(events(), "sent"), [], "nothing was left to send");
+        assert.equal(await get(), "200 a");
+        assert.match(await envoy.admin("/config_dump"), /"connect_timeout": "2s"/);
+      });
+    },
   );
 
   inBothForms("an empty mesh is configuration too", form =>

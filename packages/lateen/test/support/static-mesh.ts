@@ -4,7 +4,10 @@ import {
   Cluster,
   Cluster_DiscoveryType,
 } from "@lateen/envoy-api/envoy/config/cluster/v3/cluster.js";
-import { ApiVersion } from "@lateen/envoy-api/envoy/config/core/v3/config_source.js";
+import {
+  ApiVersion,
+  type ConfigSource,
+} from "@lateen/envoy-api/envoy/config/core/v3/config_source.js";
 import { ClusterLoadAssignment } from "@lateen/envoy-api/envoy/config/endpoint/v3/endpoint.js";
 import { Listener } from "@lateen/envoy-api/envoy/config/listener/v3/listener.js";
 import { RouteConfiguration } from "@lateen/envoy-api/envoy/config/route/v3/route.js";
@@ -15,11 +18,15 @@ import { HttpConnectionManager } from "@lateen/envoy-api/envoy/extensions/filter
 
 const ads = { ads: {}, resourceApiVersion: ApiVersion.V3 };
 
-export function clusterBytes(name: string, connectTimeoutSeconds = 1): Uint8Array {
+export function clusterBytes(
+  name: string,
+  connectTimeoutSeconds = 1,
+  edsConfig: ConfigSource = { ...ads, initialFetchTimeout: { seconds: 0 } },
+): Uint8Array {
   return Cluster.encode({
     name,
     type: Cluster_DiscoveryType.EDS,
-    edsClusterConfig: { edsConfig: { ...ads, initialFetchTimeout: { seconds: 0 } } },
+    edsClusterConfig: { edsConfig },
     connectTimeout: { seconds: connectTimeoutSeconds },
   }).finish();
 }

@@ -343,6 +343,11 @@ export const intendedDifferences: readonly IntendedDifference[] = [
     rewrites: [ours(LISTENER, "listenerFiltersTimeout", { $match: "5s|15s" }, "0s")],
   },
   {
+    name: "endpoints that do not come again",
+    reason: "a proxy that lost its stream takes those that it has; the reference sends all again",
+    rewrites: [ours(CLUSTER, "edsClusterConfig.edsConfig.initialFetchTimeout", "15s", "0s")],
+  },
+  {
     name: "deadlines of gRPC",
     reason: "max_grpc_timeout is deprecated, and Envoy warns of each; this is its successor",
     rewrites: [
