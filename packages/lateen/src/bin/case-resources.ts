@@ -41,7 +41,7 @@ function load(mesh: MeshGraph, of: ReferenceCase): void {
     for (const { write, key } of edits) write(writer, key);
     for (const { name, nodeId, metadata } of of.proxies) {
       const node = { id: nodeId, metadata };
-      writer.set(inputs.proxies, name, proxyRow(node, { flavour: "upstream", vhds: true }));
+      writer.set(inputs.proxies, name, proxyRow(node, { flavour: "upstream", vhds: "large" }));
     }
   });
 }

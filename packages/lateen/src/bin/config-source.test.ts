@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { FakeClock } from "../../test/support/fake-clock.ts";
-import { pod } from "../../test/support/mesh-objects.ts";
+import { pod, service } from "../../test/support/mesh-objects.ts";
 import { silentLog } from "../base/log.ts";
 import { Redacted } from "../base/redacted.ts";
 import { ConnectionTable } from "../debug/connections.ts";
@@ -11,6 +11,7 @@ import type { Credential, TrustBundle, WorkloadCertificate } from "../model/type
 import type { Rejection } from "../status/object-report.ts";
 import { Rejections } from "../status/rejections.ts";
 import { TypeUrl } from "../xds/resource.ts";
+import { VHDS_THRESHOLD } from "../xds/resources/routes.ts";
 import { createSecretCells } from "../xds/resources/secrets.ts";
 import { GraphConfigSource } from "./config-source.ts";
 import { debugViews } from "./debug-views.ts";
@@ -269,4 +270,73 @@ test("a gateway whose Pod is seen only after it asked for Secrets gets them, unt
   set.release();
   gateway.close();
   assert.equal(mesh.gatewayAccounts.liveCount, 0);
+});
+
+const HTTP = { name: "http", port: 80 };
+const HOST = "80/web.edge.svc.cluster.local:80";
+
+/** What a connection may have of one type, by name. */
+function namesOf(connection: Connection, type: string): readonly string[] {
+  const set = connection.wildcard(type);
+  assert.ok(set !== undefined);
+  set.retain();
+  set.settle(() => false);
+  const names = set.names();
+  set.release();
+  return names;
+}
+
+function withService(mesh: ReturnType<typeof rig>["mesh"]): void {
+  const web = service({ at: "edge/web" }, { clusterIP: "10.1.0.1", ports: [HTTP] });
+  mesh.graph.commit({ source: "test" }, w => w.set(mesh.inputs.services, "edge/web", web));
+}
+
+test("a proxy without routes that rejects some gets virtual hosts one at a time", () => {
+  const { mesh, source } = rig();
+  withService(mesh);
+  const [bad, good, sotw, ready, back] = ["bad", "good", "old", "ready", "back"].map(name => {
+    const connection = source.connect(
+      nodeOf(name),
+      peerOf("app"),
+      name === "old" ? "sotw" : "delta",
+    );
+    assert.ok(!("refused" in connection));
+    return connection;
+  });
+  assert.ok(bad && good && sotw && ready && back);
+  ready.report({ kind: "acked", nonce: "1", revision: 1, type: TypeUrl.route });
+  back.has?.(TypeUrl.route, new Map([["80", "1"]]));
+  let heard = 0;
+  bad.onReclassified(() => heard++);
+  const nacked = { kind: "nacked", nonce: "1", revision: 1, message: "no" } as const;
+  for (const each of [bad, sotw]) each.report({ ...nacked, type: TypeUrl.cluster, names: ["c"] });
+  assert.deepEqual(namesOf(bad, TypeUrl.virtualHost), []);
+  for (const each of [bad, sotw, ready, back])
+    each.report({ ...nacked, type: TypeUrl.route, names: ["80"] });
+  assert.deepEqual(namesOf(bad, TypeUrl.virtualHost), [HOST]);
+  assert.deepEqual(namesOf(good, TypeUrl.virtualHost), [], "others are not touched");
+  assert.deepEqual(namesOf(sotw, TypeUrl.virtualHost), [], "it can not take them so");
+  for (const each of [ready, back])
+    assert.deepEqual(namesOf(each, TypeUrl.virtualHost), [], "it goes on with those it has");
+  assert.equal(heard, 1);
+  bad.report({ ...nacked, type: TypeUrl.route, names: ["80"] });
+  assert.equal(heard, 1, "once is enough");
+});
+
+test("a proxy that comes back with virtual hosts of small route configurations keeps them", () => {
+  const { mesh, source } = rig();
+  withService(mesh);
+  const again = connect(source, nodeOf("again"), peerOf("app"));
+  again.has?.(TypeUrl.virtualHost, new Map([[HOST, "1"]]));
+  assert.deepEqual(namesOf(again, TypeUrl.virtualHost), [HOST]);
+
+  const hosts = Array.from({ length: VHDS_THRESHOLD }, (_, i) =>
+    service({ at: `edge/s${i}` }, { clusterIP: `10.1.1.${i}`, ports: [HTTP] }),
+  );
+  mesh.graph.commit({ source: "test" }, writer => {
+    for (const each of hosts) writer.set(mesh.inputs.services, `edge/${each.metadata.name}`, each);
+  });
+  const large = connect(source, nodeOf("large"), peerOf("app"));
+  large.has?.(TypeUrl.virtualHost, new Map([[HOST, "1"]]));
+  assert.equal(mesh.model.proxies.rows.get(`${nodeOf("large").id}#2`)?.class.vhds, "large");
 });

@@ -119,7 +119,7 @@ export class GraphConfigSource implements ConfigSource {
 
   connect(node: Node, peer: Peer, form: "delta" | "sotw"): Connection | Refusal {
     const { mesh, connections } = this.#options;
-    const row = proxyRow(node, { flavour: "upstream", vhds: form === "delta" });
+    const row = proxyRow(node, { flavour: "upstream", vhds: form === "delta" ? "large" : "none" });
     const refusal = this.#gonePod(peer) ?? checkNodeClaims(node, peer, this.#podFacts(row));
     if (refusal !== undefined) return refusal;
     this.#count++;
@@ -175,6 +175,7 @@ class GraphConnection implements Connection {
   readonly shownName: string;
   /** `namespace/name`. */
   readonly pod: string;
+  #row: ConnectedProxy;
   readonly #peer: Peer;
   readonly #options: GraphSourceOptions;
   readonly #forget: () => void;
@@ -193,6 +194,8 @@ class GraphConnection implements Connection {
   readonly #stops: readonly ((() => void) | undefined)[];
   #cancelUnseen: () => void = () => {};
   #heldVersion: string | undefined;
+  /** It has accepted some, now or on an earlier stream. */
+  #hasRoutes = false;
   #releaseCertificate: (() => void) | undefined;
   #closed = false;
 
@@ -206,6 +209,7 @@ class GraphConnection implements Connection {
     this.id = id;
     this.shownName = `${row.name}.${row.namespace}`;
     this.pod = objectKey(row);
+    this.#row = row;
     this.#peer = peer;
     this.#options = options;
     this.#forget = forget;
@@ -268,6 +272,10 @@ class GraphConnection implements Connection {
 
   has(type: string, versions: ReadonlyMap<string, string>): void {
     if (type === TypeUrl.secret) this.#heldVersion = versions.get(OWN_CERTIFICATE_SECRET);
+    if (type === TypeUrl.route && versions.size > 0) this.#hasRoutes = true;
+    if (type !== TypeUrl.virtualHost) return;
+    const apart = this.#apart();
+    if ([...routesOf(versions.keys())].some(route => !apart.has(route))) this.#takeApart();
   }
 
   onReclassified(listener: () => void): void {
@@ -282,6 +290,33 @@ class GraphConnection implements Connection {
     this.#options.connections.report(this.id, event);
     this.#options.metrics.observe(event);
     this.#options.rejections.report(this.id, this.#class, event);
+    if (event.type !== TypeUrl.route) return;
+    if (event.kind === "acked") this.#hasRoutes = true;
+    else if (event.kind === "nacked" && !this.#hasRoutes) this.#takeApart();
+  }
+
+  /** Route configurations whose virtual hosts this proxy gets one at a time. */
+  #apart(): ReadonlySet<string> {
+    const { names, wildcardViews } = this.#options.mesh.resources[TypeUrl.virtualHost];
+    const cells = wildcardViews(this.#class).map(view => names.acquire(view));
+    const all = cells.flatMap(cell => cell.value());
+    for (const cell of cells) cell.release();
+    return routesOf(all);
+  }
+
+  /**
+   * A rejected route configuration holds back every host in it, and a proxy that starts is never ready
+   * without it: this one gets virtual hosts one at a time, where only the culprit is rejected, and so
+   * does one that comes back with such hosts. One with routes that it accepted keeps them instead,
+   * those of the culprit, too.
+   */
+  #takeApart(): void {
+    if (this.#row.vhds !== "large") return;
+    this.#row = { ...this.#row, vhds: "all" };
+    const { mesh, clock, log } = this.#options;
+    log.warn("virtual hosts go one at a time, as some were rejected", { proxy: this.shownName });
+    const cause = { source: "routes one by one", subject: this.id, at: clock.now() };
+    mesh.graph.commit(cause, writer => writer.set(mesh.inputs.proxies, this.id, this.#row));
   }
 
   close(): void {
@@ -348,4 +383,9 @@ class GraphConnection implements Connection {
     if (this.#releaseCertificate !== undefined || identity === undefined) return;
     this.#releaseCertificate = certificates?.hold(identity, this.#heldVersion);
   }
+}
+
+/** Names of virtual hosts that are sent by themselves begin with that of their route configuration. */
+function routesOf(names: Iterable<string>): ReadonlySet<string> {
+  return new Set([...names].map(name => name.slice(0, name.lastIndexOf("/"))));
 }

@@ -15,7 +15,7 @@ export interface DescribedNode {
  */
 export function proxyRow(
   node: DescribedNode,
-  as: { readonly flavour: ConnectedProxy["flavour"]; readonly vhds: boolean },
+  as: Pick<ConnectedProxy, "flavour" | "vhds">,
 ): ConnectedProxy {
   const { id, metadata } = node;
   const [type, ip = "", fullName = ""] = id.split("~");

@@ -71,7 +71,7 @@ export interface Connection {
   onReclassified(listener: () => void): void;
   /** The proxy may not be served any more: its stream ends with this reason. */
   onRevoked?(listener: (why: Refusal) => void): void;
-  /** Acknowledgements and rejections feed status only. */
+  /** Acknowledgements and rejections feed status; of configuration, only how it is divided. */
   report(event: StreamEvent): void;
   close(): void;
 }

@@ -15,7 +15,7 @@ import { byAge } from "./order.ts";
 import { type PlacedHosts, type PlacedHostsByAudience, placedHostsFor } from "./placed-hosts.ts";
 import type { PodAddresses } from "./pod-addresses.ts";
 import { type ScopeKey, scopeKey } from "./scopes.ts";
-import type { ConnectedProxy, Locality, ProxyType, Service } from "./types.ts";
+import type { ConnectedProxy, Locality, ProxyType, Service, VhdsUse } from "./types.ts";
 import { labelsOfSourceSelector } from "./virtual-services.ts";
 import type { Workload } from "./workloads.ts";
 
@@ -32,7 +32,7 @@ export interface ProxyClass {
   readonly network: string;
   readonly locality: Locality;
   readonly flavour: ConnectedProxy["flavour"];
-  readonly vhds: boolean;
+  readonly vhds: VhdsUse;
   readonly interceptionMode: ConnectedProxy["interceptionMode"];
   readonly ipFamilies: IpFamilies;
   /** Its node, where some service's endpoints depend on it; else "", so that nodes share a class. */

@@ -182,6 +182,12 @@ export interface PolicySettings {
 /** Kind of proxy, from the first part of the node id. */
 export type ProxyType = "sidecar" | "router";
 
+/**
+ * Which route configurations a proxy gets without their virtual hosts, which then come one at a time
+ * (VHDS): none (it can not take them so), large ones, or all, as it rejected one as a whole.
+ */
+export type VhdsUse = "none" | "large" | "all";
+
 /** A connected proxy as it described itself, cross-checked with its identity and its Pod. */
 export interface ConnectedProxy {
   /** Node id: `sidecar~10.0.0.1~pod.namespace~namespace.svc.cluster.local`. */
@@ -199,8 +205,7 @@ export interface ConnectedProxy {
   readonly workloadName: string;
   readonly flavour: "upstream" | "istio-proxy";
   readonly interceptionMode: "REDIRECT" | "TPROXY" | "NONE";
-  /** Delta stream of upstream Envoy: may be given VHDS. */
-  readonly vhds: boolean;
+  readonly vhds: VhdsUse;
 }
 
 /** One service port that a workload serves: what virtualInbound has a chain for. */

@@ -49,6 +49,11 @@ export function encodeVirtualHost(resourceName: string, message: VirtualHost): E
   return encode(TypeUrl.virtualHost, resourceName, VirtualHost, message);
 }
 
+/** The same content under another name. */
+export function renamed(resource: EncodedResource, name: string): EncodedResource {
+  return fields(resource.type, name, resource.version, resource.body);
+}
+
 /** `version` comes from what the secret was made of, so that it never is a hash of a private key. */
 export function encodeSecret(message: Secret, version: string): EncodedResource {
   assert(message.name !== undefined && message.name !== "", "a secret has no name");

@@ -1,7 +1,7 @@
 import { silentLog } from "../../src/base/log.ts";
+import type { ConfigSource } from "../../src/discovery/types.ts";
 import { AdsServer, type AdsServerOptions, type Authenticate } from "../../src/net/ads-server.ts";
 import { systemClock } from "../../src/net/clock.ts";
-import type { FakeConfigSource } from "./fake-config-source.ts";
 
 /** Lets everybody in, without an identity. */
 export const anybody: Authenticate = ({ transport, address }) => ({
@@ -12,7 +12,7 @@ export const anybody: Authenticate = ({ transport, address }) => ({
 });
 
 export function newAdsServer(
-  source: FakeConfigSource,
+  source: ConfigSource,
   more: Partial<AdsServerOptions> = {},
 ): AdsServer {
   return new AdsServer({

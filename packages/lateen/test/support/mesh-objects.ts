@@ -209,7 +209,7 @@ export interface ProxyOptions {
   readonly ip?: string;
   /** Its address in the other IP family. */
   readonly otherIp?: string;
-  readonly vhds?: boolean;
+  readonly vhds?: ConnectedProxy["vhds"];
   readonly account?: string;
   readonly node?: string;
   /** `region/zone`. */
@@ -236,6 +236,6 @@ export function proxy(at: string, options: ProxyOptions = {}): ConnectedProxy {
     workloadName: name,
     flavour: "upstream",
     interceptionMode: "REDIRECT",
-    vhds: options.vhds ?? false,
+    vhds: options.vhds ?? "none",
   };
 }

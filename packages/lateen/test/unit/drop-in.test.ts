@@ -186,7 +186,7 @@ test("Argo Rollouts and Flagger move weights, and Rollouts the labels of subsets
   const node = { id, metadata: { NAMESPACE: "default", LABELS: {} } };
   mesh.mesh.graph.commit({ source: "test" }, writer => {
     writer.set(mesh.mesh.inputs.mesh, MESH_KEY, MESH);
-    const row = proxyRow(node, { flavour: "upstream", vhds: false });
+    const row = proxyRow(node, { flavour: "upstream", vhds: "none" });
     writer.set(mesh.mesh.inputs.proxies, "sidecar", row);
   });
   assert.match(seen(mesh), /canary:10\.1\.0\.1 stable:10\.1\.0\.1$/);

@@ -46,7 +46,7 @@ function setUp() {
   const classOf = (type: string, labels: Record<string, string>): ProxyClass => {
     const id = `${type}~10.0.0.9~${type}.default~default.svc.cluster.local`;
     const metadata = { NAMESPACE: "default", LABELS: labels };
-    const row = proxyRow({ id, metadata }, { flavour: "upstream", vhds: false });
+    const row = proxyRow({ id, metadata }, { flavour: "upstream", vhds: "none" });
     graph.commit({ source: "test" }, writer => {
       writer.set(inputs.mesh, MESH_KEY, MESH);
       writer.set(inputs.proxies, type, row);

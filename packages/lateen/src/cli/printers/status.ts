@@ -121,7 +121,7 @@ function subscribed(status: SyncStatus): string {
     .filter(type => !SHORT_TYPES.some(short => short === type) && isSubscribed(status, type))
     .sort();
   const all = [...known, ...others];
-  const troubled = all.filter(type => ["STALE", "ERROR"].includes(stateOf(status, type)));
+  const troubled = all.filter(type => isTrouble(stateOf(status, type)));
   const note = troubled.map(type => `${type} ${stateOf(status, type)}`).join(", ");
   return `${all.length} (${all.join(",")})${note === "" ? "" : ` ${note}`}`;
 }
@@ -129,6 +129,10 @@ function subscribed(status: SyncStatus): string {
 function isSubscribed(status: SyncStatus, type: string): boolean {
   const state = stateOf(status, type);
   return state !== "IGNORED";
+}
+
+function isTrouble(state: TypeStatus["state"]): boolean {
+  return state === "STALE" || state === "ERROR";
 }
 
 function stateOf(status: SyncStatus, type: string): TypeStatus["state"] {
@@ -161,14 +165,18 @@ function describeAge(ms: number): string {
   return minutes > 0 ? `${minutes}m${seconds}s` : `${seconds}s`;
 }
 
-/** Istio 1.12 has neither CLUSTER nor ECDS; both say NOT SENT where nothing was asked for. */
+/**
+ * Istio 1.12 has neither CLUSTER nor ECDS; both say NOT SENT where nothing was asked for. Virtual
+ * hosts that come one at a time are routes, too.
+ */
 function compatTable(proxies: readonly Placed[], compat: "1.12" | "1.14"): string {
   const types = compat === "1.12" ? SHORT_TYPES.slice(0, 4) : SHORT_TYPES;
   const cluster = compat === "1.12" ? [] : ["CLUSTER"];
   const rows: string[][] = [["NAME", ...cluster, ...types, "ISTIOD", "VERSION"]];
   for (const { istiod, status } of proxies) {
     const cells = types.map(type => {
-      const state = stateOf(status, type);
+      const single = type === "RDS" ? stateOf(status, "VHDS") : "IGNORED";
+      const state = isTrouble(single) ? single : stateOf(status, type);
       return state === "IGNORED" ? "NOT SENT" : state === "ERROR" ? "STALE" : state;
     });
     const id = compat === "1.12" ? [] : [status.cluster_id];

@@ -215,6 +215,16 @@ test("ps: today's table, a column for each type, and those of 1.14 and 1.12", ()
     statusTable(proxies, { compat: "1.12", verbosity: 0 }),
     /^NAME +CDS +LDS +EDS +RDS +ISTIOD +VERSION\n/,
   );
+  const rejected = { RDS: { state: "SYNCED" }, VHDS: { state: "ERROR" } };
+  const troubled = [{ ...status, types: { ...status.types, ...rejected } }];
+  assert.match(
+    statusTable(parseSyncz(new Map([["istiod-1", JSON.stringify(troubled)]])), {
+      compat: "1.14",
+      verbosity: 0,
+    }),
+    /SYNCED +SYNCED +STALE +STALE +NOT SENT/,
+    "virtual hosts are routes",
+  );
 });
 
 test("a proxy that is connected to one of several replicas is not missed by the others", () => {

@@ -48,7 +48,7 @@ class Opened {
     this.mesh = bigMesh({ services, endpoints: ENDPOINTS, hasSubsets });
     this.all = new TestStreams(this.mesh);
     const names = Array.from({ length: clients }, (_, i) => `${namespaceOf(CHOSEN + i)}/client`);
-    this.mesh.connect(...names.map(at => proxy(at, { vhds })));
+    this.mesh.connect(...names.map(at => proxy(at, { vhds: vhds ? "large" : "none" })));
     this.streams = names.map(name => this.all.open(name, ROUTES));
     for (const stream of this.streams) stream.take();
   }
@@ -141,7 +141,7 @@ for (const { services, clients } of SIZES)
       const cells = (): unknown => mesh.graph.describe().filter(part => part.kind === "cells");
       const before = cells();
       const at = `${namespaceOf(CHOSEN)}/another`;
-      const stats = mesh.connect(proxy(at, { ip: "10.0.0.2", vhds: true }));
+      const stats = mesh.connect(proxy(at, { ip: "10.0.0.2", vhds: "large" }));
       assert.deepEqual(computed(stats), {
         "proxies classed": 1,
         "proxy classes": 1,

@@ -286,7 +286,7 @@ test("many virtual hosts go one by one to who can take them so", () => {
     mesh.inputs.services,
     ...names.map((name, i) => service({ at: `default/${name}` }, ip(i, HTTP))),
   );
-  mesh.connect(proxy(CLIENT), proxy("default/delta", { vhds: true }));
+  mesh.connect(proxy(CLIENT), proxy("default/delta", { vhds: "large" }));
   assert.equal(hosts(mesh).length, VHDS_THRESHOLD + 1);
   assert.deepEqual(domains(mesh, "80", "default/delta"), ["allow_any: *"]);
   const single = mesh.names("default/delta", TypeUrl.virtualHost);
@@ -298,4 +298,55 @@ test("many virtual hosts go one by one to who can take them so", () => {
     return body && VirtualHost.decode(body);
   });
   assert.deepEqual(apart, inline);
+});
+
+/** Virtual hosts that come by themselves, by the names of their resources. */
+function apart(mesh: TestMesh, at: string): Record<string, VirtualHost> {
+  return Object.fromEntries(
+    mesh.names(at, TypeUrl.virtualHost).map(name => {
+      const resource = mesh.resource(at, TypeUrl.virtualHost, name);
+      assert.equal(resource?.name, name);
+      return [name, VirtualHost.decode(resource?.body ?? new Uint8Array())];
+    }),
+  );
+}
+
+test("few virtual hosts go one by one to who rejected them together", () => {
+  const mesh = meshWith({ "default/a": ip(1, HTTP), "default/b": ip(2, HTTP, ["http-b", 81]) });
+  mesh.connect(proxy("default/apart", { vhds: "all" }), proxy("default/large", { vhds: "large" }));
+  assert.deepEqual(apart(mesh, "default/large"), {});
+  const inline = hosts(mesh, "80", "default/large");
+  assert.deepEqual(
+    Object.entries(apart(mesh, "default/apart")).map(([name, host]) => [name, host.name]),
+    [
+      ["80/a.default.svc.cluster.local:80", inline[0]?.name],
+      ["80/b.default.svc.cluster.local:80", inline[1]?.name],
+      ["81/b.default.svc.cluster.local:81", "b.default.svc.cluster.local:81"],
+    ],
+  );
+  assert.deepEqual(domains(mesh, "80", "default/apart"), ["allow_any: *"]);
+});
+
+test("a gateway's virtual hosts go one by one to who rejected them together", () => {
+  const tls = { mode: "SIMPLE", credentialName: "c" };
+  const https = { port: { number: 443, name: "https", protocol: "HTTPS" }, tls };
+  const mesh = gatewayMesh(server(["*"]), { ...https, hosts: ["*.example"] });
+  const http = [route("r", { host: "a" })];
+  mesh.set(mesh.inputs.virtualServices, bound("default/v", ["*"], http));
+  const other = "istio-system/apart";
+  mesh.connect(proxy(other, { type: "router", labels: SELECTOR, vhds: "all" }));
+  const secure = "https.443.https.g.istio-system";
+  const inline = [...hosts(mesh, "http.80", ROUTER), ...hosts(mesh, secure, ROUTER)];
+  assert.deepEqual(apart(mesh, ROUTER), {});
+  const single = apart(mesh, other);
+  const names = [`http.80/${inline[0]?.name}`, `${secure}/${inline[1]?.name}`];
+  assert.deepEqual(Object.keys(single), names);
+  assert.deepEqual(Object.values(single), inline);
+  for (const name of ["http.80", secure]) {
+    assert.deepEqual(domains(mesh, name, other), [], "what takes every domain is no frame's");
+    const body = mesh.resource(other, TypeUrl.route, name)?.body ?? new Uint8Array();
+    assert.ok(RouteConfiguration.decode(body).vhds !== undefined);
+  }
+  mesh.remove(mesh.inputs.virtualServices, "default/v");
+  assert.deepEqual(domains(mesh, "http.80", other), ["blackhole:80: *"]);
 });

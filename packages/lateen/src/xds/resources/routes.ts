@@ -8,7 +8,7 @@ import { maybeHttp } from "../../model/protocol.ts";
 import type { ProxyClass } from "../../model/proxies.ts";
 import { importsService, listenerOfPort, type Scope } from "../../model/scopes.ts";
 import { visibleTo } from "../../model/visibility.ts";
-import { encodeRoutesOf } from "../encode.ts";
+import { encodeRoutesOf, renamed } from "../encode.ts";
 import { portRouteName, virtualHostName } from "../names.ts";
 import type { EncodedResource } from "../resource.ts";
 import { type RoutesInput, routeConfiguration } from "../route.ts";
@@ -42,15 +42,17 @@ export interface RouteResources {
 const SIDECAR = "sidecar";
 const GATEWAY = "gateway";
 
-/** `sidecar|vhds|source matches|SCOPE` or `gateway|namespace|gateway set`. */
+/** `sidecar|VHDS|source matches|SCOPE` or `gateway|namespace|gateway set|all virtual hosts apart`. */
 function routeView(proxy: ProxyClass): string {
-  if (proxy.type === "router") return joinKey(GATEWAY, proxy.namespace, proxy.gateway ?? "");
   const { vhds, sourceMatches, scope } = proxy;
-  return joinKey(SIDECAR, vhds ? "vhds" : "", sourceMatches.join(";"), scope);
+  if (proxy.type === "router")
+    return joinKey(GATEWAY, proxy.namespace, proxy.gateway ?? "", vhds === "all" ? vhds : "");
+  return joinKey(SIDECAR, vhds, sourceMatches.join(";"), scope);
 }
 
 interface View {
-  readonly vhds: boolean;
+  /** From how many virtual hosts on they are sent by themselves. */
+  readonly apartFrom: number;
   readonly sourceMatches: readonly string[];
   readonly scope: string;
 }
@@ -58,7 +60,7 @@ interface View {
 function sidecarView(view: string): View {
   const [, vhds = "", matches = "", ...scope] = view.split("|");
   return {
-    vhds: vhds !== "",
+    apartFrom: vhds === "all" ? 1 : vhds === "large" ? VHDS_THRESHOLD : Number.POSITIVE_INFINITY,
     sourceMatches: matches === "" ? [] : matches.split(";"),
     scope: scope.join("|"),
   };
@@ -81,7 +83,7 @@ export function createRouteResources(
   const noNames = graph.cells<readonly string[]>({ name: "RDS names" }, () => []);
   return {
     routes: { cells, names: noNames, wildcardViews: () => [], namedView: routeView },
-    virtualHosts: createSingleHosts(graph, model, plans, hosts),
+    virtualHosts: createSingleHosts(graph, model, gateways, plans, hosts),
   };
 }
 
@@ -96,7 +98,8 @@ function assemble(
   const inside = keys.flatMap(key => read.cell(hosts, key) ?? []);
   const empty = routeConfiguration({ name, port, fallback, vhds, virtualHosts: [] });
   // Without any host, what answers 404 is one, too.
-  const frame = fallback === "NONE" && inside.length > 0 ? { ...empty, virtualHosts: [] } : empty;
+  const answers = inside.length > 0 || vhds;
+  const frame = fallback === "NONE" && answers ? { ...empty, virtualHosts: [] } : empty;
   return encodeRoutesOf(frame, inside);
 }
 
@@ -152,7 +155,7 @@ function sidecarPlan(
   const hosts = byName(
     planHosts(input).map(host => [virtualHostName(host.hostname, port), sidecarHostKey(host)]),
   );
-  const vhds = view.vhds && hosts.size >= VHDS_THRESHOLD;
+  const vhds = hosts.size >= view.apartFrom;
   return { port, fallback: scope.outboundTrafficPolicy, vhds, hosts };
 }
 
@@ -176,7 +179,7 @@ function gatewayPlan(
   model: Model,
   gateways: MergedGateways,
 ): RoutePlan | undefined {
-  const [, namespace = "", set = ""] = view.split("|");
+  const [, namespace = "", set = "", apart = ""] = view.split("|");
   const servers = read
     .cell(gateways, set)
     .ports.flatMap(port => port.servers.filter(server => server.routeName === name));
@@ -194,13 +197,15 @@ function gatewayPlan(
   const hosts = byName(
     planned.map(host => [virtualHostName(host.hostname, host.port), gatewayHostKey(host)]),
   );
-  return { port: first.port, fallback: "NONE", vhds: false, hosts };
+  const vhds = apart !== "" && hosts.size > 0;
+  return { port: first.port, fallback: "NONE", vhds, hosts };
 }
 
 /** Names are `route configuration/virtual host`. */
 function createSingleHosts(
   graph: Graph,
   model: Model,
+  gateways: MergedGateways,
   plans: CellFamily<RoutePlan | undefined>,
   hosts: CellFamily<Encoded>,
 ): TypeResources {
@@ -212,27 +217,40 @@ function createSingleHosts(
       const slash = name.indexOf("/");
       const plan = read.cell(plans, viewKey(view, name.slice(0, slash)));
       const host = plan?.vhds ? plan.hosts.get(name.slice(slash + 1)) : undefined;
-      return host === undefined ? undefined : read.cell(hosts, host);
+      const encoded = host === undefined ? undefined : read.cell(hosts, host);
+      // Hosts of gateways are made once for all route configurations of their port.
+      return encoded && (encoded.name === name ? encoded : renamed(encoded, name));
     },
   );
-  const names = graph.cells<readonly string[]>(
-    { name: "VHDS names", reads: [scopes, imports.services, plans] },
-    (view, read) => {
-      if (view.startsWith(GATEWAY)) return [];
-      const services = read.cell(imports.services, sidecarView(view).scope);
-      const ports = new Set(
-        services.flatMap(service =>
-          service.ports.filter(port => maybeHttp(port.protocol)).map(port => port.number),
-        ),
-      );
-      return [...ports]
-        .flatMap(port => {
-          const route = portRouteName(port);
-          const plan = read.cell(plans, viewKey(view, route));
-          return plan?.vhds ? [...plan.hosts.keys()].map(host => `${route}/${host}`) : [];
-        })
-        .sort();
-    },
-  );
+  const reads = [scopes, imports.services, gateways, plans];
+  const names = graph.cells<readonly string[]>({ name: "VHDS names", reads }, (view, read) => {
+    const routes = view.startsWith(GATEWAY)
+      ? gatewayRouteNames(view, read, gateways)
+      : sidecarRouteNames(view, read, model);
+    return routes
+      .flatMap(route => {
+        const plan = read.cell(plans, viewKey(view, route));
+        return plan?.vhds ? [...plan.hosts.keys()].map(host => `${route}/${host}`) : [];
+      })
+      .sort();
+  });
   return { cells, names, wildcardViews: proxy => [routeView(proxy)], namedView: routeView };
+}
+
+function sidecarRouteNames(view: string, read: Reader, model: Model): readonly string[] {
+  const ports = read
+    .cell(model.imports.services, sidecarView(view).scope)
+    .flatMap(service => service.ports.filter(port => maybeHttp(port.protocol)));
+  return [...new Set(ports.map(port => portRouteName(port.number)))];
+}
+
+function gatewayRouteNames(
+  view: string,
+  read: Reader,
+  gateways: MergedGateways,
+): readonly string[] {
+  const [, , set = "", apart = ""] = view.split("|");
+  if (apart === "") return [];
+  const servers = read.cell(gateways, set).ports.flatMap(port => port.servers);
+  return [...new Set(servers.map(server => server.routeName))];
 }
