@@ -187,16 +187,18 @@ describe("Envoy", () => {
         const warming = (): Promise<number> => envoy.stat("cluster_manager.warming_clusters");
         source.slow = true;
         // As long as clusters of the product wait, but shorter for this test.
-        const seconds = Math.min(ENDPOINTS_OVER_ADS.initialFetchTimeout?.seconds ?? 0, 1);
+        const seconds = Math.min(ENDPOINTS_OVER_ADS.initialFetchTimeout?.seconds ?? 0, 3);
         const eds = { ...ENDPOINTS_OVER_ADS, initialFetchTimeout: { seconds } };
         source.commit(edit => edit.set(clusterType, "a", "2", clusterBytes("a", 2, eds)));
-        await eventually("the cluster is there", () => summary(events(), "acked").length === 5);
-        assert.equal(await warming(), 1);
+        await eventually("the cluster waits", async () => (await warming()) === 1);
         await restartServer();
         source.slow = false;
-        await eventually("Envoy is back", () => summary(events(), "current").length === 4);
+        await eventually("Envoy is back", () => source.connections.length === 2);
+        assert.equal(await warming(), 1);
         assert.equal(await get(), "200 a", "the old one serves");
         await eventually("it is warm", async () => (await warming()) === 0);
+        // Envoy does not ask for clusters while one is warming.
+        await eventually("it has everything", () => summary(events(), "current").length === 4);
         assert.deepEqual(summary(events(), "sent"), [], "nothing was left to send");
         assert.equal(await get(), "200 a");
         assert.match(await envoy.admin("/config_dump"), /"connect_timeout": "2s"/);

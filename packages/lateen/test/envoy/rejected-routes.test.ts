@@ -34,15 +34,15 @@ function controlPlane() {
   const { mesh } = yaml;
   const { graph, inputs } = mesh;
   const rows = graph.input<readonly Rejection[]>("rejections");
-  graph.commit({ source: "test" }, w =>
-    w.set(inputs.mesh, MESH_KEY, { ...MESH, enableAutoMtls: false }),
-  );
   const connections = new ConnectionTable(() => 0);
   const secretCells = createSecretCells(graph, {
     certificates: graph.input<WorkloadCertificate>("workload certificates"),
     bundles: graph.input<TrustBundle>("trust bundles"),
     credentials: inputs.credentials,
   });
+  graph.commit({ source: "test" }, w =>
+    w.set(inputs.mesh, MESH_KEY, { ...MESH, enableAutoMtls: false }),
+  );
   const source = new GraphConfigSource({
     mesh,
     subscriptions: createSubscriptions(mesh.resources, secretCells),
