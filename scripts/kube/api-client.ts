@@ -26,7 +26,8 @@ export interface ApiRequest {
 }
 
 const TIMEOUT_MS = 30_000;
-const PROBE_MS = 1000;
+/** More than the API server itself waits for etcd before it says that it is not ready. */
+const PROBE_MS = 5000;
 const MAX_BODY = 256 << 20;
 
 export function callApi(plan: ClusterPlan, wanted: ApiRequest): Promise<ApiAnswer> {

@@ -9,8 +9,19 @@ export interface ProcessId {
 
 /** Start time of a live process; undefined when there is none, or only a zombie. */
 export function startTimeOf(pid: number): string | undefined {
-  const fields = statFields(pid);
-  return fields?.[0] === "Z" || fields?.[0] === "X" ? undefined : fields?.[19];
+  const stat = readProc(pid, "stat");
+  return stat === undefined ? undefined : startTimeIn(stat);
+}
+
+/**
+ * The same, of the text of /proc/PID/stat. A process whose first thread has ended shows as a zombie
+ * while others of its threads still run: until the last has ended, its files, locks and ports are in use.
+ */
+export function startTimeIn(stat: string): string | undefined {
+  const fields = fieldsOf(stat);
+  const [state] = fields;
+  const ended = state === "X" || (state === "Z" && Number(fields[17]) <= 1);
+  return ended ? undefined : fields[19];
 }
 
 export function isAlive(id: ProcessId): boolean {
@@ -51,7 +62,7 @@ export function pidInside(pid: number): number {
 
 /** Whether a process leads a process group of its own. */
 export function leadsGroup(pid: number): boolean {
-  return statFields(pid)?.[2] === String(pid);
+  return fieldsOf(readProc(pid, "stat") ?? "")[2] === String(pid);
 }
 
 /** Every process that is in the network namespace, or was started with `NAME=value` set. */
@@ -81,10 +92,9 @@ export function killAll(ids: readonly ProcessId[]): void {
 }
 
 /** The fields of proc(5)'s stat from the third, the state, on. */
-function statFields(pid: number): readonly string[] | undefined {
-  const stat = readProc(pid, "stat");
+function fieldsOf(stat: string): readonly string[] {
   // The program's name, in parentheses, may hold anything.
-  return stat?.slice(stat.lastIndexOf(")") + 2).split(" ");
+  return stat.slice(stat.lastIndexOf(")") + 2).split(" ");
 }
 
 function environmentHas(pid: number, marker: string): boolean {

@@ -186,7 +186,8 @@ export class KubeCluster {
         running.set(component, this.#start(component));
         throw new Error(`${component} ended: ${last}`);
       }
-      return (await isApiReady(this.plan)) ? true : undefined;
+      if (await isApiReady(this.plan)) return true;
+      throw new Error(components.map(each => `${each}:\n${this.log(each, 8)}`).join("\n"));
     });
   }
 
