@@ -10,12 +10,12 @@ import { exitOnZeroCommand } from "../../src/inject/drain.ts";
 import { configOf, injectionCases, textOf } from "../../src/inject/testdata/cases.ts";
 import { podPlaces } from "../../src/inject/workload-object.ts";
 import { injectYaml } from "../../src/inject/yaml-injection.ts";
-import { runCommand } from "../../src/local/command.ts";
 import { expandReferences } from "../../src/proxy/expansion.ts";
 import { interceptEverything } from "../../src/proxy/interception.ts";
 import { interceptionScript } from "../../src/proxy/interception-script.ts";
 import { standardDefaults } from "../../src/proxy/proxy-options.ts";
 import { arrayAt, isObject, objectAt, stringAt } from "../../src/sources/json.ts";
+import { inNamespace } from "../support/network-namespace.ts";
 import { needsRoot } from "../support/pod-mesh.ts";
 import { issueTestCertificate } from "../support/test-certificate.ts";
 import { validate } from "../support/validate.ts";
@@ -78,26 +78,6 @@ for (const { name, features, texts } of injectionCases) {
       await rm(directory, { recursive: true, force: true });
     }
   });
-}
-
-const INSIDE = [
-  "ip link set lo up",
-  "ip link add eth0 type veth peer name peer0",
-  "ip link set peer0 up",
-  "ip link set eth0 up",
-  "ip address add 10.9.8.7/24 dev eth0",
-  "if [ -d /proc/sys/net/ipv6 ]; then",
-  "echo 0 > /proc/sys/net/ipv6/conf/all/disable_ipv6",
-  "ip -6 address add fd00::7/64 dev eth0 nodad",
-  "fi",
-].join("\n");
-
-/** Runs in a network namespace of its own, which is gone with the command. */
-async function inNamespace(script: string): Promise<string> {
-  const args = ["--net", "--mount", "sh", "-ec", `${INSIDE}\n${script}`];
-  const result = await runCommand("unshare", args);
-  assert.equal(result.code, 0, result.stderr);
-  return result.stdout;
 }
 
 for (const mode of ["REDIRECT", "TPROXY"] as const)
