@@ -1,3 +1,4 @@
+import { SCRAPE_FAILURES } from "./bootstrap-stats.ts";
 import { extension, type JsonOutObject, socketAddress } from "./json.ts";
 import { ProxyPort } from "./ports.ts";
 import { type AppProbe, probeFilters, probeRoutes } from "./probes.ts";
@@ -22,6 +23,10 @@ const RENAME_LUA = `
 local function rename(text)
   text = string.gsub("\\n" .. text, "\\nenvoy_istio_", "\\nistio_")
   text = string.gsub(text, "\\n# TYPE envoy_istio_", "\\n# TYPE istio_")
+  if string.find(text, "${SCRAPE_FAILURES}", 1, true) then
+    text = string.gsub(text, "\\n# TYPE envoy_[%w_]*${SCRAPE_FAILURES}", "\\n# TYPE ${SCRAPE_FAILURES}")
+    text = string.gsub(text, "(\\n)envoy_[%w_]*(${SCRAPE_FAILURES}){[^}\\n]*}", [[%1%2{type="application"}]])
+  end
   return string.sub(text, 2)
 end
 function envoy_on_response(handle)
@@ -34,15 +39,21 @@ function envoy_on_response(handle)
 end
 `;
 
-/** Runs before the response: Lua can not call out while it answers. */
+/**
+ * Runs before the response: Lua can not call out while it answers. Without the application's page
+ * there still is Envoy's own; that it failed is counted and logged, as by istio-agent.
+ */
 function fetchLua(path: string): string {
   return `
 function envoy_on_request(handle)
   local headers, page = handle:httpCall("app_metrics", {
     [":method"] = "GET", [":path"] = ${JSON.stringify(path)}, [":authority"] = "localhost",
     ["accept"] = "text/plain;version=0.0.4" }, "", 2000)
-  if headers[":status"] == "200" and page ~= nil then
-    handle:streamInfo():dynamicMetadata():set("lateen.metrics", "page", page)
+  if headers[":status"] == "200" then
+    handle:streamInfo():dynamicMetadata():set("lateen.metrics", "page", page or "")
+  else
+    handle:stats():counter("${SCRAPE_FAILURES}"):inc()
+    handle:logWarn("no metrics of the application: status " .. headers[":status"])
   end
 end
 `;

@@ -40,7 +40,10 @@ const KEPT_PREFIXES = [
 ];
 /** The health_check filter answers probes from these clusters' statistics. */
 const KEPT_REGEX = "^cluster\\.probe\\|.*\\.membership_(healthy|total)$";
+/** How often the application's page could not be had: a metric of istio-agent, type `application`. */
+export const SCRAPE_FAILURES = "istio_agent_scrape_failures_total";
 const KEPT_SUFFIXES = [
+  SCRAPE_FAILURES,
   "rbac.allowed",
   "rbac.denied",
   "shadow_allowed",

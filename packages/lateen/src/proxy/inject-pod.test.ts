@@ -130,6 +130,45 @@ test("probes go through the proxy, with the application's own kept in the bootst
   assert.equal(kept?.readinessProbe?.httpGet?.path, "ready");
 });
 
+test("lifecycle hooks by HTTP go through the proxy, as Istio's agent has them; others stay", () => {
+  const hooked = {
+    ...app,
+    ports: [{ name: "web", containerPort: 8080 }],
+    lifecycle: {
+      postStart: { httpGet: { port: 9000, path: "started", scheme: "HTTPS" } },
+      preStop: { httpGet: { port: "web", httpHeaders: [{ name: "x-why", value: "ends" }] } },
+    },
+  };
+  const injected = inject(pod({ containers: [hooked] }));
+  const lifecycle = injected.spec.containers[0]?.lifecycle;
+  const asked = { httpHeaders: [], port: 15020, scheme: "HTTP" };
+  assert.deepEqual(
+    { ...lifecycle?.preStop?.httpGet },
+    { ...asked, path: "/app-lifecycle/app/prestopz" },
+  );
+  assert.deepEqual(
+    { ...lifecycle?.postStart?.httpGet },
+    { ...asked, path: "/app-lifecycle/app/poststartz" },
+  );
+  const text = JSON.stringify(bootstrapOf(injected));
+  assert.match(text, /"name":"probe\|app\/poststartz".*"port_value":9000.*UpstreamTlsContext/);
+  // A hook has the time that Kubernetes gives it: 0 is no limit.
+  assert.match(
+    text,
+    /"path":"\/app-lifecycle\/app\/poststartz"[^}]*},"route":{"cluster":"probe\|app\/poststartz","timeout":"0s","idle_timeout":"0s","prefix_rewrite":"\/started"/,
+  );
+  assert.match(text, /"key":"x-why"/);
+  const others = {
+    postStart: { exec: { command: ["true"] } },
+    preStop: { sleep: { seconds: 3 } },
+  };
+  const kept = inject(pod({ containers: [{ ...app, lifecycle: others }] })).spec.containers[0];
+  assert.deepEqual(JSON.parse(JSON.stringify(kept?.lifecycle)), others);
+  const elsewhere = { preStop: { httpGet: { host: "192.0.2.1", port: 80, path: "/" } } };
+  const away = inject(pod({ containers: [{ ...app, lifecycle: elsewhere }] })).spec.containers[0];
+  assert.equal(away?.lifecycle?.preStop?.httpGet?.path, "/");
+});
+
 test("an application that is scraped is scraped through the proxy", () => {
   const annotations = {
     "prometheus.io/scrape": "true",

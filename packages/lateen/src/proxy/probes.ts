@@ -2,12 +2,16 @@ import type { JsonObject } from "../api/kind.ts";
 import { extension, type JsonOutObject } from "./json.ts";
 import { fromPassthrough, staticCluster } from "./static-cluster.ts";
 
-/** A probe of the application that Envoy answers on 15020 under `path`. */
+/** A probe or a lifecycle hook of the application that Envoy answers on 15020 under `path`. */
 export interface AppProbe {
-  /** `/app-health/<container>/readyz`, `livez` or `startupz`, as Istio has it. */
+  /**
+   * As Istio has it: `/app-health/<container>/readyz`, `livez` or `startupz`; for hooks
+   * `/app-lifecycle/<container>/prestopz` or `poststartz`.
+   */
   readonly path: string;
   readonly port: number;
   readonly periodSeconds: number;
+  /** 0: as long as it takes. */
   readonly timeoutSeconds: number;
   readonly check: ProbeCheck;
 }
@@ -24,32 +28,35 @@ export interface HttpProbe {
   readonly headers: readonly { readonly name: string; readonly value: string }[];
 }
 
-/** A probe in a container, in Kubernetes' words; only what rewriting looks at. */
+/** A probe or hook in a container, in Kubernetes' words; only what rewriting looks at. */
 export interface ContainerProbe {
   readonly container: string;
-  readonly type: "readinessProbe" | "livenessProbe" | "startupProbe";
+  readonly type: keyof typeof PLACES;
   readonly check: ProbeCheck;
   readonly port: number;
   readonly periodSeconds: number;
   readonly timeoutSeconds: number;
 }
 
-const SUFFIX = {
-  readinessProbe: "readyz",
-  livenessProbe: "livez",
-  startupProbe: "startupz",
+const PLACES = {
+  readinessProbe: ["app-health", "readyz"],
+  livenessProbe: ["app-health", "livez"],
+  startupProbe: ["app-health", "startupz"],
+  preStop: ["app-lifecycle", "prestopz"],
+  postStart: ["app-lifecycle", "poststartz"],
 } as const;
 /** A TCP or gRPC answer is never older than this. */
 const MAX_CHECK_INTERVAL_SECONDS = 5;
 
 /**
  * Where the kubelet must ask instead: interception would make a TCP probe of a dead application
- * pass, and STRICT mTLS would make an HTTP probe of a healthy one fail.
+ * pass, and STRICT mTLS would make an HTTP probe, or hook, of a healthy one fail.
  * https://istio.io/latest/docs/ops/configuration/mesh/app-health-check/
  */
 export function rewriteProbe(probe: ContainerProbe): AppProbe {
+  const [root, name] = PLACES[probe.type];
   return {
-    path: `/app-health/${probe.container}/${SUFFIX[probe.type]}`,
+    path: `/${root}/${probe.container}/${name}`,
     port: probe.port,
     periodSeconds: probe.periodSeconds,
     timeoutSeconds: probe.timeoutSeconds,
@@ -57,12 +64,12 @@ export function rewriteProbe(probe: ContainerProbe): AppProbe {
   };
 }
 
-/** The httpGet that replaces the original check of the probe. */
+/** The httpGet that replaces the original check of the probe or hook. */
 export function probeHttpGet(probe: AppProbe, statusPort: number): JsonObject {
   return { path: probe.path, port: statusPort, scheme: "HTTP" };
 }
 
-/** HTTP probes go through to the application. */
+/** HTTP probes and hooks go through to the application. */
 export function probeRoutes(probes: readonly AppProbe[]): JsonOutObject[] {
   return probes.flatMap(probe =>
     probe.check.kind === "http" ? [httpRoute(probe, probe.check.request)] : [],
@@ -75,6 +82,7 @@ function httpRoute(probe: AppProbe, request: HttpProbe): JsonOutObject {
     route: {
       cluster: clusterName(probe),
       timeout: `${probe.timeoutSeconds}s`,
+      ...(probe.timeoutSeconds === 0 ? { idle_timeout: "0s" } : {}),
       prefix_rewrite: request.path,
       ...(request.host === undefined ? {} : { host_rewrite_literal: request.host }),
     },
@@ -117,7 +125,7 @@ export function probeClusters(
 }
 
 function clusterName(probe: AppProbe): string {
-  return `probe|${probe.path.slice("/app-health/".length)}`;
+  return `probe|${probe.path.split("/").slice(2).join("/")}`;
 }
 
 function protocolOf(probe: AppProbe): JsonOutObject {

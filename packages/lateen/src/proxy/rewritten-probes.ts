@@ -1,48 +1,66 @@
 import type { Json, JsonObject } from "../api/kind.ts";
 import type { Container, Probe } from "../api/pod/container.ts";
 import type { Pod } from "../api/pod/schema.ts";
-import { type AppProbe, type ProbeCheck, probeHttpGet, rewriteProbe } from "./probes.ts";
+import {
+  type AppProbe,
+  type ContainerProbe,
+  type ProbeCheck,
+  probeHttpGet,
+  rewriteProbe,
+} from "./probes.ts";
 import { objectOf } from "./raw.ts";
 import { PROXY_CONTAINER } from "./sidecar-container.ts";
 
 const PROBES = ["readinessProbe", "livenessProbe", "startupProbe"] as const;
+/** Of `lifecycle`. Kubernetes carries out no tcpSocket there; exec and sleep need no network. */
+const HOOKS = ["preStop", "postStart"] as const;
 
 export interface RewrittenProbe {
   readonly container: string;
-  readonly field: (typeof PROBES)[number];
+  readonly field: ContainerProbe["type"];
   readonly probe: AppProbe;
 }
 
-/** The probes that Envoy answers; exec probes, and ports without a number, stay as they are. */
+/** The probes and hooks that Envoy answers; exec probes, and ports without a number, stay as they are. */
 export function rewrittenProbes(pod: Pod): RewrittenProbe[] {
   const sidecars = (pod.spec.initContainers ?? []).filter(each => each.restartPolicy === "Always");
   return [...pod.spec.containers, ...sidecars]
     .filter(container => container.name !== PROXY_CONTAINER)
-    .flatMap(container =>
-      PROBES.flatMap(field => {
+    .flatMap(container => [
+      ...PROBES.flatMap(field => {
         const found = container[field];
-        const rewritten = found === undefined ? undefined : rewrite(container, field, found);
-        return rewritten === undefined
-          ? []
-          : [{ container: container.name, field, probe: rewritten }];
+        return found === undefined ? [] : rewrite(container, field, found, found);
       }),
-    );
+      ...HOOKS.flatMap(field => {
+        const httpGet = container.lifecycle?.[field]?.httpGet;
+        return httpGet === undefined ? [] : rewrite(container, field, { httpGet }, UNTIMED);
+      }),
+    ]);
 }
+
+/** A hook is asked once, and has the time that Kubernetes gives it. */
+const UNTIMED: Times = { periodSeconds: 1, timeoutSeconds: 0 };
+
+type Times = Pick<Probe, "periodSeconds" | "timeoutSeconds">;
+type Asked = Pick<Probe, "httpGet" | "tcpSocket" | "grpc">;
 
 function rewrite(
   container: Container,
-  type: (typeof PROBES)[number],
-  probe: Probe,
-): AppProbe | undefined {
-  const found = checkOf(container, probe);
-  if (found === undefined) return undefined;
-  const { periodSeconds, timeoutSeconds } = probe;
-  return rewriteProbe({ container: container.name, type, ...found, periodSeconds, timeoutSeconds });
+  field: ContainerProbe["type"],
+  asked: Asked,
+  { periodSeconds, timeoutSeconds }: Times,
+): RewrittenProbe[] {
+  const found = checkOf(container, asked);
+  if (found === undefined) return [];
+  const { name } = container;
+  const times = { periodSeconds, timeoutSeconds };
+  const probe = rewriteProbe({ container: name, type: field, ...found, ...times });
+  return [{ container: name, field, probe }];
 }
 
 function checkOf(
   container: Container,
-  probe: Probe,
+  probe: Asked,
 ): { readonly check: ProbeCheck; readonly port: number } | undefined {
   const number = (port: number | string): number | undefined =>
     typeof port === "number"
@@ -67,7 +85,7 @@ function checkOf(
   return undefined;
 }
 
-/** The container with its probes asking Envoy. */
+/** The container with its probes and hooks asking Envoy. */
 export function withProbes(
   container: JsonObject,
   probes: readonly RewrittenProbe[],
@@ -76,8 +94,13 @@ export function withProbes(
   const changed: Record<string, Json> = { ...container };
   for (const { field, probe, container: name } of probes) {
     if (name !== container["name"]) continue;
+    const httpGet = probeHttpGet(probe, statusPort);
+    if (field === "preStop" || field === "postStart") {
+      changed["lifecycle"] = { ...objectOf(changed["lifecycle"]), [field]: { httpGet } };
+      continue;
+    }
     const { httpGet: _http, tcpSocket: _tcp, grpc: _grpc, ...rest } = objectOf(container[field]);
-    changed[field] = { ...rest, httpGet: probeHttpGet(probe, statusPort) };
+    changed[field] = { ...rest, httpGet };
   }
   return changed;
 }

@@ -102,6 +102,32 @@ for (const [kind, { check, app }] of Object.entries(kinds))
     }
   });
 
+test("a lifecycle hook goes through to the application, and what it answers comes back", async () => {
+  const asked: string[] = [];
+  const app = createServer((question, answer) => {
+    asked.push(`${question.method} ${question.url} ${question.headers["x-probe"]}`);
+    answer.writeHead(202).end();
+  });
+  const application = await listen(app, 0);
+  const check: ProbeCheck = { kind: "http", request: { ...request, scheme: "HTTP" } };
+  const hooks = (["preStop", "postStart"] as const).map(type =>
+    rewriteProbe({
+      ...{ container: "app", type, check, port: application.port },
+      ...{ periodSeconds: 1, timeoutSeconds: 0 },
+    }),
+  );
+  const envoy = await EnvoyProcess.start(standalone(hooks));
+  try {
+    const url = `http://127.0.0.1:${await envoy.listenerPort("agent")}/app-lifecycle/app`;
+    for (const hook of ["prestopz", "poststartz"])
+      assert.equal((await fetch(`${url}/${hook}`)).status, 202);
+    assert.deepEqual(asked, Array(2).fill("GET /ready?deep=1 1"));
+  } finally {
+    await envoy.stop();
+    await application.stop();
+  }
+});
+
 /** A sidecar's bootstrap without a control plane, its status listener on a free port. */
 function standalone(probes: Parameters<typeof bootstrap>[0]["probes"]): Record<string, unknown> {
   const whole: Record<string, unknown> = JSON.parse(

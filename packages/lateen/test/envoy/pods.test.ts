@@ -118,6 +118,24 @@ describe("two pods with sidecars", { skip }, () => {
     assert.equal(await status(`${base}:15090/stats`), 404);
   });
 
+  test("quitquitquit from inside the pod ends Envoy as a success, and only a POST does", async () => {
+    const pod = new RunningPod(
+      mesh.inject(podJson("quits", ["sleep", "infinity"])),
+      mesh.context,
+      () => {},
+    );
+    await pod.start();
+    await eventually("it is ready", () => isReady(pod));
+    const quit = "http://127.0.0.1:15020/quitquitquit";
+    assert.equal(await curl(pod, "-o", "/dev/null", "-w", "%{http_code}", quit), "405");
+    assert.equal(isReady(pod), true);
+    assert.equal(await curl(pod, "-X", "POST", quit), "OK\n");
+    await eventually("Envoy has ended, and is started again", () =>
+      /"istio-proxy".*"exitCode":0/.test(JSON.stringify(pod.status())),
+    );
+    await pod.terminate(0);
+  });
+
   test("probes tell the truth: a dead application is not ready, and started again", async () => {
     const set = (state: string): Promise<string> =>
       curl(server, "-X", "POST", "-d", `state=${state}`, "http://127.0.0.1:8080/readyz");
@@ -140,8 +158,10 @@ describe("two pods with sidecars", { skip }, () => {
 
   test("application metrics follow Envoy's on one page; volumes and names are the pod's own", async () => {
     const script =
-      "require('http').createServer((q, r) => r.end('own_metric 1\\n')).listen(9100, () => " +
-      "console.log(require('fs').readFileSync('/etc/lateen-test/sub/greeting', 'utf8')))";
+      "const s = require('http').createServer((q, r) => r.end('own_metric 1\\n', () => " +
+      "{ if (q.url === '/stop') { s.close(); s.closeAllConnections() } })).listen(9100, () => " +
+      "console.log(require('fs').readFileSync('/etc/lateen-test/sub/greeting', 'utf8')));" +
+      "setInterval(() => 0, 1e6)";
     const json = podJson("scraped", ["node", "-e", script], {
       volumeMounts: [{ name: "v", mountPath: "/etc/lateen-test/sub" }],
     });
@@ -165,6 +185,20 @@ describe("two pods with sidecars", { skip }, () => {
     assert.match(readFileSync(join(pod.logDirectory("app"), "0.log"), "utf8"), /^hello\n/);
     assert.equal(existsSync("/etc/lateen-test"), false);
     assert.equal(await curl(pod, "-o", "/dev/null", "http://scraped:9100/"), "");
+    // As with istio-agent: Envoy's metrics are there without the application's; it is counted, and said.
+    await curl(pod, "http://127.0.0.1:9100/stop");
+    for (const failures of [1, 2]) {
+      const answer = await fetch(url);
+      const page = await answer.text();
+      assert.equal(answer.status, 200);
+      assert.match(page, /^envoy_server_live\{\} 1$/m);
+      assert.doesNotMatch(page, /own_metric/);
+      assert.match(page, /^# TYPE istio_agent_scrape_failures_total counter$/m);
+      const line = `istio_agent_scrape_failures_total{type="application"} ${failures}`;
+      assert.ok(page.split("\n").includes(line), page.match(/^.*scrape_failures.*$/m)?.[0]);
+    }
+    const log = readFileSync(join(pod.logDirectory("istio-proxy"), "0.log"), "utf8");
+    assert.match(log, /no metrics of the application: status 503/);
     await pod.terminate(0);
   });
 

@@ -12,7 +12,6 @@ import { lateenOn } from "../support/lateen-command.ts";
 
 const skip = needsKubernetes();
 
-/** Answers probes on 80 until /down is asked for; its own metrics are on another port. */
 const APP = `
 apiVersion: apps/v1
 kind: Deployment
@@ -89,11 +88,64 @@ async function injectedByHand(
 }
 
 const IDLE = "command: [sleep, infinity]";
+const OLDER = "annotations: {sidecar.istio.io/nativeSidecar: 'false'}";
 const PROBES = {
   http: "httpGet: {path: /, port: 8080}",
+  https: "httpGet: {path: /, port: 8080, scheme: HTTPS}",
   tcp: "tcpSocket: {port: 8080}",
   grpc: "grpc: {port: 8080}",
 };
+
+/** A pod of the demoapp image that runs a program instead. */
+function program(name: string, text: string, more: string, metadata = ""): string {
+  const command = JSON.stringify(["node", "-e", text]);
+  const whole = pod(name, `command: ${command}\n    ${more}`, metadata);
+  return whole.replace("image: curlimages/curl:8.16.0", "image: ikubernetes/demoapp:v1.0");
+}
+
+/** Says what it is asked. It does not end on SIGTERM, so that it can be heard. */
+const METERED = program(
+  "metered",
+  `require("http").createServer((q, r) => { console.log(q.url); r.end("own_metric 1\\n") }).listen(9100)`,
+  "lifecycle: {preStop: {httpGet: {path: /bye, port: 9100}}}",
+  `, annotations: {prometheus.io/scrape: "true", prometheus.io/port: "9100", prometheus.io/path: /own}`,
+).replace("terminationGracePeriodSeconds: 0", "terminationGracePeriodSeconds: 8");
+
+/** It is well until it is asked for /stop, then nobody listens. */
+function dying(name: string, probe: string, metadata = ""): string {
+  const text =
+    `const s = require("http").createServer((q, r) => r.end("ok", () => ` +
+    `{ if (q.url === "/stop") { s.close(); s.closeAllConnections() } })).listen(8080); setInterval(() => 0, 1e6)`;
+  const checks =
+    `readinessProbe: {${probe}, periodSeconds: 1, failureThreshold: 1}\n` +
+    `    livenessProbe: {${probe}, periodSeconds: 1, failureThreshold: 3}`;
+  return program(name, text, checks, metadata);
+}
+
+/**
+ * Its first act is a call through the mesh, and it has one try. Where sidecars are not native it has
+ * to wait for its proxy, and to end it.
+ */
+function job(native: boolean): string {
+  const call = "curl -sS --fail --max-time 20 http://demoapp:8080/";
+  const ready = "until curl -sf localhost:15021/healthz/ready; do sleep 0.2; done";
+  const script = native
+    ? call
+    : `${ready}; ${call} && curl -sS --fail -X POST localhost:15020/quitquitquit`;
+  return `
+apiVersion: batch/v1
+kind: Job
+metadata: {name: first}
+spec:
+  backoffLimit: 0
+  template:
+    metadata: {labels: {app: first}}
+    spec:
+      restartPolicy: Never
+      containers:
+      - {name: app, image: curlimages/curl:8.16.0, command: [sh, -c, ${JSON.stringify(script)}]}
+`;
+}
 
 describe("injection into a real cluster", { skip, timeout: 900_000 }, () => {
   // Once for all tests of this file: a cluster that is made inside a test is gone with it.
@@ -106,6 +158,7 @@ describe("injection into a real cluster", { skip, timeout: 900_000 }, () => {
       const plane = await kubeControlPlane(t, cluster, { values });
       const { workloads } = plane;
       await workloads.apply(APP);
+      await workloads.apply(METERED);
       const client = await workloads.client();
       await workloads.readyPods("app=demoapp", 1);
       const table = await workloads.kubectl("get", "pods", "-l", "app=demoapp", "--no-headers");
@@ -130,6 +183,12 @@ describe("injection into a real cluster", { skip, timeout: 900_000 }, () => {
         "localhost:15021/healthz/ready",
       );
       assert.equal(ready.stdout, "200");
+      await workloads.apply(job(native));
+      await metricsAndHook(cluster, workloads);
+      await workloads.kubectl("wait", "--for=condition=complete", "job/first", "--timeout=120s");
+      const asked = await curl("localhost:15020/stats/prometheus");
+      const called = asked.stdout.split("\n").filter(each => /source_workload="first"/.test(each));
+      assert.match(called.join("\n"), /istio_requests_total\{.*="mutual_tls".* 1$/m);
       if (!native) return;
       await workloads.apply(await injectedByHand(cluster, plane, pod("manual", IDLE)));
       await workloads.readyPods("app=manual", 1);
@@ -234,13 +293,20 @@ describe("injection into a real cluster", { skip, timeout: 900_000 }, () => {
     );
   });
 
-  test("probes fail where the application is down, and Jobs end", async t => {
+  test("probes fail where the application is down, or goes down; Jobs end", async t => {
     const cluster = await kubeCluster();
     const { workloads } = await kubeControlPlane(t, cluster);
+    const readiness = (probe: string): string =>
+      `${IDLE}\n    readinessProbe: {${probe}, periodSeconds: 1}`;
     const dead = Object.entries(PROBES).map(([kind, probe]) =>
-      pod(`dead-${kind}`, `${IDLE}\n    readinessProbe: {${probe}, periodSeconds: 1}`),
+      pod(`dead-${kind}`, readiness(probe)),
     );
-    await workloads.apply(dead.join(""));
+    const older = pod("dead-older", readiness(PROBES.tcp), `, ${OLDER}`);
+    await workloads.apply([...dead, older].join(""));
+    const dies = ["dies", "dies-older"];
+    await workloads.apply(
+      dying("dies", PROBES.http) + dying("dies-older", PROBES.tcp, `, ${OLDER}`),
+    );
     await workloads.apply(`
 apiVersion: batch/v1
 kind: Job
@@ -253,24 +319,55 @@ spec:
       containers:
       - {name: app, image: curlimages/curl:8.16.0, command: [sh, -c, "exit 0"]}
 `);
-    for (const kind of Object.keys(PROBES)) {
-      const query = `fieldSelector=involvedObject.name=dead-${kind},reason=Unhealthy`;
+    const failed = (name: string, probe: "Readiness" | "Liveness"): Promise<boolean> => {
+      const query = `fieldSelector=involvedObject.name=${name},reason=Unhealthy`;
       const path = `/api/v1/namespaces/${workloads.name}/events?${query}`;
-      await cluster.until(`dead-${kind} is found to be down`, async () => {
+      const what = `${probe} probe failed: HTTP probe failed with statuscode: 503`;
+      return cluster.until(`${name} is found to be down`, async () => {
         const { body } = await cluster.api({ path });
-        const text = JSON.stringify(body);
-        return /Readiness probe failed: HTTP probe failed with statuscode: 503/.test(text)
-          ? true
-          : undefined;
+        return JSON.stringify(body).includes(what) ? true : undefined;
       });
-      const found = await onlyPod(cluster, workloads, `app=dead-${kind}`);
-      const statuses = arrayAt(objectAt(found, "status"), "containerStatuses").filter(isObject);
-      assert.deepEqual(
-        statuses.map(each => each["ready"]),
-        [false],
-        kind,
-      );
+    };
+    for (const name of dies) {
+      await workloads.readyPods(`app=${name}`, 1);
+      await workloads.exec(name, ["curl", "-s", "localhost:8080/stop"]);
+    }
+    for (const name of [...Object.keys(PROBES).map(kind => `dead-${kind}`), "dead-older"]) {
+      await failed(name, "Readiness");
+      assert.equal((await applicationOf(cluster, workloads, name))["ready"], false, name);
+    }
+    for (const name of dies) {
+      await failed(name, "Readiness");
+      await failed(name, "Liveness");
+      await cluster.until(`${name} is started again`, async () => {
+        const { restartCount } = await applicationOf(cluster, workloads, name);
+        return restartCount === 1 ? true : undefined;
+      });
+      await workloads.readyPods(`app=${name}`, 1);
     }
     await workloads.kubectl("wait", "--for=condition=complete", "job/once", "--timeout=120s");
   });
 });
+
+/** What the kubelet says of container `app`. */
+async function applicationOf(cluster: KubeCluster, namespace: KubeNamespace, name: string) {
+  const found = await onlyPod(cluster, namespace, `app=${name}`);
+  const statuses = arrayAt(objectAt(found, "status"), "containerStatuses").filter(isObject);
+  return statuses.find(each => each["name"] === "app") ?? {};
+}
+
+/** Its metrics are on the page that its annotations name; its hook is carried out through its proxy. */
+async function metricsAndHook(cluster: KubeCluster, workloads: KubeNamespace): Promise<void> {
+  const [{ address } = { address: "" }] = await workloads.readyPods("app=metered", 1);
+  const found = await onlyPod(cluster, workloads, "app=metered");
+  const annotations = objectAt(objectAt(found, "metadata"), "annotations");
+  const [port, path] = ["port", "path"].map(each => stringAt(annotations, `prometheus.io/${each}`));
+  const page = await cluster.inNode(["curl", "-sS", `http://${address}:${port}${path}`]);
+  assert.match(page.stdout, /^envoy_server_live\{\} 1$/m);
+  assert.match(page.stdout, /^own_metric 1$/m);
+  assert.match(JSON.stringify(found), /"path":"\/app-lifecycle\/app\/prestopz","port":15020/);
+  const follow = ["-n", workloads.name, "logs", "-f", "metered", "-c", "app"];
+  const said = cluster.kubectl(follow);
+  await workloads.kubectl("delete", "pod", "metered", "--wait=false");
+  assert.equal((await said).stdout, "/own\n/bye\n");
+}
