@@ -59,6 +59,22 @@ end
 `;
 }
 
+/**
+ * The answer comes first: an Envoy that ends while it passes on what its admin interface answers
+ * leaves a Job without one, and so with a failure.
+ */
+const QUIT_LUA = `
+function envoy_on_request(handle)
+  if handle:headers():get(":method") ~= "POST" then
+    handle:respond({[":status"] = "405"}, "Method Not Allowed\\n")
+    return
+  end
+  handle:httpCall("agent", {
+    [":method"] = "POST", [":path"] = "/quitquitquit", [":authority"] = "localhost" }, "", 1000, true)
+  handle:respond({[":status"] = "200"}, "OK")
+end
+`;
+
 /** Static clusters on the pod itself; `agent` and `prometheus_stats` are Istio's names. */
 export function localClusters(
   families: readonly IpFamily[],
@@ -94,6 +110,7 @@ export function agentListener(
   const quit = {
     match: { path: "/quitquitquit" },
     route: { cluster: "agent" },
+    typed_per_filter_config: luaForRoute(QUIT_LUA),
   };
   const scripts = metrics === undefined ? RENAME_LUA : fetchLua(metrics.path) + RENAME_LUA;
   return listener(

@@ -129,7 +129,7 @@ describe("two pods with sidecars", { skip }, () => {
     const quit = "http://127.0.0.1:15020/quitquitquit";
     assert.equal(await curl(pod, "-o", "/dev/null", "-w", "%{http_code}", quit), "405");
     assert.equal(isReady(pod), true);
-    assert.equal(await curl(pod, "-X", "POST", quit), "OK\n");
+    assert.equal(await curl(pod, "--fail", "-X", "POST", quit), "OK");
     await eventually("Envoy has ended, and is started again", () =>
       /"istio-proxy".*"exitCode":0/.test(JSON.stringify(pod.status())),
     );
