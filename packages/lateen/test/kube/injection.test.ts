@@ -4,6 +4,7 @@ import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { before, describe, test } from "node:test";
+import type { JsonObject } from "../../src/api/kind.ts";
 import { arrayAt, isObject, objectAt, stringAt } from "../../src/sources/json.ts";
 import { type KubeCluster, kubeCluster, needsKubernetes } from "../support/kube-cluster.ts";
 import { type KubeControlPlane, kubeControlPlane } from "../support/kube-control-plane.ts";
@@ -116,8 +117,10 @@ function dying(name: string, probe: string, metadata = ""): string {
   const text =
     `const s = require("http").createServer((q, r) => r.end("ok", () => ` +
     `{ if (q.url === "/stop") { s.close(); s.closeAllConnections() } })).listen(8080); setInterval(() => 0, 1e6)`;
+  // In the older form it is there before its proxy, which answers for it.
   const checks =
-    `readinessProbe: {${probe}, periodSeconds: 1, failureThreshold: 1}\n` +
+    `startupProbe: {${probe}, periodSeconds: 1, failureThreshold: 300}\n` +
+    `    readinessProbe: {${probe}, periodSeconds: 1, failureThreshold: 1}\n` +
     `    livenessProbe: {${probe}, periodSeconds: 1, failureThreshold: 3}`;
   return program(name, text, checks, metadata);
 }
@@ -297,7 +300,7 @@ describe("injection into a real cluster", { skip, timeout: 900_000 }, () => {
     const cluster = await kubeCluster();
     const { workloads } = await kubeControlPlane(t, cluster);
     const readiness = (probe: string): string =>
-      `${IDLE}\n    readinessProbe: {${probe}, periodSeconds: 1}`;
+      `${IDLE}\n    readinessProbe: {${probe}, periodSeconds: 3}`;
     const dead = Object.entries(PROBES).map(([kind, probe]) =>
       pod(`dead-${kind}`, readiness(probe)),
     );
@@ -319,31 +322,34 @@ spec:
       containers:
       - {name: app, image: curlimages/curl:8.16.0, command: [sh, -c, "exit 0"]}
 `);
-    const failed = (name: string, probe: "Readiness" | "Liveness"): Promise<boolean> => {
+    const found = (name: string, what: string, is: (app: JsonObject) => boolean) =>
+      cluster.until(`${name} ${what}`, async () => {
+        const app = await applicationOf(cluster, workloads, name);
+        return is(app) ? app : undefined;
+      });
+    await Promise.all(
+      dies.map(async name => {
+        await workloads.readyPods(`app=${name}`, 1);
+        assert.equal((await applicationOf(cluster, workloads, name))["restartCount"], 0);
+        await workloads.exec(name, ["curl", "-s", "localhost:8080/stop"]);
+        await found(name, "is not ready", app => app["ready"] === false);
+        const again = await found(name, "is started again", app => app["restartCount"] === 1);
+        // It has not ended by itself.
+        assert.match(JSON.stringify(again["lastState"]), /"exitCode":137/);
+        await workloads.readyPods(`app=${name}`, 1);
+      }),
+    );
+    for (const name of [...Object.keys(PROBES).map(kind => `dead-${kind}`), "dead-older"]) {
       const query = `fieldSelector=involvedObject.name=${name},reason=Unhealthy`;
       const path = `/api/v1/namespaces/${workloads.name}/events?${query}`;
-      const what = `${probe} probe failed: HTTP probe failed with statuscode: 503`;
-      return cluster.until(`${name} is found to be down`, async () => {
+      await cluster.until(`${name} is found to be down`, async () => {
         const { body } = await cluster.api({ path });
-        return JSON.stringify(body).includes(what) ? true : undefined;
+        const text = JSON.stringify(body);
+        return /Readiness probe failed: HTTP probe failed with statuscode: 503/.test(text)
+          ? true
+          : undefined;
       });
-    };
-    for (const name of dies) {
-      await workloads.readyPods(`app=${name}`, 1);
-      await workloads.exec(name, ["curl", "-s", "localhost:8080/stop"]);
-    }
-    for (const name of [...Object.keys(PROBES).map(kind => `dead-${kind}`), "dead-older"]) {
-      await failed(name, "Readiness");
       assert.equal((await applicationOf(cluster, workloads, name))["ready"], false, name);
-    }
-    for (const name of dies) {
-      await failed(name, "Readiness");
-      await failed(name, "Liveness");
-      await cluster.until(`${name} is started again`, async () => {
-        const { restartCount } = await applicationOf(cluster, workloads, name);
-        return restartCount === 1 ? true : undefined;
-      });
-      await workloads.readyPods(`app=${name}`, 1);
     }
     await workloads.kubectl("wait", "--for=condition=complete", "job/once", "--timeout=120s");
   });
