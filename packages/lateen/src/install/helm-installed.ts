@@ -9,6 +9,7 @@ import type { ApiClient } from "../sources/client/api-client.ts";
 import { isObject, objectAt, stringAt } from "../sources/json.ts";
 import { CONTROL_PLANES } from "../sources/kube/other-control-planes.ts";
 import { readYaml } from "../sources/yaml-documents.ts";
+import { isOwn } from "./installed.ts";
 import {
   INSTALLED_KINDS,
   isNamespacedKind,
@@ -60,7 +61,7 @@ export async function helmObjects(
   const releases = new Map<string, Release>();
   for (const kind of INSTALLED_KINDS) {
     const list = await client.list(resourceOf(kind), { labelSelector: `${HELM},${PART_OF_ISTIO}` });
-    for (const item of list.ok ? list.value.items : []) {
+    for (const item of list.ok ? list.value.items.filter(isOwn) : []) {
       // Beside Istio's charts, which have versions of their own.
       if (!versions.includes(labelOf(item, VERSION)) || !isMeant(item, choice)) continue;
       add(nameOf({ ...item, kind }));

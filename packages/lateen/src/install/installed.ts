@@ -53,7 +53,7 @@ export async function tagObjects(client: ApiClient): Promise<Found> {
 }
 
 /** Controllers give what they make for an object of ours its labels: EndpointSlices of a Service. */
-function isOwn(item: JsonObject): boolean {
+export function isOwn(item: JsonObject): boolean {
   return arrayAt(objectAt(item, "metadata"), "ownerReferences").length === 0;
 }
 

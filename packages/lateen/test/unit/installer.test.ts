@@ -184,13 +184,15 @@ test("what Helm's charts installed is verified by what the release is to have", 
   const ready = { spec: { replicas: 1 }, status: { updatedReplicas: 1, availableReplicas: 1 } };
   byHelm(cluster, "Deployment", { name: "istiod", namespace: "mesh", labels }, ready);
   byHelm(cluster, "Service", { name: "istiod", namespace: "mesh" });
+  const ownerReferences = [{ kind: "Service", name: "istiod" }];
+  byHelm(cluster, "EndpointSlice", { name: "istiod-x", namespace: "mesh", ownerReferences });
   byHelm(cluster, "Service", {
     ...{ name: "istio-of-others", namespace: "mesh" },
     labels: { "app.kubernetes.io/version": "1.27.0" },
   });
   const labelled = await must(cluster, verifyInstallCommand, "-i mesh");
   assert.match(labelled, /^✔ Service: istiod.mesh .*\n✔ Deployment: istiod.mesh checked/);
-  assert.doesNotMatch(labelled, /of-others/);
+  assert.doesNotMatch(labelled, /of-others|EndpointSlice/);
   assert.match(labelled, /Checked 1 Istio Deployments\n✔ Istio is installed and verified/);
 
   const manifest = ["istio", "values"]
