@@ -21,7 +21,6 @@ import {
   tagObjects,
 } from "../install/installed.ts";
 import { describeName, nameOf, type ObjectName } from "../install/objects.ts";
-import { isShared } from "../install/ownership.ts";
 import { removeObjects } from "../install/remove.ts";
 import { removeLeases, removeRoots } from "../install/remove-roots.ts";
 import { labelOf } from "../install/revision-tags.ts";
@@ -134,14 +133,14 @@ function meshAsked(
   );
 }
 
-/** Of one mesh of several, what it does not share with the others: those need CRDs, too. */
+/** Of one mesh of several, what it does not share with the others: those need CRDs, and no more of it. */
 function withoutShared(
   all: readonly InstalledObject[],
   namespace: string | undefined,
 ): readonly InstalledObject[] {
   const own = ofMesh(all, namespace);
   if (meshesOf(all).some(mesh => namespace !== undefined && mesh !== namespace))
-    return own.filter(({ object }) => !isShared(object));
+    return own.filter(({ kind }) => kind !== "CustomResourceDefinition");
   // The last one takes what earlier ones left for it.
   return own.length > 0 ? all : [];
 }

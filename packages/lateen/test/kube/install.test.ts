@@ -96,6 +96,22 @@ describe("an installation", { skip, timeout: 900_000 }, () => {
     assert.match(verified.stdout, /Checked 15 custom resource definitions\nChecked 3 Istio Deploy/);
   });
 
+  test("an older version is upgraded where it is", async () => {
+    const version = "operator.istio.io/version";
+    const istiod = ["deploy", "istiod", "-n", "istio-system"];
+    await cluster.must(["label", ...istiod, `${version}=0.0.9`, "--overwrite"]);
+    const path = `jsonpath={.metadata.labels.${version.replaceAll(".", "\\.")}}`;
+    const unsaid = await lateen(cluster, "upgrade", "--set", "profile=demo", "--revision", "none");
+    assert.match(unsaid.stderr, /revision none is not installed .*nothing to upgrade/);
+    // The label is kubectl's now.
+    const flags = ["--set", "profile=demo", "--force", "-y"];
+    const upgraded = await lateen(cluster, "upgrade", ...flags);
+    assert.equal(upgraded.code, 0, upgraded.stderr);
+    assert.equal(upgraded.stdout, `Upgrading from 0.0.9 to 0.1.0.\n${TICKS}`);
+    assert.match(upgraded.stderr, /WARNING: Lateen is being upgraded from 0\.0\.9 to 0\.1\.0\./);
+    assert.equal(await cluster.must(["get", ...istiod, "-o", path]), "0.1.0");
+  });
+
   test("pods of a labelled namespace are injected, and reached through their sidecars", async t => {
     const namespace = await cluster.namespace(t, { "istio-injection": "enabled" });
     const image = "--image=ikubernetes/demoapp:v1.0";
@@ -159,6 +175,26 @@ describe("an installation", { skip, timeout: 900_000 }, () => {
     const verified = await lateen(cluster, "verify-install");
     assert.equal(verified.code, 0, verified.stderr);
     assert.ok((await leftovers(cluster)).every(name => !name.includes("canary")));
+  });
+
+  test("a control plane in another namespace is that of -i", async () => {
+    const there = ["-i", "second-mesh"];
+    const flags = ["--set", "profile=minimal", "--revision", "second", "-y"];
+    const installed = await lateen(cluster, "install", ...flags, ...there);
+    assert.equal(installed.code, 0, installed.stderr);
+    const version = await lateen(cluster, "version", "-o", "json", ...there);
+    assert.equal(version.code, 0, version.stderr);
+    assert.deepEqual(JSON.parse(version.stdout).meshVersion, [{ Info: { version: "0.1.0" } }]);
+    const nobody = await lateen(cluster, "ps", ...there);
+    assert.match(nobody.stderr, /^no proxies found\n/);
+    const nowhere = await lateen(cluster, "ps", "-i", "third-mesh");
+    assert.match(nowhere.stderr, /^no running Istio pods in "third-mesh"\n/);
+    const gone = await lateen(cluster, "uninstall", "--purge", "-y", ...there);
+    assert.equal(gone.code, 0, gone.stderr);
+    await cluster.must(["delete", "namespace", "second-mesh"], { timeoutMs: TIMEOUT_MS });
+    const first = await lateen(cluster, "version", "-o", "json");
+    assert.deepEqual(JSON.parse(first.stdout).meshVersion, [{ Info: { version: "0.1.0" } }]);
+    assert.ok((await leftovers(cluster)).every(name => !name.includes("second")));
   });
 
   test("what never becomes ready is said with its reason", async () => {

@@ -85,6 +85,9 @@ test("two meshes of one cluster are told apart by -i", async t => {
   await must(cluster, uninstallCommand, "-y --purge -i two");
   assert.equal(cluster.get("Deployment", "two", "istiod"), undefined);
   assert.ok(cluster.get("Deployment", "one", "istiod"));
+  const left = [...cluster.objects.keys()].filter(path => /\btwo\b/.test(path));
+  assert.deepEqual(left, ["/api/v1/namespaces/two"], "what is only the second's is gone");
+  assert.ok(cluster.get("ClusterRole", "", "istio-reader-clusterrole-one"));
   const crd = "virtualservices.networking.istio.io";
   assert.ok(cluster.get("CustomResourceDefinition", "", crd), "the other mesh needs it");
   await must(cluster, uninstallCommand, "-y --purge -i one");
