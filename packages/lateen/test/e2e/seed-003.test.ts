@@ -5,42 +5,18 @@
 import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
 import { RunningMesh, whyNoMesh } from "../support/running-mesh.ts";
+import {
+  CLUSTERS,
+  GATEWAY_LISTENERS,
+  GATEWAY_LISTENERS_AT_FIRST,
+  GATEWAY_ROUTES,
+  GATEWAY_ROUTES_WITHOUT_VIRTUAL_SERVICE,
+  SLEEP_LISTENERS,
+  SLEEP_ROUTES,
+  seedFile,
+} from "../support/seed-003.ts";
 
 const skip = whyNoMesh() ?? false;
-
-const GATEWAY = `
-apiVersion: networking.istio.io/v1beta1
-kind: Gateway
-metadata: {name: demoapp-gateway, namespace: istio-system}
-spec:
-  selector: {app: istio-ingressgateway}
-  servers:
-  - port: {number: 80, name: http, protocol: HTTP}
-    hosts: ["demoapp.magedu.com"]
-`;
-
-const VIRTUAL_SERVICE = `
-apiVersion: networking.istio.io/v1beta1
-kind: VirtualService
-metadata: {name: demoapp}
-spec:
-  hosts: ["demoapp.magedu.com"]
-  gateways: [istio-system/demoapp-gateway]
-  http:
-  - name: default
-    route:
-    - destination: {host: demoappv10.default.svc.cluster.local}
-`;
-
-const DESTINATION_RULE = `
-apiVersion: networking.istio.io/v1beta1
-kind: DestinationRule
-metadata: {name: demoapp}
-spec:
-  host: demoappv10
-  trafficPolicy:
-    loadBalancer: {simple: LEAST_CONN}
-`;
 
 describe("seed 003", { skip }, () => {
   let mesh: RunningMesh;
@@ -53,7 +29,12 @@ describe("seed 003", { skip }, () => {
   after(() => mesh?.stop());
 
   const compat = (words: string) => mesh.ok(`${words} --compat 1.14`);
-  const rows = (table: string) => table.trimEnd().split("\n");
+  const apply = (name: string) => mesh.ok(["apply", "-f", seedFile(name)]);
+  const rows = (table: string) =>
+    table
+      .trimEnd()
+      .split("\n")
+      .map(line => line.trimEnd());
 
   test("3.3.1 the ingress gateway's Service is a LoadBalancer with the demo profile's ports", async () => {
     const [header, row = ""] = rows(await mesh.ok("get svc -n istio-system istio-ingressgateway"));
@@ -122,27 +103,11 @@ describe("seed 003", { skip }, () => {
   });
 
   test("3.3.3.2 pc listeners, routes, clusters and endpoints of sleep", async () => {
-    assert.deepEqual(rows(await compat(`pc listeners --port 8080 ${sleep}`)), [
-      "ADDRESS PORT MATCH                                DESTINATION",
-      "0.0.0.0 8080 Trans: raw_buffer; App: http/1.1,h2c Route: 8080",
-      "0.0.0.0 8080 ALL                                  PassthroughCluster",
-    ]);
-    assert.deepEqual(
-      rows(await compat(`pc routes ${sleep} --name 8080`)).map(line => line.trimEnd()),
-      [
-        "NAME     DOMAINS                                        MATCH     VIRTUAL SERVICE",
-        "8080     demoappv10, demoappv10.default + 1 more...     /*",
-      ],
-    );
+    assert.deepEqual(rows(await compat(`pc listeners --port 8080 ${sleep}`)), SLEEP_LISTENERS);
+    assert.deepEqual(rows(await compat(`pc routes ${sleep} --name 8080`)), SLEEP_ROUTES);
     const json = JSON.parse(await mesh.ok(`pc routes ${sleep} --name 8080 -o json`));
     assert.equal(json[0].name, "8080");
-    assert.deepEqual(
-      rows(await compat(`pc clusters ${sleep} --port 8080`)).map(line => line.trimEnd()),
-      [
-        "SERVICE FQDN                             PORT     SUBSET     DIRECTION     TYPE     DESTINATION RULE",
-        "demoappv10.default.svc.cluster.local     8080     -          outbound      EDS",
-      ],
-    );
+    assert.deepEqual(rows(await compat(`pc clusters ${sleep} --port 8080`)), CLUSTERS);
     const endpoints = rows(await compat(`pc endpoints ${sleep} --port 8080`));
     assert.match(endpoints[0] ?? "", /^ENDPOINT +STATUS +OUTLIER CHECK +CLUSTER$/);
     const demoapp = endpoints.filter(line =>
@@ -181,51 +146,34 @@ describe("seed 003", { skip }, () => {
   };
 
   test("3.3.3 before a Gateway the ingress gateway has no listener on 8080", async () => {
-    assert.match(
-      await compat(`pc clusters -n istio-system ${ingress} --port 8080`),
-      /demoappv10\.default\.svc\.cluster\.local +8080 +- +outbound +EDS/,
-    );
-    assert.deepEqual(rows(await compat(`pc listeners -n istio-system ${ingress}`)), [
-      "ADDRESS PORT  MATCH DESTINATION",
-      "0.0.0.0 15021 ALL   Inline Route: /healthz/ready*",
-      "0.0.0.0 15090 ALL   Inline Route: /stats/prometheus*",
-    ]);
+    const at = `-n istio-system ${ingress}`;
+    assert.deepEqual(rows(await compat(`pc clusters ${at} --port 8080`)), CLUSTERS);
+    assert.deepEqual(rows(await compat(`pc listeners ${at}`)), GATEWAY_LISTENERS_AT_FIRST);
   });
 
   test("3.3.3.2 a Gateway without a VirtualService answers 404 as istio-envoy", async () => {
     assert.equal(
-      await mesh.ok("apply -f -", GATEWAY),
+      await apply("gateway-demoapp.yaml"),
       "gateway.networking.istio.io/demoapp-gateway created\n",
     );
     assert.match(await mesh.ok("get gw -n istio-system"), /^NAME +AGE\ndemoapp-gateway +\d+s\n$/);
     await mesh.until("the listener is there", async () =>
       (await compat(`pc listeners ${ingress}.istio-system`)).includes("8080"),
     );
-    assert.deepEqual(rows(await compat(`pc listeners -n istio-system ${ingress}`)), [
-      "ADDRESS PORT  MATCH DESTINATION",
-      "0.0.0.0 8080  ALL   Route: http.8080",
-      "0.0.0.0 15021 ALL   Inline Route: /healthz/ready*",
-      "0.0.0.0 15090 ALL   Inline Route: /stats/prometheus*",
-    ]);
+    const listeners = rows(await compat(`pc listeners -n istio-system ${ingress}`));
+    assert.deepEqual(listeners, GATEWAY_LISTENERS);
     await mesh.until(
       "the gateway answers",
       async () => (await viaIngress(undefined)).status === 404,
     );
     assert.equal((await viaIngress(undefined)).server, "istio-envoy");
-    assert.deepEqual(
-      rows(await compat(`pc routes -n istio-system ${ingress}`)).map(line => line.trimEnd()),
-      [
-        "NAME          DOMAINS     MATCH                  VIRTUAL SERVICE",
-        "http.8080     *           /*                     404",
-        "              *           /healthz/ready*",
-        "              *           /stats/prometheus*",
-      ],
-    );
+    const routes = rows(await compat(`pc routes -n istio-system ${ingress}`));
+    assert.deepEqual(routes, GATEWAY_ROUTES_WITHOUT_VIRTUAL_SERVICE);
   });
 
   test("3.3.3.5 with the VirtualService it answers 200, and only the gateway has it", async () => {
     assert.equal(
-      await mesh.ok("apply -f -", VIRTUAL_SERVICE),
+      await apply("virtualservice-demoapp.yaml"),
       "virtualservice.networking.istio.io/demoapp created\n",
     );
     assert.match(
@@ -235,15 +183,8 @@ describe("seed 003", { skip }, () => {
     await mesh.until("the route is there", async () =>
       (await compat(`pc routes -n istio-system ${ingress}`)).includes("demoapp.default"),
     );
-    assert.deepEqual(
-      rows(await compat(`pc routes -n istio-system ${ingress}`)).map(line => line.trimEnd()),
-      [
-        "NAME          DOMAINS                MATCH                  VIRTUAL SERVICE",
-        "http.8080     demoapp.magedu.com     /*                     demoapp.default",
-        "              *                      /healthz/ready*",
-        "              *                      /stats/prometheus*",
-      ],
-    );
+    const table = rows(await compat(`pc routes -n istio-system ${ingress}`));
+    assert.deepEqual(table, GATEWAY_ROUTES);
     await mesh.until("200", async () => (await viaIngress("demoapp.magedu.com")).status === 200);
     assert.match((await viaIngress("demoapp.magedu.com")).body, /^iKubernetes demoapp v1\.0 !!/);
     const routes = await compat(`pc routes ${sleep} --name 8080`);
@@ -252,7 +193,7 @@ describe("seed 003", { skip }, () => {
 
   test("3.3.5 the DestinationRule shows at its cluster, LEAST_CONN as LEAST_REQUEST", async () => {
     assert.equal(
-      await mesh.ok("apply -f -", DESTINATION_RULE),
+      await apply("destinationrule-demoapp.yaml"),
       "destinationrule.networking.istio.io/demoapp created\n",
     );
     assert.match(await mesh.ok("get dr"), /^NAME +HOST +AGE\ndemoapp +demoappv10 +\d+s\n$/);
@@ -264,8 +205,8 @@ describe("seed 003", { skip }, () => {
   });
 
   test("3.3.6 a service without a sidecar is published through the same gateway port", async () => {
-    const applied = await mesh.ok("apply -f samples/demoapp/kiali-stand-in.yaml");
-    assert.match(applied, /gateway\.networking\.istio\.io\/kiali-gateway created/);
+    await apply("kiali-stand-in.yaml");
+    assert.match(await apply("kiali"), /gateway\.networking\.istio\.io\/kiali-gateway created/);
     await mesh.until("200", async () => (await viaIngress("kiali.magedu.com")).status === 200);
     const table = await mesh.ok("get gw,vs,dr -A");
     assert.match(table, /^NAMESPACE +NAME +AGE$/m);
@@ -278,8 +219,7 @@ describe("seed 003", { skip }, () => {
       table,
       /^istio-system +destinationrule\.networking\.istio\.io\/kiali +kiali +\d+s$/m,
     );
-    assert.deepEqual(rows(await compat(`pc listener -n istio-system ${ingress}`)).slice(1, 2), [
-      "0.0.0.0 8080  ALL   Route: http.8080",
-    ]);
+    const listeners = rows(await compat(`pc listener -n istio-system ${ingress}`));
+    assert.deepEqual(listeners, GATEWAY_LISTENERS);
   });
 });

@@ -5,24 +5,11 @@ import { serviceExportKind } from "../../src/api/service-export/kind.ts";
 import { serviceImportKind } from "../../src/api/service-import/kind.ts";
 import { kubeCluster, needsKubernetes } from "../support/kube-cluster.ts";
 import { kubeControlPlane } from "../support/kube-control-plane.ts";
+import { webServer } from "../support/kube-namespace.ts";
 
 const skip = needsKubernetes();
 /** Nobody answers there but sidecars, for others. */
 const ADDRESS = "192.0.2.20";
-
-const OBJECTS = `
-apiVersion: v1
-kind: Pod
-metadata: {name: web, labels: {app: web}}
-spec:
-  terminationGracePeriodSeconds: 0
-  containers: [{name: web, image: "ikubernetes/demoapp:v1.0", ports: [{containerPort: 80}]}]
----
-apiVersion: v1
-kind: Service
-metadata: {name: web}
-spec: {selector: {app: web}, ports: [{name: http, port: 80}]}
-`;
 
 const EXPORT = `
 apiVersion: multicluster.x-k8s.io/v1alpha1
@@ -39,7 +26,7 @@ describe("an exported Service", { skip, timeout: 600_000 }, () => {
   test("is reached under its name in the set, from when its kinds are there", async t => {
     const cluster = await kubeCluster();
     const { workloads } = await kubeControlPlane(t, cluster);
-    await workloads.apply(OBJECTS);
+    await workloads.apply(webServer("http", 80));
     await workloads.readyPods("app=web", 1);
     const client = await workloads.client();
     const crds = [serviceExportKind, serviceImportKind];

@@ -5,6 +5,7 @@ import { request as httpsRequest } from "node:https";
 import { describe, test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
 import { arrayAt, isObject } from "../../src/sources/json.ts";
+import { type ClusterSnapshot, everyObject, leftBehind } from "../support/cluster-snapshot.ts";
 import { chartPath, helm } from "../support/helm.ts";
 import { type KubeCluster, needsKubernetes, ownKubeCluster } from "../support/kube-cluster.ts";
 import { KubeNamespace } from "../support/kube-namespace.ts";
@@ -184,6 +185,7 @@ async function read(answer: IncomingMessage): Promise<string> {
 
 describe("a mesh by Helm", { skip, timeout: 1_800_000 }, () => {
   let cluster: KubeCluster;
+  let before: ClusterSnapshot;
   let shop: KubeNamespace;
   let ingress: KubeNamespace;
   const run = async (...args: readonly string[]): Promise<string> => {
@@ -202,6 +204,7 @@ describe("a mesh by Helm", { skip, timeout: 1_800_000 }, () => {
 
   test("base, istiod and a gateway, in this order; each is ready when Helm is done", async () => {
     cluster = await ownKubeCluster({ suffix: "-helm" });
+    before = await everyObject(cluster);
     const into = (name: string): string[] => ["-n", name, "--create-namespace", "--wait"];
     await run("install", "istio-base", chartPath("base"), ...into(SYSTEM));
     const notes = await run(
@@ -326,18 +329,10 @@ describe("a mesh by Helm", { skip, timeout: 1_800_000 }, () => {
     await run("uninstall", NAME, "-n", INGRESS, "--wait");
     await run("uninstall", "istiod", "-n", SYSTEM, "--wait");
     await run("uninstall", "istio-base", "-n", SYSTEM, "--wait");
-    const kinds =
-      "clusterrole,clusterrolebinding,mutatingwebhookconfiguration,validatingwebhookconfiguration," +
-      "serviceaccount,role,rolebinding,configmap,service,deployment,pdb,hpa,secret,lease";
-    const columns = "custom-columns=KIND:.kind,N:.metadata.namespace,A:.metadata.name";
-    const list = ["get", kinds, "-A", "--no-headers", "-o", columns];
     // What belongs to pods goes a moment after them.
     await cluster.until("only the root is left", async () => {
-      const left = (await cluster.must(list))
-        .split("\n")
-        .map(line => line.trim().split(/\s+/).join(" "))
-        .filter(line => /istio|lateen|helm/.test(line) && !OTHERS.test(line));
-      assert.deepEqual(left, ["Secret istio-system istio-ca-secret"]);
+      const left = leftBehind(before, await everyObject(cluster)).filter(line => !KEPT.test(line));
+      assert.deepEqual(left, ["created Secret istio-system/istio-ca-secret"]);
       return true;
     });
     const { stdout } = await helm(["list", "-A", "-q"], { kubeconfig: cluster.kubeconfig });
@@ -347,8 +342,20 @@ describe("a mesh by Helm", { skip, timeout: 1_800_000 }, () => {
   });
 });
 
-/** Kubernetes' own in each namespace, the mesh's roots beside them, and who was the leader last. */
-const OTHERS = / (?:kube-root-ca\.crt|istio-ca-root-cert|default|lateen-leader\S*)$/;
+/**
+ * CRDs; this test's namespaces, with Kubernetes' own and the mesh's root in each, and the application; who was
+ * the leader last.
+ */
+const KEPT = new RegExp(
+  [
+    "^created (CustomResourceDefinition|APIService) \\S+\\.istio\\.io$",
+    `^created Namespace (${SYSTEM}|${INGRESS}|${SHOP})$`,
+    `^created \\S+ ${SHOP}/`,
+    "^created ConfigMap \\S+/(kube-root-ca\\.crt|istio-ca-root-cert)$",
+    "^created ServiceAccount \\S+/default$",
+    `^created Lease ${SYSTEM}/lateen-leader`,
+  ].join("|"),
+);
 
 async function policies(cluster: KubeCluster): Promise<unknown[]> {
   const list = await cluster.must(["get", "validatingwebhookconfiguration", "-o", "json"]);

@@ -3,13 +3,14 @@ import assert from "node:assert/strict";
 import test, { describe } from "node:test";
 import { kubeCluster, needsKubernetes } from "../support/kube-cluster.ts";
 import { kubeControlPlane } from "../support/kube-control-plane.ts";
+import { webServer } from "../support/kube-namespace.ts";
 
 const skip = needsKubernetes();
 /** Nobody has to answer there. */
 const ADDRESS = "192.0.2.10";
 
 function objects(className: string): string {
-  return `
+  return `${webServer("http-web", 8000)}---
 apiVersion: v1
 kind: Pod
 metadata:
@@ -24,18 +25,6 @@ apiVersion: v1
 kind: Service
 metadata: {name: edge}
 spec: {selector: {app: edge}, ports: [{name: http, port: 80, targetPort: 8080}]}
----
-apiVersion: v1
-kind: Pod
-metadata: {name: web, labels: {app: web}}
-spec:
-  terminationGracePeriodSeconds: 0
-  containers: [{name: web, image: "ikubernetes/demoapp:v1.0", ports: [{containerPort: 80}]}]
----
-apiVersion: v1
-kind: Service
-metadata: {name: web}
-spec: {selector: {app: web}, ports: [{name: http-web, port: 8000, targetPort: 80}]}
 ---
 apiVersion: networking.k8s.io/v1
 kind: Ingress

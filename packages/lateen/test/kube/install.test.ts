@@ -1,47 +1,31 @@
-/** An installation from its first command to its last, on a cluster of its own. */
+/** An installation from its first command to its last. */
 import assert from "node:assert/strict";
 import { execFile } from "node:child_process";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, describe, test } from "node:test";
-import {
-  type KubeCluster,
-  needsKubernetes,
-  ownKubeCluster,
-  type Ran,
-} from "../support/kube-cluster.ts";
+import { BareCluster } from "../support/bare-cluster.ts";
+import { type KubeCluster, needsKubernetes, type Ran } from "../support/kube-cluster.ts";
 import { lateenOn as lateen } from "../support/lateen-command.ts";
+import { TICKS } from "../support/lateen-on-kube.ts";
+import { untilRefusing } from "../support/validating-control-plane.ts";
 
 const skip = needsKubernetes();
 const main = join(import.meta.dirname, "../../src/bin/main.ts");
 const TIMEOUT_MS = 300_000;
-const TICKS = `✔ Istio core installed
-✔ Istiod installed
-✔ Egress gateways installed
-✔ Ingress gateways installed
-✔ Installation complete
-Making this installation the default for injection and validation.
-
-Thank you for installing Lateen 0.1.
-`;
-
-/** Everything that an installation could leave, but for Kubernetes' own. */
-async function leftovers(cluster: KubeCluster): Promise<string[]> {
-  const kinds =
-    "crd,clusterrole,clusterrolebinding,mutatingwebhookconfiguration,validatingwebhookconfiguration," +
-    "serviceaccount,role,rolebinding,configmap,service,deployment,pod,pdb,hpa,endpointslice";
-  const list = await cluster.must(["get", kinds, "-A", "-o", "name"]);
-  return list.split("\n").filter(line => line.includes("istio"));
-}
-
 describe("an installation", { skip, timeout: 900_000 }, () => {
+  let bare: BareCluster;
   let cluster: KubeCluster;
   const folder = mkdtempSync(join(tmpdir(), "lateen-install-"));
-  after(() => rmSync(folder, { recursive: true, force: true }));
+  after(() => {
+    rmSync(folder, { recursive: true, force: true });
+    return bare?.restore();
+  });
 
   test("before it there is nothing, and the cluster is fit for it", async () => {
-    cluster = await ownKubeCluster({ suffix: "-install" });
+    bare = await BareCluster.find();
+    cluster = bare.cluster;
     const checked = await lateen(cluster, "x", "precheck");
     assert.equal(checked.stderr, "");
     assert.match(checked.stdout, /^✔ No issues found/);
@@ -57,7 +41,7 @@ describe("an installation", { skip, timeout: 900_000 }, () => {
     const unasked = await lateen(cluster, "install", "--set", "profile=demo");
     assert.equal(unasked.code, 1);
     assert.match(unasked.stdout, /Lateen 0\.1\.0 demo profile with .*Proceed\? \(y\/N\) Cancelled/);
-    assert.deepEqual(await leftovers(cluster), []);
+    assert.deepEqual(await bare.changes(), []);
   });
 
   test("profile demo: the ticks, and every pod is ready", async () => {
@@ -127,6 +111,38 @@ describe("an installation", { skip, timeout: 900_000 }, () => {
     assert.match(wrong.stderr, /spec\.servers\[0\]\.tls: is required for protocol HTTPS/);
   });
 
+  test("without a control plane the mesh waits, and nobody else does", async t => {
+    const mesh = await cluster.namespace(t, { "istio-injection": "enabled" });
+    const others = await cluster.namespace(t);
+    const system = ["-n", "istio-system"];
+    await untilRefusing(cluster, VALIDATOR);
+    await cluster.must(["scale", ...system, "deployment/istiod", "--replicas=0"]);
+    await cluster.must(["wait", ...system, "--for=delete", "pod", "-l", "app=istiod"]);
+
+    await others.client();
+    await others.kubectl("create", "configmap", "any", "--from-literal=a=b");
+    await others.kubectl("label", "configmap", "any", "c=d");
+    await others.kubectl("create", "service", "clusterip", "any", "--tcp=80");
+    const run = ["run", "--image=ikubernetes/demoapp:v1.0"];
+    await mesh.kubectl(...run, "apart", "--labels=sidecar.istio.io/inject=false");
+    const kept = await cluster.kubectl(["-n", mesh.name, ...run, "kept"]);
+    assert.match(kept.stderr, unreachable("namespace.sidecar-injector.istio.io"));
+    const input = gateway("later");
+    const refused = await cluster.kubectl(["apply", "-n", others.name, "-f", "-"], { input });
+    assert.match(refused.stderr, unreachable("validation.istio.io"));
+    // The way out for whoever can not wait; the control plane closes it again.
+    const open = [{ op: "replace", path: "/webhooks/0/failurePolicy", value: "Ignore" }];
+    const patch = ["patch", "validatingwebhookconfiguration", VALIDATOR, "--type=json", "-p"];
+    await cluster.must([...patch, JSON.stringify(open)]);
+    await others.apply(input);
+    await others.kubectl("delete", "gw", "later");
+
+    await cluster.must(["scale", ...system, "deployment/istiod", "--replicas=1"]);
+    await untilRefusing(cluster, VALIDATOR);
+    await mesh.client("kept");
+    await others.apply(input);
+  });
+
   test("what a person changed is not overwritten but on purpose", async () => {
     const patch = JSON.stringify({ spec: { type: "NodePort" } });
     const system = ["-n", "istio-system"];
@@ -174,7 +190,11 @@ describe("an installation", { skip, timeout: 900_000 }, () => {
     assert.equal(gone.code, 0, gone.stderr);
     const verified = await lateen(cluster, "verify-install");
     assert.equal(verified.code, 0, verified.stderr);
-    assert.ok((await leftovers(cluster)).every(name => !name.includes("canary")));
+    await cluster.until("nothing of it is left", async () => {
+      const left = (await bare.changes()).filter(line => line.includes("canary"));
+      assert.deepEqual(left, []);
+      return true;
+    });
   });
 
   test("a control plane in another namespace is that of -i", async () => {
@@ -217,7 +237,7 @@ describe("an installation", { skip, timeout: 900_000 }, () => {
     assert.match(removed.stdout, / {2}Removed Deployment:istio-system:istiod\.\n/);
     assert.match(removed.stdout, /✔ Uninstall complete\n$/);
     await cluster.must(["delete", "namespace", "istio-system"], { timeoutMs: TIMEOUT_MS });
-    assert.deepEqual(await leftovers(cluster), []);
+    await bare.untilBare();
   });
 });
 
@@ -228,6 +248,24 @@ function lateenAlone(...args: readonly string[]): Promise<Ran> {
       done({ code: error === null ? 0 : 1, stdout, stderr });
     });
   });
+}
+
+/** What the API server says of a webhook that nobody answers. */
+function unreachable(webhook: string): RegExp {
+  const name = webhook.replaceAll(".", "\\.");
+  const reason = 'no endpoints available for service "istiod"';
+  return new RegExp(`\\(InternalError\\): .*failed calling webhook "${name}": .*${reason}`);
+}
+
+const VALIDATOR = "istiod-default-validator";
+
+function gateway(name: string): string {
+  return `
+apiVersion: networking.istio.io/v1
+kind: Gateway
+metadata: {name: ${name}}
+spec: {selector: {app: none}, servers: [{port: {number: 80, name: http, protocol: HTTP}, hosts: ["*"]}]}
+`;
 }
 
 const HTTPS_WITHOUT_TLS = `

@@ -17,18 +17,20 @@
  */
 import assert from "node:assert/strict";
 import { join } from "node:path";
-import { describe, test } from "node:test";
+import { after, describe, test } from "node:test";
 import { arrayAt, isObject } from "../../src/sources/json.ts";
-import { type KubeCluster, needsKubernetes, ownKubeCluster } from "../support/kube-cluster.ts";
+import { alike } from "../support/alike.ts";
+import { BareCluster } from "../support/bare-cluster.ts";
+import { type KubeCluster, needsKubernetes } from "../support/kube-cluster.ts";
 import type { KubeNamespace } from "../support/kube-namespace.ts";
 import {
-  objectsNamed,
+  PROFILES,
   podOf,
   rows,
   lateen as runWords,
+  TICKS,
   untilRunning,
 } from "../support/lateen-on-kube.ts";
-
 import { podTargets } from "../support/prometheus-targets.ts";
 
 const skip = needsKubernetes();
@@ -36,25 +38,14 @@ const TIMEOUT_MS = 300_000;
 const samples = join(import.meta.dirname, "../../../../samples");
 const SYSTEM = ["-n", "istio-system"];
 const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}::/;
-const TICKS = `✔ Istio core installed
-✔ Istiod installed
-✔ Egress gateways installed
-✔ Ingress gateways installed
-✔ Installation complete
-Making this installation the default for injection and validation.
+const PROXY_STATUS = `
+NAME                                                   CDS        LDS        EDS        RDS          ISTIOD                      VERSION
+demoapp-5748b7ccfc-g96k7.default                       SYNCED     SYNCED     SYNCED     SYNCED       istiod-864977fd6c-lf7hr     1.12.1
+demoapp-5748b7ccfc-kzjg6.default                       SYNCED     SYNCED     SYNCED     SYNCED       istiod-864977fd6c-lf7hr     1.12.1
+demoapp-5748b7ccfc-s947x.default                       SYNCED     SYNCED     SYNCED     SYNCED       istiod-864977fd6c-lf7hr     1.12.1
+istio-egressgateway-65bdddf685-6fk64.istio-system      SYNCED     SYNCED     SYNCED     NOT SENT     istiod-864977fd6c-lf7hr     1.12.1
+istio-ingressgateway-7b545cdbc7-cmpx4.istio-system     SYNCED     SYNCED     SYNCED     NOT SENT     istiod-864977fd6c-lf7hr     1.12.1`;
 
-Thank you for installing Lateen 0.1.
-`;
-const PROFILES = `Istio configuration profiles:
-    default
-    demo
-    empty
-    external
-    minimal
-    openshift
-    preview
-    remote
-`;
 /** Services of istio-system and the ports of those that the seed's listeners are named after. */
 const ADDON_PORTS = [
   "grafana 3000/TCP",
@@ -66,8 +57,10 @@ const ADDON_PORTS = [
 ];
 
 describe("seed 001 on Kubernetes", { skip, timeout: 900_000 }, () => {
+  let bare: BareCluster | undefined;
   let cluster: KubeCluster;
   let demoapp = "";
+  after(() => bare?.restore());
   const lateen = (words: string): Promise<string> => runWords(cluster, words);
   const addressOf = (service: string, ...flags: readonly string[]): Promise<string> =>
     cluster.must(["get", "svc", service, ...flags, "-o", "jsonpath={.spec.clusterIP}"]);
@@ -75,7 +68,8 @@ describe("seed 001 on Kubernetes", { skip, timeout: 900_000 }, () => {
     rows(await cluster.must(["exec", demoapp, "--", "curl", "-s", `localhost:15000${path}`]));
 
   test("version, profiles, installation", async () => {
-    cluster = await ownKubeCluster({ suffix: "-seed1" });
+    bare = await BareCluster.find();
+    cluster = bare.cluster;
     assert.equal(await lateen("version"), 'no running Istio pods in "istio-system"\n0.1.0\n');
     assert.equal(await lateen("profile list"), PROFILES);
     const dumped = await lateen("profile dump demo");
@@ -187,17 +181,7 @@ describe("seed 001 on Kubernetes", { skip, timeout: 900_000 }, () => {
   });
 
   test("proxy-status and proxy-config clusters", async () => {
-    const [header, ...lines] = rows(await lateen("proxy-status --compat 1.12"));
-    assert.match(header ?? "", /^NAME +CDS +LDS +EDS +RDS +ISTIOD +VERSION$/);
-    const shape = (name: string, routes: string): RegExp =>
-      new RegExp(`^${name}-\\S+ +(SYNCED +){3}${routes} +istiod-[a-z0-9]+-[a-z0-9]{5} +0\\.1\\.0$`);
-    const expected = [
-      ...Array.from({ length: 3 }, () => shape("demoapp", "SYNCED")),
-      shape("istio-egressgateway", "NOT SENT"),
-      shape("istio-ingressgateway", "NOT SENT"),
-    ];
-    assert.equal(lines.length, expected.length);
-    for (const [i, pattern] of expected.entries()) assert.match(lines[i] ?? "", pattern);
+    assert.deepEqual(alike(await lateen("proxy-status --compat 1.12")), alike(PROXY_STATUS));
     const words = `proxy-config clusters ${demoapp}.default --port 80 --compat 1.12`;
     assert.deepEqual(rows(await lateen(words)), [
       "SERVICE FQDN                                            PORT     SUBSET     DIRECTION     TYPE     DESTINATION RULE",
@@ -236,7 +220,8 @@ describe("seed 001 on Kubernetes", { skip, timeout: 900_000 }, () => {
     assert.match(await lateen("x uninstall -y --purge"), /✔ Uninstall complete\n$/);
     await cluster.must(["label", "namespace", "default", "istio-injection-"]);
     await cluster.must(["delete", "namespace", "istio-system"], { timeoutMs: TIMEOUT_MS });
-    assert.deepEqual(await objectsNamed(cluster, /istio|kiali|grafana|jaeger|prometheus/), []);
+    await cluster.must(["delete", "deployment", "demoapp"]);
+    await bare?.untilBare();
   });
 });
 

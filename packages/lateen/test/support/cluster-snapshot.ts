@@ -13,8 +13,20 @@ const NOISE =
 const KUBERNETES = /^kube-|^kubelet$/;
 
 export async function clusterSnapshot(cluster: KubeCluster): Promise<ClusterSnapshot> {
+  const all = await list(cluster, NOISE);
+  const isOurs = (object: JsonObject): boolean =>
+    !stringAt(objectAt(object, "metadata"), "namespace").startsWith("kube-");
+  return new Map([...all].filter(([, object]) => isOurs(object)));
+}
+
+/** Whatever can be listed, whoever has made it. */
+export function everyObject(cluster: KubeCluster): Promise<ClusterSnapshot> {
+  return list(cluster, /^(events|componentstatuses)\b/);
+}
+
+async function list(cluster: KubeCluster, leftOut: RegExp): Promise<ClusterSnapshot> {
   const listed = await cluster.must(["api-resources", "--verbs=list", "-o", "name"]);
-  const resources = listed.split("\n").filter(name => name !== "" && !NOISE.test(name));
+  const resources = listed.split("\n").filter(name => name !== "" && !leftOut.test(name));
   const flags = ["-A", "-o", "json", "--show-managed-fields"];
   const text = await cluster.must(["get", resources.join(","), ...flags]);
   const objects = new Map<string, JsonObject>();
@@ -22,11 +34,41 @@ export async function clusterSnapshot(cluster: KubeCluster): Promise<ClusterSnap
   for (const item of Array.isArray(items) ? items : []) {
     const metadata = objectAt(item, "metadata");
     const namespace = stringAt(metadata, "namespace");
-    if (namespace.startsWith("kube-")) continue;
     const name = [namespace, stringAt(metadata, "name")].filter(part => part !== "").join("/");
     objects.set(`${stringAt(item, "kind")} ${name}`, item);
   }
   return objects;
+}
+
+/**
+ * Lines `created Kind namespace/name`, `changed ...` and `deleted ...` between two everyObject, by whomever.
+ * Statuses and Leases' renewals do not count, and whatever was on its way out at the beginning may go.
+ */
+export function leftBehind(before: ClusterSnapshot, after: ClusterSnapshot): string[] {
+  const lines: string[] = [];
+  for (const [key, object] of after) {
+    const old = before.get(key);
+    if (old === undefined || uidOf(old) !== uidOf(object)) lines.push(`created ${key}`);
+    else if (content(old) !== content(object)) lines.push(`changed ${key}`);
+  }
+  for (const [key, object] of before)
+    if (!after.has(key) && !isGoing(object, before)) lines.push(`deleted ${key}`);
+  return lines.sort(compareText);
+}
+
+function isGoing(object: JsonObject, all: ClusterSnapshot): boolean {
+  const metadata = objectAt(object, "metadata");
+  const namespace = all.get(`Namespace ${stringAt(metadata, "namespace")}`) ?? {};
+  return [metadata, objectAt(namespace, "metadata")].some(each => "deletionTimestamp" in each);
+}
+
+/** Written again and again, for as long as somebody lives. */
+const BEATS = /^(Lease|Node|CSINode)$/;
+
+function content(object: JsonObject): string {
+  if (BEATS.test(stringAt(object, "kind"))) return "";
+  const { managedFields, resourceVersion, generation, ...metadata } = objectAt(object, "metadata");
+  return JSON.stringify({ ...object, metadata, status: undefined });
 }
 
 /**

@@ -34,6 +34,8 @@ export interface Ran {
 export interface RunOptions {
   readonly input?: string;
   readonly timeoutMs?: number;
+  /** Beside the environment of this process. */
+  readonly env?: Readonly<Record<string, string>>;
 }
 
 export type Component = "etcd" | "kube-apiserver" | "kube-controller-manager" | "kube-scheduler";
@@ -225,7 +227,8 @@ export class KubeCluster {
 function run(file: string, args: readonly string[], options: RunOptions): Promise<Ran> {
   const { input = "", timeoutMs = COMMAND_MS } = options;
   return new Promise(done => {
-    const settings = { timeout: timeoutMs, maxBuffer: MAX_OUTPUT };
+    const env = { ...process.env, ...options.env };
+    const settings = { timeout: timeoutMs, maxBuffer: MAX_OUTPUT, env };
     const child = execFile(file, [...args], settings, (error, stdout, stderr) => {
       const code = typeof error?.code === "number" ? error.code : error === null ? 0 : -1;
       done({ code, stdout, stderr });

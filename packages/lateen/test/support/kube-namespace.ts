@@ -99,3 +99,20 @@ spec:
     command: [sleep, infinity]
 `;
 }
+
+/** A pod `web` of the demo application on port 80, and a Service of this name on a port of this name. */
+export function webServer(portName: string, port: number): string {
+  return `
+apiVersion: v1
+kind: Pod
+metadata: {name: web, labels: {app: web}}
+spec:
+  terminationGracePeriodSeconds: 0
+  containers: [{name: web, image: "ikubernetes/demoapp:v1.0", ports: [{containerPort: 80}]}]
+---
+apiVersion: v1
+kind: Service
+metadata: {name: web}
+spec: {selector: {app: web}, ports: [{name: ${portName}, port: ${port}, targetPort: 80}]}
+`;
+}

@@ -3,6 +3,28 @@ import assert from "node:assert/strict";
 import type { KubeCluster } from "./kube-cluster.ts";
 import { lateenOn } from "./lateen-command.ts";
 
+/** What an installation of profile demo prints. */
+export const TICKS = `✔ Istio core installed
+✔ Istiod installed
+✔ Egress gateways installed
+✔ Ingress gateways installed
+✔ Installation complete
+Making this installation the default for injection and validation.
+
+Thank you for installing Lateen 0.1.
+`;
+
+export const PROFILES = `Istio configuration profiles:
+    default
+    demo
+    empty
+    external
+    minimal
+    openshift
+    preview
+    remote
+`;
+
 /** What `lateen` printed; fails the test where it fails. `words` are separated by single blanks. */
 export async function lateen(cluster: KubeCluster, words: string): Promise<string> {
   const { code, stdout, stderr } = await lateenOn(cluster, ...words.split(" "));
@@ -47,13 +69,4 @@ export async function untilRunning(
       throw new Error(wanting.join("; ") || `there are ${lines.length}`);
     return lines;
   });
-}
-
-/** Objects that belong to no namespace, and ConfigMaps, with these words in their names. */
-export async function objectsNamed(cluster: KubeCluster, words: RegExp): Promise<string[]> {
-  const kinds =
-    "crd,clusterrole,clusterrolebinding,mutatingwebhookconfiguration,validatingwebhookconfiguration,configmap";
-  return rows(await cluster.must(["get", kinds, "-A", "-o", "name"])).filter(name =>
-    words.test(name),
-  );
 }
