@@ -1,18 +1,16 @@
 /** An installation from its first command to its last. */
 import assert from "node:assert/strict";
-import { execFile } from "node:child_process";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, describe, test } from "node:test";
 import { BareCluster } from "../support/bare-cluster.ts";
-import { type KubeCluster, needsKubernetes, type Ran } from "../support/kube-cluster.ts";
+import { type KubeCluster, needsKubernetes } from "../support/kube-cluster.ts";
 import { lateenOn as lateen } from "../support/lateen-command.ts";
 import { TICKS } from "../support/lateen-on-kube.ts";
 import { untilRefusing } from "../support/validating-control-plane.ts";
 
 const skip = needsKubernetes();
-const main = join(import.meta.dirname, "../../src/bin/main.ts");
 const TIMEOUT_MS = 300_000;
 describe("an installation", { skip, timeout: 900_000 }, () => {
   let bare: BareCluster;
@@ -68,7 +66,7 @@ describe("an installation", { skip, timeout: 900_000 }, () => {
 
   test("the dumped profile, applied and verified, is what is there already", async () => {
     const file = join(folder, "istio-demo.yaml");
-    const { stdout } = await lateenAlone("profile", "dump", "demo");
+    const { stdout } = await lateen(cluster, "profile", "dump", "demo");
     writeFileSync(file, stdout);
     const applied = await lateen(cluster, "apply", "-f", file, "-y");
     assert.equal(applied.stdout, TICKS);
@@ -240,15 +238,6 @@ describe("an installation", { skip, timeout: 900_000 }, () => {
     await bare.untilBare();
   });
 });
-
-/** Without a cluster. */
-function lateenAlone(...args: readonly string[]): Promise<Ran> {
-  return new Promise(done => {
-    execFile(process.execPath, [main, ...args], (error, stdout, stderr) => {
-      done({ code: error === null ? 0 : 1, stdout, stderr });
-    });
-  });
-}
 
 /** What the API server says of a webhook that nobody answers. */
 function unreachable(webhook: string): RegExp {

@@ -43,6 +43,7 @@ import {
   GATEWAY_LISTENERS_AT_FIRST,
   GATEWAY_ROUTES,
   GATEWAY_ROUTES_WITHOUT_VIRTUAL_SERVICE,
+  PS,
   SLEEP_LISTENERS,
   SLEEP_ROUTES,
   seedFile,
@@ -50,23 +51,14 @@ import {
 
 const skip = needsKubernetes();
 const TIMEOUT_MS = 300_000;
-const SYSTEM = ["-n", "istio-system"];
-const samples = join(import.meta.dirname, "../../../../samples");
-const addons = join(samples, "addons");
-const sleepFile = join(samples, "sleep/sleep.yaml");
-
-const PS = `
-NAME                                                   CLUSTER        CDS        LDS        EDS        RDS          ECDS         ISTIOD                      VERSION
-demoappv10-54757f48d6-77g4l.default                    Kubernetes     SYNCED     SYNCED     SYNCED     SYNCED       NOT SENT     istiod-744dc8cf66-ldqt7     1.14.3
-demoappv10-54757f48d6-fcv4b.default                    Kubernetes     SYNCED     SYNCED     SYNCED     SYNCED       NOT SENT     istiod-744dc8cf66-ldqt7     1.14.3
-demoappv10-54757f48d6-n2hzh.default                    Kubernetes     SYNCED     SYNCED     SYNCED     SYNCED       NOT SENT     istiod-744dc8cf66-ldqt7     1.14.3
-istio-egressgateway-55748d4c9b-q5pqk.istio-system      Kubernetes     SYNCED     SYNCED     SYNCED     NOT SENT     NOT SENT     istiod-744dc8cf66-ldqt7     1.14.3
-istio-ingressgateway-66867b46f4-rzjqb.istio-system     Kubernetes     SYNCED     SYNCED     SYNCED     SYNCED       NOT SENT     istiod-744dc8cf66-ldqt7     1.14.3
-sleep-645b966fc4-h9jhm.default                         Kubernetes     SYNCED     SYNCED     SYNCED     SYNCED       NOT SENT     istiod-744dc8cf66-ldqt7     1.14.3`;
 const PS_BEFORE_A_GATEWAY = PS.replace(
   /(istio-ingress.*)SYNCED {7}NOT SENT/,
   "$1NOT SENT     NOT SENT",
 );
+const SYSTEM = ["-n", "istio-system"];
+const samples = join(import.meta.dirname, "../../../../samples");
+const addons = join(samples, "addons");
+const sleepFile = join(samples, "sleep/sleep.yaml");
 
 describe("seed 003 on Kubernetes", { skip, timeout: 900_000 }, () => {
   const folder = mkdtempSync(join(tmpdir(), "lateen-seed-"));
@@ -190,7 +182,7 @@ NAME                   TYPE           CLUSTER-IP       EXTERNAL-IP   PORT(S)    
 istio-ingressgateway   LoadBalancer   10.100.125.148   <pending>     15021:31412/TCP,80:31697/TCP,443:32672/TCP,31400:31337/TCP,15443:31272/TCP   22h`;
     await prints(shown, service);
     const edited = await cluster.must(["edit", "svc", "istio-ingressgateway", ...SYSTEM], {
-      env: { KUBE_EDITOR: "sed -i s/LoadBalancer/NodePort/" },
+      env: { KUBE_EDITOR: "sed -i 's/type: LoadBalancer/type: NodePort/'" },
     });
     assert.equal(edited, "service/istio-ingressgateway edited\n");
     await prints(shown, service.replace("LoadBalancer", "NodePort").replace("pending", "none"));
@@ -370,8 +362,24 @@ virtualservice.networking.istio.io/grafana-virtualservice created`,
   });
 
   test("without --compat nothing of Envoy's is left out", async () => {
-    assert.deepEqual(rows(await lateen(`pc listeners -n istio-system ${ingress}`)), []);
-    assert.deepEqual(rows(await lateen(`pc routes -n istio-system ${ingress}`)), []);
+    assert.deepEqual(rows(await lateen(`pc listeners -n istio-system ${ingress}`)), [
+      "ADDRESSES PORT  MATCH DESTINATION",
+      "0.0.0.0   8080  ALL   Route: http.8080",
+      "0.0.0.0   15020 ALL   Inline Route: /quitquitquit, /healthz/ready*, /stats/prometheus*",
+      "0.0.0.0   15021 ALL   Inline Route: /healthz/ready*",
+      "0.0.0.0   15090 ALL   Inline Route: /stats/prometheus*",
+    ]);
+    assert.deepEqual(rows(await lateen(`pc routes -n istio-system ${ingress}`)), [
+      "NAME             VHOST NAME                DOMAINS                MATCH                  VIRTUAL SERVICE",
+      "http.8080        demoapp.magedu.com:80     demoapp.magedu.com     /*                     demoapp.default",
+      "http.8080        grafana.magedu.com:80     grafana.magedu.com     /*                     grafana-virtualservice.istio-system",
+      "http.8080        kiali.magedu.com:80       kiali.magedu.com       /*                     kiali-virtualservice.istio-system",
+      "agent_status     backend                   *                      /quitquitquit",
+      "agent_status     backend                   *                      /healthz/ready*",
+      "agent_status     backend                   *                      /stats/prometheus*",
+      "                 backend                   *                      /healthz/ready*",
+      "                 backend                   *                      /stats/prometheus*",
+    ]);
   });
 
   test("the control plane may do what it does", async () => {

@@ -3,7 +3,8 @@ import { execFile } from "node:child_process";
 import { join } from "node:path";
 import type { KubeCluster, Ran } from "./kube-cluster.ts";
 
-const main = join(import.meta.dirname, "../../src/bin/main.ts");
+/** As people have it: it keeps what Node has compiled, and so starts in half the time. */
+const program = join(import.meta.dirname, "../../bin/lateen.mjs");
 /** Longer than the program itself waits for pods to come or go, so that it can say what is missing. */
 const TIMEOUT_MS = 400_000;
 const MAX_OUTPUT = 64 << 20;
@@ -15,7 +16,7 @@ const MAX_OUTPUT = 64 << 20;
 export function lateenOn(cluster: KubeCluster, ...args: readonly string[]): Promise<Ran> {
   return new Promise(done => {
     const settings = { timeout: TIMEOUT_MS, maxBuffer: MAX_OUTPUT };
-    const all = [main, ...args, "--kubeconfig", cluster.kubeconfig];
+    const all = [program, ...args, "--kubeconfig", cluster.kubeconfig];
     const child = execFile(process.execPath, all, settings, (error, stdout, stderr) => {
       const code = typeof error?.code === "number" ? error.code : error === null ? 0 : -1;
       done({ code, stdout, stderr });

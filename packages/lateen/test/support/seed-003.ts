@@ -6,6 +6,15 @@ export function seedFile(name: string): string {
   return join(import.meta.dirname, "../testdata/seed-003", name);
 }
 
+export const PS = `
+NAME                                                   CLUSTER        CDS        LDS        EDS        RDS          ECDS         ISTIOD                      VERSION
+demoappv10-54757f48d6-77g4l.default                    Kubernetes     SYNCED     SYNCED     SYNCED     SYNCED       NOT SENT     istiod-744dc8cf66-ldqt7     1.14.3
+demoappv10-54757f48d6-fcv4b.default                    Kubernetes     SYNCED     SYNCED     SYNCED     SYNCED       NOT SENT     istiod-744dc8cf66-ldqt7     1.14.3
+demoappv10-54757f48d6-n2hzh.default                    Kubernetes     SYNCED     SYNCED     SYNCED     SYNCED       NOT SENT     istiod-744dc8cf66-ldqt7     1.14.3
+istio-egressgateway-55748d4c9b-q5pqk.istio-system      Kubernetes     SYNCED     SYNCED     SYNCED     NOT SENT     NOT SENT     istiod-744dc8cf66-ldqt7     1.14.3
+istio-ingressgateway-66867b46f4-rzjqb.istio-system     Kubernetes     SYNCED     SYNCED     SYNCED     SYNCED       NOT SENT     istiod-744dc8cf66-ldqt7     1.14.3
+sleep-645b966fc4-h9jhm.default                         Kubernetes     SYNCED     SYNCED     SYNCED     SYNCED       NOT SENT     istiod-744dc8cf66-ldqt7     1.14.3`;
+
 /** What `proxy-config` shows of the client and of the ingress gateway, from step to step. */
 export const SLEEP_LISTENERS = [
   "ADDRESS PORT MATCH                                DESTINATION",
