@@ -62,8 +62,8 @@ function isGoing(object: JsonObject, all: ClusterSnapshot): boolean {
   return [metadata, objectAt(namespace, "metadata")].some(each => "deletionTimestamp" in each);
 }
 
-/** Written again and again, for as long as somebody lives. */
-const BEATS = /^(Lease|Node|CSINode)$/;
+/** Written again and again for as long as somebody lives, or is ready. */
+const BEATS = /^(Lease|Node|CSINode|Endpoints|EndpointSlice)$/;
 
 function content(object: JsonObject): string {
   if (BEATS.test(stringAt(object, "kind"))) return "";

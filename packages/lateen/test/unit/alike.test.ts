@@ -38,6 +38,7 @@ test("what is left behind: new, other, lost; not who breathes, nor what was abou
     object("ConfigMap", "same", { data: { a: "1" }, status: { x: 1 } }),
     object("ConfigMap", "other", { data: { a: "1" } }),
     object("Lease", "heart", { spec: { renewTime: "1" } }),
+    object("EndpointSlice", "dns", { endpoints: [{ conditions: { ready: true } }] }),
     object("Secret", "lost"),
     ["Namespace gone", going],
     ["Secret gone/with-it", { kind: "Secret", metadata: { name: "with-it", namespace: "gone" } }],
@@ -46,6 +47,7 @@ test("what is left behind: new, other, lost; not who breathes, nor what was abou
     object("ConfigMap", "same", { data: { a: "1" }, status: { x: 2 } }),
     object("ConfigMap", "other", { data: { a: "2" } }),
     object("Lease", "heart", { spec: { renewTime: "2" } }),
+    object("EndpointSlice", "dns", { endpoints: [{ conditions: { ready: false } }] }),
     object("Lease", "lateen-leader"),
   ]);
   assert.deepEqual(leftBehind(before, after), [
