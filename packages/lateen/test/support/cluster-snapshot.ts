@@ -42,7 +42,8 @@ async function list(cluster: KubeCluster, leftOut: RegExp): Promise<ClusterSnaps
 
 /**
  * Lines `created Kind namespace/name`, `changed ...` and `deleted ...` between two everyObject, by whomever.
- * Statuses and Leases' renewals do not count, and whatever was on its way out at the beginning may go.
+ * Statuses, renewals of Leases and who is behind a Service do not count; whatever was on its way out at the
+ * beginning may go.
  */
 export function leftBehind(before: ClusterSnapshot, after: ClusterSnapshot): string[] {
   const lines: string[] = [];
