@@ -343,14 +343,15 @@ describe("a mesh by Helm", { skip, timeout: 1_800_000 }, () => {
 });
 
 /**
- * CRDs; this test's namespaces, with Kubernetes' own and the mesh's root in each, and the application; who was
- * the leader last.
+ * CRDs; this test's namespaces, with Kubernetes' own and the mesh's root in each; the application and its
+ * Services' addresses; who was the leader last.
  */
 const KEPT = new RegExp(
   [
     "^created (CustomResourceDefinition|APIService) \\S+\\.istio\\.io$",
     `^created Namespace (${SYSTEM}|${INGRESS}|${SHOP})$`,
     `^created \\S+ ${SHOP}/`,
+    "^created IPAddress ",
     "^created ConfigMap \\S+/(kube-root-ca\\.crt|istio-ca-root-cert)$",
     "^created ServiceAccount \\S+/default$",
     `^created Lease ${SYSTEM}/lateen-leader`,
