@@ -188,11 +188,7 @@ describe("an installation", { skip, timeout: 900_000 }, () => {
     assert.equal(gone.code, 0, gone.stderr);
     const verified = await lateen(cluster, "verify-install");
     assert.equal(verified.code, 0, verified.stderr);
-    await cluster.until("nothing of it is left", async () => {
-      const left = (await bare.changes()).filter(line => line.includes("canary"));
-      assert.deepEqual(left, []);
-      return true;
-    });
+    await bare.untilWithout("canary");
   });
 
   test("a control plane in another namespace is that of -i", async () => {
@@ -212,7 +208,7 @@ describe("an installation", { skip, timeout: 900_000 }, () => {
     await cluster.must(["delete", "namespace", "second-mesh"], { timeoutMs: TIMEOUT_MS });
     const first = await lateen(cluster, "version", "-o", "json");
     assert.deepEqual(JSON.parse(first.stdout).meshVersion, [{ Info: { version: "0.1.0" } }]);
-    assert.ok((await leftovers(cluster)).every(name => !name.includes("second")));
+    await bare.untilWithout("second");
   });
 
   test("what never becomes ready is said with its reason", async () => {

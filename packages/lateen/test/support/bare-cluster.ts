@@ -32,11 +32,17 @@ export class BareCluster {
 
   /** Until every object of any kind is as it was: pods and what belongs to them go a moment later. */
   async untilBare(): Promise<void> {
-    await this.cluster.until("the cluster is as it was", async () => {
-      assert.deepEqual(await this.changes(), []);
+    await this.untilWithout("");
+    this.#isBare = true;
+  }
+
+  /** The same of those with this word in their names or kinds. */
+  async untilWithout(word: string): Promise<void> {
+    await this.cluster.until(`nothing of ${word || "an installation"} is left`, async () => {
+      const left = (await this.changes()).filter(line => line.includes(word));
+      assert.deepEqual(left, []);
       return true;
     });
-    this.#isBare = true;
   }
 
   /** For `after`: where a test has failed half-way, the next file finds the cluster bare all the same. */
