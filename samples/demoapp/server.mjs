@@ -1,9 +1,10 @@
 // The demo application: answers every request with one line that says which version, which client
 // address, which server. `/livez` and `/readyz` are for probes; POST to either with `state=fail` (or
-// `state=ok`) changes its answer. On SIGTERM it takes no new connections, finishes what it has begun
-// and ends.
+// `state=ok`) changes its answer. On SIGTERM it goes on for LINGER_MS, as callers may not know yet; then
+// it takes no new connections, finishes what it has begun and ends. An answer that SIGTERM came before
+// says so: header `x-sigterm` is `during` where the request was under way by then, else `before`.
 //
-// PORT (8080), HOST (0.0.0.0), VERSION (v1.0) and DELAY_MS (0) come from the environment;
+// PORT (8080), HOST (0.0.0.0), VERSION (v1.0), DELAY_MS (0) and LINGER_MS (0) come from the environment;
 // `--port`, `--host` and `--version` win over them. `?delay=MS` makes one answer slow.
 import { createServer } from "node:http";
 import { hostname, networkInterfaces } from "node:os";
@@ -16,6 +17,7 @@ const port = Number(values.port ?? process.env.PORT ?? 8080);
 const host = values.host ?? process.env.HOST ?? "0.0.0.0";
 const version = values.version ?? process.env.VERSION ?? "v1.0";
 const defaultDelayMs = Number(process.env.DELAY_MS ?? 0);
+const lingerMs = Number(process.env.LINGER_MS ?? 0);
 const MAX_DELAY_MS = 60_000;
 const MAX_BODY = 1024;
 
@@ -44,7 +46,12 @@ function greet(request, response, url) {
   const line =
     `iKubernetes demoapp ${version} !! ClientIP: ${client}, ` +
     `ServerName: ${hostname()}, ServerIP: ${serverAddress()}!\n`;
+  const began = ending ? "before" : "during";
   setTimeout(() => {
+    if (ending) {
+      response.setHeader("connection", "close");
+      response.setHeader("x-sigterm", began);
+    }
     response.setHeader("content-type", "text/plain; charset=utf-8");
     response.end(line);
   }, delayMs);
@@ -73,6 +80,8 @@ function serverAddress() {
 
 process.on("SIGTERM", () => {
   ending = true;
-  server.close(() => process.exit(0));
-  server.closeIdleConnections();
+  setTimeout(() => {
+    server.close(() => process.exit(0));
+    server.closeIdleConnections();
+  }, lingerMs);
 });

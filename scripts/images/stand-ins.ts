@@ -28,7 +28,8 @@ function demoapp(version: string): ImageDefinition {
   const layer = programLayer("demoapp", demoappFolder, ["server.mjs", "client.mjs"]);
   return nodeImage(`demoapp-${version}`, `docker.io/ikubernetes/demoapp:${version}`, layer, {
     entrypoint: [NODE, "/app/server.mjs"],
-    environment: { PORT: "80", HOST: "0.0.0.0", VERSION: version },
+    // In a cluster callers only learn that a pod goes when SIGTERM comes.
+    environment: { PORT: "80", HOST: "0.0.0.0", VERSION: version, LINGER_MS: "3000" },
     ports: [80],
   });
 }

@@ -2,7 +2,7 @@
  * A bounded load generator, run inside a pod: `node load.ts URL... [--rate N] [--seconds N]`. Half of
  * the requests go over a few keep-alive connections, half over a connection of their own each. It ends
  * by itself and prints one line of JSON for each URL, a LoadReport. With `--until FILE` it goes on after
- * `--seconds` until the file is there, for 600 s at most.
+ * `--seconds` until the file is there, for 600 s at most. `{a,b,c}` in a URL is each of these in turn.
  */
 import { existsSync } from "node:fs";
 import { Agent, request } from "node:http";
@@ -27,6 +27,12 @@ export interface LoadReport {
   readonly fresh: number;
   /** How many keep-alive connections were opened. */
   readonly connections: number;
+  /** How many connections were opened for the others. */
+  readonly freshConnections: number;
+  /** How many requests were under way at a time, on the average. */
+  readonly inFlight: number;
+  /** Good answers of servers that got SIGTERM while they were at it, and before they began. */
+  readonly sigterm: { readonly during: number; readonly before: number };
   /** Answers by the name of the server that gave them. */
   readonly servers: Readonly<Record<string, number>>;
   readonly failures: readonly LoadFailure[];
@@ -35,7 +41,7 @@ export interface LoadReport {
 const MAX_RATE = 200;
 const MAX_SECONDS = 600;
 const REQUEST_TIMEOUT_MS = 20_000;
-const KEEP_ALIVE_SOCKETS = 8;
+const KEEP_ALIVE_SOCKETS = 6;
 const MAX_TEXT = 200;
 
 function positive(text: string | undefined, fallback: number, most: number): number {
@@ -45,17 +51,21 @@ function positive(text: string | undefined, fallback: number, most: number): num
 }
 
 class Load {
-  readonly #url: string;
+  /** Asked in turn. */
+  readonly #urls: readonly string[];
   readonly #agent = new Agent({ keepAlive: true, maxSockets: KEEP_ALIVE_SOCKETS });
   readonly #sockets = new WeakSet<object>();
   readonly #servers: Record<string, number> = {};
   readonly #failures: LoadFailure[] = [];
-  #connections = 0;
+  readonly #sigterm = { during: 0, before: 0 };
+  #connections = { "keep-alive": 0, new: 0 };
   #good = 0;
+  #spentMs = 0;
   #counts = { "keep-alive": 0, new: 0 };
 
   constructor(url: string) {
-    this.#url = url;
+    const [, before = url, choices = "", after = ""] = /^(.*)\{(.*)\}(.*)$/.exec(url) ?? [];
+    this.#urls = choices.split(",").map(choice => before + choice + after);
   }
 
   async run(rate: number, seconds: number, until: string | undefined): Promise<LoadReport> {
@@ -67,27 +77,34 @@ class Load {
       const wait = begin + (i * 1000) / rate - performance.now();
       if (wait > 0) await new Promise(done => setTimeout(done, wait));
       if (until !== undefined && i >= least && i % rate === 0 && existsSync(until)) break;
-      pending.push(this.#send(i % 2 === 0 ? "keep-alive" : "new"));
+      const url = this.#urls[i % this.#urls.length] ?? "";
+      pending.push(this.#send(url, i % 2 === 0 ? "keep-alive" : "new"));
     }
     await Promise.all(pending);
     this.#agent.destroy();
+    const elapsedMs = performance.now() - begin;
     return {
-      seconds: (performance.now() - begin) / 1000,
+      seconds: elapsedMs / 1000,
       sent: pending.length,
       good: this.#good,
       keepAlive: this.#counts["keep-alive"],
       fresh: this.#counts.new,
-      connections: this.#connections,
+      connections: this.#connections["keep-alive"],
+      freshConnections: this.#connections.new,
+      inFlight: this.#spentMs / elapsedMs,
+      sigterm: this.#sigterm,
       servers: this.#servers,
       failures: this.#failures,
     };
   }
 
-  #send(connection: LoadFailure["connection"]): Promise<void> {
+  #send(url: string, connection: LoadFailure["connection"]): Promise<void> {
     this.#counts[connection]++;
     const agent = connection === "keep-alive" ? this.#agent : false;
+    const begin = performance.now();
     return new Promise(resolve => {
       const end = (status: number, text: string): void => {
+        this.#spentMs += performance.now() - begin;
         if (status === 200) this.#count(text);
         else {
           const what = text.slice(0, MAX_TEXT);
@@ -95,12 +112,14 @@ class Load {
         }
         resolve();
       };
-      const call = request(this.#url, { agent, timeout: REQUEST_TIMEOUT_MS }, response => {
+      const call = request(url, { agent, timeout: REQUEST_TIMEOUT_MS }, response => {
         let body = "";
         response.setEncoding("utf8");
         response.on("data", (chunk: string) => {
           body += chunk;
         });
+        const sigterm = response.headers["x-sigterm"];
+        if (sigterm === "during" || sigterm === "before") this.#sigterm[sigterm]++;
         response.on("end", () => end(response.statusCode ?? 0, body));
         response.on("error", error => end(0, `in the answer: ${error.message}`));
       });
@@ -114,9 +133,9 @@ class Load {
         socket.once("connect", () => {
           step = "sent, and not answered";
         });
-        if (connection === "new" || this.#sockets.has(socket)) return;
+        if (this.#sockets.has(socket)) return;
         this.#sockets.add(socket);
-        this.#connections++;
+        this.#connections[connection]++;
       });
       call.on("timeout", () => call.destroy(new Error(`timeout: ${step}`)));
       call.on("error", error => end(0, error.message));
