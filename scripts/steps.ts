@@ -22,18 +22,19 @@ export function fastSteps(): Step[] {
   ];
 }
 
-/** What needs root, network namespaces and a real Envoy, too; for Kubernetes there is `npm run kube:test`. */
+/** All of it: what needs root, network namespaces, a real Envoy, and at last a real Kubernetes. */
 export function fullSteps(): Step[] {
   return [
     ...fastSteps(),
     { name: "real Envoy tests", tests: ["packages/lateen/test/envoy/**/*.test.ts"], serial: true },
     { name: "end-to-end tests", tests: ["packages/lateen/test/e2e/**/*.test.ts"], serial: true },
+    ...kubeSteps(),
   ];
 }
 
 /**
- * What needs a real Kubernetes; one cluster is shared. Not among the full steps before whole runs of
- * them have shown to be steady.
+ * What needs a real Kubernetes; one cluster is shared. Last, so that a machine that has to build
+ * Kubernetes first does not do so beside tests that count on having it for themselves.
  */
 export function kubeSteps(): Step[] {
   const tests = ["packages/lateen/test/kube/**/*.test.ts"];
