@@ -75,10 +75,22 @@ export function removeCgroups(plan: ClusterPlan): string[] {
 
 /** Innermost first. */
 function groupsOf(hierarchy: string, plan: ClusterPlan): string[] {
+  const groups: string[] = [];
+  const visit = (group: string): void => {
+    for (const name of subgroups(group)) visit(join(group, name));
+    groups.push(group);
+  };
   const top = join(hierarchy, plan.id);
-  if (!existsSync(top)) return [];
-  const inner = readdirSync(top, { recursive: true, withFileTypes: true })
-    .filter(entry => entry.isDirectory())
-    .map(entry => join(entry.parentPath, entry.name));
-  return [top, ...inner].sort((a, b) => b.length - a.length);
+  if (existsSync(top)) visit(top);
+  return groups;
+}
+
+/** A group may vanish at any moment: the kubelet and runc remove those of pods that end. */
+function subgroups(group: string): string[] {
+  try {
+    const entries = readdirSync(group, { withFileTypes: true });
+    return entries.filter(entry => entry.isDirectory()).map(entry => entry.name);
+  } catch {
+    return [];
+  }
 }
