@@ -1,23 +1,15 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { FakeClock } from "../../test/support/fake-clock.ts";
+import { graphSource } from "../../test/support/graph-source.ts";
 import { pod, service } from "../../test/support/mesh-objects.ts";
-import { silentLog } from "../base/log.ts";
 import { Redacted } from "../base/redacted.ts";
-import { ConnectionTable } from "../debug/connections.ts";
-import { ControlPlaneMetrics } from "../debug/metrics.ts";
-import type { Connection, Node, Peer } from "../discovery/types.ts";
-import type { Credential, TrustBundle, WorkloadCertificate } from "../model/types.ts";
-import type { Rejection } from "../status/object-report.ts";
-import { Rejections } from "../status/rejections.ts";
+import type { ConfigSource, Connection, Node, Peer } from "../discovery/types.ts";
+import type { Credential } from "../model/types.ts";
 import { TypeUrl } from "../xds/resource.ts";
 import { VHDS_THRESHOLD } from "../xds/resources/routes.ts";
-import { createSecretCells } from "../xds/resources/secrets.ts";
-import { GraphConfigSource } from "./config-source.ts";
-import { debugViews } from "./debug-views.ts";
 import { defaultMesh } from "./mesh-config-input.ts";
 import { createMeshGraph } from "./mesh-graph.ts";
-import { createSubscriptions } from "./subscriptions.ts";
 
 const PODS = "pods of connected proxies";
 const CLASSES = "classes of connected proxies";
@@ -26,13 +18,9 @@ const SECRET = "kubernetes://shop";
 function rig() {
   const mesh = createMeshGraph();
   const { graph, inputs } = mesh;
-  const identity = {
-    certificates: graph.input<WorkloadCertificate>("workload certificates"),
-    bundles: graph.input<TrustBundle>("trust bundles"),
-    credentials: inputs.credentials,
-  };
-  const rejections = graph.input<readonly Rejection[]>("rejections");
-  const secretCells = createSecretCells(graph, identity);
+  const gone: string[] = [];
+  const clock = new FakeClock();
+  const { source } = graphSource(mesh, clock, uid => gone.push(uid));
   const credential: Credential = {
     certificateChain: "chain",
     privateKey: new Redacted("key"),
@@ -42,30 +30,6 @@ function rig() {
   graph.commit({ source: "test" }, writer => {
     writer.set(inputs.mesh, "mesh", defaultMesh());
     writer.set(inputs.credentials, "edge/shop", credential);
-  });
-  const connections = new ConnectionTable(() => 0);
-  const gone: string[] = [];
-  const clock = new FakeClock();
-  const source = new GraphConfigSource({
-    mesh,
-    subscriptions: createSubscriptions(mesh.resources, secretCells),
-    connections,
-    metrics: new ControlPlaneMetrics("test", {
-      now: () => 0,
-      ...debugViews(mesh).counts,
-      connected: () => connections.size,
-      revision: () => graph.revision,
-    }),
-    certificates: undefined,
-    rejections: new Rejections({
-      ...mesh,
-      rows: rejections,
-      clock,
-      log: silentLog,
-    }),
-    clock,
-    log: silentLog,
-    onPodGone: uid => gone.push(uid),
   });
   const commitPod = (
     name: string,
@@ -100,7 +64,7 @@ function nodeOf(pod: string, type = "sidecar"): Node {
   return { id, cluster: "", userAgentName: "", userAgentVersion: "", metadata: {}, locality };
 }
 
-function connect(source: GraphConfigSource, node: Node, peer: Peer): Connection {
+function connect(source: ConfigSource, node: Node, peer: Peer): Connection {
   const connection = source.connect(node, peer, "delta");
   assert.ok(!("refused" in connection), JSON.stringify(connection));
   return connection;

@@ -2,11 +2,9 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { FakeClock } from "../../test/support/fake-clock.ts";
+import { graphSource } from "../../test/support/graph-source.ts";
 import { service, sidecar, slice } from "../../test/support/mesh-objects.ts";
 import { type Form, ProtocolClient } from "../../test/support/protocol-client.ts";
-import { silentLog } from "../base/log.ts";
-import { ConnectionTable } from "../debug/connections.ts";
-import { ControlPlaneMetrics } from "../debug/metrics.ts";
 import { SnapshotCache } from "../discovery/snapshot.ts";
 import {
   clusterType,
@@ -16,15 +14,8 @@ import {
   virtualHostType,
 } from "../discovery/type-order.ts";
 import type { ConfigSource, Node } from "../discovery/types.ts";
-import type { TrustBundle, WorkloadCertificate } from "../model/types.ts";
-import type { Rejection } from "../status/object-report.ts";
-import { Rejections } from "../status/rejections.ts";
-import { createSecretCells } from "../xds/resources/secrets.ts";
-import { GraphConfigSource } from "./config-source.ts";
-import { debugViews } from "./debug-views.ts";
 import { defaultMesh } from "./mesh-config-input.ts";
 import { createMeshGraph, type MeshGraph } from "./mesh-graph.ts";
-import { createSubscriptions } from "./subscriptions.ts";
 
 const NAMESPACES = 2;
 const SERVICES = 6;
@@ -33,32 +24,9 @@ const ROUNDS = 10;
 
 function rig() {
   const mesh = createMeshGraph();
-  const { graph, inputs } = mesh;
-  const rejectionRows = graph.input<readonly Rejection[]>("rejections");
-  const clock = new FakeClock();
-  const secretCells = createSecretCells(graph, {
-    certificates: graph.input<WorkloadCertificate>("workload certificates"),
-    bundles: graph.input<TrustBundle>("trust bundles"),
-    credentials: inputs.credentials,
-  });
+  const { source, connections } = graphSource(mesh, new FakeClock());
   fill(mesh);
-  const connections = new ConnectionTable(() => 0);
-  const source = new GraphConfigSource({
-    mesh,
-    subscriptions: createSubscriptions(mesh.resources, secretCells),
-    connections,
-    metrics: new ControlPlaneMetrics("test", {
-      now: () => 0,
-      ...debugViews(mesh).counts,
-      connected: () => connections.size,
-      revision: () => graph.revision,
-    }),
-    certificates: undefined,
-    rejections: new Rejections({ ...mesh, rows: rejectionRows, clock, log: silentLog }),
-    clock,
-    log: silentLog,
-  });
-  return { graph, source, connections };
+  return { graph: mesh.graph, source, connections };
 }
 
 function fill({ graph, inputs }: MeshGraph): void {

@@ -5,21 +5,12 @@
 import assert from "node:assert/strict";
 import { createServer, request } from "node:http";
 import { after, before, test } from "node:test";
-import { silentLog } from "../../src/base/log.ts";
-import { GraphConfigSource } from "../../src/bin/config-source.ts";
-import { debugViews } from "../../src/bin/debug-views.ts";
-import { createSubscriptions } from "../../src/bin/subscriptions.ts";
-import { ConnectionTable } from "../../src/debug/connections.ts";
-import { ControlPlaneMetrics } from "../../src/debug/metrics.ts";
 import { MESH_KEY } from "../../src/model/inputs.ts";
-import type { TrustBundle, WorkloadCertificate } from "../../src/model/types.ts";
 import type { AdsServer } from "../../src/net/ads-server.ts";
 import { systemClock } from "../../src/net/clock.ts";
-import type { Rejection } from "../../src/status/object-report.ts";
-import { Rejections } from "../../src/status/rejections.ts";
-import { createSecretCells } from "../../src/xds/resources/secrets.ts";
 import { newAdsServer } from "../support/ads-test-server.ts";
 import { EnvoyProcess, eventually } from "../support/envoy-process.ts";
+import { graphSource } from "../support/graph-source.ts";
 import { MESH } from "../support/mesh-objects.ts";
 import { adsBootstrap } from "../support/static-mesh.ts";
 import { freePorts, listen } from "../support/traffic.ts";
@@ -32,32 +23,10 @@ const KEY = "VirtualService.networking.istio.io/default/a";
 function controlPlane() {
   const yaml = new YamlMesh();
   const { mesh } = yaml;
-  const { graph, inputs } = mesh;
-  const rows = graph.input<readonly Rejection[]>("rejections");
-  const connections = new ConnectionTable(() => 0);
-  const secretCells = createSecretCells(graph, {
-    certificates: graph.input<WorkloadCertificate>("workload certificates"),
-    bundles: graph.input<TrustBundle>("trust bundles"),
-    credentials: inputs.credentials,
-  });
-  graph.commit({ source: "test" }, w =>
-    w.set(inputs.mesh, MESH_KEY, { ...MESH, enableAutoMtls: false }),
+  const { source, rejected: rows } = graphSource(mesh, systemClock);
+  mesh.graph.commit({ source: "test" }, w =>
+    w.set(mesh.inputs.mesh, MESH_KEY, { ...MESH, enableAutoMtls: false }),
   );
-  const source = new GraphConfigSource({
-    mesh,
-    subscriptions: createSubscriptions(mesh.resources, secretCells),
-    connections,
-    metrics: new ControlPlaneMetrics("test", {
-      now: () => 0,
-      ...debugViews(mesh).counts,
-      connected: () => connections.size,
-      revision: () => graph.revision,
-    }),
-    certificates: undefined,
-    rejections: new Rejections({ ...mesh, rows, clock: systemClock, log: silentLog }),
-    clock: systemClock,
-    log: silentLog,
-  });
   source.markReady();
   const rejected = () => [...rows.entries()].map(([key, list]) => `${key} ${list[0]?.type}`);
   return { yaml, source, rejected };
