@@ -141,6 +141,13 @@ test("a gateway may have the credentials of its own namespace, and no others", (
     assert.equal(may(`kubernetes://${name}`), false, name);
 });
 
+test("no gateway may have the key of the mesh's CA, whatever form its Secret has", () => {
+  for (const name of ["cacerts", "istio-ca-secret", "lateen-ca-change"])
+    for (const asked of [name, `default/${name}`, `${name}-cacert`, `default/${name}-cacert`])
+      assert.equal(maySubscribeSecret(holder, `kubernetes://${asked}`, true), false, asked);
+  assert.equal(maySubscribeSecret(holder, "kubernetes://my-cacerts", true), true);
+});
+
 const peer: AuthenticatedPeer = {
   transport: "tls",
   identity,

@@ -3,7 +3,9 @@ import assert from "node:assert/strict";
 import { generateKeyPairSync } from "node:crypto";
 import { test } from "node:test";
 import type { JsonObject } from "../api/kind.ts";
+import { CA_CHANGE_SECRET } from "../ca/ca-change.ts";
 import { selfSignedRoot } from "../ca/certificate.ts";
+import { PLUGGED_CA_SECRET, SELF_SIGNED_CA_SECRET } from "../ca/root.ts";
 import { createGraph } from "../flow/graph.ts";
 import type { Credential } from "../model/types.ts";
 import { credentialBinding } from "./credential-input.ts";
@@ -18,19 +20,19 @@ const otherKey = generateKeyPairSync("ec", { namedCurve: "P-256" })
 
 const KEY = "shop/edge";
 
-function given(data: Record<string, string>, type = "Opaque") {
+function given(data: Record<string, string>, name = "edge") {
   const graph = createGraph();
   const rows = graph.input<Credential>("credentials");
   const binding = credentialBinding(rows);
-  const encoded = Object.entries(data).map(([name, text]) => [
-    name,
+  const encoded = Object.entries(data).map(([field, text]) => [
+    field,
     Buffer.from(text).toString("base64"),
   ]);
   const secret: JsonObject = {
     apiVersion: "v1",
     kind: "Secret",
-    metadata: { namespace: "shop", name: "edge" },
-    type,
+    metadata: { namespace: "shop", name },
+    type: "Opaque",
     data: Object.fromEntries(encoded),
   };
   const { diagnostics, write } = binding.decode(secret);
@@ -60,6 +62,14 @@ test("other Secrets set nothing, and are accepted", () => {
   const { row, accepted } = given({ password: "p" });
   assert.equal(row, undefined);
   assert.equal(accepted, true);
+});
+
+test("the mesh's CA is nobody's credential, in cert-manager's form, either", () => {
+  for (const name of [PLUGGED_CA_SECRET, SELF_SIGNED_CA_SECRET, CA_CHANGE_SECRET]) {
+    const { row, accepted } = given({ "tls.crt": chain, "tls.key": key, "ca.crt": chain }, name);
+    assert.equal(row, undefined, name);
+    assert.equal(accepted, true);
+  }
 });
 
 test("what Envoy would refuse is refused here, and no message shows it", () => {

@@ -1,10 +1,12 @@
 /**
  * Users' own certificates as an input: Secrets of Istio's forms (`tls.crt`, `tls.key`, `ca.crt`,
  * `ca.crl`, or the generic `cert`, `key`, `cacert`, `crl`; Istio, "Secure Gateways"). All other
- * Secrets are accepted and set nothing. Nothing of them is kept outside of memory.
+ * Secrets are accepted and set nothing, and so are those of the mesh's CA, whose key is nobody's
+ * credential. Nothing of them is kept outside of memory.
  */
 import { createPrivateKey, X509Certificate } from "node:crypto";
 import { type Secret, secretKind } from "../api/secret/kind.ts";
+import { isCaKeySecret } from "../base/ca-key-secrets.ts";
 import type { Diagnostic } from "../base/diagnostic.ts";
 import { Redacted } from "../base/redacted.ts";
 import type { InputCollection } from "../flow/types.ts";
@@ -19,7 +21,8 @@ export function credentialBinding(collection: InputCollection<Credential>): Inpu
       const decoded = secretKind.decode(object);
       const { diagnostics } = decoded;
       if (!decoded.ok) return { diagnostics, write: undefined };
-      const credential = credentialOf(decoded.value);
+      const ofTheCa = isCaKeySecret(decoded.value.metadata.name);
+      const credential = ofTheCa ? undefined : credentialOf(decoded.value);
       if (credential === undefined)
         return { diagnostics, write: (writer, key) => writer.delete(collection, key) };
       const problems = check(credential);

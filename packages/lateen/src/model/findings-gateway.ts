@@ -1,5 +1,6 @@
 /** Findings about Gateways: selectors that select nothing, servers that others shut out. */
 import type { Gateway } from "../api/gateway/schema.ts";
+import { isCaKeySecret } from "../base/ca-key-secrets.ts";
 import type { Diagnostic } from "../base/diagnostic.ts";
 import { parseSpiffeId } from "../base/spiffe.ts";
 import type { Collection, Graph, SelectableIndex } from "../flow/types.ts";
@@ -85,6 +86,10 @@ export function missingCredential(
   name: string,
   namespaces: readonly string[],
 ): Diagnostic {
+  if (isCaKeySecret(name)) {
+    const refused = `found "${name}", which holds the key of the mesh's CA: no gateway is given it`;
+    return warning(path, "ReferencedResourceNotFound", refused);
+  }
   const where = [...namespaces].sort().join(" or ");
   const message = `found "${name}", want a Secret with a certificate in the namespace of the gateway's pods: ${where}`;
   return warning(path, "ReferencedResourceNotFound", message);

@@ -224,4 +224,11 @@ test("a credential that is not where the gateway's pods are", () => {
   assert.deepEqual(found(made, "Gateway.networking.istio.io/shop/g"), missing);
   set("edge/shop");
   assert.deepEqual(found(made, "Gateway.networking.istio.io/shop/g"), []);
+  const ofTheCa = { ...server, tls: { ...tls, credentialName: "cacerts" } };
+  made.set(
+    made.inputs.gateways,
+    gateway({ at: "shop/g" }, { selector: labels, servers: [ofTheCa] }),
+  );
+  const [refused = ""] = found(made, "Gateway.networking.istio.io/shop/g");
+  assert.match(refused, /found "cacerts", which holds the key of the mesh's CA/);
 });
