@@ -111,6 +111,7 @@ export class CaChangeKeeper {
     const { authority, clock, log } = this.#options;
     if (object === undefined) {
       this.#seen = undefined;
+      authority.learnNone();
       return;
     }
     const data = decodeSecretData(objectAt(object, "data"));

@@ -197,6 +197,22 @@ test("a control plane that starts in the middle of a one-step change goes on whe
   assert.equal(cluster.kept(), undefined, "nothing is left");
 });
 
+test("going back to an earlier CA is a change like any other, also after a restart in the middle of the first", async t => {
+  const ofA = a.plugged();
+  const { cluster, replica } = await clusterOf(t, ofA);
+  const first = await replica();
+  await cluster.plug(b.plugged());
+  await cluster.advance(30_000);
+  first.stop();
+  const second = await replica();
+  await cluster.advance(5 * ROOT_SPREAD_MS);
+  assert.deepEqual([second.subject(), second.trusted()], ["B", ["B"]]);
+  await cluster.plug(ofA);
+  assert.deepEqual([second.subject(), second.authority.state.phase], ["B", "spreading"]);
+  await cluster.advance(ROOT_SPREAD_MS);
+  assert.equal(second.subject(), "A");
+});
+
 test("a root that is added and a moment old is not taken for one that all trust by who starts then", async t => {
   const { cluster, replica } = await clusterOf(t, a.plugged());
   const first = await replica();

@@ -138,8 +138,15 @@ export class LiveAuthority implements Authority {
   /** Takes other material, at once as far as that is safe and the rest later. */
   offer(next: OpenedAuthority): void {
     this.#trouble = "";
+    // What another one signs with says nothing of what is asked for later.
+    if (this.#elsewhere !== next.issuerId) this.#elsewhere = "";
     this.#target = next;
     this.#advance();
+  }
+
+  /** No change is kept any more: nobody is before us with one. */
+  learnNone(): void {
+    this.#elsewhere = "";
   }
 
   /** Where another replica is with the same change: nobody goes on before all can follow. */
@@ -154,7 +161,8 @@ export class LiveAuthority implements Authority {
     // It goes on signing as before for a moment: what it signed last has to stay trusted.
     const isBehind = issuer !== undefined && issuerId !== this.#issuer.issuerId;
     if (isBehind && this.#isSwitched()) this.#switchedAt = now;
-    this.#elsewhere = issuerId;
+    // Who keeps what signs has not switched: it waits as we do.
+    this.#elsewhere = issuer === undefined ? issuerId : "";
     this.#advance();
   }
 
@@ -195,6 +203,7 @@ export class LiveAuthority implements Authority {
     // Also where only the roots of the same issuer are others.
     if (switchAt <= now) this.#issuer = this.#target;
     const dropAt = this.#dropRoots(now);
+    if (this.change === undefined) this.#elsewhere = "";
     const due = [switchAt, dropAt, this.#settledAt()].filter(at => at > now);
     const waitFor = Math.min(...due);
     if (waitFor < Number.POSITIVE_INFINITY) this.#wake(waitFor - now);
