@@ -79,8 +79,10 @@ test("the control plane of a cluster", { skip, timeout: 300_000 }, async t => {
     assert.match(await refused(wrongAudience), /refused by the API server|audience/);
     const unbound = await proxyOf(cluster, first.tls, namespace, { bound: false });
     assert.match(await refused(unbound), /not bound to a pod/);
-    assert.match(await refused({ ...unbound, token: "a.b.c" }), /refused by the API server/);
+    assert.match(await refused({ ...unbound, token: "a.b.c" }), /no exp claim/);
     const { token } = await proxyOf(cluster, first.tls, namespace);
+    const forged = `${token.slice(0, -40)}${[...token.slice(-40)].reverse().join("")}`;
+    assert.match(await refused({ ...unbound, token: forged }), /refused by the API server/);
     assert.doesNotMatch(first.log(), new RegExp(token.slice(-40)));
   });
 
