@@ -14,6 +14,8 @@ import { idle } from "../cli/istioctl-flags.ts";
 import { otherControlPlanes } from "../install/beside.ts";
 import { helmControlPlanes } from "../install/helm-installed.ts";
 import {
+  type ControlPlane,
+  controlPlanes,
   type InstalledObject,
   meshesOf,
   ofMesh,
@@ -82,15 +84,17 @@ export const uninstallCommand: Command = {
     const all = await installed(client);
     const namespace = meshAsked(call, all, revision);
     const own = ofMesh(all, namespace);
-    const chosen = [
-      ...(purge
-        ? await withoutNeeded(ctx, client, withoutShared(all, namespace))
-        : own.filter(each => each.revision === revision)),
-      ...(await ofTags(client, namespace, purge ? undefined : revision)),
-    ];
+    const planes = await controlPlanesOf(client);
+    const staying = planes.filter(plane => !own.some(each => isOfPlane(each, plane)));
+    const objects = purge
+      ? await withoutNeeded(ctx, client, { all, namespace, staying })
+      : own.filter(each => each.revision === revision);
+    const [byHelm] =
+      objects.length === 0 ? await helmControlPlanes(client, { namespace, revision }) : [];
+    if (byHelm !== undefined) throw removedByHelm(byHelm);
+    const tags = await ofTags(client, namespace, purge ? undefined : revision);
+    const chosen = [...objects, ...tags.filter(each => !(purge && leadsTo(each, staying)))];
     if (chosen.length === 0) {
-      const [byHelm] = await helmControlPlanes(client, { namespace, revision });
-      if (byHelm !== undefined) throw removedByHelm(byHelm);
       if (revision !== undefined) throw notThere(revision, own, namespace);
       const where = namespace === undefined ? "in this cluster" : `in namespace ${namespace}`;
       ctx.stdout.write(`Nothing of Lateen is installed ${where}.\n`);
@@ -101,8 +105,8 @@ export const uninstallCommand: Command = {
         ctx.stdout.write(`  Would remove ${describeName(each)}.\n`);
       return 0;
     }
-    if (revision !== undefined) await sayWhoIsLeft(ctx, client, revision);
-    if (!(await isConfirmed(ctx, call, purge, revision))) {
+    if (revision !== undefined) await sayWhoIsLeft(ctx, client, { revision, namespace, planes });
+    if (!(await isConfirmed(ctx, call, question(revision, namespace)))) {
       ctx.stdout.write("Cancelled.\n");
       return 1;
     }
@@ -133,16 +137,19 @@ function meshAsked(
   );
 }
 
-/** Of one mesh of several, what it does not share with the others: those need CRDs, and no more of it. */
-function withoutShared(
-  all: readonly InstalledObject[],
-  namespace: string | undefined,
-): readonly InstalledObject[] {
-  const own = ofMesh(all, namespace);
-  if (meshesOf(all).some(mesh => namespace !== undefined && mesh !== namespace))
-    return own.filter(({ kind }) => kind !== "CustomResourceDefinition");
-  // The last one takes what earlier ones left for it.
-  return own.length > 0 ? all : [];
+async function controlPlanesOf(client: ApiClient): Promise<readonly ControlPlane[]> {
+  const found = await controlPlanes(client);
+  if (found.ok) return found.planes;
+  throw new UserError(`control planes can not be listed: ${found.status.message}`);
+}
+
+function isOfPlane({ kind, namespace, name }: InstalledObject, plane: ControlPlane): boolean {
+  return kind === "Deployment" && namespace === plane.namespace && name === plane.name;
+}
+
+/** Whether a tag's webhook leads to one of them: its pods would not start without it. */
+function leadsTo({ mesh, revision }: InstalledObject, planes: readonly ControlPlane[]): boolean {
+  return planes.some(plane => plane.namespace === mesh && plane.revision === revision);
 }
 
 /**
@@ -170,11 +177,22 @@ async function ofTags(
 
 const PODS = { group: "", versions: ["v1"], plural: "pods", namespaced: true };
 
+interface Left {
+  readonly revision: string;
+  readonly namespace: string | undefined;
+  readonly planes: readonly ControlPlane[];
+}
+
 /** As istioctl: those that lose their control plane. */
-async function sayWhoIsLeft(ctx: CliContext, client: ApiClient, revision: string): Promise<void> {
-  const pods = await client.list(PODS, { form: "metadata" });
+async function sayWhoIsLeft(ctx: CliContext, client: ApiClient, going: Left): Promise<void> {
+  const { revision, namespace, planes } = going;
+  const others = planes.filter(each => each.revision === revision && each.namespace !== namespace);
+  const areSeveral = namespace !== undefined && others.length > 0;
+  // Which of several a proxy is of is said by its command line alone.
+  const pods = await client.list(PODS, { form: areSeveral ? "full" : "metadata" });
   if (!pods.ok) return;
   const left = pods.value.items
+    .filter(pod => !areSeveral || !others.some(plane => asks(pod, plane)))
     .map(pod => objectAt(pod, "metadata"))
     .filter(metadata => objectAt(metadata, "annotations")[REVISION_LABEL] === revision)
     .map(metadata => `${stringAt(metadata, "name")}.${stringAt(metadata, "namespace")}`);
@@ -186,17 +204,42 @@ async function sayWhoIsLeft(ctx: CliContext, client: ApiClient, revision: string
   );
 }
 
-/** Istio, where it is there, needs CRDs, whoever brought them: deleting one deletes its objects. */
+/** A control plane's Service is called as its Deployment. */
+function asks(pod: JsonObject, { namespace, name }: ControlPlane): boolean {
+  return JSON.stringify(objectAt(pod, "spec")).includes(`${name}.${namespace}.svc`);
+}
+
+interface Purge {
+  readonly all: readonly InstalledObject[];
+  /** Of the mesh that goes; undefined: all of them. */
+  readonly namespace: string | undefined;
+  /** Of Lateen's, by whomever they were installed. */
+  readonly staying: readonly ControlPlane[];
+}
+
+/**
+ * What is removed of one mesh, or of all. Control planes that stay need CRDs, whoever brought them:
+ * deleting one deletes its objects. Those are Istio's, other meshes' and what Helm's charts installed.
+ */
 async function withoutNeeded(
   ctx: CliContext,
   client: ApiClient,
-  all: readonly InstalledObject[],
+  { all, namespace, staying }: Purge,
 ): Promise<readonly InstalledObject[]> {
+  const own = ofMesh(all, namespace);
+  if (own.length === 0) return [];
+  const places = staying.map(plane => plane.namespace);
+  const meshes = namespace === undefined ? [] : [...meshesOf(all), ...places];
   const others = await otherControlPlanes(client, meshesOf(all));
-  const needed = all.filter(({ kind }) => others.length > 0 && kind === "CustomResourceDefinition");
-  if (needed.length > 0)
-    ctx.stdout.write(`${needed.length} CRDs stay: another control plane is in the cluster.\n`);
-  return all.filter(each => !needed.includes(each));
+  const areOthers = meshes.some(mesh => mesh !== namespace);
+  const isCrd = ({ kind }: InstalledObject): boolean => kind === "CustomResourceDefinition";
+  const isNeeded = (each: InstalledObject): boolean =>
+    isCrd(each) || (each.revision === "" && places.includes(each.mesh));
+  // The last one takes what earlier ones left for it.
+  if (!areOthers && staying.length + others.length === 0) return all;
+  const crds = all.filter(isCrd).length;
+  if (crds > 0) ctx.stdout.write(`${crds} CRDs stay: another control plane is in the cluster.\n`);
+  return (areOthers ? own : all).filter(each => !isNeeded(each));
 }
 
 function removedByHelm(deployment: JsonObject): UserError {
@@ -224,17 +267,18 @@ function notThere(
   );
 }
 
-function isConfirmed(
-  ctx: CliContext,
-  call: Invocation,
-  purge: boolean,
-  revision: string | undefined,
-): Promise<boolean> | boolean {
-  if (booleanFlag(call, "skip-confirmation")) return true;
-  const what = purge
-    ? "All Istio resources will be pruned from the cluster"
-    : `All objects of revision ${revision} will be removed; proxies that use it get no configuration any more`;
-  return confirmed(`${what}\nProceed? (y/N) `, ctx.stdout);
+/** What is asked before anything goes; `revision` undefined: all of them. */
+export function question(revision: string | undefined, namespace: string | undefined): string {
+  const place = namespace === undefined ? "" : ` of the mesh in namespace ${namespace}`;
+  const what =
+    revision === undefined
+      ? `All Istio resources${place} will be pruned from the cluster`
+      : `All objects of revision ${revision}${place} will be removed; proxies that use it get no configuration any more`;
+  return `${what}\nProceed? (y/N) `;
+}
+
+function isConfirmed(ctx: CliContext, call: Invocation, asked: string): Promise<boolean> | boolean {
+  return booleanFlag(call, "skip-confirmation") || confirmed(asked, ctx.stdout);
 }
 
 async function remove(

@@ -1,9 +1,9 @@
 /** What of ours is in a cluster, found by its labels. */
 import type { JsonObject } from "../api/kind.ts";
-import { REVISION_LABEL } from "../api/revision-label.ts";
+import { CONTROL_PLANE_LABEL, REVISION_LABEL } from "../api/revision-label.ts";
 import type { ApiClient } from "../sources/client/api-client.ts";
 import { arrayAt, objectAt, stringAt } from "../sources/json.ts";
-import { webhookNamespaces } from "../sources/kube/other-control-planes.ts";
+import { CONTROL_PLANES, webhookNamespaces } from "../sources/kube/other-control-planes.ts";
 import type { Status } from "../sources/status.ts";
 import { apiVersionOf, INSTALLED_KINDS, nameOf, type ObjectName, resourceOf } from "./objects.ts";
 import { COMPONENT_LABEL, MESH_LABEL, OWNER, OWNER_LABEL } from "./render.ts";
@@ -38,6 +38,29 @@ export async function installedObjects(client: ApiClient): Promise<Found> {
     } while (next !== "");
   }
   return { ok: true, objects };
+}
+
+export interface ControlPlane {
+  readonly namespace: string;
+  readonly name: string;
+  readonly revision: string;
+}
+
+export type FoundControlPlanes =
+  | { readonly ok: true; readonly planes: readonly ControlPlane[] }
+  | { readonly ok: false; readonly status: Status };
+
+/** Deployments of Lateen's control planes, whoever installed them: also those of Helm's charts. */
+export async function controlPlanes(client: ApiClient): Promise<FoundControlPlanes> {
+  const labelSelector = `${CONTROL_PLANES},${CONTROL_PLANE_LABEL}`;
+  const list = await client.list(resourceOf("Deployment"), { labelSelector });
+  if (!list.ok) return { ok: false, status: list.status };
+  const planes = list.value.items.map(item => {
+    const labels = objectAt(objectAt(item, "metadata"), "labels");
+    const { namespace, name } = nameOf(item);
+    return { namespace, name, revision: stringAt(labels, REVISION_LABEL) };
+  });
+  return { ok: true, planes };
 }
 
 /** Webhook configurations of tags that people set: no installation manages them. */
