@@ -1,8 +1,10 @@
 /**
  * What the API server would refuse, asked before anything is applied: an installation that stops half-way
  * leaves a cluster that is neither the old nor the new one. Where the namespace is only to be made, its
- * objects are tried in one that every cluster has.
+ * objects are tried in one that every cluster has, under names that nothing has there: what is in it says
+ * nothing of a new one.
  */
+import { randomBytes } from "node:crypto";
 import type { JsonObject } from "../api/kind.ts";
 import { type ApiClient, resourcePath, withQuery } from "../sources/client/api-client.ts";
 import { objectAt } from "../sources/json.ts";
@@ -18,6 +20,8 @@ const KINDS: readonly string[] = [
   "HorizontalPodAutoscaler",
 ];
 const STAND_IN = "default";
+/** Of a Service; names of the other kinds may be longer. */
+const NAME_MAX = 63;
 
 /** `NAME: the API server's words` of each; what nobody may try is left to the installation itself. */
 export async function refusals(
@@ -26,19 +30,22 @@ export async function refusals(
 ): Promise<readonly string[]> {
   const found: string[] = [];
   const missing = new Map<string, boolean>();
+  const suffix = `-${randomBytes(4).toString("hex")}`;
   for (const { object } of objects) {
     const { kind, namespace, name } = nameOf(object);
     if (!KINDS.includes(kind)) continue;
     const isMissing = missing.get(namespace) ?? (await isAbsent(client, namespace));
     missing.set(namespace, isMissing);
     const place = isMissing ? STAND_IN : namespace;
-    const path = resourcePath(resourceOf(kind), place, name);
+    const tried = isMissing ? unusedName(name, suffix) : name;
+    const path = resourcePath(resourceOf(kind), place, tried);
     const query = { fieldManager: FIELD_MANAGER, force: true, dryRun: "All" };
-    const body = isMissing ? inStandIn(object) : object;
+    const body = isMissing ? inStandIn(object, tried) : object;
     const contentType = "application/apply-patch+yaml";
     const answer = await client.send("PATCH", withQuery(path, query), { body, contentType });
-    if (!answer.ok && isAboutTheObject(answer.status, isMissing))
-      found.push(`${describeName(nameOf(object))}: ${answer.status.message}`);
+    if (answer.ok || !isAboutTheObject(answer.status, isMissing)) continue;
+    const message = (answer.status.message ?? "").replaceAll(tried, name);
+    found.push(`${describeName(nameOf(object))}: ${message}`);
   }
   return found;
 }
@@ -48,13 +55,21 @@ async function isAbsent(client: ApiClient, namespace: string): Promise<boolean> 
   return !answer.ok && answer.status.code === 404;
 }
 
-function inStandIn(object: JsonObject): JsonObject {
-  return { ...object, metadata: { ...objectAt(object, "metadata"), namespace: STAND_IN } };
+/** No longer than the name may be, so that only a name that is too long itself is refused. */
+function unusedName(name: string, suffix: string): string {
+  if (name.length > NAME_MAX) return name + suffix;
+  return name.slice(0, NAME_MAX - suffix.length).replace(/[-.]+$/, "") + suffix;
 }
 
-/** Policies of the cluster may ask other things of another namespace. */
+function inStandIn(object: JsonObject, name: string): JsonObject {
+  return { ...object, metadata: { ...objectAt(object, "metadata"), namespace: STAND_IN, name } };
+}
+
+/** Webhooks and policies (`ValidatingAdmissionPolicy`) may ask other things of another namespace. */
+const BY_POLICY = /admission webhook|AdmissionPolicy/;
+
 function isAboutTheObject({ code, message = "" }: Status, isElsewhere: boolean): boolean {
-  if (isElsewhere && message.includes("admission webhook")) return false;
+  if (isElsewhere && BY_POLICY.test(message)) return false;
   // Values of a wrong type are no bad request but an internal error to server-side apply.
   return code === 400 || code === 422 || message.includes("typed patch object");
 }

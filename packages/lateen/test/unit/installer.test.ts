@@ -119,11 +119,31 @@ test("what the API server would refuse is said before anything is changed, in a 
     );
   }
   assert.equal(cluster.objects.size, before);
-  const tried = cluster.asked.filter(each => each.includes("/deployments/istiod?"));
+  const tried = cluster.asked.filter(each => each.includes("/deployments/istiod-"));
   assert.ok(
     tried.every(each => /\/namespaces\/default\/.*dryRun=All/.test(each)),
     tried.join(),
   );
+});
+
+test("what is in namespace default, or may not be, says nothing of a new namespace", async t => {
+  const message = "spec.selector: Invalid value: field is immutable";
+  const denied = "ValidatingAdmissionPolicy 'no-workloads' with binding 'b' denied request: no";
+  for (const [name, said] of [
+    ["istiod", message],
+    [undefined, denied],
+  ] as const) {
+    const isThere = ({ kind, metadata }: JsonObject): boolean =>
+      kind === "Deployment" &&
+      isObject(metadata) &&
+      metadata["namespace"] === "default" &&
+      (name === undefined || metadata["name"] === name);
+    const refuse = (object: JsonObject) =>
+      isThere(object) ? { code: 422, message: said } : undefined;
+    const cluster = await fakeCluster(t, { refuse });
+    await must(cluster, installCommand, MINIMAL);
+    assert.ok(cluster.get("Deployment", "istio-system", "istiod"), said);
+  }
 });
 
 test("a control plane of 0 replicas is said at once, and nothing waits for it", async t => {
