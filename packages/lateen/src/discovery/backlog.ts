@@ -36,6 +36,11 @@ export class Backlog {
     return this.asked.size + this.pending.size + this.#suspects.length > 0;
   }
 
+  /** True while the client waits for what it asked for, or for what it rejected with others. */
+  get owes(): boolean {
+    return this.asked.size + this.#suspects.length > 0;
+  }
+
   /** True while there is something to send now or later. */
   get hasLeft(): boolean {
     return this.hasWork || this.deferred.size > 0;

@@ -71,6 +71,43 @@ describe("make before break", () => {
     assert.deepEqual(types(client.settle()), [endpointType, listenerType]);
   });
 
+  inBothForms("listeners and routes wait for endpoints that take several responses", form => {
+    const mesh = source({
+      [clusterType]: { a: "1" },
+      [endpointType]: { a: "1", b: "1", c: "1" },
+      [listenerType]: { l: "1" },
+      [routeType]: { r: "1" },
+    });
+    const client = new ProtocolClient(form, mesh, { limits: { responseBytesSoft: 1 } });
+    client.subscribe(clusterType);
+    client.settle();
+    client.subscribe(endpointType, "a", "b", "c");
+    const first = client.take();
+    assert.equal(first?.type, endpointType);
+    client.subscribe(listenerType);
+    client.subscribe(routeType, "r");
+    assert.equal(client.take(), undefined, "two more are to come");
+    client.ack(first);
+    const second = client.take();
+    assert.equal(second?.type, endpointType);
+    assert.equal(client.take(), undefined, "one more is to come");
+    client.tick(5000);
+    assert.equal(client.take()?.type, endpointType, "silence does not hold up the last");
+    assert.deepEqual(types(client.settle()), [listenerType, routeType]);
+  });
+
+  inBothForms("endpoints that change all the time hold up no routes", form => {
+    const { mesh, client } = meshed(form);
+    mesh.commit(edit => edit.set(endpointType, "old", "2"));
+    const early = client.take();
+    assert.equal(early?.type, endpointType);
+    mesh.commit(edit => {
+      edit.set(endpointType, "old", "3");
+      edit.set(routeType, "r", "new");
+    });
+    assert.equal(client.take()?.type, routeType);
+  });
+
   inBothForms("silence holds nothing up for ever", form => {
     const { mesh, client } = meshed(form);
     mesh.commit(edit => {

@@ -95,10 +95,10 @@ export class AdsStream {
   pull(stop: () => boolean): Pulled {
     if (this.#revoked !== undefined) return { kind: "end", end: this.#revoked };
     let unsettled = false;
-    let clustersOnTheWay = false;
+    let incomplete = false;
     for (const subscription of this.#subscriptions) {
       const { type } = subscription;
-      if (namesClusters(type) && clustersOnTheWay) continue;
+      if (namesClusters(type) && incomplete) continue;
       if (subscription.quiet && !subscription.inFlight.busy) continue;
       const state = subscription.inFlight.busy ? "busy" : subscription.prepare(stop);
       if (state === "lost") return lost;
@@ -106,7 +106,10 @@ export class AdsStream {
       // endpoints may go live without them: Envoy does not wait for them for ever.
       if (state === "unsettled" && (type === clusterType || type === endpointType)) return more;
       if (state === "unsettled") unsettled = true;
-      if (state === "busy" && type === clusterType) clustersOnTheWay = true;
+      if (state === "busy" && type === clusterType) incomplete = true;
+      // What is in flight arrives before what follows; endpoints still to be sent would not. Mere
+      // changes of endpoints hold nothing up: they may never end.
+      if (state === "busy" && type === endpointType && subscription.owes) incomplete = true;
       if (state !== "ready") continue;
       const emission = subscription.emit(type !== clusterType);
       if (emission !== undefined) return this.#send(subscription, emission);

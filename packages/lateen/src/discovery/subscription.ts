@@ -191,6 +191,11 @@ export class Subscription implements Lookup {
     return !(this.#answerDue || this.#resumed || this.#backlog.hasLeft);
   }
 
+  /** True while more has to be sent before the client has an answer to all that it asked for. */
+  get owes(): boolean {
+    return this.#backlog.owes;
+  }
+
   /** Revision of the graph at which removals were put off, or undefined if there are none. */
   get deferredRevision(): number | undefined {
     return this.#backlog.deferred.size > 0 ? this.#deferredRevision : undefined;
