@@ -1,5 +1,7 @@
+/** There only while a change of the CA is on its way; it holds the old key. */
+export const CA_CHANGE_SECRET = "lateen-ca-change";
 /** Secrets that hold the key of the mesh's CA, by Istio's names and ours; whatever else is in them. */
-const CA_KEY_SECRETS: readonly string[] = ["cacerts", "istio-ca-secret", "lateen-ca-change"];
+const CA_KEY_SECRETS: readonly string[] = ["cacerts", "istio-ca-secret", CA_CHANGE_SECRET];
 /** Istio's suffix of a credential's roots. */
 const ROOTS = /-cacert$/;
 

@@ -24,7 +24,7 @@ import {
 } from "../install/installed.ts";
 import { describeName, nameOf, type ObjectName } from "../install/objects.ts";
 import { removeObjects } from "../install/remove.ts";
-import { removeLeases, removeRoots } from "../install/remove-roots.ts";
+import { removeOwnState, removeRoots } from "../install/remove-roots.ts";
 import { labelOf } from "../install/revision-tags.ts";
 import type { ApiClient } from "../sources/client/api-client.ts";
 import { objectAt, stringAt } from "../sources/json.ts";
@@ -42,7 +42,8 @@ export const uninstallCommand: Command = {
     "installed: all revisions, cluster-wide objects, CRDs with the objects of their kinds, and the\n" +
     "ConfigMaps with the mesh's root; with -i NAMESPACE of the mesh there, where there are several, and\n" +
     "nothing that they share. Namespaces stay, and in that of the control plane the Secret with\n" +
-    "the root's key: 'kubectl delete namespace istio-system' removes both.",
+    "the root's key: 'kubectl delete namespace istio-system' removes both. With the last control plane\n" +
+    "of a namespace goes Secret lateen-ca-change, which holds the old key while the CA is changed.",
   examples: [
     "lateen uninstall --purge -y",
     "lateen uninstall --revision canary",
@@ -296,7 +297,7 @@ async function remove(
   const failures = [
     ...(await removeObjects(first, removal)),
     ...(await removeObjects(rest, removal)),
-    ...(await removeLeases(client, controlPlanesIn(objects), onRemoved)),
+    ...(await removeOwnState(client, controlPlanesIn(objects), onRemoved)),
     ...(purge ? await removeRoots(client, meshesOf(objects), onRemoved) : []),
   ];
   for (const failure of failures) ctx.stderr.write(`✘ ${failure}\n`);

@@ -16,7 +16,7 @@ import { resourceOf } from "./objects.ts";
 import type { Finding } from "./precheck.ts";
 import { labelOf } from "./revision-tags.ts";
 
-const SECRETS = { group: "", versions: ["v1"], plural: "secrets", namespaced: true };
+export const SECRETS = { group: "", versions: ["v1"], plural: "secrets", namespaced: true };
 /** The first that is there is the CA's. */
 export const CA_SECRETS = ["cacerts", "istio-ca-secret"];
 /** Where no control plane writes a root. */

@@ -1,10 +1,15 @@
-/** The mesh's root in every namespace, and the Leases of its leaders: made by the control plane itself. */
+/**
+ * What the control plane itself made: the mesh's root in every namespace, the Leases of its leaders, and
+ * what it keeps of a change of the CA that is under way.
+ */
 import { CONTROL_PLANE_LABEL } from "../api/revision-label.ts";
+import { CA_CHANGE_SECRET } from "../base/ca-key-secrets.ts";
 import type { ApiClient } from "../sources/client/api-client.ts";
 import { objectAt, stringAt } from "../sources/json.ts";
 import { LEADER_LEASE, leaseResource, revisionLease } from "../sources/kube/leader-election.ts";
 import { CONTROL_PLANES } from "../sources/kube/other-control-planes.ts";
 import { otherControlPlanes } from "./beside.ts";
+import { SECRETS } from "./mesh-roots.ts";
 import { type ObjectName, resourceOf } from "./objects.ts";
 
 const ROOT_CONFIG_MAP = "istio-ca-root-cert";
@@ -49,8 +54,11 @@ export async function removeRoots(
   return failures;
 }
 
-/** Of control planes that were removed: the revision's own, and everyone's when there is none left. */
-export async function removeLeases(
+/**
+ * Of control planes that were removed: the Lease of the revision, and where none is left in the namespace
+ * everyone's Lease and the Secret of a change of the CA, with the old key: nobody would end that change.
+ */
+export async function removeOwnState(
   client: ApiClient,
   removed: readonly { readonly namespace: string; readonly revision: string }[],
   onRemoved: (name: ObjectName) => void,
@@ -62,10 +70,16 @@ export async function removeLeases(
       labelSelector: OWN,
     });
     const isLast = left.ok && left.value.items.length === 0;
-    for (const name of [revisionLease(revision), ...(isLast ? [LEADER_LEASE] : [])]) {
-      const answer = await client.delete(leaseResource, namespace, name);
-      if (answer.ok) onRemoved({ kind: "Lease", namespace, name });
-      else if (answer.status.code !== 404) failures.push(answer.status.message ?? `Lease ${name}`);
+    const everyones = [
+      { kind: "Lease", resource: leaseResource, name: LEADER_LEASE },
+      { kind: "Secret", resource: SECRETS, name: CA_CHANGE_SECRET },
+    ];
+    const own = { kind: "Lease", resource: leaseResource, name: revisionLease(revision) };
+    for (const { kind, resource, name } of [own, ...(isLast ? everyones : [])]) {
+      const answer = await client.delete(resource, namespace, name);
+      if (answer.ok) onRemoved({ kind, namespace, name });
+      else if (answer.status.code !== 404)
+        failures.push(answer.status.message ?? `${kind} ${name}`);
     }
   }
   return failures;

@@ -93,6 +93,19 @@ test("only proxies of the mesh that goes are said to be detached", async t => {
   assert.match(first, /still 2 proxies/, "no other control plane is left");
 });
 
+test("with the last control plane of a namespace goes what it keeps of a change of the CA", async t => {
+  const cluster = await fakeCluster(t);
+  const path = "/api/v1/namespaces/one/secrets/lateen-ca-change";
+  await install(cluster, "one");
+  await must(cluster, installCommand, "-y --set profile=minimal -i one --revision canary");
+  cluster.objects.set(path, { metadata: { name: "lateen-ca-change", namespace: "one" } });
+  await must(cluster, uninstallCommand, "-y --revision canary");
+  assert.ok(cluster.objects.has(path), "the other revision needs it");
+  const said = await must(cluster, uninstallCommand, "-y --purge");
+  assert.match(said, /Removed Secret:one:lateen-ca-change/);
+  assert.ok(!cluster.objects.has(path));
+});
+
 test("the question names the mesh", () => {
   assert.match(question(undefined, undefined), /^All Istio resources will be pruned from the clu/);
   assert.match(question(undefined, "two"), /^All Istio resources of the mesh in namespace two wi/);
