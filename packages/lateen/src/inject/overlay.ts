@@ -13,6 +13,8 @@ import type { PodInjection } from "./pod-injection.ts";
 import { renderTemplate } from "./template.ts";
 import { TEMPLATE_FIELDS, templateData } from "./template-data.ts";
 
+const MAX_TEMPLATES = 16;
+
 /** Names of templates in their order, aliases resolved; one of the built-in ones comes first. */
 export function chosenTemplates(
   config: InjectorConfig,
@@ -27,7 +29,9 @@ export function chosenTemplates(
     const found = `found ${JSON.stringify(unknown)}; expected one of ${known.join(", ")}`;
     return fail("metadata.annotations[inject.istio.io/templates]", found);
   }
-  return { ok: true, value: names, diagnostics: [] };
+  if (names.length <= MAX_TEMPLATES) return { ok: true, value: names, diagnostics: [] };
+  const found = `found ${names.length} templates; expected at most ${MAX_TEMPLATES}`;
+  return fail("metadata.annotations[inject.istio.io/templates]", found);
 }
 
 /** Each custom template is a strategic merge patch of the pod that injection made so far. */

@@ -249,6 +249,12 @@ test("aliases and default templates; an unknown name is refused with those that 
     wrong.diagnostics[0]?.message ?? "",
     /found "nope"; expected one of sidecar, gateway, note/,
   );
+  const many = inject({
+    config,
+    metadata: { annotations: { "inject.istio.io/templates": `sidecar${",note".repeat(16)}` } },
+  });
+  assert.ok(!many.ok);
+  assert.match(many.diagnostics[0]?.message ?? "", /found 17 templates; expected at most 16/);
   const broken = inject({
     config: "templates: {note: 'spec: {containers: 7}'}\ndefaultTemplates: [sidecar, note]",
   });

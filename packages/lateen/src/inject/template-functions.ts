@@ -1,12 +1,13 @@
 /** The functions of custom injection templates: those of Go and Istio that overlays use. */
 import type { Json } from "../api/kind.ts";
 import { isArray, isObject, jsonEqual, objectAt } from "../sources/json.ts";
+import type { Budget } from "./template-budget.ts";
 
 type Value = Json | undefined;
 type Outcome =
   | { readonly ok: true; readonly value: Value }
   | { readonly ok: false; readonly message: string };
-type TemplateFunction = (values: readonly Value[]) => Outcome;
+type TemplateFunction = (values: readonly Value[], budget: Budget) => Outcome;
 
 /** Go's truth: not empty, not zero. */
 export function isTruthy(value: Value): boolean {
@@ -20,9 +21,9 @@ function ok(value: Value): Outcome {
 }
 
 function counted(count: number, call: TemplateFunction): TemplateFunction {
-  return values =>
+  return (values, budget) =>
     values.length === count
-      ? call(values)
+      ? call(values, budget)
       : { ok: false, message: `wants ${count} values, found ${values.length}` };
 }
 
@@ -69,7 +70,43 @@ function keysOf(value: Value): string[] {
   return isObject(value) ? Object.keys(value).sort() : [];
 }
 
-export const templateFunctions: Readonly<Record<string, TemplateFunction>> = {
+function replaced(old: Value, by: Value, value: Value, budget: Budget): string {
+  const [from, to, whole] = [text(old), text(by), text(value)];
+  const times = whole.split(from).length + 1;
+  budget.room(times * to.length);
+  return whole.replaceAll(from, () => to);
+}
+
+/** These do not go into what they are given, nor into the first one of it. */
+const GLANCES = new Set(
+  "index not and or default valueOrDefault empty ternary list keys len indent nindent".split(" "),
+);
+const GLANCES_AT_FIRST = new Set(["hasKey", "isset", "get", "annotation"]);
+/** The result is one of the values, or a part of one. */
+const GIVES_BACK = new Set(
+  "index and or default valueOrDefault ternary get annotation indent nindent".split(" "),
+);
+
+/** Undefined: there is no such function. What it reads and makes is charged. */
+export function callFunction(
+  name: string,
+  values: readonly Value[],
+  budget: Budget,
+): Outcome | undefined {
+  const call = Object.hasOwn(templateFunctions, name) ? templateFunctions[name] : undefined;
+  if (call === undefined) return undefined;
+  values.forEach((value, i) => {
+    if (GLANCES.has(name) || (i === 0 && GLANCES_AT_FIRST.has(name))) budget.glance(value);
+    else budget.whole(value);
+  });
+  const result = call(values, budget);
+  if (result.ok && !GIVES_BACK.has(name)) budget.made(result.value);
+  return result;
+}
+
+export const functionNames = (): string[] => Object.keys(templateFunctions);
+
+const templateFunctions: Readonly<Record<string, TemplateFunction>> = {
   index,
   eq: ([first, ...others]) => ok(others.some(other => jsonEqual(first, other))),
   ne: counted(2, ([a, b]) => ok(!jsonEqual(a, b))),
@@ -93,8 +130,12 @@ export const templateFunctions: Readonly<Record<string, TemplateFunction>> = {
   }),
   hasPrefix: counted(2, ([part, value]) => ok(text(value).startsWith(text(part)))),
   hasSuffix: counted(2, ([part, value]) => ok(text(value).endsWith(text(part)))),
-  replace: counted(3, ([old, by, value]) => ok(text(value).replaceAll(text(old), text(by)))),
-  join: counted(2, ([by, list]) => ok((isArray(list) ? list : []).map(text).join(text(by)))),
+  replace: counted(3, ([old, by, value], budget) => ok(replaced(old, by, value, budget))),
+  join: counted(2, ([by, list], budget) => {
+    const [between, items] = [text(by), isArray(list) ? list : []];
+    budget.room(between.length * items.length);
+    return ok(items.map(text).join(between));
+  }),
   splitList: counted(2, ([by, value]) => ok(text(value).split(text(by)))),
   toString: counted(1, ([value]) => ok(text(value))),
   printf,
@@ -110,7 +151,7 @@ export const templateFunctions: Readonly<Record<string, TemplateFunction>> = {
   list: values => ok(values.map(value => value ?? null)),
   keys: counted(1, ([value]) => ok(keysOf(value))),
   hasKey: counted(2, ([object, key]) => ok(isObject(object) && Object.hasOwn(object, text(key)))),
-  get: counted(2, ([object, key]) => index([object, text(key)])),
+  get: counted(2, ([object, key], budget) => index([object, text(key)], budget)),
   contains: counted(2, ([part, value]) => ok(text(value).includes(text(part)))),
   // JSON is YAML, and in the flow form it needs no indentation.
   toJSON: counted(1, ([value]) => ok(JSON.stringify(value ?? null))),

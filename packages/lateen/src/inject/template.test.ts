@@ -63,6 +63,8 @@ const cases: readonly (readonly [string, string])[] = [
   ["{{ if gt (len .Spec.Containers) 0 }}some{{ end }}", "some"],
   ['{{ "a,b" | splitList "," | join "+" | trimSuffix "b" }}', "a+"],
   ["literal {{ `{{` }} and }}", "literal {{ and }}"],
+  ['{{ replace "a" "$&" "bar" }}', "b$&r"],
+  ["{{ range 0 }}x{{ else }}none{{ end }}{{ range 2 }}{{ . }}{{ end }}", "none01"],
 ];
 
 for (const [text, expected] of cases)
@@ -85,6 +87,31 @@ const refusals: readonly (readonly [string, RegExp])[] = [
   ["{{ .A .B }}", /is one too many/],
   ["{{ (eq 1 1 }}", /a parenthesis is not closed/],
   ["{{ constructor .A }}", /there is no function constructor/],
+  ["{{ range 20000 }}{{ range 100000 }}{{ break }}{{ end }}{{ end }}", /more than 100000 steps/],
+  ["{{range 90000}}{{range 90000}}{{end}}{{end}}", /more than 100000 steps/],
+  [
+    '{{ $a := "xxxxxxxx" }}{{ range 40 }}{{ $a = printf "%s%s" $a $a }}{{ end }}',
+    /works on more than 8388608 characters/,
+  ],
+  [
+    "{{ $a := list 1 }}{{ range 40 }}{{ $a = list $a $a }}{{ end }}{{ toJson $a }}",
+    /a value has more than 1048576 characters/,
+  ],
+  ["{{ $a := list }}{{ range 9000 }}{{ $a = list $a }}{{ end }}", /nested more than 128 deep/],
+  [
+    `{{ $v := list "${"x".repeat(9000)}" }}{{ range 9000 }}{{ $x := toJson $v }}{{ end }}`,
+    /works on more than 8388608 characters/,
+  ],
+  [`{{ range 90000 }}{{ $x := "${"x".repeat(9000)}" }}{{ end }}`, /works on more than 8388608/],
+  [
+    `{{ $a := "${"x".repeat(9000)}" }}{{ range 9 }}{{ $a = replace "x" $a $a }}{{ end }}`,
+    /a value has more than 1048576 characters/,
+  ],
+  [
+    `{{ $a := "${"x".repeat(9000)}" }}{{ range 9 }}{{ $a = join $a (splitList "" $a) }}{{ end }}`,
+    /a value has more than 1048576 characters/,
+  ],
+  [`{{ $x := list${" 1".repeat(5000)} }}`, /an action may have at most 4096 words/],
 ];
 
 for (const [text, expected] of refusals)

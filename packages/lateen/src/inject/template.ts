@@ -8,7 +8,8 @@
 import type { Json, JsonObject } from "../api/kind.ts";
 import { nearest } from "../base/nearest.ts";
 import { isArray, isObject } from "../sources/json.ts";
-import { isTruthy, templateFunctions } from "./template-functions.ts";
+import { Budget } from "./template-budget.ts";
+import { callFunction, functionNames, isTruthy } from "./template-functions.ts";
 import { type BlockNode, type Node, Parser, TemplateProblem } from "./template-parse.ts";
 
 export type Rendered =
@@ -26,22 +27,25 @@ const MAX_TEMPLATE = 256 << 10;
 const MAX_OUTPUT = 1 << 20;
 const MAX_STEPS = 100_000;
 const MAX_DEPTH = 32;
+const MAX_WORDS = 4096;
 
 type Value = Json | undefined;
 
 export function renderTemplate(text: string, data: JsonObject, fields: KnownFields = {}): Rendered {
   if (text.length > MAX_TEMPLATE)
     return { ok: false, message: `a template may have at most ${MAX_TEMPLATE} characters` };
-  const parser = new Parser(text);
+  let parser: Parser | undefined;
   let run: Run | undefined;
   try {
+    parser = new Parser(text);
     const { nodes, defined } = parser.parse();
     run = new Run(defined, fields);
     run.list(nodes, { dot: data, variables: [new Map([["$", data]])], isRoot: true, depth: 0 });
     return { ok: true, text: run.text };
   } catch (error) {
-    if (!(error instanceof TemplateProblem)) throw error;
-    return { ok: false, message: `line ${run?.line ?? parser.line}: ${error.message}` };
+    // RangeError: too long or too deep for the engine itself.
+    if (!(error instanceof TemplateProblem || error instanceof RangeError)) throw error;
+    return { ok: false, message: `line ${run?.line ?? parser?.line ?? 1}: ${error.message}` };
   }
 }
 
@@ -62,6 +66,7 @@ class Run {
   readonly #defined: ReadonlyMap<string, readonly Node[]>;
   readonly #fields: KnownFields;
   readonly #out: string[] = [];
+  readonly #budget = new Budget();
   #size = 0;
   #steps = 0;
   line = 1;
@@ -83,9 +88,13 @@ class Run {
     return undefined;
   }
 
-  #node(node: Node, scope: Scope): Jump {
+  #step(): void {
     this.#steps += 1;
     if (this.#steps > MAX_STEPS) throw new TemplateProblem(`more than ${MAX_STEPS} steps`);
+  }
+
+  #node(node: Node, scope: Scope): Jump {
+    this.#step();
     if (node.kind === "text") {
       this.#write(node.text);
       return undefined;
@@ -118,8 +127,10 @@ class Run {
     const value = this.#evaluate(pipeline, scope);
     const [name, ...more] = names;
     if (more.length > 0) throw new TemplateProblem("two variables are for range only");
-    if (name === undefined) this.#write(printed(value));
-    else if (assigns) holderOf(name, scope).set(name, value);
+    if (name === undefined) {
+      this.#budget.whole(value);
+      this.#write(printed(value));
+    } else if (assigns) holderOf(name, scope).set(name, value);
     else scope.variables.at(-1)?.set(name, value);
   }
 
@@ -137,6 +148,7 @@ class Run {
   #block(node: BlockNode, scope: Scope): Jump {
     const { names, pipeline } = assignment(node.expression);
     const value = this.#evaluate(pipeline, scope);
+    this.#budget.glance(value);
     if (node.kind === "range") return this.#range(node, names, value, scope);
     const own = new Map(names.map(name => [name, value]));
     const inner = { ...scope, variables: [...scope.variables, own] };
@@ -146,9 +158,10 @@ class Run {
   }
 
   #range(node: BlockNode, names: readonly string[], value: Value, scope: Scope): Jump {
-    const items = itemsOf(value);
-    if (items.length === 0) return this.list(node.otherwise, scope);
-    for (const [key, dot] of items) {
+    let isEmpty = true;
+    for (const [key, dot] of itemsOf(value)) {
+      isEmpty = false;
+      this.#step();
       const [first, second] = names;
       const own = new Map<string, Value>();
       if (first !== undefined) own.set(first, second === undefined ? dot : key);
@@ -156,10 +169,11 @@ class Run {
       const inner = { ...scope, dot, isRoot: false, variables: [...scope.variables, own] };
       if (this.list(node.body, inner) === "break") break;
     }
-    return undefined;
+    return isEmpty ? this.list(node.otherwise, scope) : undefined;
   }
 
   #evaluate(expression: string, scope: Scope): Value {
+    this.#budget.spend(expression.length);
     const queue = tokens(expression);
     const value = this.#pipeline(queue, scope, 0);
     const [left] = queue;
@@ -187,17 +201,14 @@ class Run {
       return this.#operand(queue, scope, depth);
     }
     queue.shift();
-    const call = Object.hasOwn(templateFunctions, first.value)
-      ? templateFunctions[first.value]
-      : undefined;
-    if (call === undefined) {
-      const known = Object.keys(templateFunctions).join(", ");
-      throw new TemplateProblem(`there is no function ${first.value}; there are ${known}`);
-    }
     const values: Value[] = [];
     while (queue[0] !== undefined && !(queue[0].kind === "mark" && queue[0].value !== "("))
       values.push(this.#operand(queue, scope, depth));
-    const result = call([...values, ...piped]);
+    const result = callFunction(first.value, [...values, ...piped], this.#budget);
+    if (result === undefined) {
+      const known = functionNames().join(", ");
+      throw new TemplateProblem(`there is no function ${first.value}; there are ${known}`);
+    }
     if (result.ok) return result.value;
     throw new TemplateProblem(`${first.value}: ${result.message}`);
   }
@@ -270,18 +281,16 @@ function holderOf(name: string, { variables }: Scope): Map<string, Value> {
 }
 
 /** Index and item of a list, or key and value of an object by the order of the keys. */
-function itemsOf(value: Value): readonly (readonly [Json, Value])[] {
-  if (value === undefined || value === null) return [];
-  if (isArray(value)) return value.map((item, i) => [i, item]);
-  if (isObject(value))
-    return Object.keys(value)
-      .sort()
-      .map(key => [key, value[key]]);
-  if (typeof value === "number" && Number.isInteger(value) && value >= 0 && value <= MAX_STEPS)
-    return Array.from({ length: value }, (_, i) => [i, i]);
-  throw new TemplateProblem(
-    `range wants a list or an object, found ${printed(value).slice(0, 40)}`,
-  );
+function* itemsOf(value: Value): Generator<readonly [Json, Value]> {
+  if (value === undefined || value === null) return;
+  if (isArray(value)) yield* value.entries();
+  else if (isObject(value)) for (const key of Object.keys(value).sort()) yield [key, value[key]];
+  else if (typeof value === "number" && Number.isInteger(value) && value >= 0)
+    for (let i = 0; i < value; i += 1) yield [i, i];
+  else
+    throw new TemplateProblem(
+      `range wants a list or an object, found ${printed(value).slice(0, 40)}`,
+    );
 }
 
 const ASSIGNMENT = /^(\$\w+)(?:\s*,\s*(\$\w+))?\s*(:?=)(?!=)\s*([\s\S]*)$/;
@@ -315,6 +324,8 @@ function tokens(expression: string): Token[] {
   while (TOKEN.lastIndex < expression.trimEnd().length) {
     const at = TOKEN.lastIndex;
     const match = TOKEN.exec(expression);
+    if (found.length >= MAX_WORDS)
+      throw new TemplateProblem(`an action may have at most ${MAX_WORDS} words`);
     if (match === null)
       throw new TemplateProblem(
         `${JSON.stringify(expression.slice(at).trim().slice(0, 40))} is not supported here`,
