@@ -44,12 +44,15 @@ const MAP = {
 
 /** By the Service's name; none: they can not be asked for. */
 let slices: Readonly<Record<string, Json>> = {};
+/** Of each Service that a webhook leads to. */
+let serviceSpec: JsonObject = {};
 
 function answer(path: string): Json | undefined {
   const service = /endpointslices\?labelSelector=kubernetes.io%2Fservice-name%3D(.*)$/.exec(
     path,
   )?.[1];
   if (service !== undefined) return slices[service];
+  if (path.includes("/services/")) return { spec: serviceSpec };
   const lists: Readonly<Record<string, Json>> = {
     "/apis/admissionregistration.k8s.io/v1/mutatingwebhookconfigurations": { items: HOOKS },
     "/api/v1/namespaces": { items: NAMESPACES },
@@ -136,6 +139,7 @@ test("check-inject: what prevents injection is named", async () => {
 test("check-inject: a webhook that nobody answers injects nothing", async t => {
   t.after(() => {
     slices = {};
+    serviceSpec = {};
   });
   const check = (): Promise<string> => run("x check-inject web-1 -n web");
   const label = "Namespace label istio-injection=enabled matches";
@@ -146,6 +150,9 @@ test("check-inject: a webhook that nobody answers injects nothing", async t => {
   assert.match(await check(), new RegExp(refused));
   slices = { istiod: { items: [{ endpoints: [{ conditions: { ready: true } }] }] } };
   assert.match(await check(), new RegExp(`✔ +${label}\n`));
+  slices = { istiod: { items: [] } };
+  serviceSpec = { type: "ExternalName", externalName: "istiod.example" };
+  assert.match(await check(), new RegExp(`✔ +${label}\n`), "nobody knows: it is elsewhere");
 });
 
 test("injector list: namespaces, pods that need a restart, hooks and their images", async () => {

@@ -58,11 +58,21 @@ function hookOf(item: JsonObject): InjectionHook {
   };
 }
 
-/** Whether a pod behind the Service is ready; undefined where that can not be known. */
+/**
+ * Whether a pod behind the Service is ready; undefined where that can not be known: an ExternalName, as
+ * clusters have it whose control plane is elsewhere, has no EndpointSlices.
+ */
 export async function answers(
   mesh: MeshAccess,
   { namespace, name }: ServiceName,
 ): Promise<boolean | undefined> {
+  const own = `/api/v1/namespaces/${encodeURIComponent(namespace)}/services/${encodeURIComponent(name)}`;
+  const service = await mesh.api({ method: "GET", path: own });
+  const found = service.body as JsonObject;
+  if (service.status !== 404) {
+    if (service.status !== 200 || !isObject(found)) return undefined;
+    if (stringAt(objectAt(found, "spec"), "type") === "ExternalName") return undefined;
+  }
   const selector = encodeURIComponent(`kubernetes.io/service-name=${name}`);
   const place = `/apis/discovery.k8s.io/v1/namespaces/${encodeURIComponent(namespace)}`;
   const path = `${place}/endpointslices?labelSelector=${selector}`;
