@@ -10,12 +10,23 @@ import type { ApiClient } from "../sources/client/api-client.ts";
 import { Informer } from "../sources/client/informer.ts";
 import { objectAt } from "../sources/json.ts";
 import type { ApiResult } from "../sources/status.ts";
-import { CA_CHANGE_SECRET, type CaChange, decodeChange, encodeChange } from "./ca-change.ts";
+import {
+  addsTo,
+  CA_CHANGE_SECRET,
+  type CaChange,
+  decodeChange,
+  encodeChange,
+} from "./ca-change.ts";
 import { decodeSecretData } from "./ca-secrets.ts";
-import type { LiveAuthority } from "./live-authority.ts";
+import { type LiveAuthority, ROOT_SPREAD_MS } from "./live-authority.ts";
+import { LIFETIME_MS } from "./workload-certs.ts";
 
 const RETRY_MS_MIN = 500;
 const RETRY_MS_MAX = 60_000;
+/** Between two writes, whatever others do; what is over goes at once. */
+const WRITE_MS_MIN = 1_000;
+/** What was signed before has ended then: a change as old was left behind by a mesh that is gone. */
+const KEPT_MS_MAX = LIFETIME_MS + ROOT_SPREAD_MS;
 const FORBIDDEN = 403;
 const NOT_FOUND = 404;
 const CONFLICT = 409;
@@ -54,8 +65,15 @@ function readChange(
   now: number,
   log: Log,
 ): CaChange | undefined {
-  const read = decodeChange(data, now);
-  if (read.ok) return read.value;
+  const read = decodeChange(data);
+  if (read.ok) {
+    const { roots, switchedAt } = read.value;
+    const newest = Math.max(switchedAt, ...roots.values());
+    if (now - newest <= KEPT_MS_MAX) return read.value;
+    const since = new Date(newest).toISOString();
+    log.warn(`Secret ${CA_CHANGE_SECRET} is too old: the change in it is not taken up`, { since });
+    return undefined;
+  }
   const error = read.diagnostics.map(({ path, message }) => `${path} ${message}`).join("; ");
   log.warn(`Secret ${CA_CHANGE_SECRET} is not read`, { error });
   return undefined;
@@ -71,11 +89,14 @@ export class CaChangeKeeper {
   readonly #options: CaChangeKeeperOptions;
   readonly #informer: Informer;
   #seen: Seen | undefined;
+  /** The last one that was seen, also when it is gone. */
+  #last: CaChange | undefined;
   /** As text, of what was written last: it is nothing new when it is seen. */
   #written = "";
   #isBusy = false;
   #isDue = false;
   #failures = 0;
+  #nextWriteAt = 0;
   #stopped = false;
   #cancel: () => void = () => {};
   #unlisten: () => void = () => {};
@@ -118,6 +139,7 @@ export class CaChangeKeeper {
     const isOwn = textOf(data) === this.#written;
     const change = readChange(data, clock.now(), log);
     this.#seen = { object, data, change };
+    this.#last = change ?? this.#last;
     if (change !== undefined && !isOwn) authority.learn(change);
   }
 
@@ -135,13 +157,14 @@ export class CaChangeKeeper {
     while (this.#isDue && !this.#stopped) {
       this.#isDue = false;
       const answer = await this.#writeOnce();
+      if (answer === "later") return;
       if (answer === undefined || answer.ok) this.#failures = 0;
       else await this.#failed(answer);
     }
   }
 
   /** undefined: nothing to do. */
-  async #writeOnce(): Promise<ApiResult<JsonObject> | undefined> {
+  async #writeOnce(): Promise<ApiResult<JsonObject> | "later" | undefined> {
     const { client, namespace, authority } = this.#options;
     const seen = this.#seen;
     const change = authority.change;
@@ -150,10 +173,11 @@ export class CaChangeKeeper {
       const resourceVersion = String(objectAt(seen.object, "metadata")["resourceVersion"]);
       return client.delete(secretKind, namespace, CA_CHANGE_SECRET, { resourceVersion });
     }
-    const data = encodeChange(withIssuerOf(change, seen?.change));
-    const text = textOf(data);
-    if (seen !== undefined && textOf(seen.data) === text) return undefined;
-    this.#written = text;
+    const next = withIssuerOf(change, seen?.change);
+    if (!this.#isNews(next)) return undefined;
+    if (this.#isTooSoon()) return "later";
+    const data = encodeChange(next);
+    this.#written = textOf(data);
     const encoded = Object.fromEntries(
       Object.entries(data).map(([key, value]) => [key, Buffer.from(value).toString("base64")]),
     );
@@ -165,6 +189,26 @@ export class CaChangeKeeper {
       type: "Opaque",
       data: encoded,
     });
+  }
+
+  #isNews(next: CaChange): boolean {
+    if (this.#seen !== undefined)
+      return this.#seen.change === undefined || addsTo(next, this.#seen.change);
+    // For another one it was over: not made again for what that one has known, unless somebody waits.
+    return this.#last === undefined || next.issuer !== undefined || addsTo(next, this.#last);
+  }
+
+  #isTooSoon(): boolean {
+    const { clock } = this.#options;
+    const now = clock.now();
+    const wait = Math.min(this.#nextWriteAt - now, WRITE_MS_MIN);
+    if (wait <= 0) {
+      this.#nextWriteAt = now + WRITE_MS_MIN;
+      return false;
+    }
+    this.#cancel();
+    this.#cancel = clock.after(wait, () => this.#consider());
+    return true;
   }
 
   async #failed({ status }: Extract<ApiResult<JsonObject>, { ok: false }>): Promise<void> {

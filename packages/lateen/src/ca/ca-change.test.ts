@@ -3,7 +3,7 @@ import { test } from "node:test";
 import { operatorRoot } from "../../test/support/plugged-ca.ts";
 import { Redacted } from "../base/redacted.ts";
 import { openAuthority } from "./authority.ts";
-import { type CaChange, decodeChange, encodeChange, openIssuer } from "./ca-change.ts";
+import { addsTo, type CaChange, decodeChange, encodeChange, openIssuer } from "./ca-change.ts";
 
 const now = Date.UTC(2026, 5, 1);
 const hour = 3_600_000;
@@ -22,8 +22,8 @@ function change(): CaChange {
   return { roots: roots2, switchedAt: 0, issuerId, issuer: material };
 }
 
-function decoded(data: Record<string, string>, at = now): CaChange {
-  const result = decodeChange(data, at);
+function decoded(data: Record<string, string>): CaChange {
+  const result = decodeChange(data);
   assert.ok(result.ok, JSON.stringify(result.diagnostics));
   return result.value;
 }
@@ -32,10 +32,13 @@ test("what is written is read again, and what signed signs", () => {
   const before = change();
   const data = encodeChange(before);
   const after = decoded(data);
-  assert.deepEqual([...after.roots], [...before.roots]);
+  assert.deepEqual(new Map(after.roots), before.roots);
   assert.equal(after.issuerId, before.issuerId);
-  assert.equal(openIssuer(after, now)?.issuerId, before.issuerId);
+  const opened = openIssuer(after, now);
+  assert.equal(opened?.ok === true && opened.value.issuerId, before.issuerId);
   assert.deepEqual(encodeChange(after), data);
+  const turned = new Map([...before.roots].reverse());
+  assert.deepEqual(encodeChange({ ...before, roots: turned }), data, "whoever writes");
   assert.doesNotMatch(JSON.stringify(after), /PRIVATE KEY/);
 });
 
@@ -43,15 +46,40 @@ test("without what signed, or when that is over, there is no issuer", () => {
   const before = change();
   const later = decoded(encodeChange({ ...before, issuer: undefined }));
   assert.equal(openIssuer(later, now), undefined);
-  assert.equal(openIssuer(decoded(encodeChange(before)), now + 2 * hour), undefined);
+  assert.equal(openIssuer(decoded(encodeChange(before)), now + 2 * hour)?.ok, false);
   const another = change().issuer;
   assert.ok(another instanceof Redacted);
-  assert.equal(openIssuer(decoded(encodeChange({ ...before, issuer: another })), now), undefined);
+  const mixed = openIssuer(decoded(encodeChange({ ...before, issuer: another })), now);
+  assert.match(JSON.stringify(mixed), /is not of the CA that times.json names/);
 });
 
-test("times that are yet to come are those of a clock that goes before ours", () => {
-  const data = encodeChange({ ...change(), switchedAt: now + hour });
-  assert.equal(decoded(data).switchedAt, now);
+test("what signed opens with its own roots, however many others are given out", () => {
+  const before = change();
+  const roots = new Map(before.roots);
+  for (let i = 0; i < 12; i++)
+    roots.set(operatorRoot("ec", ` ${i}`, now - hour, now + hour).pem, now - i);
+  const after = decoded(encodeChange({ ...before, roots }));
+  assert.equal(after.roots.size, 14);
+  assert.equal(openIssuer(after, now)?.ok, true);
+});
+
+test("only what is later, more, or keeps what signs adds to what is seen", () => {
+  const seen = change();
+  const [[root = "", since = 0] = []] = seen.roots;
+  const withRoot = (at: number): CaChange => ({
+    ...seen,
+    roots: new Map([...seen.roots, [root, at]]),
+  });
+  assert.equal(addsTo(seen, seen), false);
+  assert.deepEqual(
+    [addsTo(withRoot(since + 1), seen), addsTo(withRoot(since - 1), seen)],
+    [...[true, false]],
+  );
+  assert.equal(addsTo({ ...seen, roots: new Map([["another", 0]]) }, seen), true);
+  assert.equal(addsTo({ ...seen, issuerId: "AA", issuer: undefined }, seen), false);
+  assert.equal(addsTo({ ...seen, issuerId: "AA", switchedAt: 1 }, seen), true);
+  assert.equal(addsTo(seen, { ...seen, issuer: undefined }), true);
+  assert.equal(addsTo({ ...seen, issuer: undefined }, seen), false);
 });
 
 test("what is no change is refused, by field, and nothing of it is quoted", () => {
@@ -71,7 +99,7 @@ test("what is no change is refused, by field, and nothing of it is quoted", () =
     [{ ...good, "root-cert.pem": "x".repeat(300_000) }, /root-cert\.pem/],
   ];
   for (const [data, expected] of cases) {
-    const result = decodeChange(data, now);
+    const result = decodeChange(data);
     assert.ok(!result.ok);
     const text = JSON.stringify(result.diagnostics).replaceAll('\\"', "");
     assert.match(text, expected);

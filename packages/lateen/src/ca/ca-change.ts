@@ -9,12 +9,17 @@ import { type CaSecret, certificatesIn, type OpenedAuthority, openAuthority } fr
 /** There only while a change is on its way. */
 export const CA_CHANGE_SECRET = "lateen-ca-change";
 const TIMES_FIELD = "times.json";
+/** Its own, beside those that are given out: of these it may be that none, or more than it can have, lead to it. */
+const ISSUER_ROOTS_FIELD = "issuer-root-cert.pem";
 const TEXT_LENGTH_MAX = 256 * 1024;
 const ROOTS_MAX = 20;
 const ISSUER_ID = /^[0-9A-F: ]{1,4000}$/;
 
 export interface CaChange {
-  /** Roots that are given out, PEM, with the time since when (milliseconds; 0: long since). */
+  /**
+   * Roots that are given out, PEM, with the time since when (milliseconds; 0: long since). By the clock of
+   * whoever was last: for others it may be yet to come.
+   */
   readonly roots: ReadonlyMap<string, number>;
   /** When the issuer became another one; 0: long since. */
   readonly switchedAt: number;
@@ -24,57 +29,62 @@ export interface CaChange {
   readonly issuer: Redacted<CaSecret> | undefined;
 }
 
-/** The Secret's data, as text. */
+/** The Secret's data, as text; roots in an order that is the same whoever writes. */
 export function encodeChange(change: CaChange): Record<string, string> {
   const { roots, switchedAt, issuerId, issuer } = change;
-  const times = { since: [...roots.values()], switchedAt, issuer: issuerId };
+  const sorted = [...roots].sort(([a], [b]) => (a < b ? -1 : 1));
+  const times = { since: sorted.map(([, since]) => since), switchedAt, issuer: issuerId };
   const own = issuer?.reveal();
   return {
     [TIMES_FIELD]: JSON.stringify(times),
-    "root-cert.pem": [...roots.keys()].join(""),
+    "root-cert.pem": sorted.map(([root]) => root).join(""),
     ...(own && {
       "ca-cert.pem": own["ca-cert.pem"],
       "ca-key.pem": own["ca-key.pem"],
       "cert-chain.pem": own["cert-chain.pem"],
+      [ISSUER_ROOTS_FIELD]: own["root-cert.pem"],
     }),
   };
 }
 
-/** Times that are yet to come, by a clock that goes before ours, are taken for `now`. */
-export function decodeChange(
-  data: Readonly<Record<string, string>>,
-  now: number,
-): Result<CaChange> {
+export function decodeChange(data: Readonly<Record<string, string>>): Result<CaChange> {
   const rootsPem = data["root-cert.pem"] ?? "";
   const times = parsedTimes(data[TIMES_FIELD] ?? "");
   if (times === undefined) return failed(TIMES_FIELD, "holds no times of a change");
   const roots = rootsPem.length > TEXT_LENGTH_MAX ? [] : readable(rootsPem);
   if (roots.length !== times.since.length || roots.length === 0 || roots.length > ROOTS_MAX)
     return failed("root-cert.pem", `expected ${times.since.length} roots, at most ${ROOTS_MAX}`);
-  const past = (at: number): number => Math.min(at, now);
   const hasIssuer = (data["ca-key.pem"] ?? "") !== "";
   const value: CaChange = {
-    roots: new Map(roots.map((root, index) => [root, past(times.since[index] ?? 0)])),
-    switchedAt: past(times.switchedAt),
+    roots: new Map(roots.map((root, index) => [root, times.since[index] ?? 0])),
+    switchedAt: times.switchedAt,
     issuerId: times.issuer,
     issuer: hasIssuer
       ? new Redacted({
           "ca-cert.pem": data["ca-cert.pem"] ?? "",
           "ca-key.pem": data["ca-key.pem"] ?? "",
           "cert-chain.pem": data["cert-chain.pem"] ?? "",
-          "root-cert.pem": rootsPem,
+          "root-cert.pem": data[ISSUER_ROOTS_FIELD] ?? "",
         })
       : undefined,
   };
   return { ok: true, value, diagnostics: [] };
 }
 
-/** What signed when the change was kept, if it still can. */
-export function openIssuer(change: CaChange, now: number): OpenedAuthority | undefined {
+/** What signed when the change was kept, if it still can; undefined: nothing of it is kept. */
+export function openIssuer(change: CaChange, now: number): Result<OpenedAuthority> | undefined {
   const opened = change.issuer && openAuthority(change.issuer.reveal(), now);
-  return opened?.ok === true && opened.value.issuerId === change.issuerId
-    ? opened.value
-    : undefined;
+  if (opened?.ok === true && opened.value.issuerId !== change.issuerId)
+    return failed("ca-cert.pem", "is not of the CA that times.json names");
+  return opened;
+}
+
+/** Whether `own` says what `seen` does not. Only that is written, or two that disagree write in turn. */
+export function addsTo(own: CaChange, seen: CaChange): boolean {
+  const isLater = [...own.roots].some(([root, since]) => since > (seen.roots.get(root) ?? -1));
+  if (isLater || own.switchedAt > seen.switchedAt) return true;
+  const isSame = own.issuerId === seen.issuerId;
+  return isSame && own.issuer !== undefined && seen.issuer === undefined;
 }
 
 interface Times {

@@ -42,8 +42,10 @@ export interface CaState {
 }
 
 interface GivenOut {
-  /** Milliseconds; 0: long since. */
+  /** Milliseconds, as all replicas know it, by the clock of whoever was last; 0: long since. */
   readonly since: number;
+  /** What counts here: not yet to come by our own clock, nor while nobody may have given it out. */
+  readonly from: number;
   /** The material here has asked for it; else only another replica gives it out. */
   readonly isAskedFor: boolean;
 }
@@ -58,8 +60,10 @@ export class LiveAuthority implements Authority {
   #target: OpenedAuthority;
   /** Roots that are given out. */
   readonly #roots = new Map<string, GivenOut>();
-  /** When the issuer became another one; 0: long since. */
+  /** When the issuer became another one, as all replicas know it; 0: long since. */
   #switchedAt = 0;
+  /** The same, as it counts here. */
+  #switchedFrom = 0;
   /** `issuerId` of what another replica signs with. */
   #elsewhere = "";
   #given = "";
@@ -154,13 +158,17 @@ export class LiveAuthority implements Authority {
     const now = this.#clock.now();
     for (const [root, since] of roots) {
       const own = this.#roots.get(root);
-      if (own === undefined) this.#roots.set(root, { since, isAskedFor: false });
-      else if (since > own.since) this.#roots.set(root, { ...own, since });
+      if (own !== undefined && since <= own.since) continue;
+      const from = Math.max(Math.min(since, now), own?.from ?? 0);
+      this.#roots.set(root, { since, from, isAskedFor: own?.isAskedFor ?? false });
     }
-    this.#switchedAt = Math.max(this.#switchedAt, switchedAt);
+    if (switchedAt > this.#switchedAt) {
+      this.#switchedAt = switchedAt;
+      this.#switchedFrom = Math.max(this.#switchedFrom, Math.min(switchedAt, now));
+    }
     // It goes on signing as before for a moment: what it signed last has to stay trusted.
     const isBehind = issuer !== undefined && issuerId !== this.#issuer.issuerId;
-    if (isBehind && this.#isSwitched()) this.#switchedAt = now;
+    if (isBehind && this.#isSwitched()) this.#markSwitched(now);
     // Who keeps what signs has not switched: it waits as we do.
     this.#elsewhere = issuer === undefined ? issuerId : "";
     this.#advance();
@@ -181,12 +189,21 @@ export class LiveAuthority implements Authority {
 
   #resume(kept: CaChange): void {
     const now = this.#clock.now();
-    for (const [root, since] of kept.roots) this.#roots.set(root, { since, isAskedFor: true });
-    this.#switchedAt = kept.switchedAt;
     const issuer = openIssuer(kept, now);
-    if (issuer !== undefined) this.#issuer = issuer;
+    if (issuer?.ok === true) this.#issuer = issuer.value;
     // What has signed until now can not any more, and what it has signed is in use.
-    else if (kept.issuerId !== this.#target.issuerId) this.#switchedAt = now;
+    else if (kept.issuerId !== this.#target.issuerId) this.#markSwitched(now);
+    if (issuer?.ok === false) {
+      const error = issuer.diagnostics.map(({ path, message }) => `${path} ${message}`).join("; ");
+      this.#log.warn("what signed when a change of the CA was kept signs no more", { error });
+    }
+    this.#switchedAt = Math.max(this.#switchedAt, kept.switchedAt);
+    this.#switchedFrom = Math.max(this.#switchedFrom, Math.min(kept.switchedAt, now));
+    for (const [root, since] of kept.roots) {
+      // Nobody may have given it out while nothing ran. Replicas that did run go before us.
+      const isAnew = since > 0 && !this.#issuer.leadsTo(root);
+      this.#roots.set(root, { since, from: isAnew ? now : Math.min(since, now), isAskedFor: true });
+    }
     this.#log.info("a change of the CA goes on", { rootCount: kept.roots.size });
     this.#advance();
   }
@@ -199,7 +216,7 @@ export class LiveAuthority implements Authority {
     const rootsBefore = this.#given;
     this.#addRoots(now);
     const switchAt = this.#switchAt();
-    if (switchAt <= now && !this.#isSwitched()) this.#switchedAt = now;
+    if (switchAt <= now && !this.#isSwitched()) this.#markSwitched(now);
     // Also where only the roots of the same issuer are others.
     if (switchAt <= now) this.#issuer = this.#target;
     const dropAt = this.#dropRoots(now);
@@ -214,19 +231,27 @@ export class LiveAuthority implements Authority {
     this.#tellMoved();
   }
 
+  /** Later than all that is known, also of clocks that go before ours. */
+  #markSwitched(now: number): void {
+    this.#switchedAt = Math.max(now, this.#switchedAt + 1);
+    this.#switchedFrom = now;
+  }
+
   #isSwitched(): boolean {
     return this.#issuer.issuerId === this.#target.issuerId;
   }
 
   #leftOver(): readonly string[] {
     const asked = new Set(this.#target.roots);
-    return [...this.#roots.keys()].filter(root => !asked.has(root));
+    return [...this.#roots.keys()].filter(root => !asked.has(root)).sort();
   }
 
-  #addRoots(since: number): void {
-    for (const root of this.#target.roots)
-      if (this.#roots.get(root)?.isAskedFor !== true)
-        this.#roots.set(root, { since, isAskedFor: true });
+  #addRoots(from: number): void {
+    for (const root of this.#target.roots) {
+      const own = this.#roots.get(root);
+      if (own?.isAskedFor === true) continue;
+      this.#roots.set(root, { since: Math.max(from, own?.since ?? 0), from, isAskedFor: true });
+    }
   }
 
   /** When everybody has a root that the target leads to. */
@@ -234,20 +259,20 @@ export class LiveAuthority implements Authority {
     if (this.#isSwitched() || this.#elsewhere === this.#target.issuerId) return 0;
     const since = [...this.#roots]
       .filter(([root]) => this.#target.leadsTo(root))
-      .map(([, given]) => given.since);
+      .map(([, given]) => given.from);
     return Math.min(...since) + this.#spreadMs;
   }
 
   /** When nothing of a change is left; infinite while it waits for something. */
   #settledAt(): number {
     if (!this.#isSwitched()) return Number.POSITIVE_INFINITY;
-    const since = [...this.#roots.values()].map(given => given.since);
+    const since = [...this.#roots.values()].map(given => given.from);
     return Math.max(...since.map(at => at + this.#spreadMs), this.#retiredAt([]));
   }
 
   /** Reissued within one such time, and known to everybody after another. */
   #retiredAt(given: readonly number[]): number {
-    return Math.max(this.#switchedAt, ...given) + 2 * this.#spreadMs;
+    return Math.max(this.#switchedFrom, ...given) + 2 * this.#spreadMs;
   }
 
   /**
@@ -258,7 +283,7 @@ export class LiveAuthority implements Authority {
     const left = this.#leftOver();
     if (left.length === 0 || !this.#isSwitched()) return Number.POSITIVE_INFINITY;
     // What was asked for a moment ago may have signed already, at another replica.
-    const dropAt = this.#retiredAt(left.map(root => this.#roots.get(root)?.since ?? 0));
+    const dropAt = this.#retiredAt(left.map(root => this.#roots.get(root)?.from ?? 0));
     if (dropAt > now) return dropAt;
     for (const root of left) this.#roots.delete(root);
     return Number.POSITIVE_INFINITY;
