@@ -304,3 +304,24 @@ test("a proxy that comes back with virtual hosts of small route configurations k
   large.has?.(TypeUrl.virtualHost, new Map([[HOST, "1"]]));
   assert.equal(mesh.model.proxies.rows.get(`${nodeOf("large").id}#2`)?.class.vhds, "large");
 });
+
+function reported(port: number, count: number, version = "1"): [string, string][] {
+  return Array.from({ length: count }, (_, i) => [`${port}/s${i}.edge.svc:${port}`, version]);
+}
+
+test("hosts that were apart for their number do not take a proxy apart when it comes back", () => {
+  const { mesh, source } = rig();
+  withService(mesh);
+  const back = (name: string, ...hosts: [string, string][]): Connection => {
+    const connection = connect(source, nodeOf(name), peerOf("app"));
+    connection.has?.(TypeUrl.virtualHost, new Map(hosts));
+    return connection;
+  };
+  const shrunk = back("shrunk", ...reported(80, VHDS_THRESHOLD));
+  assert.deepEqual(namesOf(shrunk, TypeUrl.virtualHost), [], "fewer hosts are left");
+  const gone = back("gone", ...reported(9090, VHDS_THRESHOLD), ...reported(9091, 3));
+  assert.deepEqual(namesOf(gone, TypeUrl.virtualHost), [], "these ports are gone");
+  const unknown = reported(80, VHDS_THRESHOLD, "absent");
+  const asked = back("asked", [HOST, "1"], ...unknown);
+  assert.deepEqual(namesOf(asked, TypeUrl.virtualHost), [HOST], "asked for what is not there");
+});

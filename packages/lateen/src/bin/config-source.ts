@@ -30,6 +30,7 @@ import { accountOf } from "./gateway-accounts.ts";
 import type { MeshGraph } from "./mesh-graph.ts";
 import { proxyRow } from "./proxy-row.ts";
 import type { Subscriptions } from "./subscriptions.ts";
+import { wasTakenApart } from "./taken-apart.ts";
 
 export interface GraphSourceOptions {
   readonly mesh: MeshGraph;
@@ -274,8 +275,8 @@ class GraphConnection implements Connection {
     if (type === TypeUrl.secret) this.#heldVersion = versions.get(OWN_CERTIFICATE_SECRET);
     if (type === TypeUrl.route && versions.size > 0) this.#hasRoutes = true;
     if (type !== TypeUrl.virtualHost) return;
-    const apart = this.#apart();
-    if ([...routesOf(versions.keys())].some(route => !apart.has(route))) this.#takeApart();
+    const { resources } = this.#options.mesh;
+    if (wasTakenApart(resources[TypeUrl.virtualHost], this.#class, versions)) this.#takeApart();
   }
 
   onReclassified(listener: () => void): void {
@@ -295,20 +296,11 @@ class GraphConnection implements Connection {
     else if (event.kind === "nacked" && !this.#hasRoutes) this.#takeApart();
   }
 
-  /** Route configurations whose virtual hosts this proxy gets one at a time. */
-  #apart(): ReadonlySet<string> {
-    const { names, wildcardViews } = this.#options.mesh.resources[TypeUrl.virtualHost];
-    const cells = wildcardViews(this.#class).map(view => names.acquire(view));
-    const all = cells.flatMap(cell => cell.value());
-    for (const cell of cells) cell.release();
-    return routesOf(all);
-  }
-
   /**
-   * A rejected route configuration holds back every host in it, and a proxy that starts is never ready
-   * without it: this one gets virtual hosts one at a time, where only the culprit is rejected, and so
-   * does one that comes back with such hosts. One with routes that it accepted keeps them instead,
-   * those of the culprit, too.
+   * A rejected route configuration holds back every host in it, and a proxy that starts becomes ready
+   * all the same, with 404 for each of them: this one gets virtual hosts one at a time, where only the
+   * culprit is rejected, and so does one that comes back with such hosts. One with routes that it
+   * accepted keeps them instead, those of the culprit, too.
    */
   #takeApart(): void {
     if (this.#row.vhds !== "large") return;
@@ -383,9 +375,4 @@ class GraphConnection implements Connection {
     if (this.#releaseCertificate !== undefined || identity === undefined) return;
     this.#releaseCertificate = certificates?.hold(identity, this.#heldVersion);
   }
-}
-
-/** Names of virtual hosts that are sent by themselves begin with that of their route configuration. */
-function routesOf(names: Iterable<string>): ReadonlySet<string> {
-  return new Set([...names].map(name => name.slice(0, name.lastIndexOf("/"))));
 }

@@ -52,7 +52,7 @@ export function encodeSotw(head: ResponseHead, resources: readonly Resource[]): 
 }
 
 /** The version of what is not there. */
-const absentVersion = "absent";
+export const absentVersion = "absent";
 
 /**
  * A delta resource without a body. A request that Envoy's on_demand filter holds waits for a
