@@ -2,7 +2,13 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { FakeClock } from "../../test/support/fake-clock.ts";
 import { graphSource } from "../../test/support/graph-source.ts";
-import { pod, service } from "../../test/support/mesh-objects.ts";
+import {
+  gateway,
+  pod,
+  service,
+  virtualService,
+  weightedRoute,
+} from "../../test/support/mesh-objects.ts";
 import { Redacted } from "../base/redacted.ts";
 import type { ConfigSource, Connection, Node, Peer } from "../discovery/types.ts";
 import type { Credential } from "../model/types.ts";
@@ -324,4 +330,31 @@ test("hosts that were apart for their number do not take a proxy apart when it c
   const unknown = reported(80, VHDS_THRESHOLD, "absent");
   const asked = back("asked", [HOST, "1"], ...unknown);
   assert.deepEqual(namesOf(asked, TypeUrl.virtualHost), [HOST], "asked for what is not there");
+});
+
+test("a gateway that comes back with virtual hosts was taken apart, however many they are", () => {
+  const { mesh, source, commitPod } = rig();
+  withService(mesh);
+  const { gateways, virtualServices } = mesh.inputs;
+  const servers = [{ port: { name: "http", number: 80, protocol: "HTTP" }, hosts: ["*"] }];
+  const http = [weightedRoute("web.edge.svc.cluster.local", { "": 1 })];
+  mesh.graph.commit({ source: "test" }, writer => {
+    writer.set(gateways, "edge/gw", gateway({ at: "edge/gw" }, { servers }));
+    for (let i = 0; i < VHDS_THRESHOLD; i++) {
+      const spec = { hosts: [`s${i}.example`], gateways: ["gw"], http };
+      const at = `edge/s${i}`;
+      writer.set(virtualServices, at, virtualService({ at }, spec));
+    }
+  });
+  commitPod("gw", "uid-gw", { account: "gateway", gateway: true });
+  const open = () => connect(source, nodeOf("gw", "router"), peerOf("gateway"));
+  const before = open();
+  const message = { nonce: "1", revision: 1, message: "no", names: ["http.80"] };
+  before.report({ kind: "nacked", type: TypeUrl.route, ...message });
+  const held = namesOf(before, TypeUrl.virtualHost);
+  assert.equal(held.length, VHDS_THRESHOLD);
+  const again = open();
+  assert.deepEqual(namesOf(again, TypeUrl.virtualHost), []);
+  again.has?.(TypeUrl.virtualHost, new Map(held.map(name => [name, "1"])));
+  assert.deepEqual(namesOf(again, TypeUrl.virtualHost), held);
 });
