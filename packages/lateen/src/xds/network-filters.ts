@@ -56,8 +56,8 @@ export function protocolFilters(protocol: Protocol, statPrefix: string): Filter[
 
 /**
  * The namespace in the peer's SPIFFE id (`spiffe://domain/ns/NAMESPACE/sa/ACCOUNT`), for the
- * metrics: the only thing that is known of a TCP client besides the id itself, and of an HTTP client
- * that does not know its namespace itself (see ProxyEnvironment.peerMetadata).
+ * metrics: the only thing that is known of a TCP client besides the id itself, and the only thing
+ * of an HTTP client that is proven.
  */
 export const PEER_NAMESPACE: Filter = extension(
   "envoy.filters.network.set_filter_state",

@@ -207,8 +207,8 @@ const CERTIFICATE_NAMESPACE: Operator = {
 /** What the peer said of itself in its header, decoded by the filter in http-filters.ts. */
 const HEADER_PEER: WorkloadLabels = {
   workload: peer("WORKLOAD_NAME"),
-  // One that was injected without knowing its namespace does not say it; its certificate does.
-  namespace: firstOf([peerField("NAMESPACE"), CERTIFICATE_NAMESPACE, LITERAL_UNKNOWN]),
+  // A peer may say whatever it likes; what its certificate says is proven.
+  namespace: firstOf([CERTIFICATE_NAMESPACE, peerField("NAMESPACE"), LITERAL_UNKNOWN]),
   app: peer("LABELS:app"),
   version: peer("LABELS:version"),
   canonicalService: peer("LABELS:service.istio.io/canonical-name"),
