@@ -50,6 +50,21 @@ test("TLS servers are told apart by host; a host twice is rejected", () => {
   ]);
 });
 
+test("no declared Gateway passes for one that was made of an Ingress", () => {
+  const spec = (hosts: readonly string[]): JsonObject => ({
+    selector: {},
+    servers: [https("s", hosts)],
+  });
+  const annotations = { "lateen.dev/ingress": "victim/web" };
+  const first = gateway({ at: "a/one", age: 0, annotations }, spec(["x.example"]));
+  const second = gateway({ at: "b/two", age: 1, annotations }, spec(["x.example", "y.example"]));
+  const merged = mergeGateways([first, second], {}, NAMES);
+  assert.deepEqual(shown(merged), ["443 tls: a/one https.443.s.one.a"]);
+  assert.deepEqual(merged.rejected, [
+    { gateway: "b/two", index: 0, reason: "host x.example is taken on port 443 by Gateway a/one" },
+  ]);
+});
+
 test("Envoy tells TLS servers apart by name alone, whichever namespaces may use the hosts", () => {
   const merged = merge({
     "a/one": [https("s1", ["x.example"]), https("s2", ["a/*"])],

@@ -41,10 +41,16 @@ export interface RejectedServer {
 }
 
 /**
- * On Gateways that stand for an Ingress: its `namespace/name`. Istio leaves out a server of which
- * one host is taken; an Ingress keeps its other hosts.
+ * Made of an Ingress with that `namespace/name`: Istio leaves out a server of which one host is
+ * taken; an Ingress keeps its other hosts. Nothing that is declared can say this of itself.
  */
-export const OF_INGRESS = "lateen.dev/ingress";
+export interface IngressGateway extends Gateway {
+  readonly ingress: string;
+}
+
+function ingressOf(gateway: Gateway | IngressGateway): string | undefined {
+  return "ingress" in gateway ? gateway.ingress : undefined;
+}
 
 export interface MergedGateway {
   readonly ports: readonly MergedPort[];
@@ -111,7 +117,7 @@ class Merge {
       return;
     }
     const lost = kind === "tls" ? takenNames(port, merged) : [];
-    const keepsRest = gateway.metadata.annotations[OF_INGRESS] !== undefined;
+    const keepsRest = ingressOf(gateway) !== undefined;
     const hosts = keepsRest ? merged.hosts.filter(host => !lost.includes(host)) : [];
     if (lost.length > 0) {
       const rejected = { gateway: key, index, reason: takenReason(port, lost) };
@@ -193,9 +199,10 @@ function takenReason(port: OpenPort, taken: readonly string[]): string {
   return `${isAre} taken on port ${port.number} by ${owner}`;
 }
 
-function ownerOf({ metadata }: Gateway): string {
-  const ingress = metadata.annotations[OF_INGRESS];
+function ownerOf(gateway: Gateway): string {
+  const ingress = ingressOf(gateway);
   if (ingress !== undefined) return `Ingress ${ingress}`;
+  const { metadata } = gateway;
   return `Gateway ${metadata.namespace}/${metadata.name}`;
 }
 

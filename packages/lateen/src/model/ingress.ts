@@ -11,7 +11,7 @@ import type { IngressSettings } from "../api/mesh-config/decode.ts";
 import { assert } from "../base/assert.ts";
 import type { Collection, Graph, Reader, SelectableIndex } from "../flow/types.ts";
 import type { Alias } from "./aliases.ts";
-import { OF_INGRESS } from "./gateways.ts";
+import type { IngressGateway } from "./gateways.ts";
 import { serviceHostname } from "./hosts.ts";
 import { type AddressesDue, createAddressesDue } from "./ingress-addresses.ts";
 import { MESH_KEY, type ModelInputs, objectKey } from "./inputs.ts";
@@ -118,15 +118,10 @@ function gatewaysOf(
 ): readonly (readonly [string, Gateway])[] {
   const selector = { istio: ingress.selector };
   const http = { name: "http-80-ingress", number: HTTP_PORT, protocol: "HTTP" };
-  const shared = generatedGateway(
-    sharedGateway(rootNamespace),
-    YOUNGEST,
-    {},
-    {
-      selector,
-      servers: [{ port: http, hosts: ["*"] }],
-    },
-  );
+  const shared = generatedGateway(sharedGateway(rootNamespace), YOUNGEST, {
+    selector,
+    servers: [{ port: http, hosts: ["*"] }],
+  });
   const own = tlsGateway(metadata, rootNamespace);
   const servers = spec.tls.flatMap(({ hosts, secretName }, i) =>
     secretName === ""
@@ -153,9 +148,10 @@ function gatewaysOf(
         ],
   );
   if (servers.length === 0) return [[objectKey(shared.metadata), shared]];
-  const annotations = { [OF_INGRESS]: objectKey(metadata) };
-  const spec443 = { selector, servers };
-  const tls = generatedGateway(own, metadata.creationTimestamp, annotations, spec443);
+  const tls: IngressGateway = {
+    ...generatedGateway(own, metadata.creationTimestamp, { selector, servers }),
+    ingress: objectKey(metadata),
+  };
   return [
     [objectKey(shared.metadata), shared],
     [objectKey(tls.metadata), tls],
@@ -176,7 +172,6 @@ export function tlsGateway({ namespace, name }: ObjectName, rootNamespace: strin
 function generatedGateway(
   name: ObjectName,
   creationTimestamp: string,
-  annotations: Readonly<Record<string, string>>,
   spec: Gateway["spec"],
 ): Gateway {
   return {
@@ -189,7 +184,7 @@ function generatedGateway(
       generation: 0,
       creationTimestamp,
       labels: {},
-      annotations,
+      annotations: {},
     },
     spec,
   };
