@@ -1,5 +1,6 @@
 /** What would keep an installation from working, found before anything is changed. */
 
+import type { JsonObject } from "../api/kind.ts";
 import { REVISION_LABEL, TAG_LABEL } from "../api/revision-label.ts";
 import type { ApiClient } from "../sources/client/api-client.ts";
 import { arrayAt, isObject, objectAt, stringAt } from "../sources/json.ts";
@@ -109,10 +110,12 @@ async function checkRevisions(client: ApiClient): Promise<Finding[]> {
     labelOf(each, REVISION_LABEL),
     labelOf(each, TAG_LABEL),
   ]);
-  const asked = new Set(namespaces.value.items.map(each => labelOf(each, REVISION_LABEL)));
+  // Nothing can be created any more in one that is being deleted.
+  const lasting = namespaces.value.items.filter(each => !isBeingDeleted(each));
+  const asked = new Set(lasting.map(each => labelOf(each, REVISION_LABEL)));
   const lost = [...asked].filter(revision => !served.includes(revision)).sort();
   return lost.map(revision => {
-    const names = namespacesOfTag(namespaces.value.items, revision);
+    const names = namespacesOfTag(lasting, revision);
     const more = names.length > SHOWN_MAX ? ` and ${names.length - SHOWN_MAX} more` : "";
     return warning(
       `${names.slice(0, SHOWN_MAX).join(", ")}${more}: namespaces with istio.io/rev=${revision}, and no control ` +
@@ -120,6 +123,10 @@ async function checkRevisions(client: ApiClient): Promise<Finding[]> {
         `REVISION' or 'lateen install --revision ${revision}' serves them`,
     );
   });
+}
+
+function isBeingDeleted(object: JsonObject): boolean {
+  return "deletionTimestamp" in objectAt(object, "metadata");
 }
 
 /** Another installation under the same names, and what it would be in each other's way. */

@@ -14,9 +14,13 @@ export class BareCluster {
     this.#before = before;
   }
 
-  /** As it is before the installation. */
+  /** As it is before the installation, when what other tests have made and deleted is gone. */
   static async find(): Promise<BareCluster> {
     const cluster = await kubeCluster();
+    await cluster.until("no namespace is on its way out", async () => {
+      const path = "jsonpath={.items[*].metadata.deletionTimestamp}";
+      return (await cluster.must(["get", "namespaces", "-o", path])) === "" ? true : undefined;
+    });
     const before = await everyObject(cluster);
     assert.deepEqual(
       [...before.keys()].filter(key => /istio|lateen/.test(key) && !key.includes(" test-")),

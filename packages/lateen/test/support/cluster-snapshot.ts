@@ -19,9 +19,13 @@ export async function clusterSnapshot(cluster: KubeCluster): Promise<ClusterSnap
   return new Map([...all].filter(([, object]) => isOurs(object)));
 }
 
-/** Whatever can be listed, whoever has made it. */
-export function everyObject(cluster: KubeCluster): Promise<ClusterSnapshot> {
-  return list(cluster, /^(events|componentstatuses)\b/);
+/**
+ * Whatever can be listed, whoever has made it; but for what Kubernetes makes of a Service or a Node some
+ * time after it, and takes away some time after it.
+ */
+export async function everyObject(cluster: KubeCluster): Promise<ClusterSnapshot> {
+  const all = await list(cluster, /^(events|componentstatuses|ipaddresses|csinodes)\b/);
+  return new Map([...all].filter(([key]) => !key.startsWith("Lease kube-node-lease/")));
 }
 
 async function list(cluster: KubeCluster, leftOut: RegExp): Promise<ClusterSnapshot> {
@@ -64,7 +68,7 @@ function isGoing(object: JsonObject, all: ClusterSnapshot): boolean {
 }
 
 /** Written again and again for as long as somebody lives, or is ready. */
-const BEATS = /^(Lease|Node|CSINode|Endpoints|EndpointSlice)$/;
+const BEATS = /^(Lease|Node|Endpoints|EndpointSlice)$/;
 
 function content(object: JsonObject): string {
   if (BEATS.test(stringAt(object, "kind"))) return "";

@@ -10,6 +10,7 @@ import { type FakeCluster, type FakeClusterOptions, fakeCluster } from "../suppo
 import type { Ran } from "../support/kube-cluster.ts";
 import { runCommand } from "../support/run-command.ts";
 
+const ENDING = "2026-01-01T00:00:00Z";
 const FIT = "✔ No issues found when checking the cluster. Lateen is safe to install or upgrade!\n";
 
 function run(cluster: FakeCluster, command: Command, line = ""): Promise<Ran> {
@@ -65,6 +66,8 @@ test("namespaces that ask for a revision nobody has are named", async t => {
   namespace(cluster, "served", { "istio.io/rev": "canary" });
   assert.equal(await checked(cluster), FIT);
   for (const name of ["b", "a"]) namespace(cluster, name, { "istio.io/rev": "prod" });
+  const ending = { name: "ending", labels: { "istio.io/rev": "prod" }, deletionTimestamp: ENDING };
+  cluster.add({ apiVersion: "v1", kind: "Namespace", metadata: ending });
   assert.equal(
     await checked(cluster),
     "Warning: a, b: namespaces with istio.io/rev=prod, and no control plane has that revision or tag: their " +
