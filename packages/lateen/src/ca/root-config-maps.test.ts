@@ -36,6 +36,7 @@ function setUp(t: TestContext) {
       return answer;
     },
   });
+  const warnings: string[] = [];
   const maps = new RootConfigMaps({
     client,
     roots: () => state.roots,
@@ -43,7 +44,7 @@ function setUp(t: TestContext) {
     keptByAnother: () => state.another,
     clock,
     random: () => 0,
-    log: silentLog,
+    log: { ...silentLog, warn: message => void warnings.push(message) },
   });
   t.after(() => maps.stop());
   const add = (name: string): void => {
@@ -66,7 +67,8 @@ function setUp(t: TestContext) {
     answering = promise;
     return resolve;
   };
-  return { holdAnswers, store, clock, maps, state, add, read, text, writes: () => writes };
+  const common = { holdAnswers, store, clock, maps, state, add, read, text, warnings };
+  return { ...common, writes: () => writes };
 }
 
 test("every namespace has the roots, new ones too; Kubernetes' own do not", async t => {
@@ -148,6 +150,25 @@ test("an API server that takes no writes is asked again, with pauses", async t =
   clock.advance(60_000);
   await settle();
   assert.deepEqual([text("a"), text("b")], ["root one\n", "root one\n"]);
+});
+
+test("writes that fail are nobody else's: the next that can be taken is made", async t => {
+  const { maps, clock, add, state, text, warnings } = setUp(t);
+  add("a");
+  state.down = true;
+  maps.start();
+  for (let i = 0; i < 20; i++) {
+    await settle();
+    clock.advance(1000);
+  }
+  state.down = false;
+  clock.advance(16_000);
+  await settle();
+  assert.equal(text("a"), "root one\n");
+  assert.deepEqual(
+    warnings.filter(message => message.startsWith("somebody")),
+    [],
+  );
 });
 
 test("beside another control plane nothing is changed, and only what stays away is made", async t => {

@@ -34,6 +34,8 @@ const MAX_BACKOFF_MS = 60_000;
 /** Somebody who is not known to us writes it again and again: then no oftener than so. */
 const REPEATS_MAX = 5;
 const REPEATS_MS = 60_000;
+/** What another mesh keeps is its own for as long as it may be made anew. */
+const TAKEOVER_MS = 300_000;
 /** Another one was faster, or the namespace is going: what is seen next says what to do. */
 const WAIT_FOR_NEWS: ReadonlySet<number> = new Set([404, 409]);
 
@@ -69,7 +71,7 @@ export class RootConfigMaps {
   readonly #busy = new Set<string>();
   /** Of the busy ones: those of which the watch has told something since their write began. */
   readonly #told = new Set<string>();
-  /** Those that another one should have made, or put right: since when. */
+  /** Those that another one should have made or put right, or keeps and is not there: since when. */
   readonly #late = new Map<string, number>();
   #informers: Informer[] = [];
   #failures = 0;
@@ -180,19 +182,21 @@ export class RootConfigMaps {
     const written = this.#written.get(namespace);
     if (this.#options.keptByAnother?.() === true) return this.#isMissed(namespace, written);
     const { ownership } = this.#options;
-    if (ownership !== undefined) {
-      const claim = claimRoots(ownership, namespace, labels, written);
-      if (claim.is === "left") {
-        if (claim.isContested && written?.text !== this.#text()) this.#contest(namespace, claim.to);
-        return false;
-      }
+    const claim = ownership && claimRoots(ownership, namespace, labels, written);
+    if (claim?.is === "left") {
+      this.#late.delete(namespace);
+      if (claim.isContested && written?.text !== this.#text()) this.#contest(namespace, claim.to);
+      return false;
     }
     const isKept = ownership === undefined || written?.keeper === ownership.self;
     if (written?.text === this.#text() && isKept) {
       this.#late.delete(namespace);
       return false;
     }
-    if (this.#options.isSecond?.() === true && !this.#isLate(namespace)) return false;
+    // Whose namespace is gone as well does not come again.
+    const isTaken = this.#namespaces.has(claim?.takenFrom ?? "");
+    const waits = isTaken || this.#options.isSecond?.() === true;
+    if (waits && !this.#isLate(namespace, isTaken ? TAKEOVER_MS : LATE_MS)) return false;
     return !this.#isRepeated(namespace);
   }
 
@@ -216,10 +220,8 @@ export class RootConfigMaps {
     const all = before?.text === text ? before.at : [];
     const lately = all.filter(at => at > now - REPEATS_MS);
     const [first = now] = lately;
-    if (lately.length < REPEATS_MAX) {
-      this.#lately.set(namespace, { text, at: [...lately, now] });
-      return false;
-    }
+    this.#lately.set(namespace, { text, at: lately });
+    if (lately.length < REPEATS_MAX) return false;
     if (this.#cancelRepeat === undefined)
       log.warn("somebody writes other roots into istio-ca-root-cert again and again", {
         namespace,
@@ -241,16 +243,17 @@ export class RootConfigMaps {
       }
       return false;
     }
-    return this.#isLate(namespace);
+    return this.#isLate(namespace, LATE_MS);
   }
 
-  #isLate(namespace: string): boolean {
+  #isLate(namespace: string, afterMs: number): boolean {
     const { clock } = this.#options;
     const now = clock.now();
     const since = this.#late.get(namespace) ?? now;
     this.#late.set(namespace, since);
-    if (now - since >= LATE_MS) return this.#late.delete(namespace);
-    this.#cancelLate ??= clock.after(since + LATE_MS - now, () => {
+    if (now - since >= afterMs) return this.#late.delete(namespace);
+    // One timer for all: never later than the shortest that may be added meanwhile.
+    this.#cancelLate ??= clock.after(Math.min(since + afterMs - now, LATE_MS), () => {
       this.#cancelLate = undefined;
       for (const each of this.#late.keys()) this.#queue.add(each);
       this.#pump();
@@ -297,10 +300,18 @@ export class RootConfigMaps {
     if (answer.ok) {
       this.#failures = 0;
       this.#lastTrouble = "";
+      this.#countWrite(namespace, text);
       // The watch may have been faster with what somebody wrote after us.
       if (!told) this.#written.set(namespace, { text, keeper });
     } else this.#failed(namespace, answer);
     this.#pump();
+  }
+
+  /** Only what was taken can be undone by somebody. */
+  #countWrite(namespace: string, text: string): void {
+    const before = this.#lately.get(namespace);
+    const at = before?.text === text ? before.at : [];
+    this.#lately.set(namespace, { text, at: [...at, this.#options.clock.now()] });
   }
 
   #failed(namespace: string, { status }: Extract<ApiResult<JsonObject>, { ok: false }>): void {

@@ -127,8 +127,8 @@ test("a label moves it, also while both run, and once", async t => {
 });
 
 test("what another mesh has left is taken over when it is gone; the same root is no dispute", async t => {
-  const { mesh, add, text, running, warnings } = setUp(t);
-  add("shop");
+  const { mesh, add, text, running, warnings, clock } = setUp(t);
+  for (const name of ["mesh-a", "shop"]) add(name);
   const a = mesh("mesh-a", "root a\n");
   const b = mesh("mesh-b", "root a\n");
   a.maps.start();
@@ -144,7 +144,47 @@ test("what another mesh has left is taken over when it is gone; the same root is
   running.delete("mesh-a");
   b.maps.refresh();
   await settle();
+  clock.advance(290_000);
+  await settle();
+  assert.equal(text("shop"), "root a\n", "it may be made anew");
+  running.add("mesh-a");
+  b.maps.refresh();
+  await settle();
+  clock.advance(20_000);
+  running.delete("mesh-a");
+  b.maps.refresh();
+  await settle();
+  clock.advance(290_000);
+  await settle();
+  assert.equal(text("shop"), "root a\n");
+  clock.advance(10_000);
+  await settle();
   assert.deepEqual([text("shop"), b.maps.contested.size], ["root b\n", 0]);
+  const c = mesh("mesh-c", "root c\n");
+  c.maps.start();
+  await settle();
+  assert.equal(text("shop"), "root b\n", "it runs");
+  b.maps.stop();
+  running.delete("mesh-b");
+  c.maps.refresh();
+  await settle();
+  assert.equal(text("shop"), "root c\n", "there is not even a namespace mesh-b");
+});
+
+test("where a mesh injects its roots stay, also while its control plane is away", async t => {
+  const { mesh, add, text, running, clock } = setUp(t);
+  add("of-a", { "istio.io/rev": "a" });
+  const a = mesh("mesh-a", "root a\n");
+  a.maps.start();
+  await settle();
+  a.maps.stop();
+  running.delete("mesh-a");
+  const b = mesh("mesh-b", "root b\n");
+  b.maps.start();
+  await settle();
+  clock.advance(3_600_000);
+  await settle();
+  assert.equal(text("of-a"), "root a\n");
 });
 
 test("one of its own that an older version wrote is marked, and not rewritten again", async t => {

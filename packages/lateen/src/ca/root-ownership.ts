@@ -14,7 +14,7 @@ export interface RootOwnership {
   readonly self: string;
   /** The namespace of the control plane that injects where a namespace has these labels. */
   readonly injectorOf: (labels: JsonObject) => string | undefined;
-  /** Whether a control plane of Lateen's is in that namespace. */
+  /** Whether a control plane of Lateen's is in that namespace, also one that is scaled to nothing. */
   readonly runsIn: (namespace: string) => boolean;
 }
 
@@ -33,9 +33,12 @@ export function writtenRoots(configMap: JsonObject, key: string): WrittenRoots {
   };
 }
 
-/** `left`: another one's by its injection, or ours as much as another one's, which was first. */
+/**
+ * `left`: another one's by its injection, or ours as much as another one's, which was first. `takenFrom`: ours
+ * because the one that keeps it is not there, and may come again; "": nobody's.
+ */
 export type RootClaim =
-  | { readonly is: "ours" }
+  | { readonly is: "ours"; readonly takenFrom: string }
   | { readonly is: "left"; readonly to: string; readonly isContested: boolean };
 
 /** `labels` are of the namespace. */
@@ -46,10 +49,11 @@ export function claimRoots(
   written: WrittenRoots | undefined,
 ): RootClaim {
   const injector = runsIn(namespace) ? namespace : injectorOf(labels);
-  if (injector === self) return { is: "ours" };
-  if (injector !== undefined && runsIn(injector))
-    return { is: "left", to: injector, isContested: false };
+  if (injector === self) return { is: "ours", takenFrom: "" };
+  // Also while it is switched off: pods there run with its proxies, and new ones ask it.
+  if (injector !== undefined) return { is: "left", to: injector, isContested: false };
   const keeper = written?.keeper ?? "";
-  if (keeper === "" || keeper === self || !runsIn(keeper)) return { is: "ours" };
+  if (keeper === "" || keeper === self) return { is: "ours", takenFrom: "" };
+  if (!runsIn(keeper)) return { is: "ours", takenFrom: keeper };
   return { is: "left", to: keeper, isContested: true };
 }

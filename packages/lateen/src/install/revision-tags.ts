@@ -7,7 +7,7 @@
 import type { JsonObject } from "../api/kind.ts";
 import { REVISION_LABEL, TAG_LABEL } from "../api/revision-label.ts";
 import { arrayAt, isObject, objectAt, stringAt } from "../sources/json.ts";
-import { webhookNamespaces } from "../sources/kube/other-control-planes.ts";
+import { isDeactivated, webhookNamespaces } from "../sources/kube/other-control-planes.ts";
 import { REVISION, SYSTEM_NAMESPACE } from "./operator.ts";
 import {
   COMPONENT_LABEL,
@@ -16,7 +16,7 @@ import {
   type RenderOptions,
   type WebhookFacts,
 } from "./render.ts";
-import { deactivated, isDeactivated, withWebhooks } from "./webhook-edits.ts";
+import { deactivated, withWebhooks } from "./webhook-edits.ts";
 
 export const DEFAULT_TAG = "default";
 

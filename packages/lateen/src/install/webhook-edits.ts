@@ -1,6 +1,6 @@
 /** Changes to webhook configurations, whoever made them. */
 import type { Json, JsonObject } from "../api/kind.ts";
-import { arrayAt, isObject, objectAt } from "../sources/json.ts";
+import { arrayAt, isObject } from "../sources/json.ts";
 
 export function withWebhooks(
   object: JsonObject,
@@ -16,14 +16,4 @@ const NEVER: JsonObject = { matchLabels: { "istio.io/deactivated": "never-match"
 export function deactivated(configuration: JsonObject): JsonObject {
   const off = { namespaceSelector: NEVER, objectSelector: NEVER };
   return withWebhooks(configuration, each => ({ ...each, ...off }));
-}
-
-export function isDeactivated(configuration: JsonObject): boolean {
-  return arrayAt(configuration, "webhooks")
-    .filter(isObject)
-    .every(each => "istio.io/deactivated" in matchLabels(each));
-}
-
-function matchLabels(webhook: JsonObject): JsonObject {
-  return objectAt(objectAt(webhook, "objectSelector"), "matchLabels");
 }

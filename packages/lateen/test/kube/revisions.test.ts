@@ -5,8 +5,8 @@ import { customResourceDefinitions } from "../../src/api/custom-resources.ts";
 import type { JsonObject } from "../../src/api/kind.ts";
 import { tagCommand } from "../../src/bin/tag-command.ts";
 import { mutatingWebhookConfiguration } from "../../src/inject/webhook-objects.ts";
-import { isDeactivated } from "../../src/install/webhook-edits.ts";
 import { arrayAt, isObject, objectAt, stringAt } from "../../src/sources/json.ts";
+import { isDeactivated } from "../../src/sources/kube/other-control-planes.ts";
 import {
   type KubeCluster,
   needsKubernetes,

@@ -16,9 +16,10 @@ import {
   renderOptions,
   type TagRequest,
 } from "../../src/install/revision-tags.ts";
-import { deactivated, isDeactivated, withWebhooks } from "../../src/install/webhook-edits.ts";
+import { deactivated, withWebhooks } from "../../src/install/webhook-edits.ts";
 import { overlaps } from "../../src/install/webhook-overlap.ts";
 import { arrayAt, isObject, objectAt } from "../../src/sources/json.ts";
+import { isDeactivated } from "../../src/sources/kube/other-control-planes.ts";
 import { runCommand } from "../support/run-command.ts";
 
 const facts = { namespace: "istio-system", enableNamespacesByDefault: false };

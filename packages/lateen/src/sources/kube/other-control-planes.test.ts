@@ -47,9 +47,15 @@ function setUp() {
     const body = { apiVersion: "apps/v1", kind: "Deployment", metadata, spec: { replicas } };
     value(store.create(deployments, namespace, body));
   };
-  const lead = (namespace: string, labels: JsonObject = {}, name = "injector"): void => {
+  const lead = (
+    namespace: string,
+    labels: JsonObject = {},
+    name = "injector",
+    selectors: JsonObject = {},
+  ): void => {
     const metadata = { name, labels: { app: "sidecar-injector", ...labels } };
-    const hook = { name: "x", clientConfig: { service: { name: "istiod", namespace } } };
+    const service = { name: "istiod", namespace };
+    const hook = { name: "x", clientConfig: { service }, ...selectors };
     const apiVersion = "admissionregistration.k8s.io/v1";
     const body = { apiVersion, kind: webhooks.kind, metadata, webhooks: [hook] };
     value(store.create(webhooks, "", body));
@@ -96,6 +102,20 @@ test("one that is scaled to nothing is switched off", async t => {
   others.start();
   await settle();
   assert.deepEqual(seen, [false]);
+});
+
+test("one of our own kind that is scaled to nothing is there; a webhook switched off injects nothing", async t => {
+  const { others, put, lead } = setUp();
+  t.after(() => others.stop());
+  put("tenant", { "lateen.dev/control-plane": "true" }, 0);
+  const never = { matchLabels: { "istio.io/deactivated": "never-match" } };
+  const off = { namespaceSelector: never, objectSelector: never };
+  lead("tenant", { "istio.io/rev": "default" }, "off", off);
+  lead("istio-system", { "istio.io/rev": "default" }, "own");
+  others.start();
+  await settle();
+  assert.equal(others.runsIn("tenant"), true);
+  assert.equal(others.injectorOf({ "istio-injection": "enabled" }), "istio-system");
 });
 
 test("other control planes of our own kind: where they are, and where each label leads", async t => {

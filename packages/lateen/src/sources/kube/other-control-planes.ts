@@ -42,7 +42,7 @@ export interface OtherControlPlanesOptions {
   readonly onChange: () => void;
 }
 
-/** Where a webhook for injection leads, and for which revision or tag. */
+/** Where a webhook for injection leads, and for which revision or tag; "": for none. */
 interface Injector {
   readonly namespaces: readonly string[];
   readonly name: string;
@@ -93,7 +93,7 @@ export class OtherControlPlanes {
     return this.#present;
   }
 
-  /** Whether a control plane of Lateen's is in this namespace. */
+  /** Whether a control plane of Lateen's is in this namespace, also one that is scaled to nothing. */
   runsIn(namespace: string): boolean {
     if (namespace === this.#options.namespace) return true;
     return this.#believed().has(namespace) && namespacesIn(this.#own).has(namespace);
@@ -119,8 +119,9 @@ export class OtherControlPlanes {
       const key = `${namespace}/${name}`;
       this.#labelled.delete(key);
       this.#own.delete(key);
-      if (object === undefined || !isWanted(object)) continue;
-      (isOther(object) ? this.#labelled : this.#own).add(key);
+      if (object === undefined) continue;
+      if (!isOther(object)) this.#own.add(key);
+      else if (isWanted(object)) this.#labelled.add(key);
     }
     this.#consider();
   }
@@ -131,7 +132,7 @@ export class OtherControlPlanes {
       else
         this.#led.set(name, {
           namespaces: webhookNamespaces(object),
-          name: injectedName(object),
+          name: isDeactivated(object) ? "" : injectedName(object),
         });
     }
     this.#consider();
@@ -179,6 +180,17 @@ export function webhookNamespaces(configuration: JsonObject): readonly string[] 
     .filter(isObject)
     .map(each => stringAt(objectAt(objectAt(each, "clientConfig"), "service"), "namespace"))
     .filter(namespace => namespace !== "");
+}
+
+/** Whether a webhook configuration is kept, and called for nothing (Istio's way to take a tag away). */
+export function isDeactivated(configuration: JsonObject): boolean {
+  return arrayAt(configuration, "webhooks")
+    .filter(isObject)
+    .every(each => "istio.io/deactivated" in matchLabels(each));
+}
+
+function matchLabels(webhook: JsonObject): JsonObject {
+  return objectAt(objectAt(webhook, "objectSelector"), "matchLabels");
 }
 
 /** Of Deployments with the label `app=istiod`. */
