@@ -5,6 +5,8 @@ import { objectOf } from "./raw.ts";
 
 const MAX_LIST = 128;
 const MAX_SECONDS = 31_536_000;
+/** Printable: Envoy refuses a bootstrap in which a text is empty or no Unicode. */
+const STAT_NAME = /^[\x20-\x7e]+$/;
 const TRUE = ["true", "yes", "y", "on", "1"];
 const FALSE = ["false", "no", "n", "off", "0"];
 
@@ -87,7 +89,8 @@ export class AnnotationReader {
     const text = this.#annotations[name];
     if (text === undefined) return {};
     const all = Object.entries(objectOf(parseJson(text))).slice(0, MAX_LIST + 1);
-    const valid = all.map(([key, list]) => [key, growing(list)] as const);
+    const named = all.filter(([key]) => STAT_NAME.test(key));
+    const valid = named.map(([key, list]) => [key, growing(list)] as const);
     const found = Object.fromEntries(valid.flatMap(([key, list]) => (list ? [[key, list]] : [])));
     const count = Object.keys(found).length;
     if (count > 0 && count === all.length && count <= MAX_LIST) return found;
@@ -111,7 +114,7 @@ export class AnnotationReader {
 function growing(list: Json): readonly number[] | undefined {
   if (!Array.isArray(list) || list.length === 0 || list.length > MAX_LIST) return undefined;
   const numbers = list.filter(each => typeof each === "number");
-  const grows = numbers.every((each, i) => each > (numbers[i - 1] ?? 0));
+  const grows = numbers.every((each, i) => each > (numbers[i - 1] ?? 0) && Number.isFinite(each));
   return grows && numbers.length === list.length ? numbers : undefined;
 }
 

@@ -38,4 +38,24 @@ test("a port that is none is named", () => {
   assert.deepEqual([app, merges], [undefined, true]);
   assert.equal(diagnostics[0]?.path, "metadata.annotations[prometheus.io/port]");
   assert.match(diagnostics[0]?.message ?? "", /found "web"; expected a port/);
+  for (const text of ["015020", "1.502e4", "0x3aac", "+15020", "0", "65536"]) {
+    const found = appScrape({ [`${IO}/port`]: text, [`${IO}/path`]: "/stats/prometheus" }, 15020);
+    assert.deepEqual([found.app, found.diagnostics.length], [undefined, 1], text);
+  }
+});
+
+test("the proxy's page is never asked for by itself, whichever of its ports is named", () => {
+  for (const port of ["15000", "15001", "15006", "15020", "15021", "15090"])
+    assert.deepEqual(scrape({ [`${IO}/port`]: port }), [false, ""], port);
+  const moved = appScrape({ [`${IO}/port`]: "01234" }, 1234);
+  assert.deepEqual([moved.app, moved.merges], [undefined, false]);
+});
+
+test("a path that no request can have is named", () => {
+  for (const text of ["/a b", "/a\r\nx: y", "/a\u0001"]) {
+    const { app, diagnostics } = appScrape({ [`${IO}/path`]: text }, 15020);
+    assert.equal(app, undefined);
+    assert.equal(diagnostics[0]?.path, "metadata.annotations[prometheus.io/path]");
+    assert.match(diagnostics[0]?.message ?? "", /expected a path without spaces/);
+  }
 });

@@ -1,6 +1,7 @@
 /** What a pod's annotations say about scraping its own metrics, in any spelling Prometheus takes. */
 import type { Diagnostic } from "../base/diagnostic.ts";
 import type { AppMetrics } from "./bootstrap-listeners.ts";
+import { ProxyPort } from "./ports.ts";
 
 export interface AppScrape {
   /** Whether the page of the proxy takes the place of the pod's own. */
@@ -30,12 +31,13 @@ export function appScrape(annotations: Annotations, statusPort: number): AppScra
   const [scrape, port, path] = OWN.map(name => said.get(name));
   const none = { merges: true, app: undefined, diagnostics: [] };
   if (FALSE.includes(scrape?.[1] ?? "")) return { ...none, merges: false };
-  if (port?.[1] === String(statusPort)) return { ...none, merges: false };
   if (said.size === 0) return none;
-  const number = Number(port?.[1] || "80");
-  if (!Number.isInteger(number) || number < 1 || number > 65_535)
-    return { ...none, diagnostics: [badPort(port ?? ["", ""])] };
+  const number = portOf(port?.[1] || "80");
+  if (number === undefined) return { ...none, diagnostics: [bad(port ?? ["", ""], "a port")] };
+  if (isOwn(number, statusPort)) return { ...none, merges: false };
   const text = path?.[1] || "/metrics";
+  if (/[\p{Cc}\s]/u.test(text))
+    return { ...none, diagnostics: [bad(path ?? ["", ""], "a path without spaces")] };
   const app = { port: number, path: text.startsWith("/") ? text : `/${text}` };
   return { ...none, app };
 }
@@ -54,9 +56,20 @@ function plainName(name: string): (typeof OWN)[number] | undefined {
   return OWN.find(each => each === plain);
 }
 
-function badPort([name, value]: readonly [string, string]): Diagnostic {
+function portOf(text: string): number | undefined {
+  const number = Number(text);
+  return /^\d{1,5}$/.test(text) && number >= 1 && number <= 65_535 ? number : undefined;
+}
+
+/** Merged with the proxy's own page, that page would be asked for again and again. */
+function isOwn(port: number, statusPort: number): boolean {
+  if (port === ProxyPort.agent || port === statusPort) return port === statusPort;
+  return Object.values(ProxyPort).some(each => each === port);
+}
+
+function bad([name, value]: readonly [string, string], expected: string): Diagnostic {
   const found = JSON.stringify(value.slice(0, 40));
-  const message = `found ${found}; expected a port: the application's metrics are left out`;
+  const message = `found ${found}; expected ${expected}: the application's metrics are left out`;
   const path = `metadata.annotations[${name}]`;
   return { severity: "warning", path, message, reason: "BadAnnotation" };
 }

@@ -17,6 +17,11 @@ export interface HistogramBuckets {
   readonly bounds: readonly number[];
 }
 
+/** Istio's metrics have `istiocustom.` before their names in its own proxy, and nothing in ours. */
+export function histogramPrefix(name: string): string {
+  return name.replace(/^istiocustom(\.|$)/, "") || "istio";
+}
+
 export const DEFAULT_EVICTION_SECONDS = 300;
 
 export const noMoreStats: StatsOptions = {

@@ -54,12 +54,15 @@ test("histograms have the pod's bounds before Istio's, and statistics live as lo
     "sidecar.istio.io/statsHistogramBuckets": '{"istiocustom": [1, 5.5, 10]}',
     "sidecar.istio.io/statsEvictionInterval": "1m",
   });
-  assert.deepEqual(stats.buckets, [{ prefix: "istiocustom", bounds: [1, 5.5, 10] }]);
+  assert.deepEqual(stats.buckets, [{ prefix: "istio", bounds: [1, 5.5, 10] }]);
   assert.equal(stats.evictionSeconds, 60);
   const { histogram_bucket_settings: settings } = statsConfig(stats);
-  assert.match(
-    JSON.stringify(settings),
-    /^\[\{"match":\{"prefix":"istiocustom"\},"buckets":\[1,5.5,10/,
+  assert.match(JSON.stringify(settings), /^\[\{"match":\{"prefix":"istio"\},"buckets":\[1,5.5,10/);
+  const names = '{"istiocustom.istio_request_bytes": [1], "istiocustomer": [1], "listener": [1]}';
+  const named = options({ "sidecar.istio.io/statsHistogramBuckets": names }).stats.buckets;
+  assert.deepEqual(
+    named.map(({ prefix }) => prefix),
+    ["istio_request_bytes", "istiocustomer", "listener"],
   );
   assert.equal(options({}).stats.evictionSeconds, 300);
 });
@@ -100,6 +103,9 @@ const wrong: readonly (readonly [string, string, RegExp])[] = [
   ["sidecar.istio.io/userVolume", '{"a": 1}', /expected JSON such as/],
   ["sidecar.istio.io/statsInclusionPrefixes", "a,".repeat(200), /expected at most 128 items/],
   ["sidecar.istio.io/statsHistogramBuckets", '{"a": [2, 1]}', /expected JSON such as/],
+  ["sidecar.istio.io/statsHistogramBuckets", '{"": [1]}', /expected JSON such as/],
+  ["sidecar.istio.io/statsHistogramBuckets", '{"\\ud800": [1]}', /expected JSON such as/],
+  ["sidecar.istio.io/statsHistogramBuckets", '{"istio": [1, 1e400]}', /expected JSON such as/],
   ["sidecar.istio.io/statsEvictionInterval", "7s", /a multiple of 5s/],
   ["sidecar.istio.io/discoveryAddress", "a b", /HOST:PORT/],
   ["proxy.istio.io/config", "[1]", /no YAML object/],

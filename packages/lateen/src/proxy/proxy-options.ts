@@ -8,7 +8,7 @@ import type { ProxyConfig } from "../api/mesh-config/schema.ts";
 import type { Diagnostic, Result } from "../base/diagnostic.ts";
 import { parseQuantity } from "../base/quantity.ts";
 import { AnnotationReader } from "./annotation-reader.ts";
-import { DEFAULT_EVICTION_SECONDS, type StatsOptions } from "./bootstrap-stats.ts";
+import { DEFAULT_EVICTION_SECONDS, histogramPrefix, type StatsOptions } from "./bootstrap-stats.ts";
 import { annotationWarnings } from "./pod-annotations.ts";
 import { ProxyPort } from "./ports.ts";
 import { objectOf } from "./raw.ts";
@@ -186,7 +186,7 @@ function statsOf(read: AnnotationReader, config: ProxyConfig): StatsOptions {
       read.list("sidecar.istio.io/statsInclusionSuffixes") ?? matcher?.inclusionSuffixes ?? [],
     regexes: read.list("sidecar.istio.io/statsInclusionRegexps") ?? matcher?.inclusionRegexps ?? [],
     buckets: Object.entries(read.bounds("sidecar.istio.io/statsHistogramBuckets")).map(
-      ([prefix, bounds]) => ({ prefix, bounds }),
+      ([name, bounds]) => ({ prefix: histogramPrefix(name), bounds }),
     ),
     evictionSeconds:
       read.seconds("sidecar.istio.io/statsEvictionInterval", FLUSH_SECONDS) ??
