@@ -194,7 +194,6 @@ class GraphConnection implements Connection {
   #seenUid: string | undefined;
   readonly #stops: readonly ((() => void) | undefined)[];
   #cancelUnseen: () => void = () => {};
-  #heldVersion: string | undefined;
   /** It has accepted some, now or on an earlier stream. */
   #hasRoutes = false;
   #releaseCertificate: (() => void) | undefined;
@@ -256,7 +255,8 @@ class GraphConnection implements Connection {
     const may = (name: string) => maySubscribeSecret(this.#peer, name, isGateway);
     const allowed = names.filter(may);
     const denied = names.filter(name => !may(name));
-    if (allowed.includes(OWN_CERTIFICATE_SECRET)) this.#holdCertificate();
+    if (identity !== "" && allowed.includes(OWN_CERTIFICATE_SECRET))
+      this.#holdCertificate(identity);
     if (allowed.length === 0) return secrets("", denied);
     if (denied.length === 0) return secrets(identity, allowed);
     return joinWatchSets([secrets(identity, allowed), secrets("", denied)]);
@@ -271,12 +271,26 @@ class GraphConnection implements Connection {
     return account !== undefined && account === this.#peer.claims["serviceAccount"];
   }
 
-  has(type: string, versions: ReadonlyMap<string, string>): void {
-    if (type === TypeUrl.secret) this.#heldVersion = versions.get(OWN_CERTIFICATE_SECRET);
+  has(type: string, versions: ReadonlyMap<string, string>): ReadonlyMap<string, string> {
+    if (type === TypeUrl.secret) return this.#hasSecrets(versions);
     if (type === TypeUrl.route && versions.size > 0) this.#hasRoutes = true;
-    if (type !== TypeUrl.virtualHost) return;
+    if (type !== TypeUrl.virtualHost) return versions;
     const { resources } = this.#options.mesh;
     if (wasTakenApart(resources[TypeUrl.virtualHost], this.#class, versions)) this.#takeApart();
+    return versions;
+  }
+
+  /** Replicas make certificates of their own for one identity; a proxy that comes from another keeps its. */
+  #hasSecrets(versions: ReadonlyMap<string, string>): ReadonlyMap<string, string> {
+    const held = versions.get(OWN_CERTIFICATE_SECRET);
+    const { identity } = this.#peer;
+    if (held === undefined || identity === undefined) return versions;
+    if (!maySubscribeSecret(this.#peer, OWN_CERTIFICATE_SECRET, false)) return versions;
+    this.#holdCertificate(identity, held);
+    const version = this.#options.certificates?.versionFor(identity, held);
+    return version === undefined
+      ? versions
+      : new Map([...versions, [OWN_CERTIFICATE_SECRET, version]]);
   }
 
   onReclassified(listener: () => void): void {
@@ -369,10 +383,8 @@ class GraphConnection implements Connection {
     this.#listener();
   }
 
-  #holdCertificate(): void {
-    const { identity } = this.#peer;
+  #holdCertificate(identity: string, heldVersion?: string): void {
     const { certificates } = this.#options;
-    if (this.#releaseCertificate !== undefined || identity === undefined) return;
-    this.#releaseCertificate = certificates?.hold(identity, this.#heldVersion);
+    this.#releaseCertificate ??= certificates?.hold(identity, heldVersion);
   }
 }

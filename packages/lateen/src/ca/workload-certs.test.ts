@@ -197,3 +197,22 @@ test("giving back twice is a bug", () => {
   release();
   assert.throws(release, /given back twice/);
 });
+
+test("another replica's certificate does for ours only while it outlives ours by a quarter of a life", () => {
+  const f = fixture();
+  const other = fixture();
+  other.certificates.hold(sleep);
+  f.clock.advance(8 * hour);
+  f.certificates.hold(sleep);
+  const held = row(other).version;
+  assert.equal(f.certificates.versionFor(sleep, held), undefined);
+  assert.equal(f.certificates.versionFor(sleep, row(f).version), row(f).version);
+  const close = fixture();
+  close.clock.advance(3 * hour);
+  close.certificates.hold(sleep);
+  assert.equal(close.certificates.versionFor(sleep, held), row(close).version);
+  assert.equal(close.certificates.versionFor(identity("else"), held), undefined);
+  assert.equal(close.certificates.versionFor(sleep, "1.0.x"), undefined);
+  close.certificates.replaceWithin(0);
+  assert.equal(close.certificates.versionFor(sleep, held), undefined);
+});

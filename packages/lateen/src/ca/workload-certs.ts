@@ -22,6 +22,8 @@ const JITTER = 0.1;
 const LINGER_MS = 5 * 60_000;
 /** Never sooner than this after the last one, whatever the CA's own end says. */
 const ROTATION_GAP_MS_MIN = 1_000;
+/** This share of its life a certificate of another replica still has when ours is replaced. */
+const SPARE = 1 / 4;
 /** The wall clock may jump (a machine that slept), so no timer waits longer than this. */
 const WAIT_MS_MAX = 60_000;
 const WAIT_MS_MIN = 10;
@@ -49,6 +51,12 @@ export interface WorkloadCertificates {
    * the returned function, once.
    */
   hold(identity: string, heldVersion?: string): () => void;
+  /**
+   * The version of the certificate that `identity` has here, where the one of `heldVersion` does as
+   * well for longer than that one stays: another replica has made it, and sending ours would only
+   * make work. Undefined where the proxy needs ours.
+   */
+  versionFor(identity: string, heldVersion: string): string | undefined;
   /** The authority signs otherwise now: all are replaced, spread over so many milliseconds. */
   replaceWithin(ms: number): void;
   /** Certificates that are in memory now. */
@@ -120,6 +128,17 @@ class Issuance implements WorkloadCertificates {
     entry.holders++;
     this.#wakeBy(entry.rotateAt, now);
     return this.#giveBackOf(entry);
+  }
+
+  versionFor(identity: string, heldVersion: string): string | undefined {
+    const { authority, clock, rows } = this.#options;
+    const [entry, present] = [this.#entries.get(identity), rows.get(identity)];
+    if (entry === undefined || present === undefined || entry.isReplaced) return undefined;
+    const lifetimeMs = this.#lifetimeMs;
+    const rules = { identity, issuerKeyId: authority.keyId, now: clock.now(), lifetimeMs };
+    const notAfter = adoptableNotAfter(heldVersion, rules);
+    if (notAfter === undefined) return undefined;
+    return entry.rotateAt <= notAfter - SPARE * lifetimeMs ? present.version : undefined;
   }
 
   dispose(): void {

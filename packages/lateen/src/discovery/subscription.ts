@@ -75,8 +75,8 @@ export class Subscription implements Lookup {
   open(request: Request): void {
     const { connection, form } = this.#context;
     if (request.initialVersions.size > 0) {
-      connection.has?.(this.type, request.initialVersions);
-      this.#known = request.initialVersions;
+      const { initialVersions } = request;
+      this.#known = connection.has?.(this.type, initialVersions) ?? initialVersions;
     }
     this.#knownVersion = request.versionInfo;
     this.#resumed = this.#known !== undefined || this.#knownVersion !== "";

@@ -64,9 +64,10 @@ export interface Connection {
   named(type: string, names: readonly string[]): WatchSet<Resource | undefined>;
   /**
    * What a client that comes back says it has of this type (`initial_resource_versions`), before
-   * any set of the type is asked for. A claim of the client's, like all it says.
+   * any set of the type is asked for. A claim of the client's, like all it says. Returns the versions
+   * to take it for: another one than it says where what it has does as well as what is here.
    */
-  has?(type: string, versions: ReadonlyMap<string, string>): void;
+  has?(type: string, versions: ReadonlyMap<string, string>): ReadonlyMap<string, string>;
   /** The proxy moved to another class: all sets must be asked for again. */
   onReclassified(listener: () => void): void;
   /** The proxy may not be served any more: its stream ends with this reason. */

@@ -195,18 +195,21 @@ class IdentitySource implements ConfigSource {
     }
     const fake = this.#fixed.connections.at(-1);
     if (fake !== undefined) this.connections.push(fake);
-    let held: string | undefined;
     let release: (() => void) | undefined;
     const { identity = "" } = peer;
     return {
       id: connection.id,
       wildcard: type => connection.wildcard(type),
       has: (type, versions) => {
-        if (type === secretType) held = versions.get("default");
+        const held = versions.get("default");
+        if (type !== secretType || held === undefined) return versions;
+        release = this.#certificates.hold(identity, held);
+        const version = this.#certificates.versionFor(identity, held);
+        return new Map([...versions, ["default", version ?? held]]);
       },
       named: (type, names) => {
         if (type !== secretType) return connection.named(type, names);
-        release ??= this.#certificates.hold(identity, held);
+        release ??= this.#certificates.hold(identity);
         const allowed = names.filter(name => maySubscribeSecret(peer, name, false));
         return this.#sets.explicit(identity, allowed);
       },

@@ -57,16 +57,17 @@ function controlPlane(authority: Authority, clock: FakeClock): ConfigSource {
     ready: true,
     onReady: () => () => {},
     connect(): Connection {
-      let held: string | undefined;
       let release: (() => void) | undefined;
       return {
         id: "sleep",
         wildcard: () => undefined,
-        has(type, versions) {
-          if (type === secretType) held = versions.get("default");
+        has(_type, versions) {
+          const held = versions.get("default") ?? "";
+          release = certificates.hold(identity, held);
+          return new Map([["default", certificates.versionFor(identity, held) ?? held]]);
         },
         named(_type, names) {
-          release ??= certificates.hold(identity, held);
+          release ??= certificates.hold(identity);
           return sets.explicit(identity, names);
         },
         onReclassified: () => {},
@@ -108,6 +109,28 @@ test("after a restart a stream that has a valid certificate is sent nothing", ()
   assert.deepEqual(after.settle(), []);
   clock.advance(7 * hour + 61_000);
   assert.equal(after.settle().length, 1);
+});
+
+test("a stream that comes from another replica keeps that one's certificate until all are replaced", () => {
+  const clock = new FakeClock(start);
+  const authority = newAuthority();
+  const [one, other] = [0, 1].map(() => {
+    const client = new ProtocolClient("delta", controlPlane(authority, clock));
+    client.subscribe(secretType, "default");
+    client.settle();
+    clock.advance(5 * hour);
+    return client;
+  });
+  assert.ok(one && other);
+  assert.notDeepEqual(one.have(secretType), other.have(secretType));
+  const replica = controlPlane(authority, clock);
+  const [first, second] = [other, one].map(
+    resume => new ProtocolClient("delta", replica, { resume }),
+  );
+  assert.deepEqual([first?.settle(), second?.settle()], [[], []]);
+  clock.advance(7 * hour + 61_000);
+  assert.deepEqual([first?.settle().length, second?.settle().length], [1, 1]);
+  assert.deepEqual(first?.have(secretType), second?.have(secretType));
 });
 
 test("after a restart with another CA it is sent a new one at once", () => {
