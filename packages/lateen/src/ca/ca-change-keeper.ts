@@ -4,7 +4,6 @@
  */
 import type { JsonObject } from "../api/kind.ts";
 import { secretKind } from "../api/secret/kind.ts";
-import type { Clock } from "../base/clock.ts";
 import type { Log } from "../base/log.ts";
 import type { ApiClient } from "../sources/client/api-client.ts";
 import { Informer } from "../sources/client/informer.ts";
@@ -17,8 +16,8 @@ import {
   decodeChange,
   encodeChange,
 } from "./ca-change.ts";
-import { decodeSecretData } from "./ca-secrets.ts";
-import { type LiveAuthority, ROOT_SPREAD_MS } from "./live-authority.ts";
+import { type CaSecretsOptions, decodeSecretData } from "./ca-secrets.ts";
+import { ROOT_SPREAD_MS } from "./live-authority.ts";
 import { LIFETIME_MS } from "./workload-certs.ts";
 
 const RETRY_MS_MIN = 500;
@@ -30,17 +29,6 @@ const KEPT_MS_MAX = LIFETIME_MS + ROOT_SPREAD_MS;
 const FORBIDDEN = 403;
 const NOT_FOUND = 404;
 const CONFLICT = 409;
-
-export interface CaChangeKeeperOptions {
-  readonly client: ApiClient;
-  /** Of the control plane. */
-  readonly namespace: string;
-  readonly authority: LiveAuthority;
-  readonly clock: Clock;
-  /** 0 to 1. */
-  readonly random: () => number;
-  readonly log: Log;
-}
 
 /**
  * For a control plane that starts: the change in whose middle it does. Throws where the API does not
@@ -86,7 +74,7 @@ interface Seen {
 }
 
 export class CaChangeKeeper {
-  readonly #options: CaChangeKeeperOptions;
+  readonly #options: CaSecretsOptions;
   readonly #informer: Informer;
   #seen: Seen | undefined;
   /** The last one that was seen, also when it is gone. */
@@ -101,7 +89,7 @@ export class CaChangeKeeper {
   #cancel: () => void = () => {};
   #unlisten: () => void = () => {};
 
-  constructor(options: CaChangeKeeperOptions) {
+  constructor(options: CaSecretsOptions) {
     this.#options = options;
     const { client, namespace, clock, random, log } = options;
     this.#informer = new Informer({

@@ -16,6 +16,7 @@ import { caSecret, PLUGGED_CA_SECRET, SELF_SIGNED_CA_SECRET } from "./root.ts";
 /** What was refused may be good later: certificates that are not valid yet. */
 const AGAIN_MS = 60_000;
 
+/** Of those who follow Secrets of the CA. */
 export interface CaSecretsOptions {
   readonly client: ApiClient;
   /** Of the control plane. */

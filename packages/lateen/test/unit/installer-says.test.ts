@@ -5,29 +5,19 @@ import { installCommand, upgradeCommand } from "../../src/bin/install-command.ts
 import { manifestCommand } from "../../src/bin/manifest-command.ts";
 import { precheckCommand } from "../../src/bin/precheck-command.ts";
 import { profileCommand } from "../../src/bin/profile-command.ts";
-import type { Command } from "../../src/cli/command.ts";
 import { VERSION_LABEL } from "../../src/install/render.ts";
 import { objectAt } from "../../src/sources/json.ts";
 import { type FakeCluster, fakeCluster } from "../support/fake-cluster.ts";
 import type { Ran } from "../support/kube-cluster.ts";
 import { runCommand } from "../support/run-command.ts";
+import { mustRun, run } from "../support/run-on-fake.ts";
 
 const MINIMAL = "-y --set profile=minimal";
-
-function run(cluster: FakeCluster, command: Command, line: string): Promise<Ran> {
-  return runCommand(command, [...line.split(" "), "--kubeconfig", cluster.kubeconfig]);
-}
-
-async function must(cluster: FakeCluster, command: Command, line: string): Promise<Ran> {
-  const ran = await run(cluster, command, line);
-  assert.equal(ran.code, 0, `${command.name} ${line}\n${ran.stdout}\n${ran.stderr}`);
-  return ran;
-}
 
 /** With a control plane that another version of this program has installed. */
 async function installedBy(t: TestContext, version: string, line = MINIMAL): Promise<FakeCluster> {
   const cluster = await fakeCluster(t);
-  await must(cluster, installCommand, line);
+  await mustRun(cluster, installCommand, line);
   for (const [path, object] of cluster.objects) {
     const metadata = objectAt(object, "metadata");
     const labels = objectAt(metadata, "labels");
@@ -46,7 +36,7 @@ function versionOf(cluster: FakeCluster, name = "istiod"): unknown {
 test("upgrade: from the version that is installed to this one, with the settings given", async t => {
   const cluster = await installedBy(t, "0.0.9");
   assert.equal(versionOf(cluster), "0.0.9");
-  const { stdout, stderr } = await must(
+  const { stdout, stderr } = await mustRun(
     cluster,
     upgradeCommand,
     `${MINIMAL} --set values.pilot.env.A=b`,
@@ -73,7 +63,7 @@ test("upgrade: a newer version stays, what is not there is not made, and nobody'
   const canary = await run(newer, upgradeCommand, `${MINIMAL} -r canary`);
   assert.match(canary.stderr, /^revision canary is not installed in .*\nlateen install\n/);
   const older = await installedBy(t, "0.0.9");
-  const tried = await must(older, upgradeCommand, "--dry-run --set profile=minimal");
+  const tried = await mustRun(older, upgradeCommand, "--dry-run --set profile=minimal");
   assert.match(
     tried.stdout,
     /^Upgrading from 0\.0\.9 .*[\s\S]*\(dry run: nothing was changed\)\n$/,
@@ -83,7 +73,7 @@ test("upgrade: a newer version stays, what is not there is not made, and nobody'
 
 test("install says that it overwrites another version, and how to go beside it", async t => {
   const cluster = await installedBy(t, "0.0.9");
-  const { stderr } = await must(cluster, installCommand, MINIMAL);
+  const { stderr } = await mustRun(cluster, installCommand, MINIMAL);
   const warning = (lines: readonly string[]): string => `WARNING: ${lines.join("\n         ")}\n`;
   const precheck =
     "Before upgrading, you may wish to use 'lateen x precheck' to check for upgrade warnings.";
@@ -95,10 +85,10 @@ test("install says that it overwrites another version, and how to go beside it",
       precheck,
     ]),
   );
-  assert.equal((await must(cluster, installCommand, MINIMAL)).stderr, "", "the same version");
+  assert.equal((await mustRun(cluster, installCommand, MINIMAL)).stderr, "", "the same version");
   const newer = await installedBy(t, "2.0.0", `${MINIMAL} -r canary`);
   assert.equal(
-    (await must(newer, installCommand, `${MINIMAL} -r canary`)).stderr,
+    (await mustRun(newer, installCommand, `${MINIMAL} -r canary`)).stderr,
     warning(["Lateen is being downgraded from 2.0.0 to 0.1.0.", precheck]),
     "a revision can not be beside itself",
   );
@@ -106,7 +96,7 @@ test("install says that it overwrites another version, and how to go beside it",
 
 test("install --verify looks at everything again", async t => {
   const cluster = await fakeCluster(t);
-  const { stdout } = await must(cluster, installCommand, `${MINIMAL} --verify`);
+  const { stdout } = await mustRun(cluster, installCommand, `${MINIMAL} --verify`);
   assert.match(
     stdout,
     /✔ Installation complete\n[\s\S]*✔ Deployment: istiod\.istio-system checked/,
@@ -148,9 +138,9 @@ test("install says that the Gateway API's objects are not carried out, where the
   const line =
     "Kubernetes Gateway API: its objects are not carried out, so no GatewayClass was created.\n";
   const cluster = await fakeCluster(t);
-  assert.ok(!(await must(cluster, installCommand, MINIMAL)).stdout.includes(line));
+  assert.ok(!(await mustRun(cluster, installCommand, MINIMAL)).stdout.includes(line));
   cluster.objects.set("/apis/gateway.networking.k8s.io", { kind: "APIGroup" });
-  assert.ok((await must(cluster, installCommand, MINIMAL)).stdout.includes(line));
+  assert.ok((await mustRun(cluster, installCommand, MINIMAL)).stdout.includes(line));
   const created = [...cluster.objects.keys()].filter(path => path.includes("gatewayclasses"));
   assert.deepEqual(created, []);
 });
@@ -158,7 +148,10 @@ test("install says that the Gateway API's objects are not carried out, where the
 test("install --compat ends with the older layout's line, and with what it is", async t => {
   const cluster = await fakeCluster(t);
   const last = async (line: string): Promise<string | undefined> =>
-    (await must(cluster, installCommand, `${MINIMAL}${line}`)).stdout.trimEnd().split("\n").at(-1);
+    (await mustRun(cluster, installCommand, `${MINIMAL}${line}`)).stdout
+      .trimEnd()
+      .split("\n")
+      .at(-1);
   assert.equal(await last(""), "Thank you for installing Lateen 0.1.");
   for (const version of ["1.12", "1.14"])
     assert.equal(
@@ -170,7 +163,7 @@ test("install --compat ends with the older layout's line, and with what it is", 
 test("x precheck --from-version: what the step from there to here would mean", async t => {
   const cluster = await installedBy(t, "0.2.0");
   const said = async (line: string): Promise<string> =>
-    (await must(cluster, precheckCommand, line)).stdout;
+    (await mustRun(cluster, precheckCommand, line)).stdout;
   const back = /^Warning: 0\.2\.0 is newer than this program \(0\.1\.0\): .* would go back$/m;
   assert.match(await said("-n default"), back, "without the flag it is what is installed");
   assert.match(await said("-r default"), back);

@@ -9,21 +9,9 @@ import { manifestCommand } from "../../src/bin/manifest-command.ts";
 import { tagCommand } from "../../src/bin/tag-command.ts";
 import { uninstallCommand } from "../../src/bin/uninstall-command.ts";
 import { verifyInstallCommand } from "../../src/bin/verify-install-command.ts";
-import type { Command } from "../../src/cli/command.ts";
 import { isObject } from "../../src/sources/json.ts";
 import { type FakeCluster, fakeCluster } from "../support/fake-cluster.ts";
-import type { Ran } from "../support/kube-cluster.ts";
-import { runCommand } from "../support/run-command.ts";
-
-async function run(cluster: FakeCluster, command: Command, line: string): Promise<Ran> {
-  return runCommand(command, [...line.split(" "), "--kubeconfig", cluster.kubeconfig]);
-}
-
-async function must(cluster: FakeCluster, command: Command, line: string): Promise<string> {
-  const { code, stdout, stderr } = await run(cluster, command, line);
-  assert.equal(code, 0, `${command.name} ${line}\n${stdout}\n${stderr}`);
-  return stdout;
-}
+import { must, run } from "../support/run-on-fake.ts";
 
 const MINIMAL = "-y --set profile=minimal";
 

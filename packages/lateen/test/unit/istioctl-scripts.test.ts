@@ -13,22 +13,12 @@ import { tagCommand } from "../../src/bin/tag-command.ts";
 import { uninstallCommand } from "../../src/bin/uninstall-command.ts";
 import { verifyInstallCommand } from "../../src/bin/verify-install-command.ts";
 import type { Command } from "../../src/cli/command.ts";
-import { type FakeCluster, fakeCluster } from "../support/fake-cluster.ts";
-import type { Ran } from "../support/kube-cluster.ts";
+import { fakeCluster } from "../support/fake-cluster.ts";
 import { runCommand } from "../support/run-command.ts";
+import { must, run } from "../support/run-on-fake.ts";
 
 const OWN = join(import.meta.dirname, "../../../../manifests");
 const MINIMAL = "-y --set profile=minimal";
-
-function run(cluster: FakeCluster, command: Command, line: string): Promise<Ran> {
-  return runCommand(command, [...line.split(" "), "--kubeconfig", cluster.kubeconfig]);
-}
-
-async function must(cluster: FakeCluster, command: Command, line: string): Promise<string> {
-  const { code, stdout, stderr } = await run(cluster, command, line);
-  assert.equal(code, 0, `${command.name} ${line}\n${stdout}\n${stderr}`);
-  return stdout;
-}
 
 function folder(t: TestContext): string {
   const made = mkdtempSync(join(tmpdir(), "lateen-scripts-"));

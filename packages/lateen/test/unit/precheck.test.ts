@@ -4,19 +4,12 @@ import { type TestContext, test } from "node:test";
 import type { JsonObject } from "../../src/api/kind.ts";
 import { installCommand } from "../../src/bin/install-command.ts";
 import { precheckCommand } from "../../src/bin/precheck-command.ts";
-import type { Command } from "../../src/cli/command.ts";
 import { mutatingWebhookConfiguration } from "../../src/inject/webhook-objects.ts";
 import { type FakeCluster, type FakeClusterOptions, fakeCluster } from "../support/fake-cluster.ts";
-import type { Ran } from "../support/kube-cluster.ts";
-import { runCommand } from "../support/run-command.ts";
+import { run } from "../support/run-on-fake.ts";
 
 const ENDING = "2026-01-01T00:00:00Z";
 const FIT = "✔ No issues found when checking the cluster. Lateen is safe to install or upgrade!\n";
-
-function run(cluster: FakeCluster, command: Command, line = ""): Promise<Ran> {
-  const words = line.split(" ").filter(word => word !== "");
-  return runCommand(command, [...words, "--kubeconfig", cluster.kubeconfig]);
-}
 
 async function checked(cluster: FakeCluster, line = ""): Promise<string> {
   return (await run(cluster, precheckCommand, line)).stdout;

@@ -4,23 +4,11 @@ import { test } from "node:test";
 import { installCommand } from "../../src/bin/install-command.ts";
 import { tagCommand } from "../../src/bin/tag-command.ts";
 import { question, uninstallCommand } from "../../src/bin/uninstall-command.ts";
-import type { Command } from "../../src/cli/command.ts";
 import { type FakeCluster, fakeCluster } from "../support/fake-cluster.ts";
-import type { Ran } from "../support/kube-cluster.ts";
-import { runCommand } from "../support/run-command.ts";
+import { must, run } from "../support/run-on-fake.ts";
 
 const CRD = "virtualservices.networking.istio.io";
 const TAG = "istio-revision-tag-prod-mesh";
-
-function run(cluster: FakeCluster, command: Command, line: string): Promise<Ran> {
-  return runCommand(command, [...line.split(" "), "--kubeconfig", cluster.kubeconfig]);
-}
-
-async function must(cluster: FakeCluster, command: Command, line: string): Promise<string> {
-  const { code, stdout, stderr } = await run(cluster, command, line);
-  assert.equal(code, 0, `${command.name} ${line}\n${stdout}\n${stderr}`);
-  return stdout;
-}
 
 function install(cluster: FakeCluster, namespace: string): Promise<string> {
   return must(cluster, installCommand, `-y --set profile=minimal -i ${namespace}`);

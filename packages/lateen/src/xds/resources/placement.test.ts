@@ -18,6 +18,17 @@ import { TestStreams } from "../../../test/support/mesh-stream.ts";
 import type { JsonObject } from "../../api/kind.ts";
 import { TypeUrl } from "../resource.ts";
 
+/** Of a ServiceEntry whose endpoints are in two zones. */
+const EXTERNAL = {
+  hosts: ["x.example"],
+  ports: [{ number: 80, name: "http", protocol: "HTTP" }],
+  resolution: "STATIC",
+  endpoints: [
+    { address: "10.9.0.1", locality: "r1/z1" },
+    { address: "10.9.0.2", locality: "r1/z2" },
+  ],
+};
+
 const CLUSTER = "outbound|80||x.default.svc.cluster.local";
 const SPEC = {
   clusterIP: "10.1.0.1",
@@ -136,18 +147,9 @@ test("the annotation says it where the field does not, for ServiceEntries, too",
   assert.deepEqual(seen(found, "a"), ["0:0", "1:1", "2:2"]);
   change(found, {}, { [key]: "Elsewhere" });
   assert.deepEqual(seen(found, "c"), ["0:0,1", "0:2"]);
-  const spec = {
-    hosts: ["x.example"],
-    ports: [{ number: 80, name: "http", protocol: "HTTP" }],
-    resolution: "STATIC",
-    endpoints: [
-      { address: "10.9.0.1", locality: "r1/z1" },
-      { address: "10.9.0.2", locality: "r1/z2" },
-    ],
-  };
   found.set(
     found.inputs.serviceEntries,
-    serviceEntry({ at: "default/x", annotations: { [key]: "PreferSameZone" } }, spec),
+    serviceEntry({ at: "default/x", annotations: { [key]: "PreferSameZone" } }, EXTERNAL),
   );
   assert.deepEqual(seen(found, "c", "outbound|80||x.example"), ["1:1", "0:2"]);
 });
@@ -156,16 +158,7 @@ test("a namespace's annotation says it for services and ServiceEntries that say 
   const key = "networking.istio.io/traffic-distribution";
   const found = mesh({});
   const { inputs } = found;
-  const spec = {
-    hosts: ["x.example"],
-    ports: [{ number: 80, name: "http", protocol: "HTTP" }],
-    resolution: "STATIC",
-    endpoints: [
-      { address: "10.9.0.1", locality: "r1/z1" },
-      { address: "10.9.0.2", locality: "r1/z2" },
-    ],
-  };
-  found.set(inputs.serviceEntries, serviceEntry({ at: "default/x" }, spec));
+  found.set(inputs.serviceEntries, serviceEntry({ at: "default/x" }, EXTERNAL));
   const external = "outbound|80||x.example";
   assert.deepEqual(seen(found, "c", external), ["0:1", "0:2"]);
   const stats = found.set(inputs.namespaces, namespace("default", { [key]: "preferclose" }));
