@@ -15,6 +15,7 @@ const PROPERTIES: Readonly<Record<string, number>> = {
   "packages/lateen/src/api/decode.property.test.ts": 34,
   "packages/lateen/src/sources/store/store.property.test.ts": 2,
   "packages/lateen/src/authn/token.test.ts": 2,
+  "packages/lateen/src/bin/foreign-first-message.test.ts": 2,
 };
 const MINUTES_DEFAULT = 4;
 /** Files run two at a time (run-steps.ts), their properties one after the other. */

@@ -155,7 +155,7 @@ const peer: AuthenticatedPeer = {
   address: "10.0.0.9",
 };
 const id = "sidecar~10.0.0.9~sleep-1.default~default.svc.cluster.local";
-const metadata = { NAMESPACE: "default", NAME: "sleep-1", SERVICE_ACCOUNT: "sleep" };
+const metadata = { namespace: "default", name: "sleep-1", serviceAccount: "sleep" };
 const pod = { uid: "u1", ips: ["10.0.0.9", "fd00::9"] };
 
 test("a node that is what its credential says is let in", () => {
@@ -167,12 +167,12 @@ test("a node that is what its credential says is let in", () => {
 });
 
 test("each claim that differs is refused by name", () => {
-  const cases: readonly [string, Record<string, unknown>, RegExp][] = [
+  const cases: readonly [string, Record<string, string>, RegExp][] = [
     [id.replace("sleep-1.default", "sleep-1.kube-system"), metadata, /namespace of the node id/],
     [id.replace("sleep-1", "sleep-2"), metadata, /pod of the node id: found "sleep-2"/],
-    [id, { ...metadata, NAMESPACE: "other" }, /metadata NAMESPACE: found "other"/],
-    [id, { ...metadata, NAME: ["sleep-1"] }, /metadata NAME: found a object/],
-    [id, { ...metadata, SERVICE_ACCOUNT: "admin" }, /metadata SERVICE_ACCOUNT/],
+    [id, { ...metadata, namespace: "other" }, /metadata NAMESPACE: found "other"/],
+    [id, { ...metadata, name: "sleep-2" }, /metadata NAME: found "sleep-2"/],
+    [id, { ...metadata, serviceAccount: "admin" }, /metadata SERVICE_ACCOUNT/],
     [id.replace("10.0.0.9", "10.0.0.8"), metadata, /expected 10.0.0.9 or fd00::9/],
     [id.replace("10.0.0.9", "x".repeat(5000)), metadata, /\.\.\., expected/],
   ];
@@ -199,5 +199,5 @@ test("a node id of another form is an invalid argument, on plaintext too", () =>
   const plaintext = { ...peer, transport: "plaintext", identity: undefined, claims: {} } as const;
   for (const bad of ["", "sidecar~a~b", "ztunnel~1.2.3.4~a.b~c", `${id}~x`])
     assert.equal(checkNodeClaims({ id: bad, metadata }, plaintext)?.code, 3);
-  assert.equal(checkNodeClaims({ id, metadata: { NAMESPACE: "x" } }, plaintext), undefined);
+  assert.equal(checkNodeClaims({ id, metadata: { namespace: "x" } }, plaintext), undefined);
 });

@@ -6,10 +6,14 @@ const INVALID_ARGUMENT = 3;
 const PERMISSION_DENIED = 7;
 const SHOWN_LENGTH_MAX = 120;
 
-/** The slice of a discovery Node that is checked. */
+/** What is checked of a discovery Node and its metadata, decoded. */
 export interface ClaimingNode {
   readonly id: string;
-  readonly metadata: Readonly<Record<string, unknown>>;
+  readonly metadata: {
+    readonly namespace?: string;
+    readonly name?: string;
+    readonly serviceAccount?: string;
+  };
 }
 
 /** What the control plane knows of the pod that a token is bound to. */
@@ -49,9 +53,9 @@ export function checkNodeClaims(
   return (
     differs("namespace of the node id", fullName.slice(dot + 1), namespace) ??
     differs("pod of the node id", podName, boundPod) ??
-    differs("metadata NAMESPACE", metadata["NAMESPACE"], namespace) ??
-    differs("metadata NAME", metadata["NAME"], boundPod) ??
-    differs("metadata SERVICE_ACCOUNT", metadata["SERVICE_ACCOUNT"], serviceAccount) ??
+    differs("metadata NAMESPACE", metadata.namespace, namespace) ??
+    differs("metadata NAME", metadata.name, boundPod) ??
+    differs("metadata SERVICE_ACCOUNT", metadata.serviceAccount, serviceAccount) ??
     checkPod(ip, podUid, serviceAccount, pod)
   );
 }
@@ -74,7 +78,7 @@ function checkPod(
 /** Only what both sides say is compared. */
 function differs(
   what: string,
-  claimed: unknown,
+  claimed: string | undefined,
   bound: string | undefined,
 ): ClaimsRefusal | undefined {
   if (claimed === undefined || bound === undefined || claimed === bound) return undefined;
@@ -86,7 +90,7 @@ function denied(refused: string): ClaimsRefusal {
 }
 
 /** What a client sent, safe for a log line. */
-function shown(value: unknown): string {
-  const text = typeof value === "string" ? JSON.stringify(value) : `a ${typeof value}`;
+function shown(value: string): string {
+  const text = JSON.stringify(value);
   return text.length > SHOWN_LENGTH_MAX ? `${text.slice(0, SHOWN_LENGTH_MAX)}...` : text;
 }

@@ -7,7 +7,7 @@ import { isObject, type JsonObject } from "../debug/compare/json.ts";
 import { MESH_KEY, objectKey } from "../model/inputs.ts";
 import { createMeshGraph, inputBindings, type MeshGraph } from "./mesh-graph.ts";
 import { resourcesOf } from "./proxy-resources.ts";
-import { proxyRow } from "./proxy-row.ts";
+import { describeProxy } from "./proxy-row.ts";
 
 /** Throws, naming the object, when a case holds what our API does not take. */
 export function buildCase(of: ReferenceCase): (proxy: ReferenceProxy) => Resources {
@@ -41,7 +41,9 @@ function load(mesh: MeshGraph, of: ReferenceCase): void {
     for (const { write, key } of edits) write(writer, key);
     for (const { name, nodeId, metadata } of of.proxies) {
       const node = { id: nodeId, metadata };
-      writer.set(inputs.proxies, name, proxyRow(node, { flavour: "upstream", vhds: "large" }));
+      const proxy = describeProxy(node, { flavour: "upstream", vhds: "large" });
+      if ("refused" in proxy) throw new Error(`${of.name}: proxy ${name}: ${proxy.refused}`);
+      writer.set(inputs.proxies, name, proxy.row);
     }
   });
 }

@@ -4,9 +4,11 @@ import { checkNodeClaims, type PodFacts } from "../authn/node-claims.ts";
 import { maySubscribeSecret, OWN_CERTIFICATE_SECRET } from "../authn/secret-access.ts";
 import { assert } from "../base/assert.ts";
 import type { Clock } from "../base/clock.ts";
+import { eachOf } from "../base/each-of.ts";
 import type { Log } from "../base/log.ts";
+import { ownText } from "../base/own-text.ts";
 import type { WorkloadCertificates } from "../ca/workload-certs.ts";
-import type { ConnectionTable } from "../debug/connections.ts";
+import type { ConnectionTable, ProxyFacts } from "../debug/connections.ts";
 import type { ControlPlaneMetrics } from "../debug/metrics.ts";
 import type {
   ConfigSource,
@@ -28,7 +30,7 @@ import type { Rejections } from "../status/rejections.ts";
 import { TypeUrl } from "../xds/resource.ts";
 import { accountOf } from "./gateway-accounts.ts";
 import type { MeshGraph } from "./mesh-graph.ts";
-import { proxyRow } from "./proxy-row.ts";
+import { describeProxy } from "./proxy-row.ts";
 import type { Subscriptions } from "./subscriptions.ts";
 import { wasTakenApart } from "./taken-apart.ts";
 
@@ -46,8 +48,10 @@ export interface GraphSourceOptions {
   readonly onPodGone?: (podUid: string) => void;
 }
 
-/** gRPC's PERMISSION_DENIED. */
+/** gRPC's codes. */
+const INVALID_ARGUMENT = 3;
 const PERMISSION_DENIED = 7;
+const VERSION_MAX_CHARS = 253;
 /** The API server takes a deleted pod's token for good for some seconds yet (its own cache). */
 const GONE_MS = 60_000;
 /**
@@ -119,31 +123,59 @@ export class GraphConfigSource implements ConfigSource {
   }
 
   connect(node: Node, peer: Peer, form: "delta" | "sotw"): Connection | Refusal {
-    const { mesh, connections } = this.#options;
-    const row = proxyRow(node, { flavour: "upstream", vhds: form === "delta" ? "large" : "none" });
-    const refusal = this.#gonePod(peer) ?? checkNodeClaims(node, peer, this.#podFacts(row));
+    const proxy = describeProxy(node, {
+      flavour: "upstream",
+      vhds: form === "delta" ? "large" : "none",
+    });
+    if ("refused" in proxy) return { refused: proxy.refused, code: INVALID_ARGUMENT };
+    const { row, metadata, findings } = proxy;
+    const claimed = { id: node.id, metadata };
+    const refusal = this.#gonePod(peer) ?? checkNodeClaims(claimed, peer, this.#podFacts(row));
     if (refusal !== undefined) return refusal;
     this.#count++;
     const id = `${node.id}#${this.#count}`;
-    const cause = { source: "xds connection", subject: node.id, at: this.#options.clock.now() };
-    mesh.graph.commit(cause, writer => writer.set(mesh.inputs.proxies, id, row));
-    if (mesh.model.proxies.rows.get(id) === undefined) {
-      mesh.graph.commit(cause, writer => writer.delete(mesh.inputs.proxies, id));
-      return { refused: "this proxy can not be classed", code: PERMISSION_DENIED };
-    }
-    const connection = new GraphConnection(id, row, peer, this.#options, () => {
-      this.#live.delete(id);
-    });
-    this.#live.set(id, connection);
-    connections.open(id, {
-      proxy: connection.shownName,
+    const facts = {
+      proxy: shownNameOf(row),
       type: row.type,
       cluster: row.cluster || "Kubernetes",
-      version: String(node.metadata["ISTIO_VERSION"] ?? node.userAgentVersion),
+      version: metadata.istioVersion ?? ownText(node.userAgentVersion, VERSION_MAX_CHARS),
       address: peer.address,
       form,
-    });
-    return connection;
+    };
+    for (const finding of findings)
+      this.#options.log.warn("part of a proxy's metadata counts as not said", {
+        peer: peer.address,
+        proxy: facts.proxy,
+        finding,
+      });
+    return this.#enter(id, row, peer, facts);
+  }
+
+  /** Nothing foreign is read from here on. What throws all the same leaves nothing behind. */
+  #enter(id: string, row: ConnectedProxy, peer: Peer, facts: ProxyFacts): Connection | Refusal {
+    const { mesh, connections, clock } = this.#options;
+    const cause = { source: "xds connection", subject: row.id, at: clock.now() };
+    let connection: GraphConnection | undefined;
+    const leave = (): void => {
+      mesh.graph.commit(cause, writer => writer.delete(mesh.inputs.proxies, id));
+    };
+    try {
+      mesh.graph.commit(cause, writer => writer.set(mesh.inputs.proxies, id, row));
+      if (mesh.model.proxies.rows.get(id) === undefined) {
+        leave();
+        return { refused: "this proxy can not be classed", code: PERMISSION_DENIED };
+      }
+      connection = new GraphConnection(id, row, peer, this.#options, () => {
+        this.#live.delete(id);
+      });
+      this.#live.set(id, connection);
+      connections.open(id, facts);
+      return connection;
+    } catch (error) {
+      if (connection === undefined) leave();
+      else connection.close();
+      throw error;
+    }
   }
 
   #rememberGone(podUid: string): void {
@@ -171,6 +203,10 @@ export class GraphConfigSource implements ConfigSource {
   }
 }
 
+function shownNameOf(row: ConnectedProxy): string {
+  return `${row.name}.${row.namespace}`;
+}
+
 class GraphConnection implements Connection {
   readonly id: string;
   readonly shownName: string;
@@ -192,7 +228,8 @@ class GraphConnection implements Connection {
   #mayReadSecrets: boolean;
   /** uid of the Pod when last looked at. */
   #seenUid: string | undefined;
-  readonly #stops: readonly ((() => void) | undefined)[];
+  /** What it holds of the graph; the last one first. */
+  readonly #letGo: (() => void)[] = [];
   #cancelUnseen: () => void = () => {};
   /** It has accepted some, now or on an earlier stream. */
   #hasRoutes = false;
@@ -207,7 +244,7 @@ class GraphConnection implements Connection {
     forget: () => void,
   ) {
     this.id = id;
-    this.shownName = `${row.name}.${row.namespace}`;
+    this.shownName = shownNameOf(row);
     this.pod = objectKey(row);
     this.#row = row;
     this.#peer = peer;
@@ -215,21 +252,31 @@ class GraphConnection implements Connection {
     this.#forget = forget;
     const { model, gatewayAccounts } = options.mesh;
     const { classes, podUids } = model.connected;
-    this.#classCell = classes.acquire(id);
-    this.#podCell = peer.identity === undefined ? undefined : podUids.acquire(this.pod);
-    this.#gatewayCell = row.type === "router" ? gatewayAccounts.acquire(this.pod) : undefined;
-    this.#mayReadSecrets = this.#isGateway();
-    const current = this.#classCell.value();
-    assert(current !== undefined, `proxy ${id} has no class`);
-    this.#class = current;
-    this.#seenUid = this.#podCell?.value();
-    if (this.#podCell !== undefined && this.#seenUid === undefined)
-      this.#cancelUnseen = options.clock.after(UNSEEN_MS, () => this.#endUnseen());
-    this.#stops = [
-      this.#classCell.onDirty(() => this.#reclassify()),
-      this.#podCell?.onDirty(() => this.#checkPod()),
-      this.#gatewayCell?.onDirty(() => this.#checkGateway()),
-    ];
+    try {
+      this.#classCell = this.#held(classes.acquire(id));
+      if (peer.identity !== undefined) this.#podCell = this.#held(podUids.acquire(this.pod));
+      if (row.type === "router") this.#gatewayCell = this.#held(gatewayAccounts.acquire(this.pod));
+      this.#mayReadSecrets = this.#isGateway();
+      const current = this.#classCell.value();
+      assert(current !== undefined, `proxy ${id} has no class`);
+      this.#class = current;
+      this.#seenUid = this.#podCell?.value();
+      if (this.#podCell !== undefined && this.#seenUid === undefined)
+        this.#cancelUnseen = options.clock.after(UNSEEN_MS, () => this.#endUnseen());
+      this.#letGo.push(this.#classCell.onDirty(() => this.#reclassify()));
+      if (this.#podCell !== undefined)
+        this.#letGo.push(this.#podCell.onDirty(() => this.#checkPod()));
+      if (this.#gatewayCell !== undefined)
+        this.#letGo.push(this.#gatewayCell.onDirty(() => this.#checkGateway()));
+    } catch (error) {
+      eachOf([() => this.#cancelUnseen(), ...this.#letGo.reverse()]);
+      throw error;
+    }
+  }
+
+  #held<C extends { release(): void }>(cell: C): C {
+    this.#letGo.push(() => cell.release());
+    return cell;
   }
 
   get proxyClass(): ProxyClass {
@@ -328,18 +375,17 @@ class GraphConnection implements Connection {
   close(): void {
     if (this.#closed) return;
     this.#closed = true;
-    this.#cancelUnseen();
-    this.#forget();
-    for (const stop of this.#stops) stop?.();
-    this.#classCell.release();
-    this.#podCell?.release();
-    this.#gatewayCell?.release();
-    this.#releaseCertificate?.();
     const { mesh, connections, rejections, clock } = this.#options;
-    connections.close(this.id);
-    rejections.closed(this.id);
     const cause = { source: "xds connection", subject: `${this.id} closed`, at: clock.now() };
-    mesh.graph.commit(cause, writer => writer.delete(mesh.inputs.proxies, this.id));
+    eachOf([
+      () => this.#cancelUnseen(),
+      this.#forget,
+      ...this.#letGo.reverse(),
+      () => this.#releaseCertificate?.(),
+      () => connections.close(this.id),
+      () => rejections.closed(this.id),
+      () => mesh.graph.commit(cause, writer => writer.delete(mesh.inputs.proxies, this.id)),
+    ]);
   }
 
   /** Tells the stream when the class is another one. */

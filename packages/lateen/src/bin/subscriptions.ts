@@ -1,5 +1,6 @@
 /** Which watch set answers which subscription: the one place that knows both types and views. */
 
+import { own } from "../base/own.ts";
 import type { CellFamily } from "../flow/types.ts";
 import { createWatchSets } from "../flow/watch.ts";
 import { joinWatchSets } from "../flow/watch-joined.ts";
@@ -16,6 +17,8 @@ export interface Subscriptions {
   named(type: string, proxy: ProxyClass, names: readonly string[]): ResourceSet;
   /** Secrets of one identity; the names have been checked. */
   secrets(identity: string, names: readonly string[]): ResourceSet;
+  /** Sets that streams hold. */
+  readonly liveCount: number;
 }
 
 export function createSubscriptions(
@@ -32,19 +35,22 @@ export function createSubscriptions(
     secretSets.explicit("", names);
   return {
     wildcard(type, proxy) {
-      const views = resources[type]?.wildcardViews(proxy) ?? [];
+      const views = own(resources, type)?.wildcardViews(proxy) ?? [];
       const of = sets.get(type);
       if (of === undefined || views.length === 0) return undefined;
       return joinWatchSets(views.map(view => of.following(view, view)));
     },
     named(type, proxy, names) {
       const of = sets.get(type);
-      const family = resources[type];
+      const family = own(resources, type);
       if (of === undefined || family === undefined || names.length === 0) return unknown(names);
       const byView = Map.groupBy(names, name => family.namedView(proxy, name));
       return joinWatchSets([...byView].map(([view, some]) => of.explicit(view, some)));
     },
     secrets: (identity, names) => secretSets.explicit(identity, names),
+    get liveCount() {
+      return [secretSets, ...sets.values()].reduce((sum, each) => sum + each.liveCount, 0);
+    },
   };
 }
 

@@ -6,6 +6,10 @@ export interface StreamLimits {
   readonly namesPerTypeMax: number;
   /** UTF-16 units of a resource name, a type URL, a nonce or a node id. */
   readonly nameLengthMax: number;
+  /** Bytes of `node` without its extensions: its metadata, above all. */
+  readonly nodeBytesMax: number;
+  /** Bytes of `node.extensions`, which is never read. Envoy's own list has about 61 KB. */
+  readonly extensionBytesMax: number;
   /**
    * A response of a type that may be sent in parts ends after the resource that reaches this.
    * Below the 4 MB that gRPC clients other than Envoy accept by default.
@@ -22,6 +26,8 @@ export const defaultStreamLimits: StreamLimits = {
   typesMax: 32,
   namesPerTypeMax: 100_000,
   nameLengthMax: 2048,
+  nodeBytesMax: 512 * 1024,
+  extensionBytesMax: 512 * 1024,
   responseBytesSoft: 3 * 1024 * 1024,
   ackWaitMs: 5000,
 };

@@ -3,7 +3,9 @@ import {
   DeltaDiscoveryRequest,
   DiscoveryRequest,
 } from "@lateen/envoy-api/envoy/service/discovery/v3/discovery.js";
+import { ownText } from "../base/own-text.ts";
 import { GrpcStatus, type StreamEnd, type StreamLimits } from "./limits.ts";
+import { NodeTooLarge, takeNode } from "./node-bytes.ts";
 import type { Node } from "./types.ts";
 
 /** A request of either form, decoded and within limits. */
@@ -37,8 +39,10 @@ export function decodeRequest(
 ): Decoded {
   let request: Request;
   try {
-    request = form === "delta" ? fromDelta(message) : fromSotw(message);
+    request = form === "delta" ? fromDelta(message, limits) : fromSotw(message, limits);
   } catch (error) {
+    if (error instanceof NodeTooLarge)
+      return { ok: false, end: { code: GrpcStatus.resourceExhausted, message: error.message } };
     const reason = error instanceof Error ? error.message : String(error);
     const what = form === "delta" ? "DeltaDiscoveryRequest" : "DiscoveryRequest";
     return invalid(`the message is not a ${what}: ${reason}`);
@@ -47,12 +51,17 @@ export function decodeRequest(
   return problem === undefined ? { ok: true, request } : { ok: false, end: problem };
 }
 
-function fromDelta(message: Uint8Array): Request {
-  const raw = DeltaDiscoveryRequest.decode(message);
+/** Numbers of the field `node`. */
+const DELTA_NODE = 1;
+const SOTW_NODE = 2;
+
+function fromDelta(message: Uint8Array, limits: StreamLimits): Request {
+  const { rest, node } = takeNode(message, DELTA_NODE, limits);
+  const raw = DeltaDiscoveryRequest.decode(rest);
   if ((raw.resourceLocatorsSubscribe ?? []).length > 0)
     throw new Error("resource_locators_subscribe is not supported; use resource_names_subscribe");
   return {
-    node: raw.node === undefined ? undefined : nodeOf(raw.node),
+    node: node && nodeOf(node),
     type: raw.typeUrl ?? "",
     nonce: raw.responseNonce ?? "",
     rejection: rejectionOf(raw.errorDetail?.message, raw.errorDetail !== undefined),
@@ -65,12 +74,13 @@ function fromDelta(message: Uint8Array): Request {
 
 const noVersions: ReadonlyMap<string, string> = new Map();
 
-function fromSotw(message: Uint8Array): Request {
-  const raw = DiscoveryRequest.decode(message);
+function fromSotw(message: Uint8Array, limits: StreamLimits): Request {
+  const { rest, node } = takeNode(message, SOTW_NODE, limits);
+  const raw = DiscoveryRequest.decode(rest);
   if ((raw.resourceLocators ?? []).length > 0)
     throw new Error("resource_locators is not supported; use resource_names");
   return {
-    node: raw.node === undefined ? undefined : nodeOf(raw.node),
+    node: node && nodeOf(node),
     type: raw.typeUrl ?? "",
     nonce: raw.responseNonce ?? "",
     rejection: rejectionOf(raw.errorDetail?.message, raw.errorDetail !== undefined),
@@ -82,7 +92,7 @@ function fromSotw(message: Uint8Array): Request {
 }
 
 function rejectionOf(message: string | undefined, present: boolean): string | undefined {
-  return present ? (message ?? "").slice(0, REJECTION_MAX_CHARS) : undefined;
+  return present ? ownText(message ?? "", REJECTION_MAX_CHARS) : undefined;
 }
 
 function nodeOf(raw: NodeMessage): Node {

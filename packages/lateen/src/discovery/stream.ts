@@ -4,6 +4,7 @@
  * `Subscription` puts into a response.
  */
 import { assert } from "../base/assert.ts";
+import { eachOf } from "../base/each-of.ts";
 import { GrpcStatus, type StreamEnd, type StreamLimits } from "./limits.ts";
 import { decodeRequest, type Request, tooManyNames } from "./request.ts";
 import { type EncodedResponse, encodeDelta, encodeSotw } from "./response.ts";
@@ -17,7 +18,7 @@ import {
   routeType,
   virtualHostType,
 } from "./type-order.ts";
-import type { ConfigSource, Connection, Node, Peer } from "./types.ts";
+import type { ConfigSource, Connection, Peer } from "./types.ts";
 
 export interface AdsStreamOptions {
   readonly form: "delta" | "sotw";
@@ -52,7 +53,8 @@ const lost: Pulled = {
 
 export class AdsStream {
   readonly #options: AdsStreamOptions;
-  #node: Node | undefined;
+  /** Of the node only its id is kept: the rest may be large, and `connect` has read it. */
+  #nodeId: string | undefined;
   #connection: Connection | undefined;
   /** In the order in which they are served. */
   #subscriptions: readonly Subscription[] = [];
@@ -136,9 +138,12 @@ export class AdsStream {
   close(): void {
     if (this.#closed) return;
     this.#closed = true;
-    for (const subscription of this.#subscriptions) subscription.close();
+    const subscriptions = this.#subscriptions;
     this.#subscriptions = [];
-    this.#connection?.close();
+    eachOf([
+      ...subscriptions.map(subscription => () => subscription.close()),
+      () => this.#connection?.close(),
+    ]);
   }
 
   /** For tests of memory: entries held beside what streams share. */
@@ -151,16 +156,16 @@ export class AdsStream {
   #identify(request: Request): StreamEnd | undefined {
     const { source, peer, form } = this.#options;
     const { node } = request;
-    if (this.#node !== undefined) {
-      if (node === undefined || node.id === "" || node.id === this.#node.id) return undefined;
-      const was = this.#node.id;
+    const was = this.#nodeId;
+    if (was !== undefined) {
+      if (node === undefined || node.id === "" || node.id === was) return undefined;
       return invalid(`node.id was "${was}" and is now "${node.id}"; it may not change on a stream`);
     }
     if (node === undefined || node.id === "")
       return invalid("the first request of a stream needs a node with an id");
     const connected = source.connect(node, peer, form);
     if ("refused" in connected) return { code: connected.code, message: connected.refused };
-    this.#node = node;
+    this.#nodeId = node.id;
     this.#connection = connected;
     connected.onReclassified(() => {
       for (const subscription of this.#subscriptions) subscription.reclassify();
@@ -188,14 +193,15 @@ export class AdsStream {
     }
     const context: SubscriptionContext = { form, connection, snapshots, limits, wake };
     const subscription = new Subscription(type, context);
+    // Before it opens: should that throw, what it holds is let go with the stream.
+    this.#subscriptions = [...this.#subscriptions, subscription].sort(
+      (a, b) => orderOf(a.type) - orderOf(b.type),
+    );
     subscription.open(request);
     const resumes = request.initialVersions.size > 0 || request.versionInfo !== "";
     // Clusters that were just sent are warming, and wait for endpoints whatever the client has.
     if (type === endpointType && resumes) this.#forceWarming(subscription);
     if (type === clusterType && resumes) this.#resumedAtMs = this.#nowMs;
-    this.#subscriptions = [...this.#subscriptions, subscription].sort(
-      (a, b) => orderOf(a.type) - orderOf(b.type),
-    );
     connection.report({ kind: "subscribed", type });
     wake();
     return undefined;

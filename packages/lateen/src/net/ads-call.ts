@@ -161,7 +161,16 @@ export class AdsCall implements Pusher {
     this.#closed = true;
     this.#held = [];
     this.#options.scheduler.forget(this);
-    this.#machine.close();
-    this.#options.onClose();
+    try {
+      this.#machine.close();
+    } catch (error) {
+      // The stream is gone all the same, and who ended it has other things to do.
+      this.#options.log.error("xDS stream did not close in order", {
+        peer: this.#options.peer.address,
+        error: error instanceof Error ? (error.stack ?? error.message) : String(error),
+      });
+    } finally {
+      this.#options.onClose();
+    }
   }
 }

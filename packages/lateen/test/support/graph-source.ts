@@ -22,9 +22,11 @@ export function graphSource(mesh: MeshGraph, clock: Clock, onPodGone?: (uid: str
     credentials: inputs.credentials,
   });
   const connections = new ConnectionTable(() => 0);
+  const subscriptions = createSubscriptions(mesh.resources, secretCells);
+  const rejections = new Rejections({ ...mesh, rows: rejected, clock, log: silentLog });
   const source = new GraphConfigSource({
     mesh,
-    subscriptions: createSubscriptions(mesh.resources, secretCells),
+    subscriptions,
     connections,
     metrics: new ControlPlaneMetrics("test", {
       now: () => 0,
@@ -33,10 +35,10 @@ export function graphSource(mesh: MeshGraph, clock: Clock, onPodGone?: (uid: str
       revision: () => graph.revision,
     }),
     certificates: undefined,
-    rejections: new Rejections({ ...mesh, rows: rejected, clock, log: silentLog }),
+    rejections,
     clock,
     log: silentLog,
     ...(onPodGone && { onPodGone }),
   });
-  return { source, connections, rejected };
+  return { source, connections, subscriptions, rejections, rejected };
 }

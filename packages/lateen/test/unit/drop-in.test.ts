@@ -10,7 +10,7 @@ import { TODAY } from "../../src/bin/install-input.ts";
 import { renderParts } from "../../src/bin/install-parts.ts";
 import { kubeInjectCommand } from "../../src/bin/kube-inject-command.ts";
 import { resourcesOf } from "../../src/bin/proxy-resources.ts";
-import { proxyRow } from "../../src/bin/proxy-row.ts";
+import { describeProxy } from "../../src/bin/proxy-row.ts";
 import { ControlPlaneMetrics } from "../../src/debug/metrics.ts";
 import { nameOf } from "../../src/install/objects.ts";
 import { resolveInstallation } from "../../src/install/operator.ts";
@@ -186,8 +186,9 @@ test("Argo Rollouts and Flagger move weights, and Rollouts the labels of subsets
   const node = { id, metadata: { NAMESPACE: "default", LABELS: {} } };
   mesh.mesh.graph.commit({ source: "test" }, writer => {
     writer.set(mesh.mesh.inputs.mesh, MESH_KEY, MESH);
-    const row = proxyRow(node, { flavour: "upstream", vhds: "none" });
-    writer.set(mesh.mesh.inputs.proxies, "sidecar", row);
+    const proxy = describeProxy(node, { flavour: "upstream", vhds: "none" });
+    assert.ok("row" in proxy);
+    writer.set(mesh.mesh.inputs.proxies, "sidecar", proxy.row);
   });
   assert.match(seen(mesh), /canary:10\.1\.0\.1 stable:10\.1\.0\.1$/);
   mesh.apply(subsets("aaa", "bbb"));

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { silentLog } from "../../src/base/log.ts";
-import { proxyRow } from "../../src/bin/proxy-row.ts";
+import { describeProxy } from "../../src/bin/proxy-row.ts";
 import type { StreamEvent } from "../../src/discovery/types.ts";
 import { MESH_KEY } from "../../src/model/inputs.ts";
 import type { ProxyClass } from "../../src/model/proxies.ts";
@@ -46,7 +46,9 @@ function setUp() {
   const classOf = (type: string, labels: Record<string, string>): ProxyClass => {
     const id = `${type}~10.0.0.9~${type}.default~default.svc.cluster.local`;
     const metadata = { NAMESPACE: "default", LABELS: labels };
-    const row = proxyRow({ id, metadata }, { flavour: "upstream", vhds: "none" });
+    const proxy = describeProxy({ id, metadata }, { flavour: "upstream", vhds: "none" });
+    assert.ok("row" in proxy);
+    const { row } = proxy;
     graph.commit({ source: "test" }, writer => {
       writer.set(inputs.mesh, MESH_KEY, MESH);
       writer.set(inputs.proxies, type, row);
