@@ -155,3 +155,27 @@ test("an idle connection is closed, but not one whose request came while the pro
     await server.close();
   }
 });
+
+test("a path that is not clean leads to the clean one, with its query, method and body", async () => {
+  const told = await get("//ns///default/pods/x?watch=1", { redirect: "manual" });
+  assert.equal(told.status, 307);
+  assert.equal(told.headers.get("location"), "/ns/default/pods/x?watch=1");
+  const followed = await get("//ns///default/pods/x?watch=1");
+  assert.deepEqual(await followed.json(), { namespace: "default", name: "x", watch: "1" });
+  const posted = await get("//echo", { method: "POST", body: "hello" });
+  assert.deepEqual([posted.status, await posted.text()], [201, "hello"]);
+  // However it is written, nobody is sent to another host.
+  for (const path of ["///evil.example/x", "//%5Cevil.example/", "/\\\\evil.example/"]) {
+    const { status, location } = await rawGet(path);
+    if (status === 307) assert.match(location, /^\/[^/\\]/, path);
+  }
+});
+
+function rawGet(path: string): Promise<{ status: number; location: string }> {
+  return new Promise((done, fail) => {
+    httpGet({ host: "127.0.0.1", port: listener.port, path }, response => {
+      response.resume();
+      done({ status: response.statusCode ?? 0, location: response.headers.location ?? "" });
+    }).on("error", fail);
+  });
+}

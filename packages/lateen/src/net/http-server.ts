@@ -7,6 +7,7 @@ import { createServer as createSecureServer } from "node:https";
 import { type AddressInfo, isIP, type Socket } from "node:net";
 import { assert } from "../base/assert.ts";
 import type { Log } from "../base/log.ts";
+import { cleanPath } from "./clean-path.ts";
 
 export interface HttpRequest {
   readonly method: string;
@@ -234,7 +235,9 @@ async function dispatch(
   const method = incoming.method ?? "GET";
   const url = parseTarget(incoming.url ?? "/");
   if (url === undefined) return failure(options, 400, "the request target is not a valid path");
-  const found = findRoute(routes, method === "HEAD" ? "GET" : method, url.pathname);
+  const path = cleanPath(url.pathname);
+  if (path !== url.pathname) return moved(`${path}${url.search}`);
+  const found = findRoute(routes, method === "HEAD" ? "GET" : method, path);
   if (found === "path") return failure(options, 404, `there is nothing at ${url.pathname}`);
   if (found === "method")
     return failure(options, 405, `${url.pathname} does not answer to ${method}`);
@@ -254,6 +257,12 @@ async function dispatch(
     body,
     peerAddress: incoming.socket.remoteAddress ?? "",
   });
+}
+
+/** 307 as Go's ServeMux: the method and the body stay. */
+function moved(location: string): HttpAnswer {
+  const body = `the path is ${location}\n`;
+  return { status: 307, body, contentType: "text/plain; charset=utf-8", headers: { location } };
 }
 
 function parseTarget(target: string): URL | undefined {
