@@ -57,6 +57,23 @@ test("a token gives identity and pod", async () => {
   });
 });
 
+test("a token without a pod is an account's that asks debug types, and has no pod's claims", async () => {
+  const token = { namespace: "istio-system", serviceAccount: "default", expiresAt: 0 };
+  const verify: TokenVerifier["verify"] = async () => ({
+    ok: true,
+    token: { ...token, podName: undefined, podUid: undefined },
+  });
+  const headers = { authorization: "Bearer any" };
+  const peer = await authenticate({ ...caller, headers }, { ...options, tokens: { verify } });
+  assert.deepEqual(peer, {
+    transport: "tls",
+    identity: "spiffe://cluster.local/ns/istio-system/sa/default",
+    claims: { namespace: "istio-system", serviceAccount: "default" },
+    address: "10.0.0.9",
+    onlyDebug: true,
+  });
+});
+
 test("a token that is refused says whose it claims to be, and nothing vouches for it", async () => {
   const said = { "kubernetes.io": { pod: { name: "a", uid: "u9" } } };
   const token = (payload: unknown): string =>

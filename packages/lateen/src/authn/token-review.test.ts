@@ -56,6 +56,15 @@ test("the pod comes from the bound claims, and the audience is asked for", async
   assert.deepEqual(asked, [[token, ["istio-ca"]]]);
 });
 
+test("a token of an account without a pod says so, and no pod is made up", async () => {
+  for (const extra of [{}, undefined, { "authentication.kubernetes.io/node-name": ["n"] }]) {
+    const { verifier } = reviewer(() => statusOf({}, { extra }));
+    const verdict = await verifier.verify(jwt({ exp: inSeconds(3600) }));
+    assert.ok(verdict.ok);
+    assert.deepEqual([verdict.token.podName, verdict.token.podUid], [undefined, undefined]);
+  }
+});
+
 test("what is not proven is refused, each with its reason", async () => {
   const cases: readonly [TokenReviewStatus, RegExp][] = [
     [{ authenticated: false, error: "expired" }, /refused by the API server: expired/],
@@ -64,10 +73,17 @@ test("what is not proven is refused, each with its reason", async () => {
     [statusOf({ audiences: undefined }), /audience: expected istio-ca/],
     [statusOf({}, { username: "admin" }), /not of a service account/],
     [statusOf({}, { username: "system:serviceaccount:a/b:c" }), /not of a service account/],
-    [statusOf({}, { extra: {} }), /not bound to a pod/],
     [
       statusOf({}, { extra: { "authentication.kubernetes.io/pod-name": ["a", "b"] } }),
-      /not bound to a pod/,
+      /bound to a pod, and does not say which/,
+    ],
+    [
+      statusOf({}, { extra: { "authentication.kubernetes.io/pod-name": ["a"] } }),
+      /bound to a pod, and does not say which/,
+    ],
+    [
+      statusOf({}, { extra: { "authentication.kubernetes.io/pod-uid": [""] } }),
+      /bound to a pod, and does not say which/,
     ],
   ];
   for (const [status, expected] of cases) {

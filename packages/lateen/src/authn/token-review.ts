@@ -125,18 +125,20 @@ async function review(token: string, options: TokenReviewOptions): Promise<Token
   const { audiences } = status;
   if (!Array.isArray(audiences) || !audiences.includes(audience))
     return refused(`token audience: expected ${audience}`);
-  return boundWorkload(token, asRecord(status.user), clock.now());
+  return accountOf(token, asRecord(status.user), clock.now());
 }
 
-function boundWorkload(token: string, user: JsonRecord | undefined, nowMs: number): TokenVerdict {
+/** A token that says half of a pod is refused: nothing here would know what it stands for. */
+function accountOf(token: string, user: JsonRecord | undefined, nowMs: number): TokenVerdict {
   const subject = SUBJECT.exec(textOf(user?.["username"]));
   if (subject === null) return refused("token is not of a service account");
   const [, namespace = "", serviceAccount = ""] = subject;
   const extra = asRecord(user?.["extra"]);
   const podName = only(extra?.[POD_NAME]);
   const podUid = only(extra?.[POD_UID]);
-  if (podName === undefined || podUid === undefined)
-    return refused("token is not bound to a pod: expected a projected service-account token");
+  const isBound = extra?.[POD_NAME] !== undefined || extra?.[POD_UID] !== undefined;
+  if (isBound && (podName === undefined || podUid === undefined))
+    return refused("token is bound to a pod, and does not say which");
   const expiresAt = expiryOf(token) ?? 0;
   // It may have ended while the API server was asked.
   const over = expired(expiresAt, nowMs);

@@ -26,7 +26,12 @@ export interface BoundWorkload {
   readonly podUid: string;
 }
 
-export interface VerifiedToken extends BoundWorkload {
+export interface VerifiedToken {
+  readonly namespace: string;
+  readonly serviceAccount: string;
+  /** Both or none: without, the token is of the account alone, made for a person's command. */
+  readonly podName: string | undefined;
+  readonly podUid: string | undefined;
   /** Milliseconds since the epoch. */
   readonly expiresAt: number;
 }

@@ -10,9 +10,12 @@ import { ownText } from "../base/own-text.ts";
 import type { WorkloadCertificates } from "../ca/workload-certs.ts";
 import type { ConnectionTable, ProxyFacts } from "../debug/connections.ts";
 import type { ControlPlaneMetrics } from "../debug/metrics.ts";
+import type { ProxyQuery } from "../debug/pages.ts";
 import type {
   ConfigSource,
   Connection,
+  DebugQuestion,
+  DebugResource,
   Node,
   Peer,
   Refusal,
@@ -28,6 +31,7 @@ import type { ConnectedProxy } from "../model/types.ts";
 import { podAddresses } from "../model/workloads.ts";
 import type { Rejections } from "../status/rejections.ts";
 import { TypeUrl } from "../xds/resource.ts";
+import type { AnswerDebug } from "./debug-answers.ts";
 import { accountOf } from "./gateway-accounts.ts";
 import type { MeshGraph } from "./mesh-graph.ts";
 import { describeProxy } from "./proxy-row.ts";
@@ -46,6 +50,8 @@ export interface GraphSourceOptions {
   readonly log: Log;
   /** What was known of credentials of the pod with this uid counts no more. */
   readonly onPodGone?: (podUid: string) => void;
+  /** Answers debug types. Without it they are refused. */
+  readonly debug?: AnswerDebug;
 }
 
 /** gRPC's codes. */
@@ -62,6 +68,12 @@ const UNSEEN_MS = 5 * 60_000;
 /** gRPC's UNAVAILABLE: Envoy connects again. */
 const UNAVAILABLE = 14;
 const POD_IS_GONE: Refusal = { refused: "the pod is gone", code: PERMISSION_DENIED };
+const ONLY_DEBUG: Refusal = {
+  refused:
+    "token is not bound to a pod: expected a projected service-account token; only debug types are answered",
+  code: PERMISSION_DENIED,
+};
+const NO_DEBUG: Refusal = { refused: "debug types are not answered here", code: PERMISSION_DENIED };
 
 export class GraphConfigSource implements ConfigSource {
   readonly #options: GraphSourceOptions;
@@ -114,15 +126,24 @@ export class GraphConfigSource implements ConfigSource {
     return new Set([...this.#live.values()].map(connection => connection.pod));
   }
 
-  /** The class of a connected proxy, by `<pod>.<namespace>`. */
-  classOf(proxy: string): ProxyClass | undefined {
+  /** The class of a connected proxy: of `<pod>.<namespace>`, else of one whose name has this part. */
+  classOf({ proxy, namespace }: ProxyQuery): ProxyClass | undefined {
+    let found: GraphConnection | undefined;
     for (const connection of this.#live.values()) {
-      if (connection.shownName === proxy) return connection.proxyClass;
+      const { shownName } = connection;
+      if (namespace !== undefined && !shownName.endsWith(`.${namespace}`)) continue;
+      if (shownName === proxy) return connection.proxyClass;
+      if (found === undefined && shownName.includes(proxy)) found = connection;
     }
-    return undefined;
+    return found?.proxyClass;
+  }
+
+  debug(question: DebugQuestion, peer: Peer): readonly DebugResource[] | Refusal {
+    return this.#gonePod(peer) ?? this.#options.debug?.(question, peer) ?? NO_DEBUG;
   }
 
   connect(node: Node, peer: Peer, form: "delta" | "sotw"): Connection | Refusal {
+    if (peer.onlyDebug === true) return ONLY_DEBUG;
     const proxy = describeProxy(node, {
       flavour: "upstream",
       vhds: form === "delta" ? "large" : "none",

@@ -2,6 +2,7 @@
 import { compareText } from "../base/compare.ts";
 import type { SyncStatus } from "../base/sync-status.ts";
 import type { MetricSources } from "../debug/metrics.ts";
+import type { ConfigDump } from "../debug/pages.ts";
 import type { ProxyClass } from "../model/proxies.ts";
 import type { Service } from "../model/types.ts";
 import { revisionOf } from "../model/waiting.ts";
@@ -26,7 +27,7 @@ export interface DebugViews {
   configObjects(): readonly unknown[];
   endpoints(): readonly unknown[];
   services(): readonly unknown[];
-  configDump(proxy: ProxyClass | undefined): unknown;
+  configDump(proxy: ProxyClass | undefined): ConfigDump | undefined;
 }
 
 export function debugViews(mesh: MeshGraph): DebugViews {
@@ -118,30 +119,31 @@ function missingSidecars(
 const ADMIN = "type.googleapis.com/envoy.admin.v3";
 
 /** Envoy's config dump of what a class is sent; secrets are not in it (Istio: /debug/config_dump). */
-function dumpFor(mesh: MeshGraph, proxy: ProxyClass): unknown {
+function dumpFor(mesh: MeshGraph, proxy: ProxyClass): ConfigDump {
   const { cds, lds, eds, rds } = resourcesOf(mesh, proxy);
   const any = (type: TypeUrl, message: object) => ({ "@type": type, ...message });
-  return {
-    configs: [
-      {
-        "@type": `${ADMIN}.ClustersConfigDump`,
-        dynamicActiveClusters: cds.map(each => ({ cluster: any(TypeUrl.cluster, each) })),
-      },
-      {
-        "@type": `${ADMIN}.ListenersConfigDump`,
-        dynamicListeners: lds.map(each => ({
-          name: each["name"],
-          activeState: { listener: any(TypeUrl.listener, each) },
-        })),
-      },
-      {
-        "@type": `${ADMIN}.RoutesConfigDump`,
-        dynamicRouteConfigs: rds.map(each => ({ routeConfig: any(TypeUrl.route, each) })),
-      },
-      {
-        "@type": `${ADMIN}.EndpointsConfigDump`,
-        dynamicEndpointConfigs: eds.map(each => ({ endpointConfig: any(TypeUrl.endpoint, each) })),
-      },
-    ],
-  };
+  const endpoints = eds.map(each => any(TypeUrl.endpoint, each));
+  const configs = [
+    { "@type": `${ADMIN}.BootstrapConfigDump` },
+    {
+      "@type": `${ADMIN}.ClustersConfigDump`,
+      dynamicActiveClusters: cds.map(each => ({ cluster: any(TypeUrl.cluster, each) })),
+    },
+    {
+      "@type": `${ADMIN}.ListenersConfigDump`,
+      dynamicListeners: lds.map(each => ({
+        name: each["name"],
+        activeState: { listener: any(TypeUrl.listener, each) },
+      })),
+    },
+    {
+      "@type": `${ADMIN}.RoutesConfigDump`,
+      dynamicRouteConfigs: rds.map(each => ({ routeConfig: any(TypeUrl.route, each) })),
+    },
+    {
+      "@type": `${ADMIN}.EndpointsConfigDump`,
+      dynamicEndpointConfigs: endpoints.map(endpointConfig => ({ endpointConfig })),
+    },
+  ];
+  return { configs, endpoints };
 }

@@ -150,6 +150,7 @@ export const discoveryCommand: Command = {
       rootSpreadMs: spread === undefined ? undefined : spread * 1000,
       rootRenewal: rootRenewalFrom(process.env),
       customHosts: customHostsFrom(process.env),
+      clusterId: process.env["CLUSTER_ID"] || undefined,
       clock: systemClock,
       random: Math.random,
       log,

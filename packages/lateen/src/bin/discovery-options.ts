@@ -51,6 +51,8 @@ export interface DiscoveryOptions {
   readonly rootRenewal?: Partial<RootRenewalSettings> | undefined;
   /** Further DNS names of the control plane's certificate. */
   readonly customHosts?: readonly string[] | undefined;
+  /** Istio's `CLUSTER_ID`; undefined: `Kubernetes`. */
+  readonly clusterId?: string | undefined;
   readonly clock: Clock;
   readonly random: () => number;
   readonly log: Log;

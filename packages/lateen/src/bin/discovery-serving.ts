@@ -12,11 +12,13 @@ import type { WorkloadCertificates } from "../ca/workload-certs.ts";
 import type { CaSources } from "../debug/ca-metrics.ts";
 import { ConnectionTable } from "../debug/connections.ts";
 import { ControlPlaneMetrics } from "../debug/metrics.ts";
+import { debugPages, type ProxyQuery } from "../debug/pages.ts";
 import { debugRoutes } from "../debug/routes.ts";
 import { AdsServer } from "../net/ads-server.ts";
 import { type HttpListener, serveHttp } from "../net/http-server.ts";
 import { Refusals } from "../net/refusals.ts";
 import { GraphConfigSource } from "./config-source.ts";
+import { debugAnswers } from "./debug-answers.ts";
 import { debugViews } from "./debug-views.ts";
 import type { Declared, Identity } from "./discovery.ts";
 import type { DiscoveryOptions } from "./discovery-options.ts";
@@ -42,7 +44,7 @@ export interface Front {
 
 /** Everything that answers, before anything listens. */
 export function createFront(
-  { clock, version, instance, log, source: from }: DiscoveryOptions,
+  { clock, version, instance, log, source: from, clusterId = "Kubernetes" }: DiscoveryOptions,
   { mesh, secretCells, status }: Declared,
   { trust, certificates }: Identity,
   { unread, contested }: Pick<Reading, "unread" | "contested">,
@@ -73,17 +75,16 @@ export function createFront(
     clock,
     log: log.scope("ads"),
     onPodGone: podUid => trust?.tokens.forgetPod?.(podUid),
+    debug: (question, peer) => answerDebug(question, peer),
   });
   let leaving = false;
   const notReady = (): string | undefined => {
     if (leaving) return "shutting down";
     return source.ready ? undefined : "configuration not read yet";
   };
-  const routes = debugRoutes({
-    version,
-    instance,
+  const configDump = (proxy: ProxyQuery) => views.configDump(source.classOf(proxy));
+  const pages = debugPages({
     connections,
-    metrics,
     graph,
     notReady,
     missing: () =>
@@ -96,8 +97,12 @@ export function createFront(
     endpoints: views.endpoints,
     services: views.services,
     ca: () => caView(trust?.authority, contested()),
-    configDump: proxy => views.configDump(source.classOf(proxy)),
+    configDump,
+    clusterId,
   });
+  const systemNamespace = from.kind === "kube" ? from.systemNamespace : SYSTEM_NAMESPACE;
+  const answerDebug = debugAnswers({ pages, connections, configDump, systemNamespace, clock });
+  const routes = debugRoutes({ version, instance, metrics, notReady }, pages);
   const leave = (): void => {
     leaving = true;
   };

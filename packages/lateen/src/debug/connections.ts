@@ -46,6 +46,11 @@ const SHORT_NAMES: ReadonlyMap<string, string> = new Map([
   [`${PREFIX}envoy.config.core.v3.TypedExtensionConfig`, "ECDS"],
 ]);
 
+/** Type URLs and short names, by type URL. */
+export function servedTypes(): (readonly [string, string])[] {
+  return [...SHORT_NAMES].sort((a, b) => compareText(a[0], b[0]));
+}
+
 /** undefined: none of the types that are served, but whatever a client has asked for. */
 export function servedTypeName(type: string): string | undefined {
   return SHORT_NAMES.get(type);

@@ -5,6 +5,7 @@
  */
 import { assert } from "../base/assert.ts";
 import { eachOf } from "../base/each-of.ts";
+import { DebugQuestions, isDebugType } from "./debug-questions.ts";
 import { GrpcStatus, type StreamEnd, type StreamLimits } from "./limits.ts";
 import { decodeRequest, type Request, tooManyNames } from "./request.ts";
 import { type EncodedResponse, encodeDelta, encodeSotw } from "./response.ts";
@@ -63,6 +64,7 @@ export class AdsStream {
   /** The client came back with clusters of its own, and has not asked for what names them yet. */
   #resumedAtMs: number | undefined;
   #revoked: StreamEnd | undefined;
+  #debug: DebugQuestions | undefined;
   #closed = false;
 
   constructor(options: AdsStreamOptions, nowMs: number) {
@@ -70,8 +72,9 @@ export class AdsStream {
     this.#nowMs = nowMs;
   }
 
-  get connection(): Connection | undefined {
-    return this.#connection;
+  /** Something was asked: a stream that asks nothing has no business here. */
+  get hasBegun(): boolean {
+    return this.#connection !== undefined || this.#debug !== undefined;
   }
 
   /** Takes one request. What it returns ends the stream. */
@@ -81,6 +84,7 @@ export class AdsStream {
     const decoded = decodeRequest(form, message, limits);
     if (!decoded.ok) return decoded.end;
     const { request } = decoded;
+    if (isDebugType(request.type)) return this.#receiveDebug(request);
     const problem = this.#identify(request);
     if (problem !== undefined) return problem;
     const subscription = this.#find(request.type);
@@ -96,6 +100,9 @@ export class AdsStream {
   /** The next response, in an order that makes before it breaks. */
   pull(stop: () => boolean): Pulled {
     if (this.#revoked !== undefined) return { kind: "end", end: this.#revoked };
+    const answer = this.#debug?.next();
+    if (answer !== undefined)
+      return "code" in answer ? { kind: "end", end: answer } : { kind: "message", message: answer };
     let unsettled = false;
     let incomplete = false;
     for (const subscription of this.#subscriptions) {
@@ -123,6 +130,7 @@ export class AdsStream {
   /** Tells the time, about once a second: overdue answers stop holding things up. */
   tick(nowMs: number): void {
     this.#nowMs = nowMs;
+    this.#endIdleDebug(nowMs);
     let overdue = false;
     for (const subscription of this.#subscriptions) {
       if (subscription.inFlight.tick(nowMs)) overdue = true;
@@ -151,6 +159,23 @@ export class AdsStream {
     let count = 0;
     for (const subscription of this.#subscriptions) count += subscription.ownEntries;
     return count;
+  }
+
+  /** No proxy is registered for it: who may ask what follows from the peer alone. */
+  #receiveDebug(request: Request): StreamEnd | undefined {
+    const { source, peer, form, controlPlane, wake } = this.#options;
+    const ask = source.debug?.bind(source);
+    if (ask === undefined) return invalid(`${request.type} is not answered here`);
+    this.#debug ??= new DebugQuestions({ form, controlPlane, peer, ask }, this.#nowMs);
+    const problem = this.#debug.receive(request, this.#nowMs);
+    if (problem === undefined) wake();
+    return problem;
+  }
+
+  #endIdleDebug(nowMs: number): void {
+    if (this.#connection !== undefined || this.#debug?.isIdle(nowMs) !== true) return;
+    this.#revoked = { code: GrpcStatus.ok, message: "" };
+    this.#options.wake();
   }
 
   #identify(request: Request): StreamEnd | undefined {

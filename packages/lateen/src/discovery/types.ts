@@ -31,6 +31,8 @@ export interface Peer {
   /** Facts bound to the credential that the node's claims are checked against. */
   readonly claims: Readonly<Record<string, string>>;
   readonly address: string;
+  /** The credential is good and no workload's: debug types may be asked with it, and nothing else. */
+  readonly onlyDebug?: boolean;
 }
 
 /** Turns a stream into subscriptions. Implemented in bin, bound to the graph. */
@@ -44,6 +46,21 @@ export interface ConfigSource {
   readonly ready: boolean;
   /** Calls the listener once, at once where it is ready already. Returns how to stop waiting. */
   onReady(listener: () => void): () => void;
+  /** Answers a question about the mesh (debug-questions.ts). Without it none is. */
+  debug?(question: DebugQuestion, peer: Peer): readonly DebugResource[] | Refusal;
+}
+
+/** `istio.io/debug` with the name of a page, or `istio.io/debug/...` with names of proxies or none. */
+export interface DebugQuestion {
+  readonly type: string;
+  readonly names: readonly string[];
+}
+
+/** Sent as an Any with this type. */
+export interface DebugResource {
+  readonly name: string;
+  readonly typeUrl: string;
+  readonly value: Uint8Array;
 }
 
 export interface Refusal {

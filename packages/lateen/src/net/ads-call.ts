@@ -77,7 +77,7 @@ export class AdsCall implements Pusher {
     this.#nowMs = nowMs;
     const { serverLimits } = this.#options;
     const ageMs = nowMs - this.#openedAtMs;
-    if (this.#machine.connection === undefined && ageMs > serverLimits.firstRequestMs) {
+    if (!this.#machine.hasBegun && ageMs > serverLimits.firstRequestMs) {
       const message = `no request within ${serverLimits.firstRequestMs} ms`;
       this.end({ code: GrpcStatus.invalidArgument, message });
       return;

@@ -2,6 +2,7 @@
 import type { Clock } from "../../src/base/clock.ts";
 import { silentLog } from "../../src/base/log.ts";
 import { GraphConfigSource } from "../../src/bin/config-source.ts";
+import type { AnswerDebug } from "../../src/bin/debug-answers.ts";
 import { debugViews } from "../../src/bin/debug-views.ts";
 import type { MeshGraph } from "../../src/bin/mesh-graph.ts";
 import { createSubscriptions } from "../../src/bin/subscriptions.ts";
@@ -13,7 +14,12 @@ import { Rejections } from "../../src/status/rejections.ts";
 import { createSecretCells } from "../../src/xds/resources/secrets.ts";
 
 /** To be asked for before anything is committed: a graph with rows takes no more inputs. */
-export function graphSource(mesh: MeshGraph, clock: Clock, onPodGone?: (uid: string) => void) {
+export function graphSource(
+  mesh: MeshGraph,
+  clock: Clock,
+  onPodGone?: (uid: string) => void,
+  debug?: AnswerDebug,
+) {
   const { graph, inputs } = mesh;
   const rejected = graph.input<readonly Rejection[]>("rejections");
   const secretCells = createSecretCells(graph, {
@@ -39,6 +45,7 @@ export function graphSource(mesh: MeshGraph, clock: Clock, onPodGone?: (uid: str
     clock,
     log: silentLog,
     ...(onPodGone && { onPodGone }),
+    ...(debug && { debug }),
   });
   return { source, connections, subscriptions, rejections, rejected };
 }
