@@ -49,7 +49,11 @@ export async function openTrust(
   const port = secretPort(client, namespace);
   const authority = await openAuthority(options, client, namespace, trustDomain);
   const tokens = await openTokens(options, client, port);
-  return { authority, tokens, ...followSecrets(options, client, namespace, authority) };
+  return {
+    authority,
+    tokens,
+    ...followSecrets(options, client, namespace, { authority, trustDomain }),
+  };
 }
 
 async function openTokens(
@@ -94,10 +98,10 @@ function followSecrets(
   { clock, random, log, rootRenewal }: TrustOptions,
   client: ApiClient,
   namespace: string,
-  authority: LiveAuthority,
+  { authority, trustDomain }: { readonly authority: LiveAuthority; readonly trustDomain: string },
 ): Pick<Trust, "follow" | "stop"> {
   const common = { client, namespace, clock, random, log: log.scope("ca") };
-  const secrets = new CaSecrets({ ...common, authority });
+  const secrets = new CaSecrets({ ...common, authority, trustDomain });
   const keeper = new CaChangeKeeper({ ...common, authority });
   let stopRenewal = (): void => {};
   return {

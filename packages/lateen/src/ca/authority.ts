@@ -11,6 +11,7 @@ import {
   type SubjectNames,
   signatureAlgorithmOf,
 } from "./certificate.ts";
+import { leafProblem } from "./leaf-checks.ts";
 
 /** Bytes of one PEM field that we read; a chain of ten RSA certificates has about 20,000. */
 const PEM_BYTES_MAX = 256 * 1024;
@@ -53,9 +54,14 @@ export interface OpenedAuthority extends Authority {
 
 /**
  * Checks and opens a CA Secret. Diagnostics name the field; they never hold any of its content.
- * `now` is milliseconds since the epoch.
+ * `now` is milliseconds since the epoch. With `trustDomain` a CA is refused, too, that does not permit
+ * its identities.
  */
-export function openAuthority(secret: CaSecret, now: number): Result<OpenedAuthority> {
+export function openAuthority(
+  secret: CaSecret,
+  now: number,
+  trustDomain?: string,
+): Result<OpenedAuthority> {
   const problems: Diagnostic[] = [];
   const own = oneCertificate(secret, "ca-cert.pem", problems);
   const roots = certificates(secret, "root-cert.pem", problems);
@@ -72,6 +78,7 @@ export function openAuthority(secret: CaSecret, now: number): Result<OpenedAutho
   const leading = trusted.filter(leadsTo);
   for (const one of path) checkTimes(one, now, problems);
   checkPath(path, leading, problems);
+  checkLeaves(path, leading, trustDomain, problems);
   if (problems.length === 0) checkPathLengths(path, leading, problems);
   checkRootTimes(leading, now, problems);
   const algorithm = signatureAlgorithmOf(key);
@@ -82,7 +89,8 @@ export function openAuthority(secret: CaSecret, now: number): Result<OpenedAutho
   if (algorithm === undefined || problems.length > 0) return failed(problems);
   const issueLeaf = leafIssuer({ key, algorithm, ...nameAndKeyId(own) });
   const notAfter = Math.min(...[own, ...intermediates].map(one => one.validToDate.getTime()));
-  const suffix = intermediates.map(pemOf).join("");
+  // A verifier that knows a root needs all from the issuer up to it, whether the chain began with it or not.
+  const suffix = intermediates.length === 0 ? "" : path.map(pemOf).join("");
   const authority: OpenedAuthority = {
     keyId: keyIdOf(own),
     issuerId: [own, ...intermediates].map(one => one.fingerprint256).join(" "),
@@ -133,6 +141,26 @@ function checkPath(
   if (isBroken) problems.push(error("cert-chain.pem", "is not a chain from ca-cert.pem upwards"));
   else if (leading.length === 0)
     problems.push(error("root-cert.pem", "holds no root that ca-cert.pem leads up to"));
+}
+
+function checkLeaves(
+  path: readonly X509Certificate[],
+  leading: readonly X509Certificate[],
+  trustDomain: string | undefined,
+  problems: Diagnostic[],
+): void {
+  const [own, ...above] = path;
+  const check = (field: keyof CaSecret, ones: readonly X509Certificate[]): void => {
+    const found = ones.map(one => leafProblem(one, trustDomain)).filter(each => each !== undefined);
+    problems.push(...found.map(each => error(field, each)));
+  };
+  // That the issuer is a CA is said already (checkOwn).
+  if (own?.ca === true) check("ca-cert.pem", [own]);
+  check("cert-chain.pem", above);
+  const others = leading.filter(root => !path.some(one => same(one, root)));
+  // One root that proxies can use is enough; the rest is for others.
+  if (others.every(root => leafProblem(root, trustDomain) !== undefined))
+    check("root-cert.pem", others);
 }
 
 /** What proxies would refuse of every certificate that is issued: more CAs than one above them allows. */

@@ -22,6 +22,8 @@ export interface CaSecretsOptions {
   /** Of the control plane. */
   readonly namespace: string;
   readonly authority: LiveAuthority;
+  /** Of the identities that it signs. */
+  readonly trustDomain?: string;
   readonly clock: Clock;
   /** 0 to 1. */
   readonly random: () => number;
@@ -72,7 +74,7 @@ export class CaSecrets {
   #consider(): void {
     this.#cancel();
     if (this.#informers.some(informer => !informer.synced)) return;
-    const { authority, clock } = this.#options;
+    const { authority, clock, trustDomain } = this.#options;
     const name = this.inForce;
     const data = name === undefined ? undefined : this.#data.get(name);
     if (name === undefined || data === undefined) {
@@ -82,7 +84,7 @@ export class CaSecrets {
       );
       return;
     }
-    const opened = openAuthority(caSecret(data), clock.now());
+    const opened = openAuthority(caSecret(data), clock.now(), trustDomain);
     if (opened.ok) authority.offer(opened.value);
     else authority.refuse(`Secret ${name}: ${opened.diagnostics.map(textOf).join("; ")}`);
     if (authority.state.phase === "refused")

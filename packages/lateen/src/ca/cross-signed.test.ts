@@ -3,13 +3,11 @@
  * handshakes of real TLS (OpenSSL in Node) between who trusts the one and who trusts the other.
  */
 import assert from "node:assert/strict";
-import { once } from "node:events";
-import type { AddressInfo } from "node:net";
 import { test } from "node:test";
-import { connect, createServer } from "node:tls";
 import { KeyUsageFlags } from "@peculiar/asn1-x509";
 import { FakeClock } from "../../test/support/fake-clock.ts";
 import { type Ca, type CaOptions, makeCa } from "../../test/support/plugged-ca.ts";
+import { handshake, type Side } from "../../test/support/tls-handshake.ts";
 import { silentLog } from "../base/log.ts";
 import { type CaSecret, type OpenedAuthority, openAuthority } from "./authority.ts";
 import type { KeyedCertificate } from "./certificate.ts";
@@ -47,36 +45,6 @@ function refusal(secret: CaSecret): string {
 
 const issued = (authority: Pick<OpenedAuthority, "issue">): KeyedCertificate =>
   authority.issue({ uris: ["spiffe://x/ns/a/sa/b"], dnsNames: ["b"] }, period);
-
-interface Side {
-  readonly has: KeyedCertificate;
-  readonly trusts: readonly Ca[];
-}
-
-/** "" or why not. Both sides show a certificate and check the other's. */
-async function handshake(client: Side, server: Side): Promise<string> {
-  const of = ({ has, trusts }: Side) => ({
-    cert: has.certificatePem,
-    key: has.privateKeyPem,
-    ca: trusts.map(each => each.pem),
-  });
-  const listener = createServer({ ...of(server), requestCert: true, rejectUnauthorized: true });
-  listener.listen(0, "127.0.0.1");
-  await once(listener, "listening");
-  const { promise, resolve } = Promise.withResolvers<string>();
-  listener.once("tlsClientError", error => resolve(`server: ${error.message}`));
-  listener.once("secureConnection", socket => {
-    socket.on("error", () => {});
-    resolve("");
-  });
-  const { port } = listener.address() as AddressInfo;
-  const socket = connect({ host: "127.0.0.1", port, servername: "b", ...of(client) });
-  socket.once("error", error => resolve(`client: ${error.message}`));
-  const answer = await promise;
-  socket.destroy();
-  listener.close();
-  return answer;
-}
 
 async function allMeet(sides: readonly Side[]): Promise<void> {
   for (const client of sides)

@@ -30,14 +30,16 @@ export async function loadOrCreateRoot(
   options: RootOptions,
 ): Promise<Result<OpenedAuthority>> {
   const plugged = await port.get(PLUGGED_CA_SECRET);
-  if (plugged !== undefined) return openAuthority(caSecret(plugged), options.now);
+  if (plugged !== undefined)
+    return openAuthority(caSecret(plugged), options.now, options.trustDomain);
   const stored = await port.get(SELF_SIGNED_CA_SECRET);
-  if (stored !== undefined) return openAuthority(caSecret(stored), options.now);
+  if (stored !== undefined)
+    return openAuthority(caSecret(stored), options.now, options.trustDomain);
   const made = newRoot(options);
   if ((await port.create(SELF_SIGNED_CA_SECRET, CA_SECRET_TYPE, { ...made })) === "created")
     return openAuthority(made, options.now);
   const other = await port.get(SELF_SIGNED_CA_SECRET);
-  return openAuthority(caSecret(other ?? {}), options.now);
+  return openAuthority(caSecret(other ?? {}), options.now, options.trustDomain);
 }
 
 function newRoot(options: RootOptions): CaSecret {

@@ -95,10 +95,14 @@ export interface CaOptions {
   readonly pathLength?: number;
   /** Bits of KeyUsage; otherwise keyCertSign. */
   readonly usage?: number;
+  /** Beside key usage, basic constraints and key identifiers. */
+  readonly extensions?: readonly Extension[];
+  /** basicConstraints; default true. */
+  readonly isAuthority?: boolean;
 }
 
 export function makeCa(options: CaOptions): Ca {
-  const { kind, commonName, period, issuer, pathLength } = options;
+  const { kind, commonName, period, issuer } = options;
   const key = options.key ?? newKey(kind);
   const spki = AsnConvert.parse(
     createPublicKey(key).export({ type: "spki", format: "der" }),
@@ -134,13 +138,14 @@ export function makeCa(options: CaOptions): Ca {
     subjectPublicKeyInfo: spki,
     extensions: new Extensions([
       extension(id_ce_keyUsage, true, new KeyUsage(options.usage ?? KeyUsageFlags.keyCertSign)),
-      extension(id_ce_basicConstraints, true, basicConstraints(pathLength)),
+      extension(id_ce_basicConstraints, true, basicConstraints(options)),
       extension(id_ce_subjectKeyIdentifier, false, new SubjectKeyIdentifier(keyId)),
       extension(
         id_ce_authorityKeyIdentifier,
         false,
         new AuthorityKeyIdentifier({ keyIdentifier: new KeyIdentifier(by.keyId) }),
       ),
+      ...(options.extensions ?? []),
     ]),
   });
   const body = new Uint8Array(AsnConvert.serialize(tbsCertificate));
@@ -170,13 +175,14 @@ function newKey(kind: "rsa" | "ec"): KeyObject {
   return privateKey;
 }
 
-function basicConstraints(pathLength: number | undefined): BasicConstraints {
-  return pathLength === undefined
-    ? new BasicConstraints({ cA: true })
-    : new BasicConstraints({ cA: true, pathLenConstraint: pathLength });
+function basicConstraints({ isAuthority: cA = true, pathLength }: CaOptions): BasicConstraints {
+  return new BasicConstraints({
+    cA,
+    ...(pathLength === undefined ? {} : { pathLenConstraint: pathLength }),
+  });
 }
 
-function extension(id: string, critical: boolean, value: object): Extension {
+export function extension(id: string, critical: boolean, value: object): Extension {
   const extnValue = new OctetString(AsnConvert.serialize(value));
   return new Extension({ extnID: id, critical, extnValue });
 }
