@@ -4,6 +4,7 @@ import type { Pod } from "../api/pod/schema.ts";
 import type { Diagnostic } from "../base/diagnostic.ts";
 import type { ProxyPlan } from "../proxy/inject-pod.ts";
 import type { Interception } from "../proxy/interception.ts";
+import type { ProxyUser } from "../proxy/interception-rules.ts";
 import { interceptionScript } from "../proxy/interception-script.ts";
 import { PROXY_CONTAINER } from "../proxy/sidecar-container.ts";
 import { isObject, objectAt } from "../sources/json.ts";
@@ -144,6 +145,7 @@ export function initContainer(
   plan: ProxyPlan,
   interception: Interception,
   version: string,
+  proxyUser: ProxyUser,
 ): JsonObject[] {
   const { values } = config;
   const mode = plan.proxy.interceptionMode;
@@ -156,7 +158,7 @@ export function initContainer(
     image: imageOf(config, init.image, version),
     ...(imagePullPolicy === "" ? {} : { imagePullPolicy }),
     command: ["/bin/sh", "-c"],
-    args: [interceptionScript(interception, { mode, statusPort, families })],
+    args: [interceptionScript(interception, { mode, statusPort, families, proxyUser })],
     ...resourcesOf(init.resources),
     securityContext: {
       allowPrivilegeEscalation: proxy.privileged,

@@ -10,6 +10,7 @@ import { readYamlValue } from "../sources/yaml.ts";
 import { BUILT_IN_TEMPLATES, type InjectorConfig } from "./config.ts";
 import { INIT_CONTAINER } from "./containers.ts";
 import type { PodInjection } from "./pod-injection.ts";
+import { withoutSharedUser } from "./proxy-user.ts";
 import { renderTemplate } from "./template.ts";
 import { TEMPLATE_FIELDS, templateData } from "./template-data.ts";
 
@@ -51,11 +52,43 @@ export function applyTemplates(
     const overlay = rendered.text.trim() === "" ? {} : readYamlValue(rendered.text);
     if (!isObject(overlay))
       return fail(`templates[${name}]`, "the template gives no YAML object: want metadata or spec");
-    const patched = strategicPatch(result, overlay, podKind.openApi);
+    const placed = inTheirPlaces(overlay, result);
+    const patched = strategicPatch(result, placed, podKind.openApi);
     if (!patched.ok) return fail(`templates[${name}]`, patched.status.message ?? "no valid patch");
     result = patched.value;
   }
   return { ok: true, value: result, diagnostics: [] };
+}
+
+type ContainerList = "containers" | "initContainers";
+
+/**
+ * Templates name istio-proxy and istio-init as containers or as init containers; here they go to where
+ * these stand in this pod, which depends on whether the cluster has native sidecars.
+ */
+function inTheirPlaces(overlay: JsonObject, pod: JsonObject): JsonObject {
+  const spec = objectAt(overlay, "spec");
+  const other = { containers: "initContainers", initContainers: "containers" } as const;
+  const placed: Record<string, Json> = { ...spec };
+  for (const list of ["containers", "initContainers"] as const) {
+    const moved = arrayAt(spec, list).filter(item => placeOf(item, pod) === other[list]);
+    if (moved.length === 0) continue;
+    const stay = arrayAt(placed, list).filter(item => !moved.includes(item));
+    placed[list] = stay;
+    if (stay.length === 0) delete placed[list];
+    placed[other[list]] = [...arrayAt(placed, other[list]), ...moved];
+  }
+  return { ...overlay, ...(overlay["spec"] === undefined ? {} : { spec: placed }) };
+}
+
+/** The list in which the pod has one of the two injected containers; undefined: it is another, or nowhere. */
+function placeOf(item: Json, pod: JsonObject): ContainerList | undefined {
+  const name = nameOf(item);
+  if (name !== PROXY_CONTAINER && name !== INIT_CONTAINER) return undefined;
+  const spec = objectAt(pod, "spec");
+  return (["containers", "initContainers"] as const).find(list =>
+    arrayAt(spec, list).some(each => nameOf(each) === name),
+  );
 }
 
 /**
@@ -74,7 +107,7 @@ export function applyOwnContainers(
     .filter(isObject)
     .filter(item => [PROXY_CONTAINER, INIT_CONTAINER].includes(stringAt(item, "name")));
   for (const container of own) {
-    const { command, args, image, ...rest } = container;
+    const { command, args, image, ...rest } = withoutSharedUser(container, before);
     const name = stringAt(container, "name");
     if (command !== undefined || args !== undefined)
       diagnostics.push({

@@ -12,6 +12,7 @@ import {
   STATUS_ANNOTATION,
 } from "../proxy/inject-pod.ts";
 import { type Interception, readInterception } from "../proxy/interception.ts";
+import { DEFAULT_PROXY_USER, type ProxyUser } from "../proxy/interception-rules.ts";
 import { cpuLimitOf } from "../proxy/proxy-options.ts";
 import { withProbes } from "../proxy/rewritten-probes.ts";
 import { PROXY_CONTAINER } from "../proxy/sidecar-container.ts";
@@ -22,6 +23,7 @@ import type { ClusterFeatures } from "./cluster-features.ts";
 import type { InjectorConfig } from "./config.ts";
 import { holdsApplication, INIT_CONTAINER, initContainer, kubeContainer } from "./containers.ts";
 import { applyOwnContainers, applyTemplates, chosenTemplates } from "./overlay.ts";
+import { proxyUserOf, sameUserWarnings } from "./proxy-user.ts";
 import { defaultsOf, interceptionDefaults, settingsOf } from "./settings.ts";
 import { podVolumes, sdsAnnotations } from "./volumes.ts";
 
@@ -36,6 +38,8 @@ export interface PodInjection {
   readonly features: ClusterFeatures;
   /** As a person wrote it: the API server has not put its defaults into it. */
   readonly asWritten?: boolean;
+  /** Names of volumes that pods of this template get from their controller. */
+  readonly claims?: readonly string[];
   /** Of the control plane, and the tag of the images where the values have none. */
   readonly version: string;
 }
@@ -88,7 +92,7 @@ function unchanged({ pod }: PodInjection, reason: string): InjectedPod {
 function decodePod(
   request: PodInjection,
 ): { readonly ok: true; readonly pod: Pod } | { ok: false; diagnostics: readonly Diagnostic[] } {
-  const { pod, namespace } = request;
+  const { pod, namespace, claims = [] } = request;
   const metadata = objectAt(pod, "metadata");
   const decoded = podKind.decode({
     ...pod,
@@ -101,14 +105,29 @@ function decodePod(
         ? { generateName: `${request.workload?.name ?? "pod"}-` }
         : {}),
     },
+    ...(claims.length === 0 ? {} : { spec: withClaims(objectAt(pod, "spec"), claims) }),
   });
   if (decoded.ok) return { ok: true, pod: decoded.value };
   const diagnostics = decoded.diagnostics.filter(({ severity }) => severity === "error");
   return { ok: false, diagnostics };
 }
 
-/** @param cpuLimit of istio-proxy in the end, where a first turn has shown another than was planned */
-function inject(request: PodInjection, pod: Pod, reason: string, cpuLimit?: string): InjectedPod {
+/** As the controller makes the pod: a claim stands in place of a volume of its name. */
+function withClaims(spec: JsonObject, claims: readonly string[]): JsonObject {
+  const others = arrayAt(spec, "volumes").filter(
+    volume => !isObject(volume) || !claims.includes(stringAt(volume, "name")),
+  );
+  const claimed = claims.map(name => ({ name, persistentVolumeClaim: { claimName: name } }));
+  return { ...spec, volumes: [...others, ...claimed] };
+}
+
+/** What istio-proxy is in the end, where a first turn has shown something else than was planned. */
+interface Outcome {
+  readonly cpuLimit: string | undefined;
+  readonly user: ProxyUser;
+}
+
+function inject(request: PodInjection, pod: Pod, reason: string, outcome?: Outcome): InjectedPod {
   const { config } = request;
   const workload = workloadOf(pod, request.workload);
   const templates = chosenTemplates(config, pod.metadata.annotations);
@@ -122,12 +141,13 @@ function inject(request: PodInjection, pod: Pod, reason: string, cpuLimit?: stri
     defaults: defaultsOf(config),
     readYaml: readYamlValue,
     gateway: templates.value.includes("gateway"),
-    cpuLimit,
+    cpuLimit: outcome?.cpuLimit,
   });
   if (!interception.ok || !planned.ok)
     return { ok: false, diagnostics: [...interception.diagnostics, ...planned.diagnostics] };
   const plan = planned.value;
-  const assembled = assemble(request, pod, plan, interception.value);
+  const user = outcome?.user ?? DEFAULT_PROXY_USER;
+  const assembled = assemble(request, pod, plan, interception.value, user);
   const overlaid = applyTemplates(assembled.pod, templates.value, request, workload);
   if (!overlaid.ok) return overlaid;
   const patched =
@@ -137,11 +157,23 @@ function inject(request: PodInjection, pod: Pod, reason: string, cpuLimit?: stri
   const own = applyOwnContainers(overlaid.value, request);
   if (!own.ok) return own;
   const value = withStatus(own.value, request.pod, config.revision);
-  const warnings = [...planned.diagnostics, ...assembled.warnings, ...own.diagnostics];
-  // Templates and the pod's own istio-proxy may have changed what the worker threads come from.
-  const ended = cpuLimitOf(proxyContainerOf(value));
-  if (cpuLimit === undefined && ended !== cpuLimitOf(plan.container))
-    return inject(request, pod, reason, ended);
+  const warnings = [
+    ...planned.diagnostics,
+    ...assembled.warnings,
+    ...own.diagnostics,
+    ...sameUserWarnings(value),
+  ];
+  // Templates and the pod's own istio-proxy may have changed what the worker threads come from, and
+  // the user whose traffic is not intercepted.
+  const ended: Outcome = {
+    cpuLimit: cpuLimitOf(proxyContainerOf(value)),
+    user: proxyUserOf(proxyContainerOf(value)),
+  };
+  const changed =
+    ended.cpuLimit !== cpuLimitOf(plan.container) ||
+    ended.user.uid !== user.uid ||
+    ended.user.gid !== user.gid;
+  if (outcome === undefined && changed) return inject(request, pod, reason, ended);
   return { ok: true, injected: true, pod: value, reason, warnings };
 }
 
@@ -154,12 +186,13 @@ function assemble(
   pod: Pod,
   plan: ProxyPlan,
   interception: Interception,
+  user: ProxyUser,
 ): { readonly pod: JsonObject; readonly warnings: readonly Diagnostic[] } {
   const { config } = request;
   const spec = objectAt(request.pod, "spec");
   const { container, native, warnings } = kubeContainer(request, pod, plan);
   const hold = holdsApplication(config, plan);
-  const init = initContainer(config, plan, interception, request.version);
+  const init = initContainer(config, plan, interception, request.version, user);
   const rest = (field: "containers" | "initContainers"): JsonObject[] =>
     arrayAt(spec, field)
       .filter(isObject)

@@ -13,6 +13,8 @@ export interface PodPlace {
   readonly namespace: string;
   /** undefined: a bare pod, which its own metadata describes. */
   readonly owner: Owner | undefined;
+  /** Volumes that each pod gets beside those of the template: a StatefulSet's claims. */
+  readonly claims: readonly string[];
   /** `Deployment/web` for messages. */
   readonly name: string;
 }
@@ -54,6 +56,9 @@ export function podPlaces(object: JsonObject, depth = 0): PodPlace[] {
       pod,
       namespace: stringAt(metadata, "namespace"),
       owner: path.length === 0 ? undefined : { apiVersion, kind, name },
+      claims: arrayAt(objectAt(object, "spec"), "volumeClaimTemplates")
+        .filter(isObject)
+        .map(claim => stringAt(objectAt(claim, "metadata"), "name")),
       name: `${kind}/${name}`,
     },
   ];

@@ -103,6 +103,7 @@ function operationsAt(
     features,
     version,
     asWritten: true,
+    claims: place.claims,
   });
   const found = injected.ok ? injected.warnings : injected.diagnostics;
   diagnostics.push(

@@ -7,7 +7,16 @@ export interface RuleOptions {
   readonly mode: "REDIRECT" | "TPROXY";
   /** Never intercepted: metrics, probes. */
   readonly statusPort: number;
+  /** Whom the kernel knows Envoy by; default: user and group 1337. */
+  readonly proxyUser?: ProxyUser;
 }
+
+export interface ProxyUser {
+  readonly uid: number;
+  readonly gid: number;
+}
+
+export const DEFAULT_PROXY_USER: ProxyUser = { uid: PROXY_UID, gid: PROXY_UID };
 
 /** Packets with this mark are for Envoy, or come from it under the client's address. */
 export const TPROXY_MARK = 1337;
@@ -23,7 +32,7 @@ export const redirectRules: RuleOptions = {
 
 /**
  * The rules in the form of iptables-restore (ip6tables-restore for family 6): what istio-iptables
- * programs. What Envoy itself (user or group 1337) sends is left alone, but for its calls to the
+ * programs. What Envoy itself (its user or group) sends is left alone, but for its calls to the
  * pod's own address, which come in again as from another pod. Built-in chains get nothing but a
  * jump, so that the rules can be replaced.
  */
@@ -50,7 +59,7 @@ export function interceptionRules(
       : []),
     ...rerouted(rules, options.family),
     ...(inbound && !tproxy ? redirectedInbound(rules, options) : []),
-    ...outboundRules(rules, options.family),
+    ...outboundRules(rules, options),
     "COMMIT",
     ...(inbound && tproxy ? tproxyTable(rules, options) : []),
     "",
@@ -114,8 +123,9 @@ function redirectedInbound(rules: Interception, options: RuleOptions): string[] 
 function tproxyTable(rules: Interception, options: RuleOptions): string[] {
   const { loopback, passthrough } = addresses(options.family);
   const included = rules.includeInboundPorts === "*" ? [""] : rules.includeInboundPorts;
+  const { proxyUser = DEFAULT_PROXY_USER } = options;
   const owned = (kind: "uid" | "gid"): string =>
-    `-A ISTIO_OUTPUT ! -d ${loopback} -p tcp -o lo -m owner --${kind}-owner ${PROXY_UID} ` +
+    `-A ISTIO_OUTPUT ! -d ${loopback} -p tcp -o lo -m owner --${kind}-owner ${proxyUser[kind]} ` +
     `-j MARK --set-mark ${LOOPED_MARK}`;
   return [
     "*mangle",
@@ -177,15 +187,18 @@ function rerouted(rules: Interception, family: 4 | 6): string[] {
   ]);
 }
 
-function outboundRules(rules: Interception, family: 4 | 6): string[] {
+function outboundRules(
+  rules: Interception,
+  { family, proxyUser = DEFAULT_PROXY_USER }: RuleOptions,
+): string[] {
   const out = "-A ISTIO_OUTPUT";
   const { loopback, passthrough } = addresses(family);
   const ours = isOf(family);
   const owner = (kind: "uid" | "gid"): string[] => [
     `${out} ! -d ${loopback} -o lo -p tcp -m multiport ! --dports 53,${ProxyPort.hbone} ` +
-      `-m owner --${kind}-owner ${PROXY_UID} -j ISTIO_IN_REDIRECT`,
-    `${out} -o lo -m owner ! --${kind}-owner ${PROXY_UID} -j RETURN`,
-    `${out} -m owner --${kind}-owner ${PROXY_UID} -j RETURN`,
+      `-m owner --${kind}-owner ${proxyUser[kind]} -j ISTIO_IN_REDIRECT`,
+    `${out} -o lo -m owner ! --${kind}-owner ${proxyUser[kind]} -j RETURN`,
+    `${out} -m owner --${kind}-owner ${proxyUser[kind]} -j RETURN`,
   ];
   const ranges = rules.includeOutboundRanges;
   return [

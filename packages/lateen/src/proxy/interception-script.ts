@@ -2,6 +2,7 @@ import type { IpFamily } from "./bootstrap-listeners.ts";
 import type { Interception } from "./interception.ts";
 import {
   interceptionRules,
+  type ProxyUser,
   refusalRules,
   TPROXY_MARK,
   TPROXY_TABLE,
@@ -12,6 +13,7 @@ export interface ScriptOptions {
   readonly mode: "REDIRECT" | "TPROXY";
   readonly statusPort: number;
   readonly families: readonly IpFamily[];
+  readonly proxyUser?: ProxyUser;
 }
 
 /**
@@ -20,9 +22,9 @@ export interface ScriptOptions {
  * of its own are replaced, those of others stay.
  */
 export function interceptionScript(rules: Interception, options: ScriptOptions): string {
-  const { mode, statusPort, families } = options;
+  const { mode, statusPort, families, ...user } = options;
   const part = (family: 4 | 6): string =>
-    loadRules(family, interceptionRules(rules, { family, mode, statusPort }), mode);
+    loadRules(family, interceptionRules(rules, { family, mode, statusPort, ...user }), mode);
   return [
     "set -eu",
     PICK,
