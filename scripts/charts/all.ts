@@ -66,7 +66,7 @@ function chart(
   const made: [string, string][] = [
     ["Chart.yaml", yaml(described)],
     ["values.yaml", `${VALUES_NOTE}${yaml({ [DEFAULTS]: values })}`],
-    ["files/known-values.yaml", yaml(known)],
+    ["files/known-values.yaml", yaml(asCharts(known))],
     ["templates/_lateen.tpl", shared("_lateen.tpl")],
     ["templates/zzz_profile.yaml", shared("zzz_profile.yaml")],
     ...templates,
@@ -127,6 +127,12 @@ function difference(basis: JsonObject, other: JsonObject): JsonObject {
     else found[key] = after ?? null;
   }
   return found;
+}
+
+/** Helm reads `--set` by itself: what is text there is the template's matter. */
+function asCharts(known: Known): Json {
+  if (typeof known === "string") return /^(?:text|word)s?$/.test(known) ? "used" : known;
+  return Object.fromEntries(Object.entries(known).map(([key, each]) => [key, asCharts(each)]));
 }
 
 /** By the installer in words of their own. */

@@ -21,7 +21,7 @@ export const SPEC_FLAGS: readonly Flag[] = [
   {
     name: "set",
     short: "s",
-    kind: "list",
+    kind: "texts",
     description: "PATH=VALUE in the IstioOperator's spec, e.g. profile=demo; goes before files",
   },
   { name: "revision", short: "r", kind: "string", description: "Control-plane revision" },
@@ -39,23 +39,13 @@ export async function askedInstallation(ctx: CliContext, call: Invocation): Prom
   const namespace = stringFlag(call, "istioNamespace");
   const resolved = resolveInstallation({
     operators,
-    sets: joined(listFlag(call, "set")),
+    sets: listFlag(call, "set"),
     ...(revision === undefined ? {} : { revision }),
     ...(namespace === undefined ? {} : { namespace }),
     version: ctx.version,
   });
   if (!resolved.ok) throw new UserError(problems(resolved.diagnostics));
   return { installation: resolved.value, warnings: resolved.diagnostics };
-}
-
-/** Lists are split at commas; what has no path belongs to the value before it. */
-export function joined(words: readonly string[]): readonly string[] {
-  const found: string[] = [];
-  for (const word of words) {
-    if (word.includes("=") || found.length === 0) found.push(word);
-    else found.push(`${found.pop()},${word}`);
-  }
-  return found;
 }
 
 async function readOperators(

@@ -62,7 +62,7 @@ export const uninstallCommand: Command = {
     {
       name: "set",
       short: "s",
-      kind: "list",
+      kind: "texts",
       description: "PATH=VALUE in the IstioOperator's spec, e.g. revision=canary",
     },
     ...CHARTS_FLAGS,

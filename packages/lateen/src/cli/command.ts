@@ -5,7 +5,8 @@ export interface Flag {
   readonly name: string;
   /** One letter, without the dash. */
   readonly short?: string;
-  readonly kind: "string" | "boolean" | "number" | "list";
+  /** `list`: given several times, or divided by commas; `texts`: several times, each as it is. */
+  readonly kind: "string" | "boolean" | "number" | "list" | "texts";
   readonly description: string;
   readonly default?: string | number | boolean;
   /** Allowed values; also offered by completion. */

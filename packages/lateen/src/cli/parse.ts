@@ -155,10 +155,11 @@ function assign(state: State, flag: Flag, text: string): void {
       }
       state.values[flag.name] = text === "true";
       return;
-    case "list": {
+    case "list":
+    case "texts": {
       const before = state.values[flag.name];
       const list = Array.isArray(before) ? before : [];
-      list.push(...text.split(","));
+      list.push(...(flag.kind === "list" ? text.split(",") : [text]));
       state.values[flag.name] = list;
     }
   }

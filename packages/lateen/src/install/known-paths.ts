@@ -11,13 +11,18 @@ import { arrayAt, isArray, isObject, objectAt, stringAt } from "../sources/json.
 import { FLAGS_IDLE, FLAGS_READ } from "./istiod-flags.ts";
 
 /**
- * `used`: whatever stands below; `flag`: true or false; `count`: a number of replicas; `resources`: of a
- * container, by `requests` and `limits`; `one of A, B`: these words; `idle`: known to Istio, without
- * effect here; `unread`: known to nobody, and harmless; `*`: any other key.
+ * `used`: whatever stands below; `text`: a string; `texts`: strings by name; `word`: a string for which
+ * Istio takes a number, too; `words`: those by name; `flag`: true or false; `count`: a number of
+ * replicas; `resources`: of a container, by `requests` and `limits`; `one of A, B`: these words; `idle`:
+ * known to Istio, without effect here; `unread`: known to nobody, and harmless; `*`: any other key.
  */
 export type Known = Leaf | { readonly [key: string]: Known };
 type Leaf =
   | "used"
+  | "text"
+  | "texts"
+  | "word"
+  | "words"
   | "flag"
   | "count"
   | "resources"
@@ -36,14 +41,14 @@ function each(value: Leaf, names: readonly string[]): Record<string, Known> {
 }
 
 const k8s: Known = {
-  ...all("used", "affinity env hpaSpec imagePullPolicy nodeSelector overlays podAnnotations"),
-  ...all("used", "podDisruptionBudget priorityClassName readinessProbe"),
+  ...all("used", "affinity env hpaSpec overlays podDisruptionBudget readinessProbe"),
+  ...all("text", "imagePullPolicy priorityClassName"),
+  ...all("texts", "nodeSelector podAnnotations serviceAnnotations"),
   replicaCount: "count",
   resources: "resources",
-  ...all("used", "securityContext service serviceAnnotations strategy tolerations volumeMounts"),
-  ...all("used", "volumes"),
+  ...all("used", "securityContext service strategy tolerations volumeMounts volumes"),
 };
-const component: Known = { enabled: "flag", hub: "used", tag: "used", k8s };
+const component: Known = { enabled: "flag", hub: "text", tag: "word", k8s };
 const NO_K8S: Known = each("idle", Object.keys(k8s));
 /** Objects without a Deployment, so that only overlays change them. */
 const objects: Known = {
@@ -55,18 +60,22 @@ const objects: Known = {
 const absent: Known = { enabled: "flag", ...all("idle", "hub tag"), k8s: NO_K8S };
 const gateway: Known = {
   enabled: "flag",
-  ...all("used", "name namespace label hub tag"),
+  ...all("text", "name namespace hub"),
+  label: "texts",
+  tag: "word",
   k8s,
 };
 
 const pilot: Readonly<Record<string, Known>> = {
   ...all("flag", "autoscaleEnabled configMap enabled"),
   ...all("used", "affinity cpu"),
-  env: { ...each("idle", FLAGS_IDLE), ...each("used", FLAGS_READ), "*": "unread" },
+  env: { ...each("idle", FLAGS_IDLE), ...each("word", FLAGS_READ), "*": "unread" },
   ...all("count", "autoscaleMax autoscaleMin replicaCount"),
-  ...all("used", "extraContainerArgs hub image ipFamilies ipFamilyPolicy nodeSelector"),
-  ...all("used", "podAnnotations podLabels seccompProfile"),
-  ...all("used", "serviceAccountAnnotations serviceAnnotations tag tolerations"),
+  ...all("used", "extraContainerArgs ipFamilies seccompProfile tolerations"),
+  ...all("text", "hub image ipFamilyPolicy"),
+  ...all("texts", "nodeSelector podAnnotations podLabels"),
+  ...all("texts", "serviceAccountAnnotations serviceAnnotations"),
+  tag: "word",
   cni: { enabled: "flag", ...all("idle", "chained provider") },
   resources: "resources",
   ...all("used", "topologySpreadConstraints traceSampling rollingMaxSurge rollingMaxUnavailable"),
@@ -81,36 +90,33 @@ const proxy: Known = {
   startupProbe: { enabled: "flag", failureThreshold: "used" },
   resources: "resources",
   autoInject: `${ONE_OF}enabled, disabled`,
-  ...all("used", "clusterDomain componentLogLevel excludeIPRanges excludeInboundPorts"),
-  ...all(
-    "used",
-    "excludeInterfaces excludeOutboundPorts image includeIPRanges includeInboundPorts",
-  ),
-  ...all(
-    "used",
-    "includeOutboundPorts lifecycle logLevel outlierLogPath readinessFailureThreshold",
-  ),
-  ...all("used", "readinessInitialDelaySeconds readinessPeriodSeconds seccompProfile statusPort"),
+  ...all("text", "clusterDomain componentLogLevel excludeIPRanges excludeInterfaces image"),
+  ...all("text", "includeIPRanges logLevel outlierLogPath"),
+  ...all("word", "excludeInboundPorts excludeOutboundPorts"),
+  ...all("word", "includeInboundPorts includeOutboundPorts"),
+  ...all("used", "lifecycle readinessFailureThreshold readinessInitialDelaySeconds"),
+  ...all("used", "readinessPeriodSeconds seccompProfile statusPort"),
   ...all("idle", "enableCoreDump tracer"),
 };
 
 const global: Known = {
   ...all("flag", "configValidation externalIstiod logAsJson nativeNftables"),
-  ...all("used", "defaultNodeSelector"),
-  ...all("used", "defaultTolerations hub imagePullPolicy imagePullSecrets"),
-  ...all("used", "istioNamespace logging meshID meshNetworks"),
-  ...all("used", "network podDNSSearchNamespaces priorityClassName"),
-  ...all("used", "remotePilotAddress tag"),
+  defaultNodeSelector: "texts",
+  ...all("used", "defaultTolerations imagePullSecrets logging meshNetworks"),
+  podDNSSearchNamespaces: "used",
+  ...all("text", "hub imagePullPolicy istioNamespace meshID network"),
+  ...all("text", "priorityClassName remotePilotAddress"),
+  tag: "word",
   // Warned of with what there is instead (operator.ts).
-  ...all("used", "platform variant"),
+  ...all("text", "platform variant"),
   defaultPodDisruptionBudget: { enabled: "flag" },
   multiCluster: {
-    clusterName: "used",
+    clusterName: "text",
     ...all("idle", "enabled globalDomainSuffix includeEnvoyFilter"),
   },
   proxy,
   // The rules of istio-init are always applied.
-  proxy_init: { forceApplyIptables: "flag", image: "used", resources: "resources" },
+  proxy_init: { forceApplyIptables: "flag", image: "text", resources: "resources" },
   ...all("idle", "agentgateway arch configCluster enableReaderRBAC"),
   ...all("idle", "autoscalingv2API caAddress caName certSigners defaultConfigVisibilitySettings"),
   ...all("idle", "defaultResources enableTracing ipFamilies ipFamilyPolicy istiod jwtPolicy"),
@@ -125,11 +131,11 @@ const gatewayValues: Known = {
     autoscaleEnabled: "flag",
     resources: "resources",
     ...all("count", "autoscaleMax autoscaleMin replicaCount"),
-    ...all("used", "cpu env labels loadBalancerIP"),
-    ...all("used", "externalTrafficPolicy ipFamilies ipFamilyPolicy loadBalancerSourceRanges"),
-    nodeSelector: "used",
-    ...all("used", "podAnnotations ports rollingMaxSurge rollingMaxUnavailable"),
-    ...all("used", "serviceAnnotations tolerations type"),
+    ...all("text", "externalTrafficPolicy ipFamilyPolicy loadBalancerIP type"),
+    ...all("texts", "labels nodeSelector podAnnotations serviceAnnotations"),
+    env: "words",
+    ...all("used", "cpu ipFamilies loadBalancerSourceRanges ports rollingMaxSurge"),
+    ...all("used", "rollingMaxUnavailable tolerations"),
     ...all("idle", "enabled ingressPorts"),
     ...all("idle", "additionalContainers configVolumes customService injectionTemplate memory"),
     // components.*Gateways[] say enabled, name and namespace.
@@ -140,13 +146,13 @@ const gatewayValues: Known = {
 
 /** What is below `values`. */
 export const KNOWN_VALUES: Readonly<Record<string, Known>> = {
-  revision: "used",
+  revision: "text",
   // Of charts only.
   ...all("idle", "defaultRevision profile"),
   ...all("idle", "compatibilityVersion experimental ownerName platform telemetry ztunnel"),
   base: {
     enableCRDTemplates: "flag",
-    validationURL: "used",
+    validationURL: "text",
     ...all("idle", "enableIstioConfigCRDs excludedCRDs validateGateway validationCABundle"),
   },
   cni: "idle",
@@ -154,7 +160,7 @@ export const KNOWN_VALUES: Readonly<Record<string, Known>> = {
   global,
   istio_cni: { enabled: "flag", ...all("idle", "chained provider") },
   istiodRemote: {
-    ...all("used", "injectionURL injectionPath"),
+    ...all("text", "injectionURL injectionPath"),
     injectionCABundle: "idle",
     enabled: "idle",
     enabledLocalInjectorIstiod: "idle",
@@ -163,8 +169,8 @@ export const KNOWN_VALUES: Readonly<Record<string, Known>> = {
   pilot,
   sidecarInjectorWebhook: {
     ...all("flag", "enableNamespacesByDefault rewriteAppHTTPProbe"),
-    ...all("used", "alwaysInjectSelector defaultTemplates injectedAnnotations"),
-    ...all("used", "neverInjectSelector templates"),
+    ...all("used", "alwaysInjectSelector defaultTemplates neverInjectSelector templates"),
+    injectedAnnotations: "texts",
     ...all("idle", "injectionURL objectSelector reinvocationPolicy"),
   },
 };
@@ -174,7 +180,9 @@ export const KNOWN_PILOT: Readonly<Record<string, Known>> = pilot;
 
 /** What is below `spec`. */
 export const KNOWN_SPEC: Known = {
-  ...all("used", "profile hub tag revision namespace meshConfig"),
+  ...all("text", "profile hub revision namespace"),
+  tag: "word",
+  meshConfig: "used",
   ...all("idle", "installPackagePath compatibilityVersion addonComponents"),
   components: {
     base: objects,
@@ -211,6 +219,16 @@ export function unknownValues(values: JsonObject): Diagnostic[] {
 
 function check(value: Json, schema: Known, path: string, found: Diagnostic[]): void {
   if (schema === "used") return;
+  if (schema === "text" || schema === "word") {
+    checkText(value, schema, path, found);
+    return;
+  }
+  if (schema === "texts" || schema === "words") {
+    if (value === null) return;
+    if (isObject(value)) check(value, { "*": schema === "texts" ? "text" : "word" }, path, found);
+    else found.push(wrongType(path, value, "an object"));
+    return;
+  }
   if (schema === "flag") {
     // Anything else would count as false, and what stands would be removed for a word like "yes".
     if (typeof value === "boolean" || value === null) return;
@@ -251,6 +269,19 @@ function check(value: Json, schema: Known, path: string, found: Diagnostic[]): v
     if (below === undefined) found.push(unknownField(key, schema, path));
     else if (below === "unread") found.push(unread(key, schema, `${path}.${key}`));
     else check(child, below, `${path}.${key}`, found);
+  }
+}
+
+/** A number is never dropped in silence: `revision: 18` would be the default revision. */
+function checkText(value: Json, schema: "text" | "word", path: string, found: Diagnostic[]): void {
+  if (value === null || typeof value === "string") return;
+  const isWord = schema === "word" && !isObject(value) && !isArray(value);
+  if (!isWord) {
+    const quoted = isObject(value) || isArray(value) ? "" : `: put it in quotes, "${value}"`;
+    found.push(wrongType(path, value, `text${quoted}`));
+  } else if (typeof value === "number" && !Number.isSafeInteger(value)) {
+    const message = `found the number ${value}, which may have been written otherwise (1.10 is read as 1.1): put it in quotes`;
+    found.push({ severity: "warning", path, message, reason: "Number" });
   }
 }
 

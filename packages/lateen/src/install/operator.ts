@@ -6,8 +6,9 @@ import { nearest } from "../base/nearest.ts";
 import { arrayAt, isObject, objectAt, stringAt } from "../sources/json.ts";
 import { checkPaths } from "./known-paths.ts";
 import { notCarriedOut } from "./not-carried-out.ts";
-import { mergeObjects, parsePath, parseSetValue, setAt } from "./path.ts";
+import { mergeObjects, obstacle, pathText, setAt } from "./path.ts";
 import { DEFAULT_PROFILE, PROFILES, profileSpec } from "./profiles.ts";
+import { dividedByComma, parseSetting, type Setting } from "./set-value.ts";
 
 export const OPERATOR_API = "install.istio.io/v1alpha1";
 export const OPERATOR_KIND = "IstioOperator";
@@ -51,30 +52,45 @@ export function resolveInstallation(input: InstallInput): Result<Installation> {
     ok: false,
     diagnostics: [{ severity: "error", path, message, reason: "Invalid" }],
   });
-  const sets: { readonly text: string; readonly path: string; readonly value: Json }[] = [];
+  const sets: Setting[] = [];
   for (const text of input.sets) {
-    const equals = text.indexOf("=");
-    const path = equals < 0 ? text : text.slice(0, equals);
-    if (equals <= 0 || parsePath(path) === undefined)
+    const setting = parseSetting(text);
+    if (setting === undefined)
       return wrong(
         "--set",
         `found "${text}"; expected PATH=VALUE, for example hub=registry.example/mesh`,
       );
-    sets.push({ text, path, value: parseSetValue(text.slice(equals + 1)) });
+    const second = dividedByComma(setting);
+    if (second !== undefined)
+      return wrong(
+        "--set",
+        `found "${text}", and a comma divides nothing; expected --set once more for ${second}, ` +
+          "or \\, where the comma belongs to the value",
+      );
+    sets.push(setting);
   }
   const name = profileName(input, sets);
   const base = profileSpec(name);
   if (base === undefined) return wrong("profile", unknownProfile(name));
-  const over = (basis: JsonObject): JsonObject => {
+  const over = (basis: JsonObject, problems: Diagnostic[]): JsonObject => {
     let spec = basis;
     for (const operator of input.operators) spec = mergeObjects(spec, objectAt(operator, "spec"));
-    for (const { path, value } of sets)
-      spec = setAt(spec, parsePath(path) ?? [], value === null ? undefined : value);
+    for (const { text, path, value } of sets) {
+      const problem = obstacle(spec, path);
+      if (problem !== undefined)
+        problems.push({
+          severity: "error",
+          path: `--set ${text}`,
+          message: problem,
+          reason: "Invalid",
+        });
+      else spec = setAt(spec, path, value === null ? undefined : value);
+    }
     return spec;
   };
-  const spec = { ...over(base), profile: name };
+  const spec = { ...over(base, diagnostics), profile: name };
   diagnostics.push(...checkPaths(spec));
-  const namespace = namespaceOf(over({}), input.namespace);
+  const namespace = namespaceOf(over({}, []), input.namespace);
   diagnostics.push(...namespace.diagnostics);
   if (!namespace.ok || diagnostics.some(({ severity }) => severity === "error"))
     return { ok: false, diagnostics };
@@ -113,11 +129,8 @@ function inNamespace(spec: JsonObject, namespace: string): JsonObject {
   return mergeObjects(spec, { values: { global: { istioNamespace: namespace } } });
 }
 
-function profileName(
-  { operators }: InstallInput,
-  sets: readonly { readonly path: string; readonly value: Json }[],
-): string {
-  const set = sets.findLast(({ path }) => path === "profile");
+function profileName({ operators }: InstallInput, sets: readonly Setting[]): string {
+  const set = sets.findLast(({ path }) => pathText(path) === "profile");
   if (set !== undefined) return String(set.value);
   const named = operators.map(each => stringAt(objectAt(each, "spec"), "profile"));
   return named.findLast(each => each !== "") ?? DEFAULT_PROFILE;
@@ -184,7 +197,12 @@ export function textAt(object: JsonObject, key: string): string {
 }
 
 export function isEnabled(installation: Installation, component: string): boolean {
-  return objectAt(installation.components, component)["enabled"] === true;
+  return isComponentEnabled(installation.components[component]);
+}
+
+/** Istio: what is named and not switched off is installed. */
+function isComponentEnabled(component: Json | undefined): boolean {
+  return isObject(component) && component["enabled"] !== false;
 }
 
 /** The enabled gateways of a kind, in their order. */
@@ -193,7 +211,7 @@ export function gatewaysOf(
   kind: "ingressGateways" | "egressGateways",
 ): readonly JsonObject[] {
   const all = arrayAt(installation.components, kind).filter(isObject);
-  return all.filter(each => each["enabled"] === true && stringAt(each, "name") !== "");
+  return all.filter(each => isComponentEnabled(each) && stringAt(each, "name") !== "");
 }
 
 /** `-REVISION` behind the names of what each revision has for itself. */

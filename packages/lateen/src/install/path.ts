@@ -1,4 +1,7 @@
-/** Paths into JSON as istioctl's `--set` and overlays write them: `a.b[0].c`, `a.[name:x].b`, `a\.b`. */
+/**
+ * Paths into JSON as istioctl's `--set` and overlays write them: `a.b[0].c`, `a.[name:x].b`,
+ * `args.[:--flag]`, `args.[-1]`, `a\.b` (Istio: operator/pkg/tpath).
+ */
 import type { Json, JsonObject } from "../api/kind.ts";
 import { isArray, isObject, withoutKey } from "../sources/json.ts";
 
@@ -6,7 +9,11 @@ export type PathPart =
   | { readonly type: "key"; readonly key: string }
   | { readonly type: "index"; readonly index: number }
   /** The item of a list whose field has this value. */
-  | { readonly type: "item"; readonly field: string; readonly value: string };
+  | { readonly type: "item"; readonly field: string; readonly value: string }
+  /** The item of a list of texts that is this, or else the first that this regular expression finds. */
+  | { readonly type: "text"; readonly value: string }
+  /** Behind the last item. */
+  | { readonly type: "end" };
 
 const MAX_PARTS = 64;
 const MAX_INDEX = 1_000;
@@ -30,7 +37,9 @@ export function parsePath(text: string): readonly PathPart[] | undefined {
 }
 
 function bracket(inside: string): PathPart | undefined {
+  if (inside === "-1") return { type: "end" };
   const colon = inside.indexOf(":");
+  if (colon === 0) return inside === ":" ? undefined : { type: "text", value: inside.slice(1) };
   if (colon > 0)
     return { type: "item", field: inside.slice(0, colon), value: inside.slice(colon + 1) };
   const index = Number(inside);
@@ -56,11 +65,11 @@ function withValue(
   if (part === undefined) return value;
   if (part.type === "key") {
     const object = isObject(at) ? at : {};
-    const next = withValue(object[part.key], rest, value);
+    const next = withValue(ownAt(object, part.key), rest, value);
     return next === undefined ? withoutKey(object, part.key) : { ...object, [part.key]: next };
   }
   const list = isArray(at) ? [...at] : [];
-  const index = part.type === "index" ? part.index : indexOf(list, part.field, part.value);
+  const index = indexIn(list, part);
   const before = list[index] ?? (part.type === "item" ? { [part.field]: part.value } : undefined);
   const next = withValue(before, rest, value);
   if (next === undefined) list.splice(index, 1);
@@ -68,61 +77,112 @@ function withValue(
   return list;
 }
 
-function indexOf(list: readonly Json[], field: string, value: string): number {
-  const found = list.findIndex(item => isObject(item) && String(item[field]) === value);
+type ListPart = Exclude<PathPart, { readonly type: "key" }>;
+
+/** Where the item stands; the length of the list where there is none. */
+function indexIn(list: readonly Json[], part: ListPart): number {
+  if (part.type === "end") return list.length;
+  if (part.type === "index") return part.index;
+  const found = part.type === "item" ? itemIndex(list, part) : textIndex(list, part.value);
   return found < 0 ? list.length : found;
+}
+
+function itemIndex(
+  list: readonly Json[],
+  { field, value }: { readonly field: string; readonly value: string },
+): number {
+  return list.findIndex(item => isObject(item) && String(ownAt(item, field)) === value);
+}
+
+function textIndex(list: readonly Json[], text: string): number {
+  const same = list.indexOf(text);
+  if (same >= 0) return same;
+  const pattern = regex(text);
+  return pattern === undefined
+    ? -1
+    : list.findIndex(item => !isObject(item) && !isArray(item) && pattern.test(String(item)));
+}
+
+function regex(text: string): RegExp | undefined {
+  try {
+    return new RegExp(text);
+  } catch {
+    return undefined;
+  }
+}
+
+function ownAt(object: JsonObject, key: string): Json | undefined {
+  return Object.hasOwn(object, key) ? object[key] : undefined;
+}
+
+/**
+ * What keeps a value from being set: something else than an object or a list on the way, or a text
+ * that no item of the list is. Undefined: nothing.
+ */
+export function obstacle(root: Json, path: readonly PathPart[]): string | undefined {
+  let at: Json | undefined = root;
+  for (const [i, part] of path.entries()) {
+    if (at === undefined || at === null) return part.type === "text" ? missing(part) : undefined;
+    const fits = part.type === "key" ? isObject(at) : isArray(at);
+    if (!fits) {
+      const expected = part.type === "key" ? "an object" : "a list";
+      return `found ${JSON.stringify(at)} at ${pathText(path.slice(0, i))}; expected ${expected}`;
+    }
+    const next: Json | undefined = getAt(at, [part]);
+    if (part.type === "text" && next === undefined) return missing(part);
+    at = next;
+  }
+  return undefined;
+}
+
+function missing({ value }: { readonly value: string }): string {
+  return `no item of the list is ${value}`;
+}
+
+export function pathText(path: readonly PathPart[]): string {
+  return path
+    .map((part, i) => (i === 0 || part.type !== "key" ? "" : ".") + partText(part))
+    .join("");
+}
+
+function partText(part: PathPart): string {
+  switch (part.type) {
+    case "key":
+      return part.key.replaceAll(".", "\\.");
+    case "index":
+      return `[${part.index}]`;
+    case "item":
+      return `[${part.field}:${part.value}]`;
+    case "text":
+      return `[:${part.value}]`;
+    case "end":
+      return "[-1]";
+  }
 }
 
 /** The value at the path, undefined where there is none. */
 export function getAt(root: Json, path: readonly PathPart[]): Json | undefined {
   let at: Json | undefined = root;
   for (const part of path) {
-    if (part.type === "key") at = isObject(at) ? at[part.key] : undefined;
+    if (part.type === "key") at = isObject(at) ? ownAt(at, part.key) : undefined;
     else if (!isArray(at)) return undefined;
-    else at = at[part.type === "index" ? part.index : indexOf(at, part.field, part.value)];
+    else at = at[indexIn(at, part)];
   }
   return at;
 }
 
-/**
- * Helm's and istioctl's merge: objects key by key, null takes a key away, lists of named items item
- * by item (a gateway, a port, a variable), other lists as a whole.
- */
+/** Helm's and istioctl's merge: objects key by key, null takes a key away, lists as a whole. */
 export function merge(base: Json | undefined, over: Json): Json {
-  if (isObject(base) && isObject(over)) {
-    const merged: Record<string, Json> = { ...base };
-    for (const [key, value] of Object.entries(over)) {
-      if (value === null) delete merged[key];
-      else merged[key] = merge(merged[key], value);
-    }
-    return merged;
+  if (!isObject(base) || !isObject(over)) return over;
+  const merged = new Map(Object.entries(base));
+  for (const [key, value] of Object.entries(over)) {
+    if (value === null) merged.delete(key);
+    else merged.set(key, merge(merged.get(key), value));
   }
-  if (isArray(base) && isArray(over) && [...base, ...over].every(isNamed)) {
-    const merged = [...base];
-    for (const item of over) {
-      const index = indexOf(merged, "name", isObject(item) ? String(item["name"]) : "");
-      merged[index] = merge(merged[index], item);
-    }
-    return merged;
-  }
-  return over;
-}
-
-function isNamed(item: Json): boolean {
-  return isObject(item) && typeof item["name"] === "string";
+  return Object.fromEntries(merged);
 }
 
 export function mergeObjects(base: JsonObject, over: JsonObject): JsonObject {
   const merged = merge(base, over);
   return isObject(merged) ? merged : base;
-}
-
-/** What stands behind `=` of `--set`: truth values, numbers and null as YAML has them, `{a,b}` a list. */
-export function parseSetValue(text: string): Json {
-  if (text === "true" || text === "false") return text === "true";
-  if (text === "null") return null;
-  if (/^-?(?:0|[1-9]\d{0,14})(?:\.\d+)?$/.test(text)) return Number(text);
-  const list = /^\{(.*)\}$/.exec(text);
-  if (list === null) return text;
-  return list[1] === "" ? [] : (list[1] ?? "").split(",").map(item => parseSetValue(item.trim()));
 }

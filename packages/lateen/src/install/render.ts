@@ -5,7 +5,7 @@ import type { Diagnostic, Result } from "../base/diagnostic.ts";
 import { arrayAt, isObject, objectAt, stringAt, valueAt } from "../sources/json.ts";
 import { type ComponentName, inOrder, isNamespacedKind, type PlannedObject } from "./objects.ts";
 import { gatewaysOf, type Installation, isEnabled } from "./operator.ts";
-import { getAt, parsePath, setAt } from "./path.ts";
+import { getAt, obstacle, parsePath, setAt } from "./path.ts";
 import { profileSpec } from "./profiles.ts";
 import { type ConfigTexts, configMaps, configTexts } from "./render-config.ts";
 import { type GatewayType, gatewayObjects } from "./render-gateway.ts";
@@ -293,7 +293,15 @@ function patched(
       continue;
     }
     const value = isObject(patch) && patch["value"] !== null ? patch["value"] : undefined;
-    result = setAt(result, path, value);
+    const problem = obstacle(result, path);
+    if (problem === undefined) {
+      result = setAt(result, path, value);
+      continue;
+    }
+    // Nothing is there to be taken away: Istio's own objects have more than ours.
+    const severity = value === undefined ? "warning" : "error";
+    const message = `${objectName(object)}: ${problem}`;
+    diagnostics.push({ severity, path: `${at}.patches[${i}].path`, message, reason: "NotFound" });
   }
   return result;
 }

@@ -43,7 +43,7 @@ const APPLY_FLAGS: readonly Flag[] = [
   },
   RECURSIVE_FLAG,
   { name: "yes", short: "y", kind: "boolean", description: "Ask nothing", hidden: true },
-  { name: "set", kind: "list", description: "PATH=VALUE for an IstioOperator", hidden: true },
+  { name: "set", kind: "texts", description: "PATH=VALUE for an IstioOperator", hidden: true },
   { name: "revision", kind: "string", description: "Control-plane revision", hidden: true },
 ];
 
