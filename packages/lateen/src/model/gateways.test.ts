@@ -39,6 +39,38 @@ test("HTTP servers of a port share it, at the target port of the gateway's Servi
   assert.deepEqual(merged.rejected, []);
 });
 
+test("every version of HTTP shares a port, whichever came first", () => {
+  const speaks = (protocol: string): JsonObject => ({
+    port: { number: 80, name: protocol.toLowerCase(), protocol },
+    hosts: [`${protocol.toLowerCase().replaceAll("_", "-")}.example`],
+  });
+  const protocols = ["GRPC", "HTTP", "HTTP2", "GRPC-WEB", "HTTP_PROXY"];
+  for (const first of protocols) {
+    const rest = protocols.filter(each => each !== first);
+    const merged = merge({ "a/one": [speaks(first)], "b/two": rest.map(speaks) });
+    assert.deepEqual(shown(merged), [
+      `8080 http: a/one http.8080${", b/two http.8080".repeat(rest.length)}`,
+    ]);
+    assert.deepEqual(merged.rejected, []);
+  }
+});
+
+test("a host that is redirected to HTTPS is the first Gateway's", () => {
+  const redirect = (hosts: readonly string[]): JsonObject => ({
+    port: { number: 80, name: "redirect", protocol: "HTTP" },
+    hosts: [...hosts],
+    tls: { httpsRedirect: true },
+  });
+  const merged = merge({
+    "a/one": [redirect(["x.example"])],
+    "b/two": [redirect(["x.example", "y.example"]), http(["x.example"])],
+  });
+  assert.deepEqual(shown(merged), ["8080 http: a/one http.8080, b/two http.8080"]);
+  assert.deepEqual(merged.rejected, [
+    { gateway: "b/two", index: 0, reason: "host x.example is taken on port 8080 by Gateway a/one" },
+  ]);
+});
+
 test("TLS servers are told apart by host; a host twice is rejected", () => {
   const merged = merge({
     "a/one": [https("s1", ["x.example"]), https("s2", ["y.example"])],

@@ -1,5 +1,6 @@
 /** Gateways: which servers a gateway's proxies have, merged port by port as Istio merges them. */
 import type { Gateway, GatewayServer } from "../api/gateway/schema.ts";
+import { isHttpProtocol } from "../api/networking/protocol.ts";
 import { byAge } from "./order.ts";
 import { isHttp, parseProtocol } from "./protocol.ts";
 import type { Protocol } from "./types.ts";
@@ -64,8 +65,8 @@ export interface RouteNames {
 }
 
 /**
- * All Gateways that select a proxy, the oldest first. On one port, plaintext HTTP servers share
- * their routes and TLS servers are told apart by server name; anything else that meets an
+ * All Gateways that select a proxy, the oldest first. On one port, plaintext servers share their
+ * routes where they speak HTTP in any version (HTTP, HTTP2, GRPC, ...), and TLS servers are told apart by server name; anything else that meets an
  * existing server is rejected. `targetPorts` are those of the gateway's own Service.
  */
 export function mergeGateways(
@@ -86,8 +87,8 @@ interface OpenPort {
   readonly number: number;
   readonly kind: MergedPort["kind"];
   readonly servers: MergedServer[];
-  /** Who has a server name. */
-  readonly tlsNames: Map<string, string>;
+  /** Who has a name that only one server can have. */
+  readonly names: Map<string, string>;
 }
 
 class Merge {
@@ -111,12 +112,12 @@ class Merge {
     const kind = kindOf(merged);
     const port = this.#ports.get(number) ?? open(number, kind);
     const key = `${namespace}/${name}`;
-    const reason = conflict(port, kind, merged);
+    const reason = conflict(port, kind);
     if (reason !== undefined) {
       this.#rejected.push({ gateway: key, index, reason });
       return;
     }
-    const lost = kind === "tls" ? takenNames(port, merged) : [];
+    const lost = takenNames(port, kind, merged);
     const keepsRest = ingressOf(gateway) !== undefined;
     const hosts = keepsRest ? merged.hosts.filter(host => !lost.includes(host)) : [];
     if (lost.length > 0) {
@@ -126,15 +127,14 @@ class Merge {
     }
     this.#ports.set(number, port);
     port.servers.push(lost.length === 0 ? merged : { ...merged, hosts });
-    if (kind !== "tls") return;
-    for (const host of sniNames(merged.hosts))
-      if (!port.tlsNames.has(host)) port.tlsNames.set(host, ownerOf(gateway));
+    for (const host of claimedNames(kind, merged))
+      if (!port.names.has(host)) port.names.set(host, ownerOf(gateway));
   }
 
   #merged(gateway: Gateway, server: GatewayServer, number: number): MergedServer {
     const { namespace, name } = gateway.metadata;
-    const protocol = parseProtocol(server.port.protocol);
     const { port } = server;
+    const protocol = serverProtocol(port.protocol);
     const base = {
       gateway: `${namespace}/${name}`,
       gatewayNamespace: namespace,
@@ -160,8 +160,14 @@ class Merge {
   }
 }
 
+/** A gateway's HTTP_PROXY port is one for HTTP. */
+function serverProtocol(name: string): Protocol {
+  const protocol = parseProtocol(name);
+  return protocol === "AUTO" && isHttpProtocol(name) ? "HTTP" : protocol;
+}
+
 function open(number: number, kind: MergedPort["kind"]): OpenPort {
-  return { number, kind, servers: [], tlsNames: new Map() };
+  return { number, kind, servers: [], names: new Map() };
 }
 
 function kindOf({ protocol, tls }: MergedServer): MergedPort["kind"] {
@@ -174,27 +180,34 @@ function terminatesHttps(protocol: Protocol, { tls }: GatewayServer): boolean {
   return tls.mode !== "PASSTHROUGH" && tls.mode !== "AUTO_PASSTHROUGH";
 }
 
-function conflict(
-  port: OpenPort,
-  kind: MergedPort["kind"],
-  server: MergedServer,
-): string | undefined {
+function conflict(port: OpenPort, kind: MergedPort["kind"]): string | undefined {
   const [first] = port.servers;
   if (first === undefined) return undefined;
   if (kind !== port.kind || kind === "tcp")
     return `port ${port.number} is taken by ${first.gateway} for ${first.protocol}`;
-  if (kind === "http" && first.protocol !== server.protocol)
-    return `port ${port.number} is taken by ${first.gateway} for ${first.protocol}`;
   return undefined;
 }
 
-function takenNames(port: OpenPort, server: MergedServer): readonly string[] {
-  return sniNames(server.hosts).filter(name => port.tlsNames.has(name));
+/**
+ * What no other server of the port may have, too: server names of TLS, and, as in Istio, the hosts of
+ * plaintext servers with TLS settings (redirects to HTTPS).
+ */
+function claimedNames(kind: MergedPort["kind"], { hosts, tls }: MergedServer): readonly string[] {
+  if (kind === "tls") return sniNames(hosts);
+  return tls === undefined ? [] : hosts;
+}
+
+function takenNames(
+  port: OpenPort,
+  kind: MergedPort["kind"],
+  server: MergedServer,
+): readonly string[] {
+  return claimedNames(kind, server).filter(name => port.names.has(name));
 }
 
 function takenReason(port: OpenPort, taken: readonly string[]): string {
   const [first = ""] = taken;
-  const owner = port.tlsNames.get(first) ?? "";
+  const owner = port.names.get(first) ?? "";
   const isAre = taken.length === 1 ? `host ${first} is` : `hosts ${taken.join(", ")} are`;
   return `${isAre} taken on port ${port.number} by ${owner}`;
 }

@@ -290,14 +290,17 @@ function rankOf(uri: TextMatch | undefined): number {
 export function pathMatch({ path, pathType }: IngressPath): TextMatch | undefined | "never" {
   if (/[?#]/.test(path)) return "never";
   if (pathType === "Exact") return { exact: path };
-  if (pathType === "Prefix") {
-    const elements = path.replace(/\/+$/, "");
-    return elements === "" ? { prefix: "/" } : { pathPrefix: elements };
-  }
+  if (pathType === "Prefix") return elementsOf(path);
   // Istio's own reading, from before there were path types.
   if (["", "*", "/*", ".*"].includes(path)) return undefined;
   const wild = path.endsWith(".*") || path.endsWith("/*");
-  return wild ? { prefix: path.slice(0, -2) || "/" } : { exact: path };
+  return wild ? elementsOf(path.slice(0, -2)) : { exact: path };
+}
+
+/** Whatever is at or below the path, by whole elements: what an Ingress calls a prefix. */
+function elementsOf(path: string): TextMatch {
+  const elements = path.replace(/\/+$/, "");
+  return elements === "" ? { prefix: "/" } : { pathPrefix: elements };
 }
 
 function routeRow(uri: TextMatch | undefined, to: DestinationRow | undefined): RouteRow {

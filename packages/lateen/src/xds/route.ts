@@ -235,7 +235,8 @@ function operation(input: HttpRoute, port: number): string {
 function pathOf(uri: Match | undefined): string {
   if (uri === undefined) return "/*";
   if ("exact" in uri) return uri.exact;
-  if ("pathPrefix" in uri) return `${uri.pathPrefix}*`;
+  // Istio names these so, whatever the path.
+  if ("pathPrefix" in uri) return "/*";
   return "prefix" in uri ? `${uri.prefix}*` : uri.regex;
 }
 

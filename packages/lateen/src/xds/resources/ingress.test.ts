@@ -161,7 +161,7 @@ describe("an Ingress", () => {
       '{"prefix":"/"} a:80',
       '"all" a:80',
     ]);
-    assert.deepEqual(routeTexts(mesh, "*"), ['{"prefix":"/old"} b:80', '"all" a:80']);
+    assert.deepEqual(routeTexts(mesh, "*"), ['{"pathPrefix":"/old"} b:80', '"all" a:80']);
   });
 
   test("reads paths without a type as Istio does, and none that Envoy would refuse", () => {
@@ -176,8 +176,8 @@ describe("an Ingress", () => {
     );
     assert.deepEqual(routeTexts(mesh, "x.io"), [
       '{"exact":"/x"} a:80',
-      '{"prefix":"/y"} a:80',
-      '{"prefix":"/z"} a:80',
+      '{"pathPrefix":"/y"} a:80',
+      '{"pathPrefix":"/z"} a:80',
       '"all" a:80',
       '"all" a:80',
     ]);
