@@ -6,7 +6,8 @@ import { objectKey } from "./inputs.ts";
 import { NOWHERE } from "./locality.ts";
 import { type MeshNames, meshNames } from "./mesh.ts";
 import { compare } from "./order.ts";
-import { oldestFirst } from "./services-entries.ts";
+import { serviceKey } from "./services.ts";
+import { entryPorts, oldestFirst, RESOLUTIONS } from "./services-entries.ts";
 import type { Endpoint, Service, ServiceEndpoints, ServicePort } from "./types.ts";
 import { entryWorkload } from "./workload-entries.ts";
 import { LOCAL_CLUSTER, type Workload } from "./workloads.ts";
@@ -251,18 +252,31 @@ function selectedEndpoints(workload: Workload, port: ServicePort): readonly Endp
     .map(address => workloadEndpoint({ address, port: number, servicePort: port.name }, workload));
 }
 
+/**
+ * Each entry's endpoints serve the entry's own ports; ports of one name are one, whichever entries
+ * they are of. What is found in another way than this service's endpoints is not among them.
+ */
 function entryEndpoints(service: Service, read: Reader, joined: Joined): ByPort {
   const byPort: ByPort = Object.create(null);
   const { trustDomain } = meshNames(read, joined.names);
-  const workloads = [
-    ...oldestFirst(read.rows(joined.entries, service.key)).flatMap(entry =>
-      inlineWorkloads(entry, service, trustDomain),
-    ),
+  const key = serviceKey(service.namespace, service.hostname);
+  const entries = oldestFirst(read.rows(joined.entries, key)).filter(
+    entry => RESOLUTIONS[entry.spec.resolution] === service.resolution,
+  );
+  const selected = [
     ...selectedEntries(service, read, joined),
     ...selectedPods(service, read, joined),
   ];
-  for (const port of service.ports)
-    byPort[port.name] = workloads.flatMap(workload => selectedEndpoints(workload, port));
+  const add = (port: ServicePort, workloads: readonly Workload[]): void => {
+    const list = byPort[port.name] ?? [];
+    byPort[port.name] = list;
+    list.push(...workloads.flatMap(workload => selectedEndpoints(workload, port)));
+  };
+  for (const entry of entries) {
+    const inline = inlineWorkloads(entry, service, trustDomain);
+    for (const port of entryPorts(entry)) add(port, inline);
+  }
+  for (const part of service.parts ?? [service]) for (const port of part.ports) add(port, selected);
   return byPort;
 }
 

@@ -6,8 +6,10 @@ import { parseSpiffeId } from "../base/spiffe.ts";
 import type { Collection, Graph, SelectableIndex } from "../flow/types.ts";
 import { type Findings, findingsOf, selectsNothing, warning } from "./finding.ts";
 import { mergeGateways, type RejectedServer, type RouteNames } from "./gateways.ts";
+import { servicesOf, targetPortOf } from "./inbound.ts";
 import { objectKey } from "./inputs.ts";
 import type { Model } from "./model.ts";
+import type { Service } from "./types.ts";
 import type { Workload } from "./workloads.ts";
 
 /** Names of routes play no part in who is shut out. */
@@ -42,7 +44,7 @@ export function gatewayFindings(
     (_key, set) => set.gateways,
   );
   return findingsOf<Gateway>(graph, "Gateway", inputs.gateways, {
-    reads: [rejected, pods, connected, inputs.credentials],
+    reads: [rejected, pods, connected, inputs.credentials, proxies.servicesBySelector],
     fn: (gateway, read) => {
       const key = objectKey(gateway.metadata);
       const { selector } = gateway.spec;
@@ -61,8 +63,49 @@ export function gatewayFindings(
       const missing = missingCredentials(gateway, namespaces, name =>
         namespaces.some(each => read.get(inputs.credentials, `${each}/${name}`) !== undefined),
       );
-      return [...conflicts, ...missing];
+      const unserved = portsWithoutService(gateway, selected, pod =>
+        servicesOf(
+          { namespace: pod.source.namespace, labels: pod.labels },
+          read,
+          proxies.servicesBySelector,
+        ),
+      );
+      return [...conflicts, ...missing, ...unserved];
     },
+  });
+}
+
+/** More pods tell nothing that these do not. */
+const MAX_PODS = 100;
+
+/**
+ * Ports that no Service in front of the gateway's pods leads to. Nobody can say so where there is no
+ * Service (pods of the host's network), or of a Gateway for all pods there are.
+ */
+function portsWithoutService(
+  { spec }: Gateway,
+  pods: readonly Workload[],
+  servicesOfPod: (pod: Workload) => readonly Service[],
+): readonly Diagnostic[] {
+  if (Object.keys(spec.selector).length === 0) return [];
+  const names = new Set<string>();
+  const ports = new Set<number>();
+  const targets = new Set<number>();
+  for (const pod of pods.slice(0, MAX_PODS))
+    for (const service of servicesOfPod(pod)) {
+      names.add(`${service.namespace}/${service.name}`);
+      for (const port of service.ports) {
+        if (port.protocol === "UDP") continue;
+        ports.add(port.number);
+        targets.add(targetPortOf(port, pod.namedPorts) ?? port.number);
+      }
+    }
+  if (names.size === 0) return [];
+  const has = [...ports].sort((a, b) => a - b).join(", ");
+  return spec.servers.flatMap(({ port: { number } }, i) => {
+    if (ports.has(number) || targets.has(number)) return [];
+    const message = `found ${number}, want a port of Service ${[...names].sort().join(" or ")}, which has ${has}`;
+    return [warning(`spec.servers[${i}].port.number`, "GatewayPortNotDefinedOnService", message)];
   });
 }
 

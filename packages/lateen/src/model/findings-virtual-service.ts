@@ -151,7 +151,7 @@ function destinationFinding(
   read: Reader,
   sources: Sources,
 ): Diagnostic | undefined {
-  const service = ownerOf(read, sources.services, { namespace, isDefault: true }, hostname);
+  const service = ownerOf(read, sources.services, { namespace, forGateways: false }, hostname);
   if (service === undefined) {
     const hidden = read.keysOf(sources.services, hostname).length > 0;
     const message = hidden

@@ -197,6 +197,64 @@ test("a second Sidecar for a whole namespace, and a host that a Service has", ()
   ]);
 });
 
+test("entries for one host: what can not be added, ports that are taken, what other namespaces get", () => {
+  const made = mesh();
+  const ports = (...all: readonly [number, string][]): JsonObject => ({
+    ports: all.map(([number, name]) => ({ number, name, protocol: "TCP" })),
+  });
+  const spec = { hosts: ["e.example"], resolution: "DNS" };
+  made.set(
+    made.inputs.serviceEntries,
+    serviceEntry({ at: "shop/a", age: 1 }, { ...spec, ...ports([1, "one"], [2, "two"]) }),
+    serviceEntry({ at: "shop/b", age: 2 }, { ...spec, ...ports([2, "two"], [1, "uno"], [3, "x"]) }),
+    serviceEntry({ at: "shop/c", age: 3 }, { ...spec, ...ports([4, "x"]), resolution: "NONE" }),
+    serviceEntry({ at: "other/d", age: 4 }, { ...spec, ...ports([5, "x"]) }),
+    serviceEntry({ at: "alone/e", age: 5 }, { ...spec, ...ports([5, "x"]), exportTo: ["."] }),
+  );
+  const of = (at: string): readonly string[] =>
+    found(made, `ServiceEntry.networking.istio.io/${at}`);
+  assert.deepEqual(of("shop/a"), []);
+  assert.deepEqual(of("shop/b"), [
+    "spec.ports[1] PortTaken: port 1 of e.example is described by ServiceEntry shop/a, which is older",
+  ]);
+  assert.deepEqual(of("shop/c"), [
+    "spec.hosts[0] HostTaken: e.example is described by ServiceEntry shop/a, which is older, and another spec.resolution can not be added to it",
+  ]);
+  assert.deepEqual(of("other/d"), [
+    "spec.hosts[0] HostTaken: for clients of other namespaces e.example is described by a ServiceEntry of namespace shop, which comes first",
+  ]);
+  assert.deepEqual(of("alone/e"), []);
+});
+
+test("a Gateway's port that its Service does not have", () => {
+  const made = mesh();
+  const labels = { app: "gw" };
+  const server = (number: number): JsonObject => ({
+    port: { number, name: `p${number}`, protocol: "HTTP" },
+    hosts: ["*"],
+  });
+  made.set(
+    made.inputs.pods,
+    pod({ at: "edge/p", labels }, { ip: "10.0.0.1", ports: { web: 8081 } }),
+  );
+  const servers = [80, 8080, 8081, 82, 53, 9999].map(server);
+  made.set(made.inputs.gateways, gateway({ at: "shop/g" }, { selector: labels, servers }));
+  const key = "Gateway.networking.istio.io/shop/g";
+  assert.deepEqual(found(made, key), []);
+  const ports = [
+    { name: "http", port: 80, targetPort: 8080 },
+    { name: "web", port: 81, targetPort: "web" },
+    { name: "dns", port: 53, protocol: "UDP" },
+  ];
+  const spec = { clusterIP: "10.1.0.9", selector: labels, ports };
+  made.set(made.inputs.services, service({ at: "edge/gw" }, spec));
+  const missing = (at: number, number: number): string =>
+    `spec.servers[${at}].port.number GatewayPortNotDefinedOnService: found ${number}, want a port of Service edge/gw, which has 80, 81`;
+  assert.deepEqual(found(made, key), [missing(3, 82), missing(4, 53), missing(5, 9999)]);
+  made.set(made.inputs.gateways, gateway({ at: "shop/g" }, { selector: {}, servers }));
+  assert.deepEqual(found(made, key), []);
+});
+
 test("a credential that is not where the gateway's pods are", () => {
   const made = mesh();
   const labels = { istio: "gateway" };

@@ -1,7 +1,7 @@
 /** Which services and VirtualServices a scope sees, found through the narrowest index there is. */
 import type { CellFamily, Collection, Graph, Index, Reader } from "../flow/types.ts";
 import { hostsOverlap } from "./hosts.ts";
-import { byAge } from "./order.ts";
+import { byAge, compare } from "./order.ts";
 import {
   type EgressListener,
   importsEverything,
@@ -14,7 +14,10 @@ import { MESH_GATEWAY, type VirtualServiceShape } from "./virtual-services.ts";
 import { EVERYONE, visibilityBuckets, visibleTo } from "./visibility.ts";
 
 export interface Imports {
-  /** Services of a scope on all ports, for lists of clusters. Key: scope. */
+  /**
+   * Services of a scope on all ports. Where several have a host name, the first one has its
+   * clusters; the others, of the same namespace, have nothing but listeners. Key: scope.
+   */
   readonly services: CellFamily<readonly ServiceShape[]>;
   /** Services that an egress listener has on a port. Key: `onPortKey`. */
   readonly onPort: CellFamily<readonly ServiceShape[]>;
@@ -133,17 +136,19 @@ function allServices(
   meshRoutes: Imports["meshRoutes"],
 ): readonly ServiceShape[] {
   const found = new Map<string, ServiceShape>();
-  const add = (service: ServiceShape): void => {
-    if (!found.has(service.hostname)) found.set(service.hostname, service);
-  };
   for (const listener of scope.listeners)
-    for (const service of importedServices(read, sources, scope, listener)) add(service);
+    for (const service of importedServices(read, sources, scope, listener))
+      if (!found.has(service.key)) found.set(service.key, service);
   if (scope.isDefault) return [...found.values()];
+  const known = new Set([...found.values()].map(service => service.hostname));
   for (const [index, listener] of scope.listeners.entries())
     for (const route of read.cell(meshRoutes, meshRoutesKey(scope.key, index)))
       for (const hostname of route.destinations) {
+        if (known.has(hostname)) continue;
         const service = ownerOf(read, sources.byHostname, scope, hostname);
-        if (service !== undefined && hasPort(service, listener)) add(service);
+        if (service === undefined || !hasPort(service, listener)) continue;
+        known.add(hostname);
+        found.set(service.key, service);
       }
   return [...found.values()];
 }
@@ -168,7 +173,7 @@ function hasPort(service: ServiceShape, listener: EgressListener): boolean {
   return port === undefined || service.ports.some(each => each.number === port.number);
 }
 
-/** Visible and imported services in Istio's order, one for each host name. */
+/** Visible and imported services in Istio's order, those of one namespace for each host name. */
 function chooseOwners(
   read: Reader,
   sources: Sources,
@@ -186,7 +191,10 @@ function chooseOwners(
     .sort(compareServices);
 }
 
-/** Whether no other imported service of the same host name comes first. */
+/**
+ * Whether no other imported service of the same host name comes first. For sidecars, those of the
+ * namespace that does stay: Istio makes listeners of all of them.
+ */
 function isOwner(
   read: Reader,
   sources: Sources,
@@ -196,34 +204,43 @@ function isOwner(
 ): boolean {
   return service.rivals.every(key => {
     const rival = read.get(sources.services, key);
-    return rival === undefined || !isImported(rival) || precedes(scope, service, rival);
+    if (rival === undefined || !isImported(rival)) return true;
+    if (!scope.forGateways && rival.namespace === service.namespace) return true;
+    return precedes(scope, service, rival);
   });
 }
 
-/** The service that a scope's namespace means by a host name, imported or not. */
+/** Who looks for a host name: proxies of a namespace. */
+export type Viewer = Pick<Scope, "namespace" | "forGateways">;
+
+/** The service that a viewer means by a host name, imported or not. */
 export function ownerOf(
   read: Reader,
   byHostname: Index<ServiceShape>,
-  scope: Pick<Scope, "namespace" | "isDefault">,
+  viewer: Viewer,
   hostname: string,
 ): ServiceShape | undefined {
-  return read
+  const visible = read
     .rows(byHostname, hostname)
-    .filter(service => visibleTo(service.exportTo, scope.namespace))
-    .sort((a, b) => (precedes(scope, a, b) ? -1 : 1))[0];
+    .filter(service => visibleTo(service.exportTo, viewer.namespace));
+  return firstOf(visible, viewer);
+}
+
+/** Of services with one host name, the one that counts. */
+export function firstOf(
+  services: readonly ServiceShape[],
+  viewer: Viewer,
+): ServiceShape | undefined {
+  return [...services].sort((a, b) => (precedes(viewer, a, b) ? -1 : 1))[0];
 }
 
 /**
- * Which of two services of one host name counts: with a Sidecar the own namespace's; then a
+ * Which of two services of one host name counts: for sidecars their own namespace's; then a
  * Kubernetes Service before a ServiceEntry, so that nobody can squat on its name; then the older.
  */
-function precedes(
-  scope: Pick<Scope, "namespace" | "isDefault">,
-  a: ServiceShape,
-  b: ServiceShape,
-): boolean {
-  if (!scope.isDefault && (a.namespace === scope.namespace) !== (b.namespace === scope.namespace))
-    return a.namespace === scope.namespace;
+function precedes({ namespace, forGateways }: Viewer, a: ServiceShape, b: ServiceShape): boolean {
+  if (!forGateways && (a.namespace === namespace) !== (b.namespace === namespace))
+    return a.namespace === namespace;
   if (a.registry !== b.registry) return a.registry === "Kubernetes";
   return compareServices(a, b) < 0;
 }
@@ -231,7 +248,7 @@ function precedes(
 /** Istio: what is kept to some namespaces first, then what is public, each by age. */
 function compareServices(a: ServiceShape, b: ServiceShape): number {
   const isPublic = (service: ServiceShape): number => (service.exportTo.kind === "public" ? 1 : 0);
-  return isPublic(a) - isPublic(b) || byAge(a, b);
+  return isPublic(a) - isPublic(b) || byAge(a, b) || compare(a.key, b.key);
 }
 
 function importedRoutes(

@@ -1,5 +1,6 @@
 /** The model: every derived collection of the mesh, over one set of inputs. */
 import type { Gateway } from "../api/gateway/schema.ts";
+import type { ServiceEntry } from "../api/service-entry/schema.ts";
 import type { CellFamily, Collection, Graph, Index, SelectableIndex } from "../flow/types.ts";
 import { createAliases } from "./aliases.ts";
 import { type Connected, createConnected } from "./connected.ts";
@@ -41,6 +42,8 @@ export interface Model {
   readonly pods: Collection<Workload>;
   readonly workloadEntries: Collection<Workload>;
   readonly entriesByLabel: SelectableIndex<Workload>;
+  /** ServiceEntries under `namespace/host`. */
+  readonly entriesByService: Index<ServiceEntry>;
   readonly services: Collection<Service>;
   readonly shapes: Collection<ServiceShape>;
   readonly shapesByHostname: Index<ServiceShape>;
@@ -123,6 +126,7 @@ export function createModel(graph: Graph, inputs: ModelInputs): Model {
     pods,
     workloadEntries,
     entriesByLabel,
+    entriesByService,
     services,
     shapes,
     shapesByHostname: byHostname,

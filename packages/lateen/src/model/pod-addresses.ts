@@ -1,7 +1,7 @@
 /** Addresses behind services that have none of their own: clients dial the pods themselves. */
 import { isIP } from "node:net";
 import type { Collection, Graph } from "../flow/types.ts";
-import type { ServiceShape } from "./services.ts";
+import { partsOf, type ServiceShape } from "./services.ts";
 import type { ServiceEndpoints } from "./types.ts";
 
 /** IP addresses by the name of the service's port, ascending. */
@@ -15,7 +15,8 @@ export function createPodAddresses(
 ): Collection<PodAddresses> {
   const options = { name: "pod addresses of services", reads: [endpoints] };
   return graph.derive<ServiceShape, PodAddresses>(services, options, (key, service, read) => {
-    if (service.resolution !== "Passthrough" || service.addresses.length > 0) return undefined;
+    if (service.resolution !== "Passthrough" || partsOf(service).every(hasAddress))
+      return undefined;
     const found: Record<string, readonly string[]> = Object.create(null);
     for (const [port, list] of Object.entries(read.get(endpoints, key)?.byPort ?? {})) {
       const usable = list.filter(({ health }) => health === "HEALTHY" || health === "UNKNOWN");
@@ -24,4 +25,8 @@ export function createPodAddresses(
     }
     return found;
   });
+}
+
+function hasAddress({ addresses }: ServiceShape): boolean {
+  return addresses.length > 0;
 }

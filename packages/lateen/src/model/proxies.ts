@@ -14,7 +14,7 @@ import { type MeshNames, meshNames } from "./mesh.ts";
 import { byAge } from "./order.ts";
 import { type PlacedHosts, type PlacedHostsByAudience, placedHostsFor } from "./placed-hosts.ts";
 import type { PodAddresses } from "./pod-addresses.ts";
-import { type ScopeKey, scopeKey } from "./scopes.ts";
+import { gatewayScopeKey, type ScopeKey, scopeKey } from "./scopes.ts";
 import type { ConnectedProxy, Locality, ProxyType, Service, VhdsUse } from "./types.ts";
 import { labelsOfSourceSelector } from "./virtual-services.ts";
 import type { Workload } from "./workloads.ts";
@@ -75,6 +75,7 @@ export interface Proxies {
   readonly classes: Collection<ProxyClass>;
   readonly inboundSets: Collection<InboundSet>;
   readonly gatewaySets: Collection<GatewaySet>;
+  readonly servicesBySelector: SelectorIndex<Service>;
 }
 
 export interface ProxySources {
@@ -110,6 +111,7 @@ export function createProxies(graph: Graph, sources: ProxySources): Proxies {
   );
   return {
     rows,
+    servicesBySelector: lookups.services,
     classes: graph.deriveMany<ProxyRow, ProxyClass>(rows, { name: "proxy classes" }, (_, row) => [
       [row.class.key, row.class],
     ]),
@@ -172,7 +174,7 @@ function proxyRow(proxy: ConnectedProxy, read: Reader, lookups: Lookups): ProxyR
   const base = {
     type: proxy.type,
     namespace,
-    scope: scopeKey(namespace, sidecar === undefined ? "" : objectKey(sidecar.metadata)),
+    scope: isRouter ? gatewayScopeKey(namespace) : sidecarScopeKey(namespace, sidecar),
     cluster: proxy.cluster,
     network: pod?.network || proxy.network,
     locality: pod?.locality ?? proxy.locality,
@@ -188,6 +190,10 @@ function proxyRow(proxy: ConnectedProxy, read: Reader, lookups: Lookups): ProxyR
   };
   const key = digest({ ...base, placed: placed.map(({ version }) => version) }) as ClassKey;
   return { class: { key, ...base, placed }, inbound, gateway };
+}
+
+function sidecarScopeKey(namespace: string, sidecar: Sidecar | undefined): ScopeKey {
+  return scopeKey(namespace, sidecar === undefined ? "" : objectKey(sidecar.metadata));
 }
 
 /** Short, because keys of cells are made of it; 96 bits, because nothing compares the content. */

@@ -108,16 +108,59 @@ test("of services with one host name the older counts, a Kubernetes Service abov
   assert.deepEqual(owners(), ["a"]);
 });
 
-test("with a Sidecar, a service of the own namespace comes first", () => {
+/** Namespaces of what a proxy means by a host name, by kinds of proxies and of scopes. */
+function owners(mesh: TestMesh, at: string): Readonly<Record<string, readonly string[]>> {
+  const seenBy = (type: "sidecar" | "router"): readonly string[] => {
+    mesh.connect(proxy(at, { type }));
+    const cell = mesh.model.imports.services.acquire(mesh.classOf(at).scope);
+    return cell.value().map(each => each.namespace);
+  };
+  const [sidecars, gateways] = [seenBy("sidecar"), seenBy("router")];
+  const egress = [{ hosts: ["*/*"] }];
+  mesh.set(mesh.inputs.sidecars, sidecar({ at: `${at.split("/")[0]}/s` }, { egress }));
+  const scoped = seenBy("sidecar");
+  mesh.remove(mesh.inputs.sidecars, `${at.split("/")[0]}/s`);
+  return { sidecars, scoped, gateways };
+}
+
+test("for sidecars a service of the own namespace comes first, for gateways the older", () => {
   const mesh = new TestMesh();
   mesh.set(mesh.inputs.serviceEntries, entry("b/e", 1, "x.example"), entry("a/e", 2, "x.example"));
-  const owner = (): string | undefined => {
-    const cell = mesh.model.imports.services.acquire(scopeOf(mesh, "a/p"));
-    return cell.value()[0]?.namespace;
+  assert.deepEqual(owners(mesh, "a/p"), { sidecars: ["a"], scoped: ["a"], gateways: ["b"] });
+  assert.deepEqual(owners(mesh, "c/p"), { sidecars: ["b"], scoped: ["b"], gateways: ["b"] });
+});
+
+test("the own namespace's entry comes before a Kubernetes Service, but for gateways", () => {
+  const mesh = new TestMesh();
+  const host = "x.b.svc.cluster.local";
+  mesh.set(mesh.inputs.services, service({ at: "b/x" }, { clusterIP: "10.1.0.1", ports: PORTS }));
+  mesh.set(mesh.inputs.serviceEntries, entry("a/e", 2, host));
+  assert.deepEqual(owners(mesh, "a/p"), { sidecars: ["a"], scoped: ["a"], gateways: ["b"] });
+  assert.deepEqual(owners(mesh, "c/p"), { sidecars: ["b"], scoped: ["b"], gateways: ["b"] });
+});
+
+test("entries that are not one service: all have listeners in sidecars, the first has clusters", () => {
+  const mesh = new TestMesh();
+  const port = (number: number, name: string): JsonObject[] => [{ number, name, protocol: "TCP" }];
+  const spec = { hosts: ["x.example"], resolution: "NONE" };
+  mesh.set(
+    mesh.inputs.serviceEntries,
+    serviceEntry({ at: "b/e", age: 1 }, { ...spec, exportTo: ["b"], ports: port(1, "one") }),
+    serviceEntry({ at: "b/f", age: 2 }, { ...spec, ports: port(2, "two") }),
+    serviceEntry({ at: "b/g", age: 3 }, { ...spec, ports: port(3, "three") }),
+  );
+  const names = (at: string, type: "sidecar" | "router"): readonly string[] => {
+    mesh.connect(proxy(at, { type }));
+    return [...mesh.everything(at, []).values()]
+      .map(each => each.name)
+      .filter(name => /^outbound|^0\.0\.0\.0_\d$/.test(name))
+      .sort();
   };
-  assert.equal(owner(), "b");
-  mesh.set(mesh.inputs.sidecars, sidecar({ at: "a/s" }, { egress: [{ hosts: ["*/*"] }] }));
-  assert.equal(owner(), "a");
+  const cluster = (number: number): string => `outbound|${number}||x.example`;
+  assert.deepEqual(names("b/p", "sidecar"), ["0.0.0.0_1", "0.0.0.0_2", "0.0.0.0_3", cluster(1)]);
+  assert.deepEqual(names("c/p", "sidecar"), ["0.0.0.0_2", "0.0.0.0_3", cluster(2), cluster(3)]);
+  assert.deepEqual(names("b/q", "router"), [cluster(1)]);
+  assert.deepEqual(names("c/q", "router"), [cluster(2), cluster(3)]);
 });
 
 function routes(mesh: TestMesh, at: string): readonly string[] {

@@ -11,12 +11,20 @@ import { type MeshNames, meshNames } from "./mesh.ts";
 import { parseProtocol } from "./protocol.ts";
 import type { Mesh, Protocol } from "./types.ts";
 
-/** `namespace|` or `namespace|namespace/name of the Sidecar`. */
+/** `namespace|`, `namespace|namespace/name of the Sidecar`, or `namespace|gateway`. */
 export type ScopeKey = Brand<string, "ScopeKey">;
 
 export function scopeKey(namespace: string, sidecar: string): ScopeKey {
   return `${namespace}|${sidecar}` as ScopeKey;
 }
+
+/** What the gateways of a namespace see. */
+export function gatewayScopeKey(namespace: string): ScopeKey {
+  return scopeKey(namespace, GATEWAY);
+}
+
+/** Keys of Sidecars have a slash. */
+const GATEWAY = "gateway";
 
 function namespaceOfScope(scope: string): string {
   return scope.slice(0, scope.indexOf("|"));
@@ -39,6 +47,8 @@ export interface Scope {
   readonly namespace: string;
   /** False: a Sidecar object says what there is. */
   readonly isDefault: boolean;
+  /** Gateways serve all namespaces: what their own has does not come first. */
+  readonly forGateways: boolean;
   readonly rootNamespace: string;
   readonly domain: string;
   readonly listeners: readonly EgressListener[];
@@ -64,13 +74,15 @@ export function createScopes(
   const reads = [sidecars, policies, names];
   return graph.cells<Scope>({ name: "scopes", reads }, (key, read) => {
     const namespace = namespaceOfScope(key);
-    const sidecar = read.get(sidecars, key.slice(namespace.length + 1));
+    const rest = key.slice(namespace.length + 1);
+    const sidecar = read.get(sidecars, rest);
     const { rootNamespace, domain } = meshNames(read, names);
     const meshPolicy = read.get(policies, MESH_KEY) ?? "ALLOW_ANY";
     return {
       key: key as ScopeKey,
       namespace,
       isDefault: sidecar === undefined,
+      forGateways: rest === GATEWAY,
       rootNamespace,
       domain,
       listeners: listenersOf(sidecar, namespace),

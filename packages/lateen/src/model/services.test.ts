@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { TestMesh } from "../../test/support/mesh.ts";
 import { service, serviceEntry } from "../../test/support/mesh-objects.ts";
+import type { JsonObject } from "../api/kind.ts";
 
 const HTTP = [{ name: "http", port: 80 }];
 
@@ -59,6 +60,61 @@ test("a ServiceEntry is a service for each of its hosts", () => {
   assert.equal(row?.resolution, "DNSLB");
   assert.equal(row?.meshExternal, true);
   assert.equal(row?.name, "a.example");
+});
+
+function tcp(...numbers: readonly number[]): JsonObject {
+  return { ports: numbers.map(number => ({ number, name: `tcp-${number}`, protocol: "TCP" })) };
+}
+
+test("entries of a namespace for one host add their ports and addresses, each its own", () => {
+  const mesh = new TestMesh();
+  const spec = { hosts: ["a.example"], resolution: "STATIC" };
+  const first = { ...spec, ...tcp(1, 2), addresses: ["240.0.0.1"] };
+  const second = { ...spec, ...tcp(2, 3), addresses: ["240.0.0.2"], location: "MESH_INTERNAL" };
+  mesh.set(
+    mesh.inputs.serviceEntries,
+    serviceEntry({ at: "default/second", age: 2 }, second),
+    serviceEntry({ at: "default/first", age: 1 }, first),
+    serviceEntry({ at: "other/first", age: 0 }, { ...spec, ...tcp(9) }),
+  );
+  const row = mesh.model.services.get("default/a.example");
+  assert.equal(row?.source.name, "first");
+  assert.equal(row?.meshExternal, true);
+  assert.deepEqual(
+    row?.ports.map(port => port.number),
+    [1, 2, 3],
+  );
+  assert.deepEqual(row?.addresses, ["240.0.0.1", "240.0.0.2"]);
+  const parts = row?.parts?.map(part => [part.addresses, part.ports.map(port => port.number)]);
+  assert.deepEqual(parts, [
+    [["240.0.0.1"], [1, 2]],
+    [["240.0.0.2"], [2, 3]],
+  ]);
+  mesh.remove(mesh.inputs.serviceEntries, "default/second");
+  assert.equal(mesh.model.services.get("default/a.example")?.parts, undefined);
+});
+
+test("entries that differ in more than ports and addresses are services apart", () => {
+  const spec = { ...tcp(1), hosts: ["a.example"], resolution: "STATIC" };
+  const changes: readonly JsonObject[] = [
+    { resolution: "DNS" },
+    { exportTo: ["."] },
+    { workloadSelector: { labels: { app: "x" } } },
+  ];
+  const keys = (spec2: JsonObject, labels: Readonly<Record<string, string>> = {}) => {
+    const mesh = new TestMesh();
+    mesh.set(
+      mesh.inputs.serviceEntries,
+      serviceEntry({ at: "default/a", age: 1 }, spec),
+      serviceEntry({ at: "default/b", age: 2, labels }, { ...spec, ...tcp(2), ...spec2 }),
+    );
+    return mesh.model.services.keys();
+  };
+  const apart = ["default/a.example", "default/a.example#b"];
+  for (const change of changes) assert.deepEqual(keys(change), apart);
+  assert.deepEqual(keys({}, { team: "x" }), apart);
+  for (const same of [{}, { exportTo: ["*"] }, { addresses: ["240.0.0.1"] }])
+    assert.deepEqual(keys(same), ["default/a.example"]);
 });
 
 test("of entries for one host in a namespace, the oldest describes the service", () => {

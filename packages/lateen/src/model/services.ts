@@ -42,11 +42,24 @@ export interface ServiceShape
     | "resolution"
     | "exportTo"
     | "creationTimestamp"
+    | "parts"
   > {
   readonly selectsWorkloads: boolean;
   readonly rivals: readonly string[];
   /** ExternalName services that stand for this one, by host name. */
   readonly aliases: readonly Alias[];
+}
+
+/** The service as each object that describes it has it. */
+export function partsOf(service: ServiceShape): readonly ServiceShape[] {
+  return service.parts?.map(part => ({ ...service, ...part })) ?? [service];
+}
+
+/** Addresses that a service has for a port. */
+export function addressesFor(service: ServiceShape, port: number): readonly string[] {
+  if (service.parts === undefined) return service.addresses;
+  const having = service.parts.filter(({ ports }) => ports.some(each => each.number === port));
+  return [...new Set(having.flatMap(part => part.addresses))];
 }
 
 const NO_ALIASES: readonly Alias[] = Object.freeze([]);
@@ -74,6 +87,7 @@ export function createServiceShapes(
       resolution: row.resolution,
       exportTo: row.exportTo,
       creationTimestamp: row.creationTimestamp,
+      ...(row.parts === undefined ? {} : { parts: row.parts }),
       selectsWorkloads: row.selector !== undefined,
       rivals: claimants.filter(key => key !== row.key),
       aliases: named.length === 0 ? NO_ALIASES : named,

@@ -78,6 +78,14 @@ export interface Service {
   readonly publishNotReadyAddresses?: boolean;
   /** Which endpoints a client takes depends on where it runs. */
   readonly placement?: Placement;
+  /** Where several objects describe the service: what each adds, the oldest first. */
+  readonly parts?: readonly ServicePart[];
+}
+
+/** What one of several objects says of a service: its addresses are for its own ports. */
+export interface ServicePart {
+  readonly addresses: readonly string[];
+  readonly ports: readonly ServicePort[];
 }
 
 /**

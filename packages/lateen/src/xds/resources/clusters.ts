@@ -216,9 +216,10 @@ function createNames(
       return [...new Set(ports.map(port => inboundClusterName(port.targetPort)))].sort();
     }
     const scope = view.slice(joinKey("outbound", rest, family, "").length);
-    const names = read
-      .cell(imports.services, scope)
-      .flatMap(({ hostname }) => namesOf(read.cell(hosts, viewKey(scope, hostname))));
+    const hostnames = new Set(read.cell(imports.services, scope).map(({ hostname }) => hostname));
+    const names = [...hostnames].flatMap(hostname =>
+      namesOf(read.cell(hosts, viewKey(scope, hostname))),
+    );
     const fixed = rest === "router" ? [BLACK_HOLE_CLUSTER] : FIXED.keys();
     return [...fixed, ...names].sort();
   });

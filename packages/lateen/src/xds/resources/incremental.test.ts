@@ -189,21 +189,27 @@ const edits: fc.Arbitrary<Edit> = fc.oneof(
   edit("serviceEntries", at("e"), name =>
     fc
       .record({
-        hosts: fc.uniqueArray(host, { minLength: 1, maxLength: 1 }),
+        // Mostly one host, so that several entries in and across namespaces have it.
+        hosts: fc.oneof(
+          { weight: 2, arbitrary: fc.constant(["shop.example"]) },
+          { weight: 1, arbitrary: host.map(each => [each]) },
+        ),
+        labels: fc.constantFrom<Record<string, string>>({}, {}, { team: "x" }),
         resolution: fc.constantFrom("STATIC", "DNS", "NONE"),
         location: fc.constantFrom("MESH_EXTERNAL", "MESH_INTERNAL"),
         addresses: fc.constantFrom<string[]>([], ["240.0.0.1"], ["240.0.0.0/24"]),
         exportTo,
         protocol: fc.constantFrom("HTTP", "TLS", "TCP"),
+        numbers: fc.constantFrom([80], [80, 9080], [9080], [9000]),
         age,
       })
-      .map(({ protocol, age: seconds, ...spec }) =>
+      .map(({ protocol, numbers, labels, age: seconds, ...spec }) =>
         serviceEntry(
-          { at: name, age: seconds },
+          { at: name, age: seconds, labels },
           {
             ...spec,
             ...(spec.resolution === "DNS" ? { hosts: ["shop.example"], addresses: [] } : {}),
-            ports: [{ number: 80, name: "p", protocol }],
+            ports: numbers.map(number => ({ number, name: `p-${number}`, protocol })),
             ...(spec.resolution === "STATIC"
               ? { workloadSelector: { labels: { app: "v1" } } }
               : {}),
@@ -221,13 +227,18 @@ const edits: fc.Arbitrary<Edit> = fc.oneof(
   ),
   edit("gateways", at("g"), name =>
     fc
-      .record({ number: fc.constantFrom(80, 8080), host, age })
-      .map(({ number, host: served, age: seconds }) =>
+      .record({
+        number: fc.constantFrom(80, 8080),
+        host,
+        age,
+        protocol: fc.constantFrom("HTTP", "HTTP2", "GRPC", "TCP"),
+      })
+      .map(({ number, host: served, age: seconds, protocol }) =>
         gateway(
           { at: name, age: seconds },
           {
             selector: { app: "v2" },
-            servers: [{ port: { number, name: "http", protocol: "HTTP" }, hosts: [served] }],
+            servers: [{ port: { number, name: "http", protocol }, hosts: [served] }],
           },
         ),
       ),
@@ -237,7 +248,7 @@ const edits: fc.Arbitrary<Edit> = fc.oneof(
       .record({
         host: fc.constantFrom("", "shop.example", "*.example"),
         pathType: fc.constantFrom("Exact", "Prefix", "ImplementationSpecific"),
-        path: fc.constantFrom("/", "/a", "/a/b"),
+        path: fc.constantFrom("/", "/a", "/a/b", "/a/*"),
         service: index.map(i => `s${i}`),
         port: fc.constantFrom<JsonObject[]>({ number: 80 }, { name: "http" }, { name: "grpc" }),
         hasTls: fc.boolean(),
@@ -294,6 +305,8 @@ const edits: fc.Arbitrary<Edit> = fc.oneof(
 const ROUTES = [
   "80",
   "8080",
+  "9000",
+  "9080",
   "http.80",
   "http.8080",
   ...NAMESPACES.flatMap(ns =>

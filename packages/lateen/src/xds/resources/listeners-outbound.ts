@@ -5,7 +5,7 @@ import { MESH_KEY } from "../../model/inputs.ts";
 import type { Model } from "../../model/model.ts";
 import type { IpFamilies } from "../../model/proxies.ts";
 import type { EgressListener, Scope } from "../../model/scopes.ts";
-import type { ServiceShape } from "../../model/services.ts";
+import { partsOf, type ServiceShape } from "../../model/services.ts";
 import { encodeListener } from "../encode.ts";
 import { familiesOf, wildcards } from "../ip-families.ts";
 import { outboundListener, virtualOutbound } from "../listener-outbound.ts";
@@ -108,12 +108,14 @@ function serviceClaims(
   service: ServiceShape,
   families: IpFamilies,
 ): readonly Claim[] {
-  const direct = service.resolution === "Passthrough" && service.addresses.length === 0;
-  const pods = direct ? read.get(model.podAddresses, service.key) : undefined;
-  return service.ports.flatMap(port => {
-    const protocol = listener.port?.protocol ?? port.protocol;
-    const binds = bindsOf(service, port, protocol, pods, families);
-    return binds.map(bind => ({ service, port, protocol, bind }));
+  return partsOf(service).flatMap(part => {
+    const direct = part.resolution === "Passthrough" && part.addresses.length === 0;
+    const pods = direct ? read.get(model.podAddresses, part.key) : undefined;
+    return part.ports.flatMap(port => {
+      const protocol = listener.port?.protocol ?? port.protocol;
+      const binds = bindsOf(part, port, protocol, pods, families);
+      return binds.map(bind => ({ service: part, port, protocol, bind }));
+    });
   });
 }
 

@@ -65,10 +65,12 @@ interface Claim {
 }
 
 function claimHosts(input: PlanInput): readonly Claim[] {
-  const registry = new Map(input.services.map(service => [service.hostname, service]));
+  const registry = new Map<string, ServiceShape>();
+  for (const service of input.services)
+    if (!registry.has(service.hostname)) registry.set(service.hostname, service);
   const narrowest = narrowestRoutes(input.routes);
   const claims: Claim[] = [];
-  const left = new Set(input.services.filter(service => servesHttp(service, input.port)));
+  const left = new Set([...registry.values()].filter(service => servesHttp(service, input.port)));
   for (const route of input.routes) {
     if (!holds(route, input)) continue;
     const { hosts, services } = hostsOfRoute(route, registry, narrowest);
@@ -149,7 +151,7 @@ function hostOf(
   known: ReadonlySet<string>,
 ): SidecarHost | undefined {
   const aliases = aliasesOf(claim.service, input);
-  const all = [...allDomains(claim, input.view), ...aliasDomains(aliases, input.view.domain)];
+  const all = [...allDomains(claim, input), ...aliasDomains(aliases, input.view.domain)];
   const without: string[] = [];
   for (const domain of all) {
     // A short form must not hide a host whose full name it is.
@@ -198,13 +200,13 @@ function isOwn(service: ServiceShape | undefined, view: SidecarView): boolean {
 /** Rows are immutable, so what is made of one holds as long as it does. */
 const domainsByService = new WeakMap<ServiceShape, Map<string, readonly string[]>>();
 
-function allDomains({ hostname, service }: Claim, view: SidecarView): readonly string[] {
+function allDomains({ hostname, service }: Claim, { view, port }: PlanInput): readonly string[] {
   if (service === undefined) return [hostname];
   const own = isOwn(service, view);
-  const key = `${own} ${view.domain}`;
+  const key = `${own} ${view.domain} ${service.parts === undefined ? "" : port}`;
   const known = domainsByService.get(service) ?? new Map<string, readonly string[]>();
   domainsByService.set(service, known);
-  const domains = known.get(key) ?? domainsOf(service, own, view.domain);
+  const domains = known.get(key) ?? domainsOf(service, port, own, view.domain);
   known.set(key, domains);
   return domains;
 }

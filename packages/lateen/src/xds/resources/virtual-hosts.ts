@@ -3,8 +3,7 @@ import type { CellFamily, Graph, Reader } from "../../flow/types.ts";
 import { ownerOf } from "../../model/imports.ts";
 import { meshNames } from "../../model/mesh.ts";
 import type { Model } from "../../model/model.ts";
-import { scopeKey } from "../../model/scopes.ts";
-import type { ServiceShape } from "../../model/services.ts";
+import { addressesFor, type ServiceShape } from "../../model/services.ts";
 import {
   countsPathOnly,
   type DestinationRow,
@@ -112,7 +111,8 @@ function sidecarInput(
   const port = Number(portText);
   const shape = service === "" ? undefined : read.get(model.shapes, service);
   const { domain } = meshNames(read, model.names);
-  const own = shape === undefined ? [hostname] : domainsOf(shape, flags.startsWith("own"), domain);
+  const isOwn = flags.startsWith("own");
+  const own = shape === undefined ? [hostname] : domainsOf(shape, port, isOwn, domain);
   const all = [...own, ...aliasDomains(split(aliases), domain)];
   const removed = new Set(split(without));
   const base = {
@@ -137,12 +137,13 @@ function sidecarInput(
 /** `isOwn` stands for the proxy's namespace, so that all namespaces but one share the answer. */
 export function domainsOf(
   service: ServiceShape,
+  port: number,
   isOwn: boolean,
   domain: string,
 ): readonly string[] {
   return serviceDomains({
     hostname: service.hostname,
-    addresses: service.addresses,
+    addresses: addressesFor(service, port),
     headless: service.registry === "Kubernetes" && service.resolution === "Passthrough",
     proxyNamespace: isOwn ? (namespaceOfHost(service.hostname, domain) ?? "") : "",
     domain,
@@ -175,7 +176,7 @@ function gatewayInput(
 ): VirtualHostInput | undefined {
   const [hostname = "", portText = "", domains = "", namespace = "", tls = "", list = ""] = parts;
   const port = Number(portText);
-  const scope = { key: scopeKey(namespace, ""), namespace, isDefault: true };
+  const scope = { namespace, forGateways: true };
   const destinationPort = (destination: DestinationRow): number => {
     if (destination.port !== undefined) return destination.port;
     const service = ownerOf(read, model.shapesByHostname, scope, destination.hostname);
