@@ -30,6 +30,8 @@ function readRules(): Json[] {
     rule(["networking.k8s.io"], ["ingresses", "ingressclasses"], READ),
     rule(["apiextensions.k8s.io"], ["customresourcedefinitions"], READ),
     rule(MESH_GROUPS, ["*"], READ),
+    // Not carried out; whoever makes such objects is told that they have no effect.
+    rule(["gateway.networking.k8s.io"], ["*"], READ),
     rule(["multicluster.x-k8s.io"], ["serviceexports", "serviceimports"], READ),
     rule(["authentication.k8s.io"], ["tokenreviews"], ["create"]),
   ];

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { Json, JsonObject } from "../../api/kind.ts";
-import { silentLog } from "../../base/log.ts";
+import { type Log, silentLog } from "../../base/log.ts";
 import { TestClock, widgetKind } from "../store/test-store.ts";
 import { ApiClient } from "./api-client.ts";
 import { Informer, type InformerOptions } from "./informer.ts";
@@ -33,10 +33,16 @@ class ScriptedServer implements Transport {
   readonly lists: URLSearchParams[] = [];
   readonly watches: { readonly query: URLSearchParams; readonly reader: StreamReader }[] = [];
   readonly accepts: string[] = [];
+  readonly ended = new Set<StreamReader>();
   readonly #answers: TransportResponse[];
 
   constructor(...answers: TransportResponse[]) {
     this.#answers = answers;
+  }
+
+  /** From now on only this. */
+  grant(answer: TransportResponse): void {
+    this.#answers.splice(0, this.#answers.length, answer);
   }
 
   next(...answers: TransportResponse[]): void {
@@ -188,6 +194,73 @@ test("what may not be listed is waited for, unless it is optional", async () => 
   await settle();
   assert.equal(needed.informer.synced, false);
   assert.deepEqual([optional.informer.synced, optional.batches], [true, [[]]]);
+});
+
+/** What is logged, as `message missing`. */
+function listening() {
+  const lines: string[] = [];
+  const warn: Log["warn"] = (message, fields) => lines.push(`${message}: ${fields?.["missing"]}`);
+  return { lines, log: { ...silentLog, warn } };
+}
+
+/** Time goes on in steps, and everything is done that is due. */
+async function pass(clock: TestClock, minutes: number): Promise<void> {
+  for (let step = 0; step < minutes * 6; step++) {
+    clock.advance(10_000);
+    await settle();
+  }
+}
+
+for (const optional of [false, true])
+  test(`a right to list that is missing is named once and asked for less and less (optional: ${optional})`, async () => {
+    const server = new ScriptedServer(...Array.from({ length: 100 }, () => refused(403)));
+    const { lines, log } = listening();
+    const { informer, clock, batches } = follow(server, { optional, log, absentRetryMs: 60_000 });
+    await pass(clock, 60);
+    assert.ok(server.lists.length < 30, `${server.lists.length} requests in an hour`);
+    const asked = server.lists.length;
+    await pass(clock, 10);
+    assert.ok(server.lists.length - asked <= 2, "still every few minutes only");
+    const what = optional ? "may not list: taken for none" : "cannot list";
+    assert.deepEqual(lines, [`${what}: list widgets.test.lateen.dev in all namespaces`]);
+    server.grant(page([item("a", 1)], 9));
+    await pass(clock, 6);
+    assert.equal(informer.synced, true);
+    assert.deepEqual(batches.at(-1), ["+default/a"]);
+  });
+
+test("a right to watch that is missing is the same, and the list stays", async () => {
+  const server = new ScriptedServer(page([item("a", 1)], 9));
+  const { lines, log } = listening();
+  const { clock, batches } = follow(server, { log, namespace: "default" });
+  await settle();
+  for (let step = 0; step < 360; step++) {
+    const last = server.watches.at(-1);
+    if (last !== undefined && !server.ended.has(last.reader)) {
+      server.ended.add(last.reader);
+      last.reader.onEnd(refused(403));
+    }
+    clock.advance(10_000);
+    await settle();
+  }
+  assert.ok(server.watches.length < 30, `${server.watches.length} watches in an hour`);
+  assert.deepEqual(lines, ["cannot watch: watch widgets.test.lateen.dev in namespace default"]);
+  assert.deepEqual(batches, [["+default/a"]]);
+});
+
+test("a namespace that comes into view and may not be listed is asked for less and less", async () => {
+  const accepted = new Set(["default"]);
+  const server = new ScriptedServer(page([], 5));
+  const { informer, clock, batches } = follow(server, { accepts: name => accepted.has(name) });
+  await settle();
+  accepted.add("other");
+  server.next(...Array.from({ length: 100 }, () => refused(403)));
+  informer.namespaceChanged("other");
+  await pass(clock, 60);
+  assert.ok(server.lists.length < 40, `${server.lists.length} requests in an hour`);
+  server.grant(page([item("x", 2, "other")], 9));
+  await pass(clock, 12);
+  assert.deepEqual(batches.at(-1), ["+other/x"]);
 });
 
 test("items get the list's version and kind; only metadata comes when asked for that", async () => {

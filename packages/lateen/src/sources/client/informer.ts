@@ -53,6 +53,8 @@ export interface InformerOptions extends Selectors {
 const PAGE = 500;
 const MIN_BACKOFF_MS = 100;
 const MAX_BACKOFF_MS = 10_000;
+/** A missing right comes when somebody gives it: until then nobody is asked every few seconds. */
+const FORBIDDEN_BACKOFF_MS = 5 * 60_000;
 /** However long a server asks us to wait. */
 const MAX_RETRY_AFTER_MS = 60_000;
 const WATCH_SECONDS = 300;
@@ -190,7 +192,7 @@ export class Informer {
   #listFailed(failed: Failed): void {
     const { code } = failed.status;
     const hidden = this.#options.optional === true && code === FORBIDDEN;
-    if (hidden) this.#report("may not list: taken for none", failed);
+    if (hidden) this.#report("may not list: taken for none", failed, "list");
     // The kind is not there (yet): on Kubernetes its CRD may come later. Nothing waits for that.
     this.#absent = code === NOT_FOUND || hidden;
     if (this.#absent) {
@@ -198,7 +200,7 @@ export class Informer {
       this.#retry(() => void this.#list(), failed, this.#options.absentRetryMs);
       return;
     }
-    this.#report("cannot list", failed);
+    this.#report("cannot list", failed, "list");
     this.#retry(() => void this.#list(), failed);
   }
 
@@ -236,7 +238,7 @@ export class Informer {
    * What the watch brings for this namespace while the list is under way is newer than the list, or
    * will be told by the watch again; so of these the list counts for nothing.
    */
-  async #listNamespace(namespace: string): Promise<void> {
+  async #listNamespace(namespace: string, failures = 0): Promise<void> {
     const touched = new Set<string>();
     this.#touched.set(namespace, touched);
     const { client, resource } = this.#options;
@@ -246,7 +248,7 @@ export class Informer {
       const page = await client.list(resource, request);
       if (this.#stopped || this.#touched.get(namespace) !== touched) return;
       if (!page.ok) {
-        this.#namespaceFailed(namespace, page);
+        this.#namespaceFailed(namespace, page, failures);
         return;
       }
       const items = page.value.items.filter(object => !touched.has(identify(object).key));
@@ -256,12 +258,14 @@ export class Informer {
     this.#touched.delete(namespace);
   }
 
-  #namespaceFailed(namespace: string, failed: Failed): void {
+  #namespaceFailed(namespace: string, failed: Failed, failures: number): void {
     if (failed.status.code === NOT_FOUND) return;
-    this.#report(`cannot list in namespace ${namespace}`, failed);
+    this.#report(`cannot list in namespace ${namespace}`, failed, "list");
     const { clock, random } = this.#options;
-    clock.after(MIN_BACKOFF_MS * 10 * (1 + random()), () => {
-      if (!this.#stopped && this.#accepts(namespace)) void this.#listNamespace(namespace);
+    const delay = Math.min(ceilingAfter(failed), MIN_BACKOFF_MS * 10 * 2 ** Math.min(failures, 16));
+    clock.after(delay * (1 + random()), () => {
+      if (!this.#stopped && this.#accepts(namespace))
+        void this.#listNamespace(namespace, failures + 1);
     });
   }
 
@@ -309,7 +313,7 @@ export class Informer {
       onEnd: refused => {
         silence.forget();
         if (this.#stopped) return;
-        if (refused !== undefined) this.#report("cannot watch", refused);
+        if (refused !== undefined) this.#report("cannot watch", refused, "watch");
         const gone = refused !== undefined && [NOT_FOUND, GONE].includes(refused.status.code);
         const steady = clock.now() - startedAt >= STEADY_MS && refused === undefined;
         if (steady) this.#failures = 0;
@@ -337,22 +341,33 @@ export class Informer {
   #watchError(event: WatchLine): void {
     const code = event.object["code"];
     const failed = statusFailure(event.object, typeof code === "number" ? code : 500);
-    if (failed.status.code !== GONE) this.#report("watch failed", failed);
+    if (failed.status.code !== GONE) this.#report("watch failed", failed, "watch");
     this.#retry(() => void this.#list(), failed);
   }
 
   /** Each new trouble once: a server that is away for an hour is one line. */
-  #report(what: string, failed: Failed): void {
+  #report(what: string, failed: Failed, verb: "list" | "watch"): void {
     const { message = "", code } = failed.status;
     if (message === this.#lastFailure) return;
     this.#lastFailure = message;
     const { plural } = this.#options.resource;
-    this.#options.log.warn(what, { resource: plural, code, error: message });
+    const missing = code === FORBIDDEN ? { missing: this.#right(verb) } : {};
+    this.#options.log.warn(what, { resource: plural, code, ...missing, error: message });
+  }
+
+  /** What a Role or ClusterRole has to give. */
+  #right(verb: "list" | "watch"): string {
+    const { resource, namespace } = this.#options;
+    const of = resource.group === "" ? resource.plural : `${resource.plural}.${resource.group}`;
+    return `${verb} ${of} ${namespace === undefined ? "in all namespaces" : `in namespace ${namespace}`}`;
   }
 
   /** Waits longer each time, never as long as the others do, and as long as the server asks. */
   #retry(again: () => void, failed?: Failed, maxMs: number = MAX_BACKOFF_MS): void {
-    const doubled = Math.min(maxMs, MIN_BACKOFF_MS * 2 ** this.#failures);
+    const doubled = Math.min(
+      Math.max(maxMs, ceilingAfter(failed)),
+      MIN_BACKOFF_MS * 2 ** this.#failures,
+    );
     this.#failures = Math.min(this.#failures + 1, 16);
     const askedMs = (failed?.status.details?.retryAfterSeconds ?? 0) * 1000;
     const ceiling = Math.max(doubled, Math.min(askedMs * 2, MAX_RETRY_AFTER_MS));
@@ -361,6 +376,11 @@ export class Informer {
       if (!this.#stopped) again();
     });
   }
+}
+
+/** The longest wait before what failed so is tried again. */
+function ceilingAfter(failed: Failed | undefined): number {
+  return failed?.status.code === FORBIDDEN ? FORBIDDEN_BACKOFF_MS : MAX_BACKOFF_MS;
 }
 
 /** Tells once when nothing has been heard for so long. */

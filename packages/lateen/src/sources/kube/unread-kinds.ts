@@ -26,6 +26,7 @@ export const crdResource: Resource = {
 };
 
 const RETRY_MS = 5_000;
+const RETRY_MAX_MS = 5 * 60_000;
 /** The API server's groups grow with what anybody installs. */
 const KINDS_MAX = 100;
 
@@ -65,7 +66,7 @@ export class UnreadKinds {
     for (const informer of this.#informers.values()) informer?.stop();
   }
 
-  async #begin(name: string): Promise<void> {
+  async #begin(name: string, failures = 0): Promise<void> {
     const { client, clock } = this.#options;
     const dot = name.indexOf(".");
     const [plural, group] = [name.slice(0, dot), name.slice(dot + 1)];
@@ -73,8 +74,9 @@ export class UnreadKinds {
     if (this.#stopped || !this.#informers.has(name)) return;
     const version = answer.ok ? servedVersion(answer.value) : "";
     if (version === "") {
-      clock.after(RETRY_MS, () => {
-        if (!this.#stopped && this.#informers.get(name) === undefined) void this.#begin(name);
+      clock.after(Math.min(RETRY_MS * 2 ** failures, RETRY_MAX_MS), () => {
+        if (!this.#stopped && this.#informers.get(name) === undefined)
+          void this.#begin(name, Math.min(failures + 1, 16));
       });
       return;
     }
