@@ -12,7 +12,7 @@ import {
 import type { CliContext } from "../cli/context.ts";
 import type { Mesh } from "../model/types.ts";
 import { systemClock } from "../net/clock.ts";
-import { createLog, type LogLevel, logLevels } from "../net/log.ts";
+import { createLog, type LogLevel, logLevels, type RootLog } from "../net/log.ts";
 import { customHostsFrom } from "./custom-hosts.ts";
 import type { DiscoveryOptions, DiscoverySource, Endpoint } from "./discovery-options.ts";
 import { rootRenewalFrom } from "./root-renewal-settings.ts";
@@ -81,6 +81,12 @@ export const discoveryCommand: Command = {
       kind: "string",
       description: "Webhooks of a Kubernetes cluster (Istio's :15017); none without it",
     },
+    {
+      name: "ctrlz-addr",
+      kind: "string",
+      description:
+        "Istio's ControlZ: log levels, for istioctl admin log; empty for none (default in a pod 127.0.0.1:9876)",
+    },
     { name: "state-dir", kind: "string", description: "Folder for what must outlive the process" },
     { name: "instance", kind: "string", description: "Name of this instance, shown by ps" },
     {
@@ -143,6 +149,7 @@ export const discoveryCommand: Command = {
       mesh: await meshConfig(ctx, call),
       ...listenAt(call, source.kind === "kube", isInPod(call)),
       webhooks: endpoints(stringFlag(call, "https-addr"))[0],
+      controlz: controlzAt(call, source.kind === "kube", log),
       stateDir: stringFlag(call, "state-dir"),
       instance: stringFlag(call, "instance") ?? process.env["POD_NAME"] ?? `istiod-${hostname()}`,
       version: ctx.version,
@@ -277,6 +284,19 @@ function listenAt(
   };
 }
 
+/** Whoever reaches it changes what is logged: a pod's loopback is the pod's, a machine's everybody's on it. */
+function controlzAt(
+  call: Invocation,
+  forCluster: boolean,
+  log: RootLog,
+): DiscoveryOptions["controlz"] {
+  const given = call.flags["ctrlz-addr"];
+  const usual = forCluster && isInPod(call) ? `127.0.0.1:${CONTROLZ_PORT}` : "";
+  const [at] = endpoints(typeof given === "string" ? given : usual);
+  return at === undefined ? undefined : { at, log };
+}
+
+const CONTROLZ_PORT = 9876;
 const PLAINTEXT_PORT = 15010;
 const TLS_PORT = 15012;
 

@@ -3,6 +3,7 @@ import type { Clock } from "../base/clock.ts";
 import type { Log } from "../base/log.ts";
 import type { RootRenewalSettings } from "../ca/root-renewal.ts";
 import type { Mesh } from "../model/types.ts";
+import type { RootLog } from "../net/log.ts";
 import type { ApiClient } from "../sources/client/api-client.ts";
 
 export interface Endpoint {
@@ -38,6 +39,8 @@ export interface DiscoveryOptions {
   readonly http: readonly Endpoint[];
   /** Webhooks of a Kubernetes cluster; Istio's 15017. */
   readonly webhooks?: Endpoint | undefined;
+  /** Istio's ControlZ, on loopback: the levels of this log. */
+  readonly controlz?: { readonly at: Endpoint; readonly log: RootLog } | undefined;
   /** For what must outlive the process: last good rows. */
   readonly stateDir: string | undefined;
   /** Shown by `ps` as the instance. */

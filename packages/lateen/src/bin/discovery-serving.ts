@@ -11,6 +11,7 @@ import {
 import type { WorkloadCertificates } from "../ca/workload-certs.ts";
 import type { CaSources } from "../debug/ca-metrics.ts";
 import { ConnectionTable } from "../debug/connections.ts";
+import { controlzRoutes } from "../debug/controlz.ts";
 import { ControlPlaneMetrics } from "../debug/metrics.ts";
 import { debugPages, type ProxyQuery } from "../debug/pages.ts";
 import { debugRoutes } from "../debug/routes.ts";
@@ -31,6 +32,8 @@ import { type RunningWebhooks, startWebhooks } from "./webhooks.ts";
 
 /** Istio's `--keepaliveMaxServerConnectionAge`: a proxy shows its credential again after this. */
 const CLUSTER_STREAM_AGE_MS = 30 * 60_000;
+
+const CONTROLZ_BODY_BYTES = 16 * 1024;
 
 export interface Front {
   readonly connections: ConnectionTable;
@@ -164,6 +167,7 @@ export async function startServing(
   const ports = await listen(options, ads, trust?.authority, certificate);
   const webhooks = await webhooksOf(options, front, trust?.authority, certificate);
   const listeners = await serveDebug(options, front.routes);
+  const controlz = await serveControlz(options);
   return {
     ports,
     httpPorts: listeners.map(listener => listener.port),
@@ -172,7 +176,8 @@ export async function startServing(
     stopWebhooks: async () => webhooks?.stop(),
     async stop() {
       certificate?.dispose();
-      await Promise.all([ads.close(500), ...listeners.map(listener => listener.close(500))]);
+      const others = [...listeners, ...controlz].map(listener => listener.close(500));
+      await Promise.all([ads.close(500), ...others]);
     },
   };
 }
@@ -296,4 +301,18 @@ function serveDebug(
   const log = options.log.scope("http");
   const served = options.source.kind === "kube" ? debugFromLoopback(routes) : routes;
   return Promise.all(options.http.map(endpoint => serveHttp({ routes: served, log }, endpoint)));
+}
+
+/** What can not listen for this is no reason to serve no proxies (Istio's ControlZ does the same). */
+async function serveControlz({ controlz, log }: DiscoveryOptions): Promise<HttpListener[]> {
+  if (controlz === undefined) return [];
+  const bodyLimitBytes = CONTROLZ_BODY_BYTES;
+  const routes = controlzRoutes(controlz.log);
+  try {
+    return [await serveHttp({ routes, bodyLimitBytes, log: log.scope("http") }, controlz.at)];
+  } catch (error) {
+    const reason = error instanceof Error ? error.message : String(error);
+    log.scope("http").warn("ControlZ can not listen: log levels can not be changed", { reason });
+    return [];
+  }
 }

@@ -20,13 +20,17 @@ export interface LogOptions {
 export interface RootLog extends Log {
   setLevel(level: LogLevel, scope?: string): void;
   level(scope?: string): LogLevel;
+  /** Those that were asked for so far; "" is what has none. */
+  scopes(): readonly string[];
 }
 
 /** Logging never throws: a line that can not be written is lost, not the work that wrote it. */
 export function createLog(options: LogOptions): RootLog {
   const levels = new Map<string, LogLevel>([["", options.level]]);
   const levelOf = (scope: string): LogLevel => levels.get(scope) ?? levels.get("") ?? options.level;
+  const scopes = new Set<string>();
   const scoped = (name: string): Log => {
+    scopes.add(name);
     const emit = (level: LogLevel, message: string, fields: LogFields | undefined): void => {
       if (logLevels.indexOf(level) < logLevels.indexOf(levelOf(name))) return;
       try {
@@ -48,6 +52,7 @@ export function createLog(options: LogOptions): RootLog {
     ...scoped(""),
     setLevel: (level, scope = "") => void levels.set(scope, level),
     level: (scope = "") => levelOf(scope),
+    scopes: () => [...scopes].sort(),
   };
 }
 
