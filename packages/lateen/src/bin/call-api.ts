@@ -1,12 +1,33 @@
 /** What commands ask of an API server, of a local mesh's or a cluster's. */
 import { UserError } from "../cli/command.ts";
-import type { ApiAnswer, ApiCall } from "../cli/context.ts";
-import type { Transport } from "../sources/client/transport.ts";
+import type { ApiAnswer, ApiCall, Following } from "../cli/context.ts";
+import type {
+  Transport,
+  TransportRequest,
+  TransportResponse,
+} from "../sources/client/transport.ts";
 import { parseWarnings } from "../sources/client/warnings.ts";
 
 /** Throws UserError where nobody answers. A body that is not JSON becomes a `message`. */
 export async function callApi(transport: Transport, call: ApiCall): Promise<ApiAnswer> {
-  const answer = await transport.request({
+  return answerOf(await transport.request(requestOf(call)));
+}
+
+/** The answer in lines as they come; see `MeshAccess.follow`. */
+export async function followApi(
+  transport: Transport,
+  call: ApiCall,
+  { onLines, until }: Following,
+): Promise<ApiAnswer | undefined> {
+  const { promise, resolve } = Promise.withResolvers<TransportResponse | undefined>();
+  const stop = transport.stream(requestOf(call), { onOpen() {}, onLines, onEnd: resolve });
+  const refused = await Promise.race([promise, until.then(() => undefined)]);
+  stop();
+  return refused === undefined ? undefined : answerOf(refused);
+}
+
+function requestOf(call: ApiCall): TransportRequest {
+  return {
     method: call.method,
     target: call.path,
     headers: {
@@ -14,7 +35,10 @@ export async function callApi(transport: Transport, call: ApiCall): Promise<ApiA
       ...(call.contentType === undefined ? {} : { "content-type": call.contentType }),
     },
     ...(call.body === undefined ? {} : { body: JSON.stringify(call.body) }),
-  });
+  };
+}
+
+function answerOf(answer: TransportResponse): ApiAnswer {
   if (answer.status === 0) throw new UserError(answer.body);
   return {
     status: answer.status,

@@ -3,14 +3,14 @@ import { request } from "node:http";
 import type { JsonObject } from "../api/kind.ts";
 import { CONTROL_PLANE_LABEL, REVISION_LABEL } from "../api/revision-label.ts";
 import { UserError } from "../cli/command.ts";
-import type { ApiAnswer, ApiCall, MeshAccess, PodRef } from "../cli/context.ts";
+import type { ApiAnswer, ApiCall, Following, MeshAccess, PodRef } from "../cli/context.ts";
 import { resourceOf } from "../install/objects.ts";
 import { ApiClient } from "../sources/client/api-client.ts";
 import { type HttpTransportOptions, httpTransport } from "../sources/client/http-transport.ts";
 import { portForward } from "../sources/client/port-forward.ts";
 import type { Transport } from "../sources/client/transport.ts";
 import { arrayAt, isObject, objectAt, stringAt } from "../sources/json.ts";
-import { callApi } from "./call-api.ts";
+import { callApi, followApi } from "./call-api.ts";
 import { clusterOptions, type PersonsCluster } from "./open-cluster.ts";
 
 export interface KubeMeshChoice {
@@ -48,6 +48,10 @@ class KubeMesh implements MeshAccess {
 
   api(call: ApiCall): Promise<ApiAnswer> {
     return callApi(this.#transport, call);
+  }
+
+  follow(call: ApiCall, following: Following): Promise<ApiAnswer | undefined> {
+    return followApi(this.#transport, call, following);
   }
 
   async envoyAdmin(pod: PodRef, method: "GET" | "POST", path: string): Promise<string> {

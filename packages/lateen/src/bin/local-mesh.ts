@@ -2,14 +2,22 @@
 import { spawn } from "node:child_process";
 import type { Result } from "../base/diagnostic.ts";
 import { UserError } from "../cli/command.ts";
-import type { ApiAnswer, ApiCall, Forward, MeshAccess, Output, PodRef } from "../cli/context.ts";
+import type {
+  ApiAnswer,
+  ApiCall,
+  Following,
+  Forward,
+  MeshAccess,
+  Output,
+  PodRef,
+} from "../cli/context.ts";
 import { requestInside } from "../local/dial-inside.ts";
 import { execCommand, findSandbox } from "../local/pod-processes.ts";
 import { forwardPort } from "../local/port-forward.ts";
 import { logDirectories, readLogs } from "../local/read-logs.ts";
 import { ProxyPort } from "../proxy/ports.ts";
 import type { Transport } from "../sources/client/transport.ts";
-import { callApi } from "./call-api.ts";
+import { callApi, followApi } from "./call-api.ts";
 import { httpGet } from "./http-get.ts";
 import {
   chosenMesh,
@@ -108,6 +116,11 @@ class LocalMesh implements MeshAccess {
   async api(call: ApiCall): Promise<ApiAnswer> {
     this.#transport ??= this.#openTransport();
     return callApi(await this.#transport, call);
+  }
+
+  async follow(call: ApiCall, following: Following): Promise<ApiAnswer | undefined> {
+    this.#transport ??= this.#openTransport();
+    return followApi(await this.#transport, call, following);
   }
 
   async #openTransport(): Promise<Transport> {

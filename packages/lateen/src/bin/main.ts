@@ -7,7 +7,7 @@ import type { CliContext, Output } from "../cli/context.ts";
 import { runCli } from "../cli/main.ts";
 import { ProxyPort } from "../proxy/ports.ts";
 import { root } from "./command-tree.ts";
-import { isMeshName } from "./mesh-home.ts";
+import { chosenMesh, isMeshName, meshHome, runningState } from "./mesh-home.ts";
 
 const packageFile = join(import.meta.dirname, "../../package.json");
 const { version } = JSON.parse(readFileSync(packageFile, "utf8")) as { version: string };
@@ -107,5 +107,18 @@ process.stdout.on("error", (error: NodeJS.ErrnoException) => {
   // The reader of a pipe has seen enough.
   if (error.code === "EPIPE") process.exit(0);
 });
-const host = { root, stdout, stderr, createContext };
+/** A mesh of this machine has written a kubeconfig; without one, kubectl finds its own. */
+function kubectl(): string {
+  const home = process.env["LATEEN_HOME"];
+  try {
+    const chosen = chosenMesh(home, process.env["LATEEN_MESH"] || undefined);
+    if ("name" in chosen && runningState(meshHome(home, chosen.name)) !== undefined)
+      return `kubectl --kubeconfig ${meshHome(home, chosen.name).kubeconfigFile}`;
+  } catch {
+    // What meshes keep is root's.
+  }
+  return "kubectl";
+}
+
+const host = { root, stdout, stderr, createContext, kubectl };
 process.exitCode = await runCli(process.argv.slice(2), host).catch(systemProblem);

@@ -9,7 +9,7 @@ export interface Flag {
   readonly kind: "string" | "boolean" | "number" | "list" | "texts";
   readonly description: string;
   readonly default?: string | number | boolean;
-  /** Allowed values; also offered by completion. */
+  /** Allowed values; also offered by completion. One that ends in `=` allows whatever begins so. */
   readonly values?: readonly string[];
   readonly hidden?: boolean;
   /** A flag of istioctl that there is none of here, and why: whoever gives it is told so. */
@@ -89,3 +89,6 @@ export function listFlag(call: Invocation, name: string): readonly string[] {
   const value = call.flags[name];
   return Array.isArray(value) ? value : [];
 }
+
+/** Something that kubectl has for the same word and Lateen has not: the line for kubectl is shown. */
+export class NotOursError extends UserError {}

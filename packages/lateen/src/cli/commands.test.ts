@@ -72,6 +72,7 @@ async function run(
       const refusal = { reason: "NotFound", message: `${method} ${path}: not found` };
       return Promise.resolve({ status: 404, body: refusal, warnings: [] });
     },
+    follow: () => Promise.resolve(undefined),
     envoyAdmin: (pod, _method, path) => {
       admin.push(path);
       const dump = path.startsWith("config_dump") ? dumps[pod.name] : undefined;

@@ -26,6 +26,13 @@ export interface ApiCall {
   readonly accept?: string;
 }
 
+/** Of a call that goes on: lines of the answer as they come. */
+export interface Following {
+  readonly onLines: (lines: readonly string[]) => void;
+  /** Ends it. */
+  readonly until: Promise<void>;
+}
+
 export interface ExecIo {
   readonly command: readonly string[];
   readonly container: string | undefined;
@@ -64,6 +71,8 @@ export interface Forwarding {
  */
 export interface MeshAccess {
   api(call: ApiCall): Promise<ApiAnswer>;
+  /** Resolves where the server ends the answer, or `until` does; the refusal, where there was one. */
+  follow(call: ApiCall, following: Following): Promise<ApiAnswer | undefined>;
   /** Envoy's admin interface of a pod: body of the answer. */
   envoyAdmin(pod: PodRef, method: "GET" | "POST", path: string): Promise<string>;
   /**

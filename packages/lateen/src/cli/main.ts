@@ -1,4 +1,11 @@
-import { type Command, type Flag, type FlagValues, type Invocation, UserError } from "./command.ts";
+import {
+  type Command,
+  type Flag,
+  type FlagValues,
+  type Invocation,
+  NotOursError,
+  UserError,
+} from "./command.ts";
 import { applyCommand } from "./commands/apply.ts";
 import { completionCommand } from "./commands/completion.ts";
 import { deleteCommand } from "./commands/delete.ts";
@@ -14,6 +21,7 @@ import { completions } from "./complete.ts";
 import type { CliContext, Output } from "./context.ts";
 import { renderHelp } from "./help.ts";
 import { IMPERSONATION_FLAGS, LOG_FLAGS } from "./istioctl-flags.ts";
+import { kubectlLine } from "./kubectl.ts";
 import { commandPath, parseCommandLine } from "./parse.ts";
 
 export const GLOBAL_FLAGS: readonly Flag[] = [
@@ -89,6 +97,8 @@ export interface CliHost {
   readonly stdout: Output;
   readonly stderr: Output;
   createContext(flags: FlagValues): CliContext;
+  /** How kubectl is called for the mesh at hand, e.g. `kubectl --kubeconfig FILE`. */
+  kubectl?(): string;
 }
 
 /** Runs one command line; resolves to the exit code. Bugs are thrown, people's mistakes printed. */
@@ -99,6 +109,10 @@ export async function runCli(words: readonly string[], host: CliHost): Promise<n
     host.stdout.write(found.map(word => `${word}\n`).join(""));
     return 0;
   }
+  if (words[0] === "--version") {
+    host.stdout.write(`${host.createContext({}).version}\n`);
+    return 0;
+  }
   try {
     const asked = words[0] === "help" ? [...words.slice(1), "--help"] : words;
     const { path, command, call, help } = parseCommandLine(host.root, GLOBAL_FLAGS, asked);
@@ -107,7 +121,10 @@ export async function runCli(words: readonly string[], host: CliHost): Promise<n
   } catch (error) {
     if (!(error instanceof UserError)) throw error;
     host.stderr.write(`${error.message}\n`);
+    const line =
+      error instanceof NotOursError ? kubectlLine(host.kubectl?.() ?? "kubectl", words) : undefined;
     if (error.hint !== undefined) host.stderr.write(`${error.hint}\n`);
+    if (line !== undefined) host.stderr.write(`kubectl may do it: ${line}\n`);
     return 1;
   }
 }

@@ -1,5 +1,13 @@
 import { nearest } from "../base/nearest.ts";
-import { type Command, type Flag, type FlagValues, type Invocation, UserError } from "./command.ts";
+import {
+  type Command,
+  type Flag,
+  type FlagValues,
+  type Invocation,
+  NotOursError,
+  UserError,
+} from "./command.ts";
+import { KUBECTL_VERBS } from "./kubectl.ts";
 
 export interface Parsed {
   readonly path: readonly Command[];
@@ -70,6 +78,8 @@ function descend(state: State, word: string): boolean {
 }
 
 function unknownCommand(state: State, word: string, subcommands: readonly Command[]): UserError {
+  if (state.path.length === 1 && KUBECTL_VERBS.has(word))
+    return new NotOursError(`lateen has no command "${word}"`);
   const names = subcommands.flatMap(c => [c.name, ...(c.aliases ?? [])]);
   const near = nearest(word, names);
   return new UserError(
@@ -139,8 +149,10 @@ function nextWord(state: State, shown: string): string {
 }
 
 function assign(state: State, flag: Flag, text: string): void {
-  if (flag.values !== undefined && !flag.values.includes(text)) {
-    throw new UserError(`--${flag.name} is "${text}"; it must be one of ${flag.values.join(", ")}`);
+  if (flag.values !== undefined && !flag.values.some(value => allows(value, text))) {
+    throw new NotOursError(
+      `--${flag.name} is "${text}"; it must be one of ${flag.values.join(", ")}`,
+    );
   }
   switch (flag.kind) {
     case "string":
@@ -165,6 +177,10 @@ function assign(state: State, flag: Flag, text: string): void {
   }
 }
 
+function allows(value: string, text: string): boolean {
+  return value.endsWith("=") ? text.startsWith(value) : text === value;
+}
+
 function parseNumber(flag: Flag, text: string): number {
   const value = Number(text);
   if (text === "" || !Number.isFinite(value)) {
@@ -179,7 +195,7 @@ function unknownFlag(state: State, known: readonly Flag[], name: string): UserEr
     known.filter(f => f.hidden !== true).map(f => f.name),
   );
   const shown = name.length === 1 ? `-${name}` : `--${name}`;
-  return new UserError(
+  return new NotOursError(
     `unknown flag ${shown} for "${commandPath(state.path)}"`,
     near === undefined
       ? `run '${commandPath(state.path)} --help' for the list`

@@ -39,6 +39,7 @@ async function run(line: string): Promise<{ out: string; err: string; code: numb
       const body = API[path];
       return Promise.resolve({ status: body === undefined ? 404 : 200, body, warnings: [] });
     },
+    follow: () => Promise.resolve(undefined),
     envoyAdmin: () => Promise.resolve(""),
     discoveryDebug: () => Promise.resolve(new Map()),
     exec: () => Promise.resolve(0),

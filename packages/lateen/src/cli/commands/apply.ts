@@ -42,6 +42,13 @@ const APPLY_FLAGS: readonly Flag[] = [
     description: "Files with objects (YAML or JSON); - is standard input",
   },
   RECURSIVE_FLAG,
+  {
+    name: "dry-run",
+    kind: "string",
+    description: "Change nothing: server asks the API server what it would answer, client does not",
+    values: ["none", "client", "server"],
+    default: "none",
+  },
   { name: "yes", short: "y", kind: "boolean", description: "Ask nothing", hidden: true },
   { name: "set", kind: "texts", description: "PATH=VALUE for an IstioOperator", hidden: true },
   { name: "revision", kind: "string", description: "Control-plane revision", hidden: true },
@@ -76,12 +83,13 @@ async function runApply(
   if (manifests.length === 0) return 1;
   const mesh = await ctx.mesh();
   const resources = new Resources(mesh);
+  const trial = TRIALS[stringFlag(call, "dry-run") ?? "none"];
   let failures = problems.length;
   for (const { manifest, origin } of manifests) {
     try {
       const namespace =
         manifest.metadata.namespace ?? stringFlag(call, "namespace") ?? ctx.namespace;
-      await applyOne(ctx, mesh, resources, manifest, namespace);
+      await applyOne(ctx, { mesh, resources, trial }, manifest, namespace);
     } catch (error) {
       // One broken object does not keep the others of the same file out.
       if (!(error instanceof UserError)) throw error;
@@ -93,27 +101,50 @@ async function runApply(
   return failures === 0 ? 0 : 1;
 }
 
+/** What is printed behind each line where nothing is to be changed, and the query that says so. */
+interface Trial {
+  readonly words: string;
+  /** undefined: nothing is sent at all. */
+  readonly query: string | undefined;
+}
+
+const TRIALS: Readonly<Record<string, Trial>> = {
+  client: { words: " (dry run)", query: undefined },
+  server: { words: " (server dry run)", query: "&dryRun=All" },
+};
+
+interface Target {
+  readonly mesh: MeshAccess;
+  readonly resources: Resources;
+  readonly trial: Trial | undefined;
+}
+
 async function applyOne(
   ctx: CliContext,
-  mesh: MeshAccess,
-  resources: Resources,
+  { mesh, resources, trial }: Target,
   manifest: Manifest,
   namespace: string,
 ): Promise<void> {
+  const { words, query } = trial ?? { words: "", query: "" };
   const resource = await resources.byKind(manifest.apiVersion, manifest.kind);
   const name = manifest.metadata.name;
   if (name === undefined) throw new UserError("apply needs metadata.name");
   const wanted = withLastApplied(manifest, resource, namespace);
   const path = resourcePath(resource, namespace, name);
   const live = await mesh.api({ method: "GET", path });
+  const told = (what: string): string => `${displayName(resource, name)} ${what}${words}`;
   if (live.status === 404) {
+    if (query === undefined) {
+      ctx.stdout.write(`${told("created")}\n`);
+      return;
+    }
     const answer = await mesh.api({
       method: "POST",
-      path: `${resourcePath(resource, namespace)}?fieldValidation=Strict`,
+      path: `${resourcePath(resource, namespace)}?fieldValidation=Strict${query}`,
       body: wanted,
       contentType: "application/json",
     });
-    report(ctx, answer, `${displayName(resource, name)} created`);
+    report(ctx, answer, told("created"));
     return;
   }
   if (live.status !== 200) throw apiError(live.body, live.status);
@@ -121,16 +152,20 @@ async function applyOne(
     defaulted: isBuiltIn(resource),
   });
   if (patch === undefined) {
-    ctx.stdout.write(`${displayName(resource, name)} unchanged\n`);
+    ctx.stdout.write(`${told("unchanged")}\n`);
+    return;
+  }
+  if (query === undefined) {
+    ctx.stdout.write(`${told("configured")}\n`);
     return;
   }
   const answer = await mesh.api({
     method: "PATCH",
-    path: `${path}?fieldValidation=Strict`,
+    path: `${path}?fieldValidation=Strict${query}`,
     body: patch,
     contentType: "application/merge-patch+json",
   });
-  report(ctx, answer, `${displayName(resource, name)} configured`);
+  report(ctx, answer, told("configured"));
 }
 
 function isBuiltIn({ group }: Resource): boolean {

@@ -1,4 +1,5 @@
 /** `lateen get`: tables as the API server renders them (features rows 36 to 39). */
+import type { Json } from "../../api/kind.ts";
 import { booleanFlag, type Command, type Invocation, stringFlag, UserError } from "../command.ts";
 import type { CliContext, MeshAccess } from "../context.ts";
 import {
@@ -8,24 +9,10 @@ import {
   Resources,
   resourcePath,
 } from "../objects/discover.ts";
-import { renderObject } from "../printers/object.ts";
+import { type ObjectPrinter, objectPrinter } from "../printers/objects.ts";
+import { AS_TABLE, type Table, type TableLayout, tableLines } from "../printers/table.ts";
 import { renderTable } from "../tabwriter.ts";
-
-const AS_TABLE = "application/json;as=Table;v=v1;g=meta.k8s.io,application/json";
-
-interface Table {
-  readonly columnDefinitions: readonly { readonly name: string; readonly priority?: number }[];
-  readonly rows?: readonly {
-    readonly cells: readonly unknown[];
-    readonly object: {
-      readonly metadata: {
-        readonly name: string;
-        readonly namespace?: string;
-        readonly labels?: Readonly<Record<string, string>>;
-      };
-    };
-  }[];
-}
+import { type Watched, watchObjects } from "./get-watch.ts";
 
 interface Wanted {
   readonly resource: Resource;
@@ -46,8 +33,15 @@ export const getCommand: Command = {
       short: "o",
       kind: "string",
       description: "Output format",
-      values: ["json", "yaml", "wide", "name"],
+      values: ["json", "yaml", "wide", "name", "jsonpath=", "custom-columns="],
     },
+    {
+      name: "watch",
+      short: "w",
+      kind: "boolean",
+      description: "Then go on with what changes, until Ctrl-C",
+    },
+    { name: "field-selector", kind: "string", description: "E.g. metadata.name=sleep" },
     { name: "selector", short: "l", kind: "string", description: "Label selector, e.g. app=sleep" },
     { name: "show-labels", kind: "boolean", description: "A column with the labels" },
     { name: "no-headers", kind: "boolean", description: "Without the header line" },
@@ -57,16 +51,32 @@ export const getCommand: Command = {
     "lateen get all",
     "lateen get gw,vs,dr -A",
     "lateen get vs demoapp -o yaml",
+    "lateen get pods -o jsonpath='{.items[*].status.podIP}'",
+    "lateen get pods -w",
   ],
   async run(ctx, call) {
     const mesh = await ctx.mesh();
     const wanted = await parseWanted(new Resources(mesh), call.args);
-    const format = stringFlag(call, "output");
-    if (format === "json" || format === "yaml")
-      return printObjects(ctx, mesh, call, wanted, format);
-    return printTables(ctx, mesh, call, wanted);
+    const format = stringFlag(call, "output") ?? "";
+    // Before anything is asked: what can not be read of it is said at once.
+    const print = objectPrinter(format, booleanFlag(call, "no-headers"));
+    if (booleanFlag(call, "watch"))
+      return watchObjects(ctx, mesh, watchOf(ctx, call, wanted), print);
+    if (print === undefined) return printTables(ctx, mesh, call, wanted);
+    return printObjects(ctx, mesh, call, wanted, print);
   },
 };
+
+function watchOf(ctx: CliContext, call: Invocation, wanted: readonly Wanted[]): Watched {
+  const [one, ...more] = wanted;
+  const names = one?.names ?? [];
+  if (one === undefined || more.length > 0 || names.length > 1)
+    throw new UserError("--watch follows one type, or one object: name one");
+  const [name] = names;
+  const fields = [stringFlag(call, "field-selector"), name && `metadata.name=${name}`];
+  const path = listPath(ctx, call, one.resource, undefined, fields.filter(Boolean).join(","));
+  return { path, layout: layoutOf(call, one.resource, false) };
+}
 
 /** `type name...`, `type,type` or `type/name...`. */
 async function parseWanted(resources: Resources, args: readonly string[]): Promise<Wanted[]> {
@@ -98,11 +108,15 @@ function listPath(
   call: Invocation,
   resource: Resource,
   name: string | undefined,
+  fields = stringFlag(call, "field-selector") ?? "",
 ): string {
   const namespace = booleanFlag(call, "all-namespaces") ? undefined : ctx.namespace;
   const selector = stringFlag(call, "selector");
-  const query = selector === undefined ? "" : `?labelSelector=${encodeURIComponent(selector)}`;
-  return resourcePath(resource, namespace, name) + query;
+  const query = new URLSearchParams({
+    ...(selector === undefined ? {} : { labelSelector: selector }),
+    ...(fields === "" ? {} : { fieldSelector: fields }),
+  }).toString();
+  return resourcePath(resource, namespace, name) + (query === "" ? "" : `?${query}`);
 }
 
 async function fetchAll(
@@ -128,7 +142,7 @@ async function printObjects(
   mesh: MeshAccess,
   call: Invocation,
   wanted: readonly Wanted[],
-  format: string,
+  print: ObjectPrinter,
 ): Promise<number> {
   const bodies = (
     await Promise.all(wanted.map(w => fetchAll(ctx, mesh, call, w, "application/json")))
@@ -136,7 +150,7 @@ async function printObjects(
   const single = bodies.length === 1 && (wanted[0]?.names.length ?? 0) === 1;
   const items = bodies.flatMap(body => (body as { items?: readonly unknown[] }).items ?? [body]);
   const value = single ? bodies[0] : { apiVersion: "v1", kind: "List", items, metadata: {} };
-  ctx.stdout.write(await renderObject(value, format));
+  ctx.stdout.write(await print(value as Json));
   return 0;
 }
 
@@ -168,38 +182,22 @@ function renderBlock(
   tables: readonly Table[],
   several: boolean,
 ): string | undefined {
-  const columns = tables[0]?.columnDefinitions ?? [];
-  const format = stringFlag(call, "output");
-  const shown = columns.map(c => format === "wide" || (c.priority ?? 0) === 0);
-  const withNamespace = booleanFlag(call, "all-namespaces") && resource.namespaced;
-  const labels = booleanFlag(call, "show-labels");
-  const header = [
-    ...(withNamespace ? ["NAMESPACE"] : []),
-    ...columns.filter((_, i) => shown[i]).map(c => c.name.toUpperCase()),
-    ...(labels ? ["LABELS"] : []),
-  ];
   const rows = tables.flatMap(table => table.rows ?? []);
   if (rows.length === 0) return undefined;
-  const name = (text: string) => (several ? displayName(resource, text) : text);
-  if (format === "name") {
+  if (stringFlag(call, "output") === "name")
     return rows.map(row => `${displayName(resource, row.object.metadata.name)}\n`).join("");
-  }
-  const lines = rows.map(row => [
-    ...(withNamespace ? [row.object.metadata.namespace ?? ""] : []),
-    ...row.cells
-      .filter((_, i) => shown[i])
-      .map((cell, i) => (i === 0 ? name(String(cell)) : cellText(cell))),
-    ...(labels ? [labelText(row.object.metadata.labels ?? {})] : []),
-  ]);
-  return renderTable(booleanFlag(call, "no-headers") ? lines : [header, ...lines], { padding: 3 });
+  const layout = layoutOf(call, resource, several);
+  const lines = tableLines(tables, layout);
+  return renderTable(layout.header ? lines : lines.slice(1), { padding: 3 });
 }
 
-function cellText(cell: unknown): string {
-  if (cell === null || cell === undefined) return "";
-  return typeof cell === "object" ? JSON.stringify(cell) : String(cell);
-}
-
-function labelText(labels: Readonly<Record<string, string>>): string {
-  const pairs = Object.entries(labels).map(([key, value]) => `${key}=${value}`);
-  return pairs.length === 0 ? "<none>" : pairs.sort().join(",");
+function layoutOf(call: Invocation, resource: Resource, several: boolean): TableLayout {
+  return {
+    wide: stringFlag(call, "output") === "wide",
+    namespace: booleanFlag(call, "all-namespaces") && resource.namespaced,
+    labels: booleanFlag(call, "show-labels"),
+    header: !booleanFlag(call, "no-headers"),
+    nameOf: text => (several ? displayName(resource, text) : text),
+    displayName: text => displayName(resource, text),
+  };
 }
