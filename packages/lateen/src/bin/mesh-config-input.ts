@@ -1,5 +1,4 @@
 /** The mesh configuration as an input: ConfigMap `istio` of the control plane's namespace, key `mesh`. */
-import { parse } from "yaml";
 import { configMapKind } from "../api/config-map/kind.ts";
 import type { JsonObject } from "../api/kind.ts";
 import { decodeMeshConfig } from "../api/mesh-config/decode.ts";
@@ -10,7 +9,8 @@ import { MESH_KEY } from "../model/inputs.ts";
 import type { Mesh } from "../model/types.ts";
 import type { ApiClient } from "../sources/client/api-client.ts";
 import type { InputBinding, LastGood } from "../sources/input-writer.ts";
-import { objectAt, stringAt } from "../sources/json.ts";
+import { isObject, objectAt, stringAt } from "../sources/json.ts";
+import { yamlValueOf } from "../sources/yaml.ts";
 
 export const MESH_CONFIG_MAP = "istio";
 /** Istio's namespace of the control plane; MeshConfig's rootNamespace may be another one. */
@@ -73,17 +73,12 @@ function describe(diagnostics: readonly Diagnostic[]): string {
 }
 
 function decodeText(text: string): ReadMeshConfig {
-  let json: unknown;
-  try {
-    json = parse(text, { maxAliasCount: 100 }) ?? {};
-  } catch (error) {
-    const [first = ""] = (error instanceof Error ? error.message : String(error)).split("\n");
-    return broken(`is not YAML: ${first}`);
-  }
-  if (typeof json !== "object" || json === null || Array.isArray(json)) {
-    return broken(`found ${JSON.stringify(json)?.slice(0, 80)}, want the fields of MeshConfig`);
-  }
-  return decodeJson(json as JsonObject);
+  const read = yamlValueOf(text);
+  if ("problem" in read) return broken(`is not YAML: ${read.problem}`);
+  const json = read.value ?? {};
+  if (!isObject(json))
+    return broken(`found ${JSON.stringify(json).slice(0, 80)}, want the fields of MeshConfig`);
+  return decodeJson(json);
 }
 
 function decodeJson(json: JsonObject): ReadMeshConfig {

@@ -3,6 +3,7 @@ import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
 import { parseAllDocuments } from "yaml";
+import { parseText } from "../sources/files/parse.ts";
 import { configOf, injectionCases, modern, older, textOf } from "./testdata/cases.ts";
 import { injectYaml } from "./yaml-injection.ts";
 
@@ -34,6 +35,22 @@ test("what is not injected keeps every byte", () => {
   const result = injectYaml(text, { ...options, features: modern, config: configOf(texts) });
   assert.ok(result.ok);
   assert.equal(result.value, text);
+});
+
+test("JSON objects in a row are documents of their own", () => {
+  const [{ texts } = { texts: { config: "", values: "", mesh: "" } }] = injectionCases;
+  const map = { apiVersion: "v1", kind: "ConfigMap", metadata: { name: "first" } };
+  const template = { metadata: { labels: { app: "x" } }, spec: { containers: [{ name: "app" }] } };
+  const deployment = { ...map, apiVersion: "apps/v1", kind: "Deployment", spec: { template } };
+  const [one, two] = [JSON.stringify(map), JSON.stringify(deployment)];
+  for (const text of [`${one}${two}`, `${one}\n${two}\n`, `${one}\n---\n${two}\n`]) {
+    const result = injectYaml(text, { ...options, features: modern, config: configOf(texts) });
+    assert.ok(result.ok, JSON.stringify(result.diagnostics));
+    const [first, second, ...more] = parseText(result.value).objects.map(({ object }) => object);
+    assert.deepEqual(first, map, text);
+    assert.match(JSON.stringify(second), /"name":"istio-proxy"/);
+    assert.deepEqual(more, []);
+  }
 });
 
 test("comments and the order of keys stay, and the result is YAML", () => {

@@ -1,9 +1,12 @@
 /** `kube-inject`: workloads in YAML text get their sidecars, everything else stays as it is written. */
-import { type Document, isCollection, isSeq, parseAllDocuments } from "yaml";
+import { type Document, isCollection, isSeq, LineCounter } from "yaml";
 import type { JsonObject } from "../api/kind.ts";
 import type { Diagnostic, Result } from "../base/diagnostic.ts";
+import { partsOf, type TextPart } from "../sources/files/split.ts";
 import { findExcess, isObject } from "../sources/json.ts";
-import { yamlExcess } from "../sources/yaml-limits.ts";
+import { yamlNodes } from "../sources/yaml-documents.ts";
+import { MAX_FILE_VALUES, MAX_YAML_DEPTH } from "../sources/yaml-limits.ts";
+import { YamlProblemError, yamlValue } from "../sources/yaml-value.ts";
 import type { ClusterFeatures } from "./cluster-features.ts";
 import type { InjectorConfig } from "./config.ts";
 import { diffJson, type PatchOperation } from "./json-patch.ts";
@@ -19,27 +22,22 @@ export interface YamlInjection {
 }
 
 const MAX_DOCUMENTS = 1000;
-const MAX_DEPTH = 100;
-const MAX_ALIASES = 100;
 
 /** The text with its pods injected. Diagnostics name the object; an error anywhere gives no text. */
 export function injectYaml(text: string, options: YamlInjection): Result<string> {
-  const excess = yamlExcess(text);
-  if (excess !== undefined) return refused(`line ${excess.line}`, excess.message);
-  const parsed = parseAllDocuments(text);
-  const documents: Document[] = "empty" in parsed ? [] : [...parsed];
+  const documents: WrittenDocument[] = [];
+  for (const part of writtenParts(text)) {
+    const read = documentsOf(part);
+    if (!read.ok) return read;
+    documents.push(...read.value);
+  }
   if (documents.length > MAX_DOCUMENTS)
     return refused("", `found ${documents.length} documents; expected at most ${MAX_DOCUMENTS}`);
   const diagnostics: Diagnostic[] = [];
   const out: string[] = [];
-  // Comments before a document are in no document's range.
-  let begin = 0;
-  for (const [i, document] of documents.entries()) {
+  for (const [i, { document, source }] of documents.entries()) {
     const [problem] = document.errors;
     if (problem !== undefined) return refused(`document ${i + 1}`, problem.message);
-    const end = document.range?.[2] ?? text.length;
-    const source = text.slice(begin, end).replace(/^---[^\n]*\n/, "");
-    begin = end;
     const changed = injectDocument(document, `document ${i + 1}`, options, diagnostics);
     out.push(changed ? document.toString({ lineWidth: 0, directives: false }) : source);
   }
@@ -47,6 +45,33 @@ export function injectYaml(text: string, options: YamlInjection): Result<string>
   if (failed) return { ok: false, diagnostics };
   const value = out.map(each => (each.endsWith("\n") ? each : `${each}\n`)).join("---\n");
   return { ok: true, value, diagnostics };
+}
+
+interface WrittenDocument {
+  readonly document: Document;
+  /** As it is written. */
+  readonly source: string;
+}
+
+/** YAML stays in one piece, as comments before a document belong to none; JSON objects in a row do not. */
+function writtenParts(text: string): TextPart[] {
+  const parts = partsOf(text);
+  return parts.some(({ json }) => json) ? parts : [{ text, before: 0, json: false }];
+}
+
+function documentsOf({ text, before }: TextPart): Result<WrittenDocument[]> {
+  const lines = new LineCounter();
+  const parsed = yamlNodes(text, { values: MAX_FILE_VALUES, lines, schema: "core" });
+  if ("message" in parsed) return refused(`line ${parsed.line + before}`, parsed.message);
+  // Comments before a document are in no document's range.
+  let begin = 0;
+  const value = parsed.map(document => {
+    const end = document.range[2];
+    const source = text.slice(begin, end).replace(/^---[^\n]*\n/, "");
+    begin = end;
+    return { document, source };
+  });
+  return { ok: true, value, diagnostics: [] };
 }
 
 function refused(path: string, message: string): Result<never> {
@@ -61,10 +86,8 @@ function injectDocument(
   diagnostics: Diagnostic[],
 ): boolean {
   const object = plain(document);
-  if (object === undefined) {
-    diagnostics.push(
-      ...refused(name, "the document is too deep or has too many aliases").diagnostics,
-    );
+  if (typeof object === "string") {
+    diagnostics.push(...refused(name, object).diagnostics);
     return false;
   }
   const operations = podPlaces(object).flatMap(place => operationsAt(place, options, diagnostics));
@@ -72,13 +95,16 @@ function injectDocument(
   return operations.length > 0;
 }
 
-function plain(document: Document): JsonObject | undefined {
+/** Or what is wrong. */
+function plain(document: Document): JsonObject | string {
   try {
-    const value: unknown = document.toJS({ maxAliasCount: MAX_ALIASES });
-    const object = isObject(value as JsonObject) ? (value as JsonObject) : {};
-    return findExcess(object, MAX_DEPTH) === undefined ? object : undefined;
-  } catch {
-    return undefined;
+    const { value } = yamlValue(document.contents, MAX_FILE_VALUES);
+    const excess = findExcess(value, MAX_YAML_DEPTH);
+    if (excess !== undefined) return `the document has ${excess}`;
+    return isObject(value) ? value : {};
+  } catch (error) {
+    if (error instanceof YamlProblemError) return error.message;
+    throw error;
   }
 }
 

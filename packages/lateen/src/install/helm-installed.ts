@@ -6,9 +6,9 @@ import { gunzipSync } from "node:zlib";
 import type { JsonObject } from "../api/kind.ts";
 import { CONTROL_PLANE_LABEL, REVISION_LABEL } from "../api/revision-label.ts";
 import type { ApiClient } from "../sources/client/api-client.ts";
-import { isObject, objectAt, stringAt } from "../sources/json.ts";
+import { parseText } from "../sources/files/parse.ts";
+import { objectAt, stringAt } from "../sources/json.ts";
 import { CONTROL_PLANES } from "../sources/kube/other-control-planes.ts";
-import { readYaml } from "../sources/yaml-documents.ts";
 import { isOwn } from "./installed.ts";
 import {
   INSTALLED_KINDS,
@@ -108,9 +108,8 @@ async function manifestOf(client: ApiClient, release: Release): Promise<readonly
   );
   if (secret === undefined) return [];
   const manifest = unpacked(stringAt(objectAt(secret, "data"), "release"));
-  return readYaml(manifest)
-    .documents.map(({ value }) => value)
-    .filter(isObject)
+  return parseText(manifest)
+    .objects.map(({ object }) => object)
     .filter(each => INSTALLED_KINDS.includes(stringAt(each, "kind")))
     .map(each => inNamespace(each, namespace));
 }

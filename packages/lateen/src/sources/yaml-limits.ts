@@ -1,7 +1,7 @@
 /**
- * What YAML from outside may be before a parser sees it. Parsing costs far more than the text's
- * length where it is nested deep, or broken at every character: both are found here by the lexer,
- * in linear time.
+ * What YAML from outside may be before anything is built of it. Parsing costs far more than the text's
+ * length where it is nested deep, broken at every character, or holds many values: all are found here
+ * by the lexer, in linear time.
  */
 import { CST, Lexer } from "yaml";
 
@@ -14,36 +14,19 @@ export interface YamlExcess {
 export const MAX_YAML_DEPTH = 100;
 /** One document; a file may hold many. */
 const MAX_DOCUMENT_CHARS = 16 * 1024 * 1024;
-/** Shorter texts cost little whatever is in them, apart from nesting. */
-const SMALL_CHARS = 32 * 1024;
 /** Tokens that can not be where they are. Fewer are the parser's to explain, which it does better. */
 const MAX_MISPLACED = 100;
+/** Files of the one who reads them; a request has less (`YamlOptions.values`). */
+export const MAX_FILE_VALUES = 1_000_000;
+/** Layout, comments and indicators beside each value; more is nothing that people or programs write. */
+const TOKENS_PER_VALUE = 20;
 
-/** Undefined: the text may be parsed. */
-export function yamlExcess(text: string): YamlExcess | undefined {
+/** The text's tokens, or why it is not to be parsed. `values`: keys, items and scalars it may have. */
+export function lexYaml(text: string, values: number): readonly string[] | YamlExcess {
   if (text.length > MAX_DOCUMENT_CHARS) {
     return { line: 1, message: `the document is larger than ${MAX_DOCUMENT_CHARS} characters` };
   }
-  return isPlain(text) ? undefined : new Scan().run(text);
-}
-
-/** Most objects are: short, hardly a bracket, and no line that begins far to the right. */
-function isPlain(text: string): boolean {
-  if (text.length > SMALL_CHARS) return false;
-  let brackets = 0;
-  let begin = 0;
-  let isBegin = true;
-  for (let i = 0; i < text.length; i++) {
-    const char = text[i] ?? "";
-    if (char === "\n") {
-      begin = 0;
-      isBegin = true;
-    } else if (isBegin && " -?:".includes(char)) begin++;
-    else isBegin = false;
-    if (char === "{" || char === "[") brackets++;
-    if (brackets > MAX_YAML_DEPTH || begin > MAX_YAML_DEPTH) return false;
-  }
-  return true;
+  return new Scan(values).run(text);
 }
 
 /** Tokens of which two in a row are always a mistake. */
@@ -56,8 +39,23 @@ const NEVER_TWICE: ReadonlySet<string | null> = new Set([
   "tag",
 ]);
 const LAYOUT: ReadonlySet<string | null> = new Set(["comment", "newline", "space"]);
+const VALUES: ReadonlySet<string | null> = new Set([
+  "alias",
+  "double-quoted-scalar",
+  "flow-map-start",
+  "flow-seq-start",
+  "scalar",
+  "seq-item-ind",
+  "single-quoted-scalar",
+]);
+/** The lexer marks documents and scalars by characters that are not in the text. */
+const SCALAR_MARK = "\u001f";
+const MARKS = `\u0002\u0018${SCALAR_MARK}\uFEFF`;
 
 class Scan {
+  readonly #values: number;
+  readonly #tokens: string[] = [];
+  #valuesSeen = 0;
   #line = 1;
   #column = 0;
   /** Columns at which the block collections begin that are open here. */
@@ -68,17 +66,48 @@ class Scan {
   #valuesInLine = 0;
   #atLineBegin = true;
 
-  run(text: string): YamlExcess | undefined {
+  constructor(values: number) {
+    this.#values = values;
+  }
+
+  run(text: string): readonly string[] | YamlExcess {
     for (const lexeme of new Lexer().lex(text)) {
       const type = CST.tokenType(lexeme);
       this.#take(type);
+      if (VALUES.has(type)) this.#valuesSeen++;
       if (this.#blocks.length + this.#brackets > MAX_YAML_DEPTH)
         return this.#excess(`the document is nested deeper than ${MAX_YAML_DEPTH} levels`);
       if (this.#misplaced > MAX_MISPLACED)
         return this.#excess(`this is no YAML: ${type ?? "text"} where there can be none`);
+      if (this.#valuesSeen > this.#values)
+        return this.#excess(`the text has more than ${this.#values} keys and values`);
+      if (this.#tokens.length > this.#values * TOKENS_PER_VALUE)
+        return this.#excess(`the text has more than ${this.#values * TOKENS_PER_VALUE} tokens`);
+      this.#keep(lexeme);
       this.#move(lexeme);
     }
-    return undefined;
+    return this.#tokens;
+  }
+
+  /**
+   * A colon before a bracket or comma belongs to the text for Kubernetes, as in `[::, fe80::]`; for the
+   * lexer it makes a key.
+   */
+  #keep(lexeme: string): void {
+    const tokens = this.#tokens;
+    if (this.#brackets >= 0 && (lexeme === "]" || lexeme === "}") && isPlainAndColon(tokens, 3)) {
+      const scalar = tokens.at(-2) ?? "";
+      tokens.splice(-2, 2, `${scalar}:`);
+    } else if (
+      lexeme === "," &&
+      tokens.at(-1) === "" &&
+      tokens.at(-2) === SCALAR_MARK &&
+      isPlainAndColon(tokens, 5)
+    ) {
+      const scalar = tokens.at(-4) ?? "";
+      tokens.splice(-4, 4, `${scalar}:`);
+    }
+    tokens.push(lexeme);
   }
 
   #take(type: string | null): void {
@@ -105,8 +134,7 @@ class Scan {
   #move(lexeme: string): void {
     const end = lexeme.lastIndexOf("\n");
     if (end < 0) {
-      // The lexer marks documents and scalars by characters that are not in the text.
-      if (!"\u0002\u0018\u001f\uFEFF".includes(lexeme)) this.#column += lexeme.length;
+      if (!MARKS.includes(lexeme)) this.#column += lexeme.length;
       return;
     }
     for (let i = 0; i <= end; i++) if (lexeme[i] === "\n") this.#line++;
@@ -118,4 +146,10 @@ class Scan {
   #excess(message: string): YamlExcess {
     return { line: this.#line, message };
   }
+}
+
+/** `SCALAR_MARK, text, ":"` at `from` tokens before the end. */
+function isPlainAndColon(tokens: readonly string[], from: number): boolean {
+  const at = tokens.length - from;
+  return tokens[at] === SCALAR_MARK && tokens[at + 1] !== "" && tokens[at + 2] === ":";
 }

@@ -56,7 +56,7 @@ export async function readEachFile(
   const problems: string[] = [];
   const read = async (source: string, text: () => Promise<string>): Promise<void> => {
     try {
-      manifests.push(...(await parseManifests(await text(), source)));
+      manifests.push(...(await parseManifests(ctx, await text(), source)));
     } catch (error) {
       if (!(error instanceof UserError)) throw error;
       problems.push(error.message);
@@ -76,14 +76,19 @@ export async function readEachFile(
 }
 
 /** Every problem of a source is told, not only its first; nothing of it is applied then. */
-async function parseManifests(text: string, source: string): Promise<PlacedManifest[]> {
+async function parseManifests(
+  ctx: CliContext,
+  text: string,
+  source: string,
+): Promise<PlacedManifest[]> {
   // Loaded only here: most commands read no files.
   const { parseText } = await import("../../sources/files/parse.ts");
-  const { objects, problems } = parseText(text, source.endsWith(".json"), new Map(), new Map());
-  const wrong = problems.map(({ line, column, message }) => {
+  const { objects, problems, warnings } = parseText(text);
+  const told = ({ line, column, message }: (typeof problems)[number]): string => {
     const place = column === undefined ? line : `${line}:${column}`;
     return `${source}:${place}: ${message}`;
-  });
+  };
+  const wrong = problems.map(told);
   const found: PlacedManifest[] = [];
   for (const { object, line } of objects) {
     const origin = `${source}:${line}`;
@@ -91,6 +96,7 @@ async function parseManifests(text: string, source: string): Promise<PlacedManif
     else found.push({ manifest: object, origin });
   }
   if (wrong.length > 0) throw new UserError(wrong.join("\n"));
+  for (const warning of warnings) ctx.stderr.write(`Warning: ${told(warning)}\n`);
   return found;
 }
 

@@ -1,7 +1,8 @@
 /** A folder with what a mesh was told and what a reference control plane made of it. */
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { basename, join } from "node:path";
-import { parse, parseAllDocuments } from "yaml";
+import { parseText } from "../../sources/files/parse.ts";
+import { readYamlValue } from "../../sources/yaml.ts";
 import { asJson, isList, isObject, type Json, type JsonObject } from "./json.ts";
 import type { Facts } from "./pattern.ts";
 
@@ -48,16 +49,17 @@ export function loadCase(directory: string): Loaded {
 
 function readCase(directory: string): ReferenceCase {
   const read = (file: string): string => readFileSync(join(directory, file), "utf8");
-  const documents = parseAllDocuments(read("objects.yaml"));
-  const objects = documents.map(document => asJson(document.toJS())).filter(isObject);
+  const { objects, problems } = parseText(read("objects.yaml"));
+  const [problem] = problems;
+  if (problem !== undefined) throw new Error(`objects.yaml:${problem.line}: ${problem.message}`);
   const proxies = record(JSON.parse(read("proxies.json")), "proxies.json");
   const folder = join(directory, "proxies");
   const names = existsSync(folder) ? readdirSync(folder).sort() : [];
   return {
     name: basename(directory),
-    objects,
+    objects: objects.map(({ object }) => object),
     mesh: existsSync(join(directory, "mesh.yaml"))
-      ? record(asJson(parse(read("mesh.yaml"))), "mesh.yaml")
+      ? record(readYamlValue(read("mesh.yaml")), "mesh.yaml")
       : {},
     proxies: names.map(name =>
       readProxy(name, record(proxies[name], `proxies.json: ${name}`), read),

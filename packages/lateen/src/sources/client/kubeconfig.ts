@@ -4,10 +4,10 @@
  * calls says where the files are.
  */
 import { dirname, isAbsolute, join } from "node:path";
-import { parse } from "yaml";
-import type { Json, JsonObject } from "../../api/kind.ts";
+import type { JsonObject } from "../../api/kind.ts";
 import type { Diagnostic, Result } from "../../base/diagnostic.ts";
 import { arrayAt, isObject, objectAt, stringAt } from "../json.ts";
+import { yamlValueOf } from "../yaml.ts";
 
 /** Runs a client-go credential plugin; see credentials.ts. */
 export interface ExecCredentialSource {
@@ -122,12 +122,10 @@ function loadFile(path: string, readFile: ReadFile): Result<LoadedFile> {
   } catch (error) {
     return problem(path, `can not be read: ${reasonOf(error)}`);
   }
-  try {
-    const json: Json = parse(text, { maxAliasCount: 100 }) ?? {};
-    return isObject(json) ? good({ path, json }) : problem(path, "is not a mapping");
-  } catch (error) {
-    return problem(path, `is not YAML: ${reasonOf(error)}`);
-  }
+  const read = yamlValueOf(text);
+  if ("problem" in read) return problem(path, `is not YAML: ${read.problem}`);
+  const json = read.value ?? {};
+  return isObject(json) ? good({ path, json }) : problem(path, "is not a mapping");
 }
 
 function access(

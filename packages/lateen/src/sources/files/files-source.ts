@@ -137,12 +137,14 @@ class FolderFollower {
   #read(path: string, text: string, version: string, before: FileResult | undefined): FileResult {
     const documents = new Map<string, ParsedText>();
     const known = before?.documents ?? new Map();
-    const parsed = parseText(text, path.endsWith(".json"), known, documents);
+    const parsed = parseText(text, known, documents);
     const problems = parsed.problems.map(({ line, message }) => ({
       origin: `${path}:${line}`,
       message,
     }));
     const broken = problems.length > 0;
+    for (const { line, message } of parsed.warnings)
+      this.#options.log.warn("hardly meant", { origin: `${path}:${line}`, message });
     const objects: FileObject[] = [];
     const strangers = new Map<string, Stranger>();
     for (const { object, line } of parsed.objects) {

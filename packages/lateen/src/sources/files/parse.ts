@@ -3,6 +3,7 @@ import type { Json, JsonObject } from "../../api/kind.ts";
 import { arrayAt, findExcess, isObject, stringAt } from "../json.ts";
 import { readYaml } from "../yaml-documents.ts";
 import { MAX_YAML_DEPTH } from "../yaml-limits.ts";
+import { partsOf, type TextPart } from "./split.ts";
 
 export interface ParsedObject {
   readonly object: JsonObject;
@@ -19,6 +20,8 @@ export interface ParseProblem {
 export interface ParsedText {
   readonly objects: readonly ParsedObject[];
   readonly problems: readonly ParseProblem[];
+  /** What is read, and is hardly meant. */
+  readonly warnings: readonly ParseProblem[];
 }
 
 /** Documents of a file by their text: those that stay as they are need not be parsed again. */
@@ -30,45 +33,30 @@ export type DocumentCache = ReadonlyMap<string, ParsedText>;
  */
 export function parseText(
   text: string,
-  json: boolean,
-  known: DocumentCache,
-  seen: Map<string, ParsedText>,
+  known: DocumentCache = new Map(),
+  seen: Map<string, ParsedText> = new Map(),
 ): ParsedText {
-  const whole = json ? parseJson(text) : undefined;
-  if (whole !== undefined) return checked(whole, 1);
   const objects: ParsedObject[] = [];
   const problems: ParseProblem[] = [];
-  for (const { chunk, before } of chunksOf(text)) {
-    const parsed = known.get(chunk) ?? seen.get(chunk) ?? parseYaml(chunk);
-    seen.set(chunk, parsed);
+  const warnings: ParseProblem[] = [];
+  for (const part of partsOf(text)) {
+    const parsed = known.get(part.text) ?? seen.get(part.text) ?? parsePart(part);
+    seen.set(part.text, parsed);
+    const { before } = part;
     for (const { object, line } of parsed.objects) objects.push({ object, line: line + before });
-    for (const problem of parsed.problems)
-      problems.push({ ...problem, line: problem.line + before });
+    for (const each of parsed.problems) problems.push({ ...each, line: each.line + before });
+    for (const each of parsed.warnings) warnings.push({ ...each, line: each.line + before });
   }
-  return { objects, problems };
+  return { objects, problems, warnings };
 }
 
-interface Chunk {
-  readonly chunk: string;
-  /** Lines of the file before it. */
-  readonly before: number;
-}
-
-/** Cuts at `---`, which at the beginning of a line is nothing but the end of a document. */
-function chunksOf(text: string): Chunk[] {
-  // Directives (%YAML, %TAG) belong to the document that follows them: rare, so not cut at all.
-  if (/^%/m.test(text)) return [{ chunk: text, before: 0 }];
-  const chunks: Chunk[] = [];
-  let before = 0;
-  for (const chunk of text.split(/^(?=---(?:\s|$))/m)) {
-    chunks.push({ chunk, before });
-    before += chunk.split("\n").length - 1;
-  }
-  return chunks;
+function parsePart({ text, json }: TextPart): ParsedText {
+  const value = json ? parseJson(text) : undefined;
+  return value === undefined ? parseYaml(text) : checked(value, 1);
 }
 
 function parseYaml(text: string): ParsedText {
-  const { documents, problems } = readYaml(text);
+  const { documents, problems, warnings } = readYaml(text);
   const objects: ParsedObject[] = [];
   const all: ParseProblem[] = [...problems];
   for (const { value, line } of documents) {
@@ -78,21 +66,22 @@ function parseYaml(text: string): ParsedText {
     objects.push(...found.objects);
     all.push(...found.problems);
   }
-  return { objects, problems: all };
+  return { objects, problems: all, warnings };
 }
 
 function checked(value: Json, line: number): ParsedText {
   const excess = findExcess(value, MAX_YAML_DEPTH);
   const message = excess === undefined ? undefined : `the document has ${excess}`;
   if (message !== undefined || !isObject(value))
-    return { objects: [], problems: [{ line, message: message ?? NOT_AN_OBJECT }] };
-  return { objects: itemsOf(value).map(object => ({ object, line })), problems: [] };
+    return { objects: [], problems: [{ line, message: message ?? NOT_AN_OBJECT }], warnings: [] };
+  const objects = itemsOf(value).map(object => ({ object, line }));
+  return { objects, problems: [], warnings: [] };
 }
 
 const NOT_AN_OBJECT =
   "the document is not an object (apiVersion, kind, metadata, ...): is a `---` missing or too much?";
 
-/** JSON files are mostly generated and large; only a broken one needs the parser with positions. */
+/** JSON is mostly generated and large; only a broken one needs the parser with positions. */
 function parseJson(text: string): Json | undefined {
   try {
     const value: Json = JSON.parse(text);
@@ -102,8 +91,17 @@ function parseJson(text: string): Json | undefined {
   }
 }
 
-/** The objects of a `List` (also `PodList`, ...), or the object itself. */
+/**
+ * The objects of a `List` (also `PodList`, ..., and lists in lists), or the object itself. Items that say
+ * no kind, as an API server lists them, are of the list's.
+ */
 function itemsOf(object: JsonObject): readonly JsonObject[] {
-  const isList = stringAt(object, "kind").endsWith("List") && Array.isArray(object["items"]);
-  return isList ? arrayAt(object, "items").filter(isObject) : [object];
+  const kind = stringAt(object, "kind");
+  const isEmpty = kind === "List" && (object["items"] ?? null) === null;
+  if (!kind.endsWith("List") || !(isEmpty || Array.isArray(object["items"]))) return [object];
+  const apiVersion = object["apiVersion"] ?? "";
+  const typed = kind === "List" ? {} : { apiVersion, kind: kind.slice(0, -"List".length) };
+  return arrayAt(object, "items")
+    .filter(isObject)
+    .flatMap(item => itemsOf(stringAt(item, "kind") === "" ? { ...typed, ...item } : item));
 }

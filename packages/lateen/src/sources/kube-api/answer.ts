@@ -26,9 +26,14 @@ export function jsonAnswer(
 ): HttpAnswer {
   const headers = warningHeaders(warnings);
   if (accepted.yaml)
-    return { status, body: stringify(object), contentType: "application/yaml", headers };
+    return { status, body: asYaml(object), contentType: "application/yaml", headers };
   const body = JSON.stringify(object);
   return { status, body, contentType: contentTypeOf(accepted), headers };
+}
+
+/** Quoted is also what Kubernetes would read as a truth value or an octal number. */
+function asYaml(object: JsonObject): string {
+  return stringify(object, { lineWidth: 0, aliasDuplicateObjects: false, compat: "yaml-1.1" });
 }
 
 export function contentTypeOf(accepted: Accepted): string {

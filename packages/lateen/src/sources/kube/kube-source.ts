@@ -3,7 +3,6 @@
  * the cluster's CRDs do not have yet is looked for when they come. Objects in namespaces that the
  * mesh configuration does not select are as if they were not there.
  */
-import { parse } from "yaml";
 import { configMapKind } from "../../api/config-map/kind.ts";
 import type { Json, Kind } from "../../api/kind.ts";
 import { decodeDiscoverySelectors } from "../../api/mesh-config/discovery-selectors.ts";
@@ -15,6 +14,7 @@ import type { ApiClient } from "../client/api-client.ts";
 import { Informer, type InformerOptions, type ObjectChange } from "../client/informer.ts";
 import { isObject, objectAt, stringAt } from "../json.ts";
 import type { ObjectSource, SourceChange, SourceSink } from "../source.ts";
+import { readYamlValue } from "../yaml.ts";
 import { NamespaceView } from "./namespace-view.ts";
 import { trimObject } from "./trim.ts";
 import { crdResource, UnreadKinds } from "./unread-kinds.ts";
@@ -219,10 +219,7 @@ function labelsOf(object: Json): Readonly<Record<string, string>> {
 }
 
 function parseYaml(text: string): Readonly<Record<string, Json>> {
-  try {
-    const value: Json = parse(text, { maxAliasCount: 100 }) ?? {};
-    return isObject(value) ? value : {};
-  } catch {
-    return { discoverySelectors: "not YAML" };
-  }
+  const value = readYamlValue(text);
+  if (value === undefined) return { discoverySelectors: "not YAML" };
+  return isObject(value) ? value : {};
 }
