@@ -347,7 +347,7 @@ test("apply and delete name file, line and object, and go on with the others", a
     "a.yaml":
       "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a}\n---\n" +
       "apiVersion: v1\nkind: Confgmap\nmetadata: {name: b}\n",
-    "bad.yaml": "a: [1\nb: 2\n---\nkind: X\n---\napiVersion: v1\nkind: Y\n",
+    "bad.yaml": "a: [1\nb: 2\n---\nkind: X\n---\napiVersion: v1\nkind: Z\n",
   };
   for (const verb of ["apply", "delete"]) {
     const { stderr, code } = await run(`${verb} -f a.yaml`, files);
@@ -365,7 +365,7 @@ test("apply and delete name file, line and object, and go on with the others", a
   assert.equal(code, 1);
   assert.match(stderr, /^bad\.yaml:2:1: Flow sequence/m);
   assert.match(stderr, /^bad\.yaml:4: X has no apiVersion$/m);
-  assert.match(stderr, /^bad\.yaml:6: Y has no metadata\.name$/m);
+  assert.match(stderr, /^bad\.yaml:6: Z has no metadata\.name$/m);
 });
 
 test("completion offers names of the kind and of the namespace typed before", async () => {

@@ -3,6 +3,7 @@ import { compareText } from "../../base/compare.ts";
 import { nearest } from "../../base/nearest.ts";
 import { UserError } from "../command.ts";
 import type { MeshAccess } from "../context.ts";
+import { type ServedResources, servedResources } from "./served.ts";
 
 export interface Resource {
   readonly group: string;
@@ -14,21 +15,8 @@ export interface Resource {
   readonly namespaced: boolean;
 }
 
-interface ResourceList {
-  readonly resources?: readonly {
-    readonly name: string;
-    readonly singularName: string;
-    readonly namespaced: boolean;
-    readonly kind: string;
-    readonly shortNames?: readonly string[];
-  }[];
-}
-
-interface GroupList {
-  readonly groups?: readonly {
-    readonly name: string;
-    readonly preferredVersion: { readonly version: string };
-  }[];
+function groupVersionOf({ group, version }: Resource): string {
+  return group === "" ? version : `${group}/${version}`;
 }
 
 function groupsOf(all: readonly Resource[]): string[] {
@@ -51,7 +39,7 @@ const IN_ALL: readonly (readonly [string, string])[] = [
 
 export class Resources {
   readonly #mesh: MeshAccess;
-  #all: Promise<readonly Resource[]> | undefined;
+  #found: Promise<ServedResources> | undefined;
 
   constructor(mesh: MeshAccess) {
     this.#mesh = mesh;
@@ -59,102 +47,73 @@ export class Resources {
 
   /** What `all` stands for, as far as it is served here, in kubectl's order. */
   async all(): Promise<readonly Resource[]> {
-    const served = await this.#load();
+    const { preferred } = await this.#load();
     return IN_ALL.flatMap(([group, plural]) => {
-      const found = served.find(each => each.plural === plural && each.group === group);
+      const found = preferred.find(each => each.plural === plural && each.group === group);
       return found === undefined ? [] : [found];
     });
   }
 
   /** A word of the command line: kind, plural, singular or short name, with or without a group. */
   async byWord(word: string): Promise<Resource> {
-    const all = await this.#load();
+    const { preferred, all, silent } = await this.#load();
     const [name = "", ...rest] = word.toLowerCase().split(".");
     const group = rest.join(".");
-    const found = all.find(
-      r =>
-        (r.plural === name ||
-          r.singular === name ||
-          r.kind.toLowerCase() === name ||
-          r.shortNames.includes(name)) &&
-        (group === "" || r.group === group || `${r.version}.${r.group}` === group),
-    );
+    const named = (r: Resource): boolean =>
+      r.plural === name ||
+      r.singular === name ||
+      r.kind.toLowerCase() === name ||
+      r.shortNames.includes(name);
+    const found =
+      preferred.find(r => named(r) && (group === "" || r.group === group)) ??
+      all.find(r => named(r) && `${r.version}.${r.group}`.replace(/\.$/, "") === group);
     if (found !== undefined) return found;
     const near = nearest(
       name,
-      all.flatMap(r => [r.plural, r.singular]),
+      preferred.flatMap(r => [r.plural, r.singular]),
     );
     throw new UserError(
       `error: the server doesn't have a resource type "${word}"`,
-      near === undefined ? undefined : `did you mean "${near}"?`,
+      near === undefined ? silentHint(silent) : `did you mean "${near}"?`,
     );
   }
 
   /** What completion offers. */
   async plurals(): Promise<string[]> {
-    return [...new Set((await this.#load()).map(each => each.plural))];
+    return [...new Set((await this.#load()).preferred.map(each => each.plural))];
   }
 
-  /** The resource of an object's apiVersion and kind; the object's own version is kept. */
+  /** The resource of an object's apiVersion and kind. */
   async byKind(apiVersion: string, kind: string): Promise<Resource> {
     const slash = apiVersion.indexOf("/");
     const group = slash < 0 ? "" : apiVersion.slice(0, slash);
     const version = slash < 0 ? apiVersion : apiVersion.slice(slash + 1);
-    const all = await this.#load();
-    const found = all.find(r => r.group === group && r.kind === kind);
-    if (found === undefined) {
-      const kinds = all.filter(r => r.group === group).map(r => r.kind);
-      const near = nearest(kind, kinds);
-      throw new UserError(
-        `no kind "${kind}" in "${apiVersion}" is served here`,
-        kinds.length === 0
-          ? `groups served here: ${groupsOf(all).join(", ")}`
+    const { all, silent } = await this.#load();
+    const ofKind = all.filter(r => r.group === group && r.kind === kind);
+    const found = ofKind.find(r => r.version === version);
+    if (found !== undefined) return found;
+    const kinds = [...new Set(all.filter(r => r.group === group).map(r => r.kind))];
+    const near = nearest(kind, kinds);
+    throw new UserError(
+      `no kind "${kind}" in "${apiVersion}" is served here`,
+      ofKind.length > 0
+        ? `it is served in ${ofKind.map(groupVersionOf).join(", ")}`
+        : kinds.length === 0
+          ? (silentHint(silent) ?? `groups served here: ${groupsOf(all).join(", ")}`)
           : near === undefined
             ? `kinds of that group: ${kinds.sort(compareText).join(", ")}`
             : `did you mean ${near}?`,
-      );
-    }
-    return { ...found, version };
-  }
-
-  #load(): Promise<readonly Resource[]> {
-    this.#all ??= this.#fetch();
-    return this.#all;
-  }
-
-  async #fetch(): Promise<readonly Resource[]> {
-    const groups = await this.#get<GroupList>("/apis");
-    const places = [
-      { group: "", version: "v1", path: "/api/v1" },
-      ...(groups.groups ?? []).map(g => ({
-        group: g.name,
-        version: g.preferredVersion.version,
-        path: `/apis/${g.name}/${g.preferredVersion.version}`,
-      })),
-    ];
-    const lists = await Promise.all(
-      places.map(async place => ({ place, list: await this.#get<ResourceList>(place.path) })),
-    );
-    return lists.flatMap(({ place, list }) =>
-      (list.resources ?? [])
-        .filter(r => !r.name.includes("/"))
-        .map(r => ({
-          group: place.group,
-          version: place.version,
-          kind: r.kind,
-          plural: r.name,
-          singular: r.singularName || r.kind.toLowerCase(),
-          shortNames: r.shortNames ?? [],
-          namespaced: r.namespaced,
-        })),
     );
   }
 
-  async #get<T>(path: string): Promise<T> {
-    const answer = await this.#mesh.api({ method: "GET", path, accept: "application/json" });
-    if (answer.status !== 200) throw apiError(answer.body, answer.status);
-    return answer.body as T;
+  #load(): Promise<ServedResources> {
+    this.#found ??= servedResources(this.#mesh);
+    return this.#found;
   }
+}
+
+function silentHint(silent: readonly string[]): string | undefined {
+  return silent.length === 0 ? undefined : `these do not answer: ${silent.join(", ")}`;
 }
 
 /** `/apis/GROUP/VERSION/namespaces/NS/PLURAL/NAME` and its shorter forms. */

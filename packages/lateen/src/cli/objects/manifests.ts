@@ -101,6 +101,11 @@ async function parseManifests(
 }
 
 function whatIsMissing(object: JsonObject): string {
+  for (const field of ["apiVersion", "kind"]) {
+    const found = object[field] ?? "";
+    if (typeof found !== "string")
+      return `${field} is ${JSON.stringify(found)}, expected text: quote what YAML reads as something else`;
+  }
   const named = stringAt(object, "kind") || "this";
   if (stringAt(object, "apiVersion") === "") return `${named} has no apiVersion`;
   if (stringAt(object, "kind") === "") return "this has no kind";
