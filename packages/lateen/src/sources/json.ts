@@ -59,13 +59,28 @@ export function jsonEqual(a: Json | undefined, b: Json | undefined): boolean {
   return keys.every(key => Object.hasOwn(b, key) && jsonEqual(a[key], b[key]));
 }
 
+/** The same text for equal values, whatever the order of their keys. */
+export function canonicalText(value: Json): string {
+  if (isArray(value)) return `[${value.map(canonicalText).join(",")}]`;
+  if (!isObject(value)) return JSON.stringify(value);
+  const keys = Object.keys(value).sort();
+  return `{${keys.map(key => `${JSON.stringify(key)}:${canonicalText(value[key] ?? null)}`).join(",")}}`;
+}
+
 /** Where a document goes beyond what may be processed, or undefined. */
-export function findExcess(value: Json, maxDepth: number): string | undefined {
+export function findExcess(
+  value: Json,
+  maxDepth: number,
+  maxValues = Number.POSITIVE_INFINITY,
+): string | undefined {
   let level: Json[] = [value];
+  let values = 1;
   for (let depth = 0; level.length > 0; depth++) {
-    if (depth > maxDepth) return `nested deeper than ${maxDepth} levels`;
+    if (depth > maxDepth) return `something nested deeper than ${maxDepth} levels`;
     const next: Json[] = [];
     for (const item of level) {
+      values += isArray(item) ? item.length : isObject(item) ? Object.keys(item).length : 0;
+      if (values > maxValues) return `more than ${maxValues} values`;
       if (isArray(item)) {
         for (const child of item) if (typeof child === "object" && child !== null) next.push(child);
       } else if (isObject(item)) {

@@ -325,15 +325,69 @@ describe("kubectl against the embedded store", { skip, timeout: 120_000 }, () =>
     assert.match(await refused("create -f -", large), /data: Too long: found 2000000 bytes/);
     assert.match(await refused("get vs nope"), /\(NotFound\): virtualservices.* "nope" not found/);
     assert.match(await refused("delete ns default"), /this namespace may not be deleted/);
+    const set = '{"apiVersion":"apps/v1","kind":"StatefulSet","metadata":{"name":"db"},"spec":{}}';
     assert.match(
-      await refused("apply --server-side -f -", MANIFEST),
-      /server-side apply is not served here .*Use kubectl apply without --server-side/,
+      await refused("create -f -", set),
+      /statefulsets are not run by a mesh on this machine: run it as a Deployment/,
     );
     assert.match(
       await refused("patch vs demoapp -p {}"),
       /accepted media types include: application\/json-patch\+json, .*--type merge/,
     );
     assert.match(await refused("delete ep web"), /can only be read/);
+  });
+
+  test("apply --prune removes what is no longer named, with its default kinds and with some", async () => {
+    const map = (name: string) =>
+      `apiVersion: v1\nkind: ConfigMap\nmetadata: {name: ${name}, labels: {team: prune}}\n`;
+    const route = (name: string) =>
+      "apiVersion: networking.istio.io/v1\nkind: VirtualService\n" +
+      `metadata: {name: ${name}, labels: {team: prune}}\n` +
+      `spec: {hosts: [${name}.example.com], http: [{route: [{destination: {host: web}}]}]}\n`;
+    const all = [map("stays"), map("goes"), route("kept"), route("dropped")].join("---\n");
+    await kubectl("apply -f -", all);
+    const less = [map("stays"), map("goes"), route("kept")].join("---\n");
+    const lists = "--prune-allowlist=networking.istio.io/v1/VirtualService";
+    assert.match(
+      await kubectl(`apply --prune -l team=prune ${lists} -f -`, less),
+      /dropped pruned/,
+    );
+    assert.match(await kubectl("apply --prune -l team=prune -f -", map("stays")), /goes pruned/);
+    assert.equal(await kubectl("get cm -l team=prune -o name"), "configmap/stays\n");
+    assert.match(await kubectl("get sts,ds,rs,rc,pvc,pv,jobs,cronjobs"), /No resources found/);
+    await kubectl("delete cm,vs -l team=prune");
+  });
+
+  test("server-side apply: managers, conflicts, force, and diff that changes nothing", async () => {
+    const map = (data: string) =>
+      `apiVersion: v1\nkind: ConfigMap\nmetadata: {name: shared}\ndata: {${data}}\n`;
+    await kubectl("apply -f -", map('a: "1"'));
+    const diff = async (args: string, data: string) =>
+      await run(`diff ${args} -f -`.split(" "), map(data));
+    const rv = () => kubectl("get cm shared -o jsonpath={.metadata.resourceVersion}");
+    const before = await rv();
+    for (const args of ["--server-side=false", "--server-side"])
+      assert.equal((await diff(args, 'a: "1"')).code, 0, args);
+    assert.equal((await diff("--server-side=false", 'a: "2"')).code, 1);
+    const conflicting = await diff("--server-side", 'a: "2"');
+    assert.ok(conflicting.code > 1);
+    assert.match(
+      conflicting.err,
+      /conflict with "kubectl-client-side-apply" using v1.*: \.data\.a/,
+    );
+    assert.equal((await diff("--server-side --force-conflicts", 'a: "2"')).code, 1);
+    assert.equal(await rv(), before, "a diff writes nothing");
+    const apply = "apply --server-side -f - --field-manager=";
+    assert.match(await kubectl(`${apply}one`, map('a: "1", b: "1"')), /serverside-applied/);
+    assert.match(
+      await refused(`${apply}two`, map('b: "2"')),
+      /Apply failed with 1 conflict: conflict with "one": \.data\.b/,
+    );
+    await kubectl(`${apply}two --force-conflicts`, map('b: "2"'));
+    await kubectl(`${apply}two`, map(""));
+    assert.equal(await kubectl("get cm shared -o jsonpath={.data}"), '{"a":"1"}');
+    await kubectl("apply --server-side -f -", `${map('x: "1"').replace("shared", "fresh")}`);
+    await kubectl("delete cm shared fresh");
   });
 
   test("a stale replace is a conflict", async () => {
@@ -440,7 +494,7 @@ describe("kubectl against the embedded store", { skip, timeout: 120_000 }, () =>
     assert.match(await refused("create token default"), /pods get a token .* by themselves/);
     await kubectl("delete pod x");
     await kubectl("create deployment old --image=one");
-    assert.match(await refused("rollout undo deployment old"), /apply the former manifest again/);
+    assert.match(await refused("rollout undo deployment old"), /no rollout history found/);
     await kubectl("delete deployment old");
     assert.equal(await kubectl("auth can-i create deployments"), "yes\n");
     assert.match(await kubectl("auth can-i --list"), /\*\.\*/);

@@ -72,21 +72,32 @@ export function selectionOf(
 
 export interface WriteParameters {
   readonly dryRun: boolean;
+  /** Who writes: as it says itself, or the program's name. */
+  readonly manager: string;
   readonly fieldValidation: FieldValidation;
 }
+
+const MAX_MANAGER = 128;
 
 export function writeParameters(request: HttpRequest): ApiResult<WriteParameters> {
   const dryRun = request.query.get("dryRun") ?? "";
   if (dryRun !== "" && dryRun !== "All")
     return badRequest(`dryRun: Unsupported value: ${JSON.stringify(dryRun)}: supported: "All"`);
+  const named = request.query.get("fieldManager") ?? "";
+  if (named.length > MAX_MANAGER || !/^[\x20-\x7e]*$/.test(named))
+    return badRequest(
+      `fieldManager: Invalid value: expected at most ${MAX_MANAGER} printable characters`,
+    );
+  const program = header(request, "user-agent").split("/")[0] ?? "";
+  const manager = named || program.slice(0, MAX_MANAGER) || "unknown";
   const validation = request.query.get("fieldValidation") ?? "Warn";
   switch (validation) {
     case "":
     case "Warn":
-      return succeeded({ dryRun: dryRun !== "", fieldValidation: "Warn" });
+      return succeeded({ dryRun: dryRun !== "", manager, fieldValidation: "Warn" });
     case "Ignore":
     case "Strict":
-      return succeeded({ dryRun: dryRun !== "", fieldValidation: validation });
+      return succeeded({ dryRun: dryRun !== "", manager, fieldValidation: validation });
     default:
       return badRequest(
         `fieldValidation: Unsupported value: ${JSON.stringify(validation)}: supported: ` +

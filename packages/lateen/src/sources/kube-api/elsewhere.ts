@@ -15,16 +15,9 @@ const SUBRESOURCES: Readonly<Record<string, string>> = {
 };
 
 const NO_ACCESS_RULES = "there are no access rules here: whoever has the token may do everything";
-const AS_DEPLOYMENT = "run it as a Deployment";
 
 /** By `group/plural`. */
 const RESOURCES: Readonly<Record<string, string>> = {
-  "apps/replicasets":
-    "Deployments here keep no ReplicaSets and no history: apply the former manifest again",
-  "apps/statefulsets": AS_DEPLOYMENT,
-  "apps/daemonsets": AS_DEPLOYMENT,
-  "batch/jobs": "run it as a Pod with restartPolicy Never",
-  "batch/cronjobs": "run it as a Pod with restartPolicy Never",
   "autoscaling/horizontalpodautoscalers": "use `kubectl scale`",
   "rbac.authorization.k8s.io/roles": NO_ACCESS_RULES,
   "rbac.authorization.k8s.io/rolebindings": NO_ACCESS_RULES,

@@ -21,6 +21,7 @@ import { getObject, listObjects, watchObjects } from "./read-verbs.ts";
 import { reviewAnswer } from "./reviews.ts";
 import { scaleOf } from "./scale.ts";
 import { type Served, ServedResources } from "./served.ts";
+import { unservedKinds } from "./unserved-kinds.ts";
 import {
   createObject,
   deleteObject,
@@ -47,7 +48,7 @@ export function kubeApiHandler(options: KubeApiOptions): Handler {
   const startedAt = `${new Date(options.clock.now()).toISOString().slice(0, 19)}Z`;
   const endpoints = derivedEndpoints(store);
   const derived = [derivedCrds(store, startedAt), ...(endpoints === undefined ? [] : [endpoints])];
-  const served = new ServedResources([...own, ...derived]);
+  const served = new ServedResources([...own, ...derived, ...unservedKinds(store)]);
   return request => {
     const refused = authenticate(options.token, request);
     if (refused !== undefined) return failedAnswer(refused);
@@ -190,7 +191,7 @@ function writeAnswer(
   const elsewhere = servedElsewhere(path);
   if (elsewhere !== undefined) return failedAnswer(elsewhere);
   if (!served.writable) return failedAnswer(noWriting(kind));
-  const context = { store: options.store, kind, path, request };
+  const context = { store: options.store, clock: options.clock, kind, path, request };
   switch (request.method) {
     case "POST":
       if (name === undefined) return createObject(context);

@@ -5,6 +5,7 @@ import type { Json, JsonObject } from "../../api/kind.ts";
 import { jsonEqual } from "../json.ts";
 import { refusal, value } from "../store/test-store.ts";
 import { jsonPatch, mergePatch } from "./json-patch.ts";
+import { MAX_COPIED_VALUES, MAX_STEPS, PatchBudget } from "./patch-budget.ts";
 import { strategicPatch } from "./strategic-patch.ts";
 
 const schema: JsonObject = {
@@ -210,3 +211,93 @@ test("JSON patch: what can not be done is named", () => {
   for (const [patch, expected] of cases)
     assert.match(refusal(jsonPatch(document, patch)), expected);
 });
+
+test("a JSON patch that doubles is stopped where its copies get too large", () => {
+  const copy = (from: string, path: string) => ({ op: "copy", from, path });
+  const bombs: Readonly<Record<string, readonly Json[]>> = {
+    "objects that double": [
+      { op: "add", path: "/a0", value: { x: "x".repeat(100), y: [1, 2, 3] } },
+      ...Array.from({ length: 30 }, (_, i) => [
+        { op: "add", path: `/a${i + 1}`, value: {} },
+        copy(`/a${i}`, `/a${i + 1}/l`),
+        copy(`/a${i}`, `/a${i + 1}/r`),
+      ]).flat(),
+    ],
+    "a list into itself": [
+      { op: "add", path: "/l", value: ["x"] },
+      ...Array.from({ length: 40 }, () => copy("/l", "/l/-")),
+    ],
+    "the whole into a part": Array.from({ length: 40 }, (_, i) => copy("", `/k${i}`)),
+    "long text": [
+      { op: "add", path: "/t", value: "x".repeat(1_000_000) },
+      ...Array.from({ length: 10 }, (_, i) => copy("/t", `/t${i}`)),
+    ],
+    "tests of a wide object": [
+      { op: "add", path: "/w", value: Object.fromEntries(many(100_000, i => [`k${i}`, i])) },
+      ...many(9_000, () => ({ op: "test", path: "/w", value: {} })),
+    ],
+    "insertions before a long list": [
+      { op: "add", path: "/l", value: many(100_000, i => i) },
+      ...many(9_000, () => ({ op: "add", path: "/l/0", value: 1 })),
+    ],
+    moves: [
+      { op: "add", path: "/l", value: many(100_000, i => i) },
+      ...many(9_000, () => ({ op: "move", from: "/l/0", path: "/l/0" })),
+    ],
+  };
+  for (const [name, patch] of Object.entries(bombs)) {
+    const budget = new PatchBudget();
+    assert.match(
+      refusal(jsonPatch({}, patch, budget)),
+      /^(413 RequestEntityTooLarge|422 Invalid): the patch can not be applied: JSON patch operation \d+ \((copy|test|add|move)/,
+      name,
+    );
+    assert.ok(budget.spent <= MAX_STEPS + 2 * MAX_COPIED_VALUES, `${name}: ${budget.spent}`);
+  }
+});
+
+test("a JSON patch within its budget copies what it says, and nothing is shared", () => {
+  const patch: Json = [
+    { op: "copy", from: "/a", path: "/b" },
+    { op: "add", path: "/b/x", value: 2 },
+    { op: "add", path: "/c", value: { d: [] } },
+    { op: "copy", from: "/c", path: "/c/d/-" },
+    { op: "add", path: "/c/d/0/e", value: 1 },
+  ];
+  const document = { a: { x: 1 } };
+  assert.deepEqual(value(jsonPatch(document, patch)), {
+    a: { x: 1 },
+    b: { x: 2 },
+    c: { d: [{ d: [], e: 1 }] },
+  });
+  assert.deepEqual(document, { a: { x: 1 } });
+  assert.match(
+    refusal(jsonPatch(document, [{ op: "move", from: "/a", path: "/a/b" }])),
+    /can not be moved into itself/,
+  );
+});
+
+test("a strategic patch names each item once, and does not compare each with each", () => {
+  const items = many(20_000, i => ({ name: `n${i}`, image: "1" }));
+  const patch = {
+    containers: items.map(item => ({ ...item, image: "2" })),
+    "$setElementOrder/containers": many(20_000, i => ({ name: `n${19_999 - i}` })),
+    finalizers: many(20_000, i => `f${i}`),
+    "$deleteFromPrimitiveList/finalizers": many(19_999, i => `f${i}`),
+  };
+  const merged = value(strategicPatch({ containers: items }, patch, schema));
+  assert.deepEqual(merged["finalizers"], ["f19999"]);
+  const made = merged["containers"] as readonly JsonObject[];
+  assert.equal(made.length, 20_000);
+  assert.deepEqual(made[0], { name: "n19999", image: "2" });
+  const twice = { "$setElementOrder/containers": many(1_000, () => ({ name: "n1" })) };
+  const ordered = value(strategicPatch({ containers: items.slice(0, 3) }, twice, schema));
+  assert.deepEqual(
+    (ordered["containers"] as readonly JsonObject[]).map(({ name }) => name),
+    ["n0", "n1", "n2"],
+  );
+});
+
+function many<T>(count: number, make: (i: number) => T): T[] {
+  return Array.from({ length: count }, (_, i) => make(i));
+}

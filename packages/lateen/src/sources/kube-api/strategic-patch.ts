@@ -3,7 +3,7 @@
  * item (apimachinery: pkg/util/strategicpatch). The keys come from the kind's OpenAPI schema.
  */
 import type { Json, JsonObject } from "../../api/kind.ts";
-import { isArray, isObject, jsonEqual, objectAt, stringAt } from "../json.ts";
+import { canonicalText, isArray, isObject, objectAt, stringAt } from "../json.ts";
 import { type ApiResult, badRequest, succeeded } from "../status.ts";
 
 const ORDER = "$setElementOrder/";
@@ -75,29 +75,42 @@ function mergeList(
   const key = mergeKeyOf(schema);
   if (key === undefined) return mergePrimitives(original, patch);
   const replaces = patch.some(item => isObject(item) && item["$patch"] === "replace");
-  let result: readonly Json[] = replaces ? [] : original;
+  const result: (Json | undefined)[] = replaces ? [] : [...original];
+  // By the text of their ids: to look for each in the list would compare each with each.
+  const places = new Map<string, number>();
+  for (const [i, item] of result.entries()) {
+    const id = isObject(item) ? item[key] : undefined;
+    if (id !== undefined && !places.has(canonicalText(id))) places.set(canonicalText(id), i);
+  }
   for (const item of patch) {
     if (!isObject(item)) throw new PatchProblem(`items merged by ${key} must be objects`);
     if (item["$patch"] === "replace" && Object.keys(item).length === 1) continue;
     const id = item[key];
     if (id === undefined)
       throw new PatchProblem(`an item of a list merged by ${key} has no ${key}`);
-    const index = result.findIndex(other => isObject(other) && jsonEqual(other[key], id));
+    const name = canonicalText(id);
+    const index = places.get(name);
     if (item["$patch"] === "delete") {
-      if (index >= 0) result = result.toSpliced(index, 1);
+      if (index !== undefined) result[index] = undefined;
+      places.delete(name);
       continue;
     }
-    const found = result[index];
-    const before = isObject(found) ? found : {};
-    const merged = mergeObject(before, item, objectAt(schema, "items"));
-    result = index < 0 ? [...result, merged] : result.with(index, merged);
+    const found = index === undefined ? undefined : result[index];
+    const merged = mergeObject(isObject(found) ? found : {}, item, objectAt(schema, "items"));
+    places.set(name, index ?? result.length);
+    result[index ?? result.length] = merged;
   }
-  return result;
+  return result.filter(item => item !== undefined);
 }
 
 function mergePrimitives(original: readonly Json[], patch: readonly Json[]): readonly Json[] {
   const result = [...original];
-  for (const item of patch) if (!result.some(other => jsonEqual(other, item))) result.push(item);
+  const present = new Set(original.map(canonicalText));
+  for (const item of patch) {
+    const name = canonicalText(item);
+    if (!present.has(name)) result.push(item);
+    present.add(name);
+  }
   return result;
 }
 
@@ -105,7 +118,8 @@ function deletePrimitives(result: Record<string, Json>, field: string, values: J
   const list = result[field];
   if (!isArray(values)) throw new PatchProblem(`${DELETE_PRIMITIVES}${field} must be a list`);
   if (!isArray(list)) return;
-  result[field] = list.filter(item => !values.some(value => jsonEqual(value, item)));
+  const gone = new Set(values.map(canonicalText));
+  result[field] = list.filter(item => !gone.has(canonicalText(item)));
 }
 
 /**
@@ -122,32 +136,32 @@ function setOrder(
   const list = result[field];
   if (!isArray(list)) return;
   if (!isArray(order)) throw new PatchProblem(`${ORDER}${field} must be a list`);
-  const idOf = (item: Json): Json => {
+  const idOf = (item: Json): string => {
     const id = key !== undefined && isObject(item) ? item[key] : item;
-    return id ?? null;
+    return canonicalText(id ?? null);
   };
-  const before = isArray(original) ? original.map(idOf) : [];
-  const place = (item: Json): number => before.findIndex(id => jsonEqual(id, idOf(item)));
-  const named: Json[] = [];
-  for (const wanted of order) {
-    const found = list.find(item => jsonEqual(idOf(item), idOf(wanted)));
-    if (found !== undefined) named.push(found);
-  }
-  const others = list.filter(item => !named.includes(item));
+  const before = new Map<string, number>();
+  for (const [i, item] of (isArray(original) ? original : []).entries())
+    if (!before.has(idOf(item))) before.set(idOf(item), i);
+  const items = new Map<string, Json>();
+  for (const item of list) if (!items.has(idOf(item))) items.set(idOf(item), item);
+  // Each once, however often the order names it.
+  const names = new Set(order.map(idOf).filter(name => items.has(name)));
+  const named = [...names].map(name => ({ name, item: items.get(name) ?? null }));
+  const others = list.filter(item => !(names.has(idOf(item)) && items.get(idOf(item)) === item));
   const merged: Json[] = [];
-  while (named.length > 0 || others.length > 0) {
-    const [first] = named;
-    const [other] = others;
-    const takeOther =
-      first === undefined ||
-      (other !== undefined &&
-        place(first) >= 0 &&
-        place(other) >= 0 &&
-        place(other) < place(first));
-    const taken = takeOther ? others.shift() : named.shift();
-    if (taken !== undefined) merged.push(taken);
+  let next = 0;
+  for (const { name, item } of named) {
+    const place = before.get(name);
+    for (; next < others.length; next++) {
+      const other = others[next] ?? null;
+      const otherPlace = before.get(idOf(other));
+      if (place === undefined || otherPlace === undefined || otherPlace > place) break;
+      merged.push(other);
+    }
+    merged.push(item);
   }
-  result[field] = merged;
+  result[field] = [...merged, ...others.slice(next)];
 }
 
 function schemaOf(schema: JsonObject, field: string): JsonObject {

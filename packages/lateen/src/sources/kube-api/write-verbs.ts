@@ -1,7 +1,9 @@
 /** create, update, patch, delete and deletecollection. */
 import type { Json, JsonObject, Kind } from "../../api/kind.ts";
+import type { Clock } from "../../base/clock.ts";
 import type { HttpAnswer, HttpRequest } from "../../net/http-server.ts";
-import { isArray, isObject, objectAt, stringAt } from "../json.ts";
+import { isArray, isObject, objectAt, stringAt, withKey } from "../json.ts";
+import { type Applied, appliedFirst, appliedTo } from "../managed/apply.ts";
 import {
   type ApiResult,
   badRequest,
@@ -16,21 +18,24 @@ import { asVersion, groupVersion, resourceId, type StoredObject } from "../store
 import { failedAnswer, jsonAnswer } from "./answer.ts";
 import {
   count,
+  flag,
   header,
   type ResourcePath,
   selectionOf,
   type WriteParameters,
   writeParameters,
 } from "./api-request.ts";
-import { parseBody, parseObject } from "./body.ts";
+import { parseApplied, parseBody, parseObject } from "./body.ts";
 import { isCustom } from "./groups.ts";
 import { jsonPatch, mergePatch } from "./json-patch.ts";
 import { type Accepted, negotiate } from "./negotiate.ts";
 import { fromScale, scaleOf } from "./scale.ts";
 import { strategicPatch } from "./strategic-patch.ts";
+import { insteadOf } from "./unserved-kinds.ts";
 
 export interface WriteContext {
   readonly store: Store;
+  readonly clock: Clock;
   readonly kind: Kind;
   readonly path: ResourcePath;
   readonly request: HttpRequest;
@@ -94,6 +99,8 @@ export function updateObject(context: WriteContext, name: string): HttpAnswer {
 }
 
 export function patchObject(context: WriteContext, name: string): HttpAnswer {
+  if (header(context.request, "content-type").startsWith(APPLY_TYPE))
+    return applyObject(context, name);
   const patch = readPatch(context);
   return patch.ok ? change(context, name, patch.value) : failedAnswer(patch);
 }
@@ -151,7 +158,6 @@ function readPatch(context: WriteContext): ApiResult<Change> {
   const { kind, request } = context;
   const contentType = header(request, "content-type");
   const type = contentType.split(";")[0]?.trim() ?? "";
-  if (type.startsWith("application/apply-patch")) return serverSideApply(kind);
   const types = patchTypes(kind);
   if (!types.includes(type))
     return failed(
@@ -172,17 +178,58 @@ function readPatch(context: WriteContext): ApiResult<Change> {
 }
 
 function patchTypes(kind: Kind): string[] {
-  const types = ["application/json-patch+json", "application/merge-patch+json"];
+  const types = ["application/json-patch+json", "application/merge-patch+json", APPLY_TYPE];
   return isCustom(kind.group) ? types : [...types, "application/strategic-merge-patch+json"];
 }
 
-function serverSideApply(kind: Kind): Failed {
-  return failed(
-    415,
-    "UnsupportedMediaType",
-    `server-side apply is not served here (${kind.kind}): this store keeps no field managers. ` +
-      "Use kubectl apply without --server-side, which merges on the client, or kubectl patch",
-  );
+const APPLY_TYPE = "application/apply-patch+yaml";
+
+/** Creates the object where there is none. */
+function applyObject(context: WriteContext, name: string): HttpAnswer {
+  const { store, kind, path } = context;
+  const read = readApplied(context, name);
+  if (!read.ok) return failedAnswer(read);
+  const { applied, parameters } = read.value;
+  const namespace = path.namespace ?? "";
+  const options = { ...parameters, applied: true };
+  const present = store.get(kind, namespace, name);
+  if (!present.ok && applied.subresource === "") {
+    const created = store.create(kind, namespace, appliedFirst(applied), options);
+    return objectAnswer(context, 201, created);
+  }
+  const subresource = applied.subresource === "status" ? ("status" as const) : undefined;
+  const make: Change = current => appliedTo(current, applied);
+  const result = store.modify(kind, namespace, name, make, { ...options, subresource });
+  return objectAnswer(context, 200, result);
+}
+
+function readApplied(
+  { kind, path, request, clock }: WriteContext,
+  name: string,
+): ApiResult<{ readonly applied: Applied; readonly parameters: WriteParameters }> {
+  const parameters = writeParameters(request);
+  if (!parameters.ok) return parameters;
+  const manager = request.query.get("fieldManager") ?? "";
+  const options = `PatchOptions.meta.k8s.io "" is invalid`;
+  if (manager === "") {
+    const why = "fieldManager: Required value: is required for apply patch";
+    return failed(422, "Invalid", `${options}: ${why}`);
+  }
+  const { subresource = "" } = path;
+  if (subresource !== "" && !(subresource === "status" && isSubresource(kind, "status")))
+    return failed(415, "UnsupportedMediaType", `${subresource} can not be applied: patch it`);
+  const body = parseApplied(request.body);
+  if (!body.ok) return body;
+  const metadata = objectAt(body.value, "metadata");
+  if (Array.isArray(metadata["managedFields"]) && metadata["managedFields"].length > 0)
+    return badRequest("metadata.managedFields must be nil");
+  const named = { ...metadata, name: metadata["name"] ?? name };
+  const config = withKey(withTypeOf(kind, path.version, body.value), "metadata", named);
+  if (stringAt(named, "name") !== name)
+    return badRequest(`metadata.name is ${JSON.stringify(named.name)}, the path says ${name}`);
+  const time = `${new Date(clock.now()).toISOString().slice(0, 19)}Z`;
+  const applied = { kind, manager, force: flag(request, "force"), time, subresource, config };
+  return succeeded({ applied, parameters: parameters.value });
 }
 
 function asObject(value: Json): ApiResult<JsonObject> {
@@ -274,6 +321,9 @@ function propagationOf(request: HttpRequest, body: JsonObject): ApiResult<Propag
 }
 
 export function noWriting(kind: Kind): Failed {
+  const instead = insteadOf(kind);
+  if (instead !== undefined)
+    return methodNotAllowed(`${kind.plural} are not run by a mesh on this machine: ${instead}`);
   return methodNotAllowed(
     `${kind.plural} are derived from other objects here and can only be read`,
   );

@@ -6,7 +6,7 @@ import type { Json, JsonObject, Kind } from "../../api/kind.ts";
 import type { Clock } from "../../base/clock.ts";
 import type { Result } from "../../base/diagnostic.ts";
 import type { Log } from "../../base/log.ts";
-import { isObject, stringAt } from "../json.ts";
+import { isObject, objectAt, stringAt, withKey } from "../json.ts";
 import { type ApiResult, forbidden, internalError, notFound, succeeded } from "../status.ts";
 import { type Admission, builtInAdmission } from "./admission.ts";
 import { type Database, openDatabase, type RowChange } from "./database.ts";
@@ -19,7 +19,13 @@ import { groupVersion, resourceId, type StoredObject } from "./stored.ts";
 import { Transaction } from "./transaction.ts";
 import type { FieldValidation } from "./validate.ts";
 import { tooOld, Watch, type WatchOptions } from "./watch.ts";
-import { checkPreconditions, createIn, type ReplaceOptions, replaceIn } from "./write.ts";
+import {
+  checkPreconditions,
+  createIn,
+  type FieldKeeping,
+  type ReplaceOptions,
+  replaceIn,
+} from "./write.ts";
 
 /** Chance comes from outside, so that tests can hold it. */
 export interface Ids {
@@ -44,7 +50,7 @@ export interface StoreOptions {
   readonly namespaces?: readonly string[];
 }
 
-export interface WriteOptions {
+export interface WriteOptions extends FieldKeeping {
   readonly dryRun?: boolean;
   readonly fieldValidation?: FieldValidation;
 }
@@ -84,6 +90,16 @@ export function openStore(options: StoreOptions): Result<Store> {
   const store = new Store(options, opened.value, { namespace: namespaceKind, serviceAccount });
   for (const name of options.namespaces ?? ["default"]) store.ensureNamespace(name);
   return { ok: true, value: store, diagnostics: [] };
+}
+
+function asOfVersion(object: StoredObject, current: StoredObject): StoredObject {
+  const { resourceVersion } = current;
+  const metadata = objectAt(object.json, "metadata");
+  const json = withKey(object.json, "metadata", {
+    ...metadata,
+    resourceVersion: String(resourceVersion),
+  });
+  return { ...object, resourceVersion, json };
 }
 
 export class Store {
@@ -159,7 +175,10 @@ export class Store {
   ): ApiResult<StoredObject> {
     return this.#commit(options.dryRun === true, txn => {
       const context = { txn, admission: this.#admission, suffix: this.#options.ids.suffix };
-      const created = createIn(context, kind, namespace, body, options.fieldValidation ?? "Warn");
+      const created = createIn(context, kind, namespace, body, {
+        ...options,
+        fieldValidation: options.fieldValidation ?? "Warn",
+      });
       if (created.ok) new Lifecycle(txn, this.#namespaceKinds).created(created.value);
       return created;
     });
@@ -183,9 +202,13 @@ export class Store {
       if (!wanted.ok) return wanted;
       const context = { txn, admission: this.#admission, suffix: this.#options.ids.suffix };
       const replaced = replaceIn(context, current, wanted.value, {
+        ...options,
         fieldValidation: options.fieldValidation ?? "Warn",
         subresource: options.subresource,
       });
+      // What is not written has no version of its own.
+      if (replaced.ok && options.dryRun === true)
+        return succeeded(asOfVersion(replaced.value, current), replaced.warnings);
       if (replaced.ok && replaced.value !== current)
         new Lifecycle(txn, this.#namespaceKinds).updated(replaced.value);
       return replaced;

@@ -1,6 +1,7 @@
 /** Creating and replacing one object inside a transaction. */
 import type { Json, JsonObject, Kind } from "../../api/kind.ts";
 import { arrayAt, jsonEqual, objectAt, stringAt, withKey } from "../json.ts";
+import { entriesOf, managedAfterWrite, withEntries } from "../managed/managers.ts";
 import {
   type ApiResult,
   alreadyExists,
@@ -26,7 +27,15 @@ export interface WriteContext {
   readonly suffix: () => string;
 }
 
-export interface ReplaceOptions {
+/** How `metadata.managedFields` goes on. */
+export interface FieldKeeping {
+  /** Who writes; for objects that have been applied by the server. */
+  readonly manager?: string;
+  /** The body says it itself: a server-side apply. */
+  readonly applied?: boolean;
+}
+
+export interface ReplaceOptions extends FieldKeeping {
   readonly fieldValidation: FieldValidation;
   /** `status`: only the status is taken. */
   readonly subresource: "status" | undefined;
@@ -40,12 +49,12 @@ export function createIn(
   kind: Kind,
   namespace: string,
   body: JsonObject,
-  fieldValidation: FieldValidation,
+  options: FieldKeeping & { readonly fieldValidation: FieldValidation },
 ): ApiResult<StoredObject> {
   const { txn } = context;
   const target = checkTarget(kind, namespace, body);
   if (!target.ok) return target;
-  const valid = validateBody(kind, namespace, body, fieldValidation);
+  const valid = validateBody(kind, namespace, body, options.fieldValidation);
   if (!valid.ok) return valid;
   if (stringAt(objectAt(body, "metadata"), "resourceVersion") !== "")
     return badRequest("resourceVersion should not be set on objects to be created");
@@ -64,7 +73,8 @@ export function createIn(
   };
   const admitted = admit(context, kind, namespace, withMetadata(content, metadata), undefined);
   if (!admitted.ok) return admitted;
-  return succeeded(txn.put(kind, admitted.value), [...valid.warnings, ...admitted.warnings]);
+  const kept = options.applied === true ? withFieldsOf(body, admitted.value) : admitted.value;
+  return succeeded(txn.put(kind, kept), [...valid.warnings, ...admitted.warnings]);
 }
 
 function nameFor(
@@ -130,8 +140,31 @@ export function replaceIn(
   const warnings = [...valid.warnings, ...admitted.warnings];
   const causes = immutabilityCauses(resourceId(kind), current.json, admitted.value);
   if (causes.length > 0) return invalid(kind, current.name, causes);
-  if (jsonEqual(admitted.value, current.json)) return succeeded(current, warnings);
-  return succeeded(context.txn.put(kind, countGeneration(current, admitted.value)), warnings);
+  const next = keepFields(context, current, body, admitted.value, options);
+  if (jsonEqual(next, current.json)) return succeeded(current, warnings);
+  return succeeded(context.txn.put(kind, countGeneration(current, next)), warnings);
+}
+
+function withFieldsOf(body: JsonObject, object: JsonObject): JsonObject {
+  return withEntries(object, entriesOf(body));
+}
+
+function keepFields(
+  { txn }: WriteContext,
+  current: StoredObject,
+  body: JsonObject,
+  next: JsonObject,
+  options: ReplaceOptions,
+): JsonObject {
+  if (options.applied === true) return withFieldsOf(body, next);
+  const asked = objectAt(body, "metadata")["managedFields"];
+  const kept = objectAt(current.json, "metadata")["managedFields"];
+  if (asked === undefined && kept === undefined) return next;
+  return managedAfterWrite(current.kind, current.json, asked, next, {
+    manager: options.manager ?? "unknown",
+    subresource: options.subresource ?? "",
+    time: txn.timestamp(),
+  });
 }
 
 function checkIdentity(current: StoredObject, body: JsonObject): ApiResult<null> {
