@@ -33,6 +33,7 @@ async function run(words: readonly string[]): Promise<Told> {
   const printed = { stdout: "", stderr: "" };
   const calls: string[] = [];
   const answer = ({ path, method, accept }: ApiCall): unknown => {
+    if (path === "/api") return { kind: "APIVersions", versions: ["v1"] };
     if (path === "/apis") return { groups: [] };
     if (path === "/api/v1")
       return {
