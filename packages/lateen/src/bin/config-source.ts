@@ -7,6 +7,7 @@ import type { Clock } from "../base/clock.ts";
 import { eachOf } from "../base/each-of.ts";
 import type { Log } from "../base/log.ts";
 import { ownText } from "../base/own-text.ts";
+import { parseSpiffeId } from "../base/spiffe.ts";
 import type { WorkloadCertificates } from "../ca/workload-certs.ts";
 import type { ConnectionTable, ProxyFacts } from "../debug/connections.ts";
 import type { ControlPlaneMetrics } from "../debug/metrics.ts";
@@ -29,7 +30,7 @@ import { objectKey } from "../model/inputs.ts";
 import type { ProxyClass } from "../model/proxies.ts";
 import type { ConnectedProxy } from "../model/types.ts";
 import { podAddresses } from "../model/workloads.ts";
-import type { Rejections } from "../status/rejections.ts";
+import type { Rejections, Witness } from "../status/rejections.ts";
 import { TypeUrl } from "../xds/resource.ts";
 import type { AnswerDebug } from "./debug-answers.ts";
 import { accountOf } from "./gateway-accounts.ts";
@@ -157,6 +158,7 @@ export class GraphConfigSource implements ConfigSource {
     const id = `${node.id}#${this.#count}`;
     const facts = {
       proxy: shownNameOf(row),
+      verified: peer.identity !== undefined,
       type: row.type,
       cluster: row.cluster || "Kubernetes",
       version: metadata.istioVersion ?? ownText(node.userAgentVersion, VERSION_MAX_CHARS),
@@ -372,10 +374,16 @@ class GraphConnection implements Connection {
   report(event: StreamEvent): void {
     this.#options.connections.report(this.id, event);
     this.#options.metrics.observe(event);
-    this.#options.rejections.report(this.id, this.#class, event);
+    this.#options.rejections.report(this.id, this.#witness(), this.#class, event);
     if (event.type !== TypeUrl.route) return;
     if (event.kind === "acked") this.#hasRoutes = true;
     else if (event.kind === "nacked" && !this.#hasRoutes) this.#takeApart();
+  }
+
+  #witness(): Witness {
+    const { identity } = this.#peer;
+    const shown = identity === undefined ? undefined : parseSpiffeId(identity);
+    return { proxy: this.shownName, namespace: shown?.namespace };
   }
 
   /**

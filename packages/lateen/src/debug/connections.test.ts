@@ -10,6 +10,7 @@ test("a stream's events become the states that ps prints", () => {
   const table = new ConnectionTable(() => now);
   table.open("1", {
     proxy: "sleep-1.default",
+    verified: true,
     type: "sidecar",
     cluster: "Kubernetes",
     version: "1.0",
@@ -41,7 +42,13 @@ test("a stream's events become the states that ps prints", () => {
 
 test("of a proxy with two streams the newer one counts, also when the older one ends last", () => {
   const table = new ConnectionTable(() => 0);
-  const facts = { proxy: "web.shop", type: "sidecar", cluster: "Kubernetes", version: "1.0" };
+  const facts = {
+    proxy: "web.shop",
+    verified: true,
+    type: "sidecar",
+    cluster: "Kubernetes",
+    version: "1.0",
+  };
   table.open("1", { ...facts, address: "10.0.0.1:5", form: "delta" });
   table.report("1", { kind: "subscribed", type: CDS });
   table.open("2", { ...facts, address: "10.0.0.1:6", form: "delta" });

@@ -6,6 +6,8 @@ import type { StreamEvent } from "../discovery/types.ts";
 export interface ProxyFacts {
   /** `<pod>.<namespace>`. */
   readonly proxy: string;
+  /** The stream has shown an identity, which its namespace was checked against. */
+  readonly verified: boolean;
   readonly type: string;
   readonly cluster: string;
   readonly version: string;
@@ -81,7 +83,7 @@ export class ConnectionTable {
   open(id: string, facts: ProxyFacts): void {
     const entry = { facts, connectedAt: this.#now(), types: new Map() };
     this.#entries.set(id, entry);
-    this.#byProxy.set(facts.proxy, entry);
+    if (facts.verified) this.#byProxy.set(facts.proxy, entry);
   }
 
   close(id: string): void {
@@ -140,7 +142,7 @@ export class ConnectionTable {
       .sort((a, b) => compareText(a.proxy, b.proxy));
   }
 
-  /** How far a proxy is, by `<pod>.<namespace>`. */
+  /** How far a proxy is, by `<pod>.<namespace>`; of those that have shown who they are. */
   statusOf(proxy: string): SyncStatus | undefined {
     const entry = this.#byProxy.get(proxy);
     return entry && this.#describe(entry);

@@ -24,6 +24,7 @@ const WARNED: ObjectReport = {
     },
   ],
   rejections: [],
+  disputes: [],
 };
 
 function desired(input: Partial<StatusInput>): JsonObject | undefined {
@@ -71,7 +72,7 @@ test("errors: what was last good stays in force", () => {
   const diagnostics = [
     { severity: "error", path: "spec.host", message: "is required", reason: "Required" },
   ] as const;
-  const report = { accepted: false, diagnostics, rejections: [] };
+  const report = { accepted: false, diagnostics, rejections: [], disputes: [] };
   const [accepted] = (desired({ report })?.["conditions"] ?? []) as JsonObject[];
   assert.deepEqual(
     accepted,
@@ -104,15 +105,22 @@ test("an object that never had a problem gets nothing, one that is mended hears 
 });
 
 test("a rejection by proxies, until none rejects it", () => {
-  const rejection = { type: "RDS", resource: "80", message: "bad regex", proxies: 2 };
-  const report = { ...WARNED, diagnostics: [], rejections: [rejection] };
+  const rejection = {
+    type: "RDS",
+    resource: "80",
+    message: "bad regex",
+    proxies: 2,
+    proxy: "p.default",
+    namespaces: ["default"],
+  };
+  const report = { ...WARNED, diagnostics: [], rejections: [rejection], disputes: [] };
   const rejected = desired({ report }) ?? {};
   assert.deepEqual((rejected["conditions"] as JsonObject[])[2], {
     ...condition(
       "Reconciled",
       "False",
       "RejectedByEnvoy",
-      "Envoy rejected RDS 80: bad regex (2 proxies)",
+      'proxy p.default rejected RDS 80: "bad regex" (and 1 more did)',
     ),
   });
   assert.deepEqual(rejected["validationMessages"], [
@@ -122,6 +130,32 @@ test("a rejection by proxies, until none rejects it", () => {
   assert.deepEqual(
     after[2],
     condition("Reconciled", "True", "Acknowledged", "no proxy rejects it"),
+  );
+});
+
+test("what proxies of others alone reject is a condition of its own, without their words", () => {
+  const dispute = {
+    type: "RDS",
+    resource: "80",
+    message: "pay me",
+    proxies: 1,
+    proxy: "p.evil",
+    namespaces: ["evil"],
+  };
+  const report = { ...WARNED, diagnostics: [], rejections: [], disputes: [dispute] };
+  const disputed = desired({ report }) ?? {};
+  const conditions = disputed["conditions"] as JsonObject[];
+  assert.deepEqual(
+    conditions.map(each => `${each["type"]} ${each["status"]}`),
+    ["Accepted True", "PassedAnalysis True", "DisputedByProxies True"],
+  );
+  assert.doesNotMatch(JSON.stringify(disputed), /pay me/);
+  assert.match(String(conditions[2]?.["message"]), /RDS 80 .* of namespace evil alone$/);
+  assert.deepEqual(disputed["validationMessages"], []);
+  const after = (desired({ current: disputed })?.["conditions"] ?? []) as JsonObject[];
+  assert.deepEqual(
+    after[2],
+    condition("DisputedByProxies", "False", "Undisputed", "no proxy rejects it"),
   );
 });
 
@@ -144,7 +178,7 @@ test("messages and conditions are bounded", () => {
     message: "x".repeat(100),
     reason: "Unreachable",
   }));
-  const fields = desired({ report: { accepted: true, diagnostics, rejections: [] } });
+  const fields = desired({ report: { accepted: true, diagnostics, rejections: [], disputes: [] } });
   assert.ok(JSON.stringify(fields).length < 10_000);
   assert.match(JSON.stringify(fields), /1000 warnings found: .*; and 98\d more"/);
 });

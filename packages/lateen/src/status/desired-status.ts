@@ -6,6 +6,7 @@
 import type { Json, JsonObject } from "../api/kind.ts";
 import type { Diagnostic } from "../base/diagnostic.ts";
 import { arrayAt, isObject, jsonEqual, stringAt } from "../sources/json.ts";
+import { disputeText, rejectionText } from "./evidence.ts";
 import {
   countText,
   diagnosticText,
@@ -21,7 +22,9 @@ import type { ObjectReport, Rejection } from "./object-report.ts";
 const ACCEPTED = "Accepted";
 const PASSED_ANALYSIS = "PassedAnalysis";
 const RECONCILED = "Reconciled";
-const OURS: readonly string[] = [ACCEPTED, PASSED_ANALYSIS, RECONCILED];
+/** Ours: proxies of other namespaces alone reject what was made of it. */
+const DISPUTED = "DisputedByProxies";
+const OURS: readonly string[] = [ACCEPTED, PASSED_ANALYSIS, RECONCILED, DISPUTED];
 
 /** etcd and watchers carry these around; the object itself is where to look. */
 const MAX_CONDITION_CHARS = 2048;
@@ -95,8 +98,10 @@ function ourConditions(input: StatusInput, before: readonly JsonObject[]): JsonO
     acceptedCondition(report?.accepted ?? true, diagnostics),
     analysisCondition(diagnostics),
   ];
-  const wasRejected = before.some(condition => stringAt(condition, "type") === RECONCILED);
-  if (rejections.length > 0 || wasRejected) wanted.push(reconciledCondition(rejections));
+  const disputes = report?.disputes ?? [];
+  const had = (type: string): boolean => before.some(each => stringAt(each, "type") === type);
+  if (rejections.length > 0 || had(RECONCILED)) wanted.push(reconciledCondition(rejections));
+  if (disputes.length > 0 || had(DISPUTED)) wanted.push(disputedCondition(disputes));
   return wanted.map(({ type, holds, reason, message }) => {
     const status = holds ? "True" : "False";
     const old = before.find(condition => stringAt(condition, "type") === type) ?? {};
@@ -140,12 +145,18 @@ function reconciledCondition(rejections: readonly Rejection[]): Condition {
   const type = RECONCILED;
   if (rejections.length === 0)
     return { type, holds: true, reason: "Acknowledged", message: "no proxy rejects it" };
-  const texts = rejections.map(
-    ({ type: what, resource, message, proxies }) =>
-      `Envoy rejected ${what} ${resource}: ${message} (${proxies === 1 ? "1 proxy" : `${proxies} proxies`})`,
-  );
-  const message = joinTexts(texts, MAX_CONDITION_CHARS);
+  const message = joinTexts(rejections.map(rejectionText), MAX_CONDITION_CHARS);
   return { type, holds: false, reason: "RejectedByEnvoy", message };
+}
+
+/** Nobody's words but ours: whose proxies they are may be hostile. */
+function disputedCondition(disputes: readonly Rejection[]): Condition {
+  const type = DISPUTED;
+  if (disputes.length === 0)
+    return { type, holds: false, reason: "Undisputed", message: "no proxy rejects it" };
+  const texts = disputes.map(disputeText);
+  const message = `what they say is in the control plane's log: ${joinTexts(texts, MAX_CONDITION_CHARS)}`;
+  return { type, holds: true, reason: "OfOtherNamespaces", message };
 }
 
 function validationMessages(report: ObjectReport | undefined): JsonObject[] {

@@ -2,7 +2,9 @@
 import type { Diagnostic } from "../base/diagnostic.ts";
 import type { CellFamily, Collection, Graph } from "../flow/types.ts";
 import type { Findings } from "../model/finding.ts";
+import { type MeshNames, meshNames } from "../model/mesh.ts";
 import type { ObjectDiagnostics } from "../sources/input-writer.ts";
+import { weigh } from "./evidence.ts";
 
 /** Configuration that proxies refused, as one object's doing. */
 export interface Rejection {
@@ -13,13 +15,20 @@ export interface Rejection {
   /** Envoy's own words. */
   readonly message: string;
   readonly proxies: number;
+  /** One of them, `name.namespace`. */
+  readonly proxy: string;
+  /** Of the identities that they have shown, ascending; none where they have shown none. */
+  readonly namespaces: readonly string[];
 }
 
 export interface ObjectReport {
   /** False: the object has errors, and its last good state (if any) is in force. */
   readonly accepted: boolean;
   readonly diagnostics: readonly Diagnostic[];
+  /** For which there is good evidence (evidence.ts). */
   readonly rejections: readonly Rejection[];
+  /** For which there is but the word of others' proxies. */
+  readonly disputes: readonly Rejection[];
 }
 
 /** All by `objectName`. */
@@ -29,6 +38,7 @@ export interface ReportSources {
   readonly rejections: Collection<readonly Rejection[]>;
   /** What other replicas of the control plane have heard from their proxies. */
   readonly rejectedElsewhere: Collection<readonly Rejection[]>;
+  readonly names: Collection<MeshNames>;
 }
 
 export interface Reports {
@@ -40,20 +50,24 @@ export interface Reports {
 export const ALL = "all";
 
 export function createReports(graph: Graph, sources: ReportSources): Reports {
-  const { diagnostics, findings, rejections, rejectedElsewhere } = sources;
+  const { diagnostics, findings, rejections, rejectedElsewhere, names: meshRow } = sources;
   const reads = [diagnostics, findings, rejections, rejectedElsewhere];
   const cells = graph.cells<ObjectReport | undefined>(
-    { name: "reports about objects", reads },
+    { name: "reports about objects", reads: [...reads, meshRow] },
     (key, read) => {
       const decoded = read.get(diagnostics, key);
       const found = read.get(findings, key) ?? [];
       const heard = [rejections, rejectedElsewhere].map(each => read.get(each, key) ?? []);
       const rejected = mergeRejections(heard);
       if (decoded === undefined && found.length + rejected.length === 0) return undefined;
+      const { rootNamespace } = meshNames(read, meshRow);
+      const { namespace } = splitReportKey(key);
+      const { confirmed, disputed } = weigh(rejected, namespace, rootNamespace);
       return {
         accepted: decoded?.accepted ?? true,
         diagnostics: [...(decoded?.diagnostics ?? []), ...found],
-        rejections: rejected,
+        rejections: confirmed,
+        disputes: disputed,
       };
     },
   );
@@ -88,8 +102,22 @@ export function mergeRejections(lists: Iterable<readonly Rejection[]>): readonly
   for (const list of lists)
     for (const each of list) {
       const id = JSON.stringify([each.type, each.resource, each.message]);
-      const proxies = (merged.get(id)?.proxies ?? 0) + each.proxies;
-      merged.set(id, { ...each, proxies });
+      const before = merged.get(id);
+      merged.set(id, before === undefined ? each : joined(before, each));
     }
   return [...merged].sort(([a], [b]) => (a < b ? -1 : 1)).map(([, each]) => each);
 }
+
+/** The same words about the same resource, from more proxies. */
+export function joined(a: Rejection, b: Rejection): Rejection {
+  const namespaces = new Set([...a.namespaces, ...b.namespaces]);
+  return {
+    ...a,
+    proxies: a.proxies + b.proxies,
+    proxy: a.proxy < b.proxy ? a.proxy : b.proxy,
+    namespaces: [...namespaces].sort().slice(0, MAX_NAMESPACES),
+  };
+}
+
+/** More of them tell nothing more. */
+export const MAX_NAMESPACES = 8;

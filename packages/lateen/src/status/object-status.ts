@@ -71,6 +71,7 @@ export function createObjectStatus(options: ObjectStatusOptions): ObjectStatus {
     findings: model.findings,
     rejections: rows,
     rejectedElsewhere: elsewhere,
+    names: model.names,
   });
   let onRejections: RejectionListener = () => {};
   const onChanged: RejectionListener = byObject => onRejections(byObject);

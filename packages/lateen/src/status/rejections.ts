@@ -8,11 +8,13 @@ import type { Clock } from "../base/clock.ts";
 import type { Log } from "../base/log.ts";
 import type { StreamEvent } from "../discovery/types.ts";
 import type { Graph, InputCollection } from "../flow/types.ts";
+import { MESH_KEY } from "../model/inputs.ts";
 import type { Model } from "../model/model.ts";
 import type { ProxyClass } from "../model/proxies.ts";
 import { type TypeResources, viewKey } from "../xds/resources/family.ts";
 import { objectsBehind } from "./attribution.ts";
-import type { Rejection } from "./object-report.ts";
+import { isTrusted, plainText } from "./evidence.ts";
+import { joined, type Rejection, splitReportKey } from "./object-report.ts";
 
 export interface RejectionsOptions {
   readonly graph: Graph;
@@ -29,10 +31,21 @@ export interface RejectionsOptions {
 type Nacked = StreamEvent & { readonly kind: "nacked" };
 type Acked = StreamEvent & { readonly kind: "acked" };
 
+/** Who says it. */
+export interface Witness {
+  /** `name.namespace`. */
+  readonly proxy: string;
+  /** Of the identity that the stream has shown; undefined: it has shown none. */
+  readonly namespace: string | undefined;
+}
+
 interface Held {
   readonly type: string;
   readonly name: string;
   readonly message: string;
+  readonly witness: Witness;
+  /** Since when it is rejected, in these or other words. */
+  readonly since: number;
   readonly proxyClass: ProxyClass;
   readonly objects: readonly string[];
 }
@@ -41,12 +54,19 @@ interface Held {
 const GATHER_MS = 500;
 /** What one stream may hold against us. */
 const MAX_HELD = 100;
+/** Before a word of others' proxies is passed on at all: who says yes and no in turn is not heard. */
+const STANDS_MS = 10_000;
+/** About so many objects at a time are proxies of other namespaces heard. */
+const MAX_FOREIGN_OBJECTS = 50;
 const MAX_MESSAGE_CHARS = 500;
+const MAX_PROXY_CHARS = 320;
 /** A rejected response of more resources, none of which is named, will be sent again in parts. */
 const MAX_SUSPECTS = 4;
 /** Shorter names turn up in messages by accident. */
 const MIN_NAME = 4;
+/** Lines of the log at once, and one more for each of these. */
 const MAX_LINES = 20;
+const LINE_EVERY_MS = 1_000;
 
 const SHORT_NAMES: ReadonlyMap<string, string> = new Map([
   ["Cluster", "CDS"],
@@ -63,15 +83,18 @@ export class Rejections {
   readonly #streams = new Map<string, Map<string, Held>>();
   #shown: ReadonlySet<string> = new Set();
   #said: ReadonlySet<string> = new Set();
+  #lines = MAX_LINES;
+  #refilledAt = 0;
   #cancel: (() => void) | undefined;
+  #cancelLook: (() => void) | undefined;
 
   constructor(options: RejectionsOptions) {
     this.#options = options;
   }
 
   /** `stream` is unique for the stream; the class is the proxy's present one. */
-  report(stream: string, proxyClass: ProxyClass, event: StreamEvent): void {
-    if (event.kind === "nacked") this.#nacked(stream, proxyClass, event);
+  report(stream: string, witness: Witness, proxyClass: ProxyClass, event: StreamEvent): void {
+    if (event.kind === "nacked") this.#nacked(stream, witness, proxyClass, event);
     else if (event.kind === "acked") this.#acked(stream, event);
   }
 
@@ -81,18 +104,21 @@ export class Rejections {
 
   stop(): void {
     this.#cancel?.();
+    this.#cancelLook?.();
   }
 
-  #nacked(stream: string, proxyClass: ProxyClass, event: Nacked): void {
+  #nacked(stream: string, witness: Witness, proxyClass: ProxyClass, event: Nacked): void {
     const { type } = event;
-    const message = oneLine(event.message);
+    const message = plainText(event.message, MAX_MESSAGE_CHARS);
     const held = this.#streams.get(stream) ?? new Map<string, Held>();
     for (const name of culprits(event)) {
       if (held.size >= MAX_HELD) break;
       const json = this.#content(type, name, proxyClass);
       const rejected = { type, name, json, proxyClass, message };
       const objects = objectsBehind(this.#options.model, rejected);
-      held.set(`${type}\n${name}`, { type, name, message, proxyClass, objects });
+      const id = `${type}\n${name}`;
+      const since = held.get(id)?.since ?? this.#options.clock.now();
+      held.set(id, { type, name, message, witness, since, proxyClass, objects });
     }
     if (held.size === 0) return;
     this.#streams.set(stream, held);
@@ -135,6 +161,13 @@ export class Rejections {
     });
   }
 
+  #lookAgainIn(ms: number): void {
+    this.#cancelLook ??= this.#options.clock.after(ms, () => {
+      this.#cancelLook = undefined;
+      this.#schedule();
+    });
+  }
+
   #flush(): void {
     const { graph, rows, clock } = this.#options;
     const byObject = this.#gather();
@@ -148,33 +181,93 @@ export class Rejections {
   }
 
   #gather(): ReadonlyMap<string, readonly Rejection[]> {
-    const counted = new Map<string, Rejection & { readonly objects: readonly string[] }>();
+    const said = new Map<string, Said>();
+    const byObject = new Map<string, Map<string, Rejection>>();
+    const foreign = new Set<string>();
     for (const held of this.#streams.values())
-      for (const { type, name, message, objects } of held.values()) {
-        const id = JSON.stringify([type, name, message, objects]);
-        const proxies = (counted.get(id)?.proxies ?? 0) + 1;
-        counted.set(id, { type: shortName(type), resource: name, message, proxies, objects });
+      for (const each of held.values()) {
+        const rejection = rejectionOf(each);
+        const id = JSON.stringify([rejection.type, rejection.resource, rejection.message]);
+        const known = said.get(`${id} ${each.objects.join()}`)?.rejection;
+        const all = known === undefined ? rejection : joined(known, rejection);
+        said.set(`${id} ${each.objects.join()}`, { rejection: all, objects: each.objects });
+        for (const key of each.objects) {
+          if (!this.#isHeard(each, key, foreign)) continue;
+          const list = byObject.get(key) ?? new Map<string, Rejection>();
+          const before = list.get(id);
+          byObject.set(
+            key,
+            list.set(id, before === undefined ? rejection : joined(before, rejection)),
+          );
+        }
       }
-    this.#say(counted);
-    const byObject = new Map<string, Rejection[]>();
-    for (const [, { objects, ...rejection }] of [...counted].sort(([a], [b]) => (a < b ? -1 : 1)))
-      for (const key of objects) byObject.set(key, [...(byObject.get(key) ?? []), rejection]);
-    return byObject;
+    this.#say(said);
+    return new Map([...byObject].map(([key, list]) => [key, sorted(list)]));
+  }
+
+  /** Proxies of other namespaces only when they have said it for a while, and about few objects. */
+  #isHeard({ witness, since }: Held, key: string, foreign: Set<string>): boolean {
+    const { clock, model } = this.#options;
+    const { rootNamespace = "" } = model.names.get(MESH_KEY) ?? {};
+    const { namespace } = splitReportKey(key);
+    if (isTrusted(witness.namespace, namespace, rootNamespace)) return true;
+    const leftMs = since + STANDS_MS - clock.now();
+    if (leftMs > 0) {
+      this.#lookAgainIn(leftMs);
+      return false;
+    }
+    if (!foreign.has(key) && foreign.size >= MAX_FOREIGN_OBJECTS) return false;
+    foreign.add(key);
+    return true;
   }
 
   /** Each new one once: a rejection is a bug of ours, whosever object it is about. */
-  #say(counted: ReadonlyMap<string, Rejection & { readonly objects: readonly string[] }>): void {
-    const fresh = [...counted].filter(([id]) => !this.#said.has(id));
-    this.#said = new Set(counted.keys());
-    for (const [, { type, resource, message, proxies, objects }] of fresh.slice(0, MAX_LINES))
+  #say(said: ReadonlyMap<string, Said>): void {
+    const fresh = [...said].filter(([id]) => !this.#said.has(id));
+    this.#said = new Set(said.keys());
+    const lines = Math.min(fresh.length, this.#allowedLines());
+    this.#lines -= lines;
+    for (const [, { rejection, objects }] of fresh.slice(0, lines)) {
+      const { type, resource, message, proxies, proxy } = rejection;
       this.#options.log.error("Envoy rejected configuration", {
         type,
         resource,
         proxies,
+        proxy,
         objects: objects.length === 0 ? "unknown" : objects.join(", "),
         error: message,
       });
+    }
   }
+
+  #allowedLines(): number {
+    const now = this.#options.clock.now();
+    const more = Math.floor((now - this.#refilledAt) / LINE_EVERY_MS);
+    if (more > 0) this.#refilledAt = now;
+    this.#lines = Math.min(MAX_LINES, this.#lines + more);
+    return this.#lines;
+  }
+}
+
+interface Said {
+  readonly rejection: Rejection;
+  readonly objects: readonly string[];
+}
+
+function rejectionOf({ type, name, message, witness }: Held): Rejection {
+  const { proxy, namespace } = witness;
+  return {
+    type: shortName(type),
+    resource: name,
+    message,
+    proxies: 1,
+    proxy: plainText(proxy, MAX_PROXY_CHARS),
+    namespaces: namespace === undefined ? [] : [namespace],
+  };
+}
+
+function sorted(list: ReadonlyMap<string, Rejection>): readonly Rejection[] {
+  return [...list].sort(([a], [b]) => (a < b ? -1 : 1)).map(([, each]) => each);
 }
 
 /** The only resource of the response, else those that the message names, else all if they are few. */
@@ -188,10 +281,4 @@ function culprits({ message, names = [] }: Nacked): readonly string[] {
 function shortName(type: string): string {
   const name = type.slice(type.lastIndexOf(".") + 1);
   return SHORT_NAMES.get(name) ?? name;
-}
-
-/** It comes from outside and goes into objects and logs. */
-function oneLine(message: string): string {
-  const plain = message.replace(/\p{Cc}+/gu, " ").trim();
-  return plain.length <= MAX_MESSAGE_CHARS ? plain : `${plain.slice(0, MAX_MESSAGE_CHARS)}...`;
 }

@@ -1,7 +1,8 @@
 /** The form of what replicas of a control plane tell one another; bounded when written and when read. */
 import type { JsonObject } from "../api/kind.ts";
 import { arrayAt, isObject, objectAt, stringAt } from "../sources/json.ts";
-import type { Rejection } from "./object-report.ts";
+import { plainText } from "./evidence.ts";
+import { MAX_NAMESPACES, type Rejection } from "./object-report.ts";
 
 export interface ReplicaReport {
   /** What proxies of this replica reject, by `objectName`. */
@@ -17,6 +18,7 @@ const MAX_OBJECTS = 100;
 const MAX_REJECTIONS = 3;
 const MAX_WAITING = 200;
 const MAX_CHARS = 600;
+const MAX_PROXIES = 1_000_000;
 const MAX_TEXT = 1 << 20;
 const MAX_BYTES = 900_000;
 
@@ -66,21 +68,32 @@ function rejectionsAt(object: JsonObject, key: string): readonly Rejection[] {
   const all = arrayAt(object, key).filter(isObject).slice(0, MAX_REJECTIONS);
   return all.map(each => {
     const { proxies } = each;
+    const isCount = typeof proxies === "number" && Number.isSafeInteger(proxies) && proxies > 0;
     return cut({
       type: stringAt(each, "type"),
       resource: stringAt(each, "resource"),
       message: stringAt(each, "message"),
-      proxies: typeof proxies === "number" ? proxies : 1,
+      proxies: isCount ? Math.min(proxies, MAX_PROXIES) : 1,
+      proxy: stringAt(each, "proxy"),
+      namespaces: arrayAt(each, "namespaces").filter(name => typeof name === "string"),
     });
   });
 }
 
-function cut({ type, resource, message, proxies }: Rejection): Rejection {
-  return { type: short(type), resource: short(resource), message: short(message), proxies };
+function cut({ type, resource, message, proxies, proxy, namespaces }: Rejection): Rejection {
+  return {
+    type: short(type),
+    resource: short(resource),
+    message: short(message),
+    proxies,
+    proxy: short(proxy),
+    namespaces: namespaces.slice(0, MAX_NAMESPACES).map(short),
+  };
 }
 
+/** Plain when it is written and when it is read: both sides may be of another version, or somebody else. */
 function short(text: string): string {
-  return text.slice(0, MAX_CHARS);
+  return plainText(text, MAX_CHARS);
 }
 
 function parse(text: string): JsonObject {

@@ -13,7 +13,14 @@ import type { Rejection } from "./object-report.ts";
 import { decodeReport, encodeReport, type ReplicaReport } from "./replica-report.ts";
 import { ReplicaReports } from "./replica-reports.ts";
 
-const REJECTION: Rejection = { type: "LDS", resource: "x", message: "no", proxies: 2 };
+const REJECTION: Rejection = {
+  type: "LDS",
+  resource: "x",
+  message: "no",
+  proxies: 2,
+  proxy: "p.default",
+  namespaces: ["default"],
+};
 
 async function settle(): Promise<void> {
   for (let i = 0; i < 80; i++) await new Promise(setImmediate);
@@ -152,7 +159,14 @@ test("what somebody has removed is there again, also where the watch says so bef
 
 test("a report of rare characters is short enough for a ConfigMap, too", () => {
   const odd = "\u{1F4A9}".repeat(600);
-  const rejection = { type: odd, resource: odd, message: odd, proxies: 1 };
+  const rejection = {
+    type: odd,
+    resource: odd,
+    message: odd,
+    proxies: 1,
+    proxy: odd,
+    namespaces: [odd],
+  };
   const objects = Array.from(
     { length: 100 },
     (_, i) => [`k${i}`, Array(3).fill(rejection)] as const,

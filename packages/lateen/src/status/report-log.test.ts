@@ -10,6 +10,7 @@ function report(message: string, accepted = true): ObjectReport {
     accepted,
     diagnostics: [{ severity, path: "spec", message, reason: "Odd" }],
     rejections: [],
+    disputes: [],
   };
 }
 

@@ -1,5 +1,6 @@
 /** Reports as lines of the log: for objects whose source has no place for a status. */
 import type { Log } from "../base/log.ts";
+import { disputeText, rejectionText } from "./evidence.ts";
 import type { ReportChanges } from "./follow-reports.ts";
 import { diagnosticText, joinTexts } from "./messages.ts";
 import { type ObjectReport, splitReportKey } from "./object-report.ts";
@@ -53,12 +54,10 @@ export class ReportLog {
   }
 }
 
-function textOf({ diagnostics, rejections }: ObjectReport): string {
+function textOf({ diagnostics, rejections, disputes }: ObjectReport): string {
   const texts = [
-    ...rejections.map(
-      ({ type, resource, message, proxies }) =>
-        `Envoy rejected ${type} ${resource}: ${message} (${proxies === 1 ? "1 proxy" : `${proxies} proxies`})`,
-    ),
+    ...rejections.map(rejectionText),
+    ...disputes.map(disputeText),
     ...diagnostics.map(diagnosticText),
   ];
   return joinTexts(texts, MAX_LINE_CHARS);

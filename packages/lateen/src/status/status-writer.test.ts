@@ -16,6 +16,7 @@ const REPORT: ObjectReport = {
   accepted: true,
   diagnostics: [{ severity: "warning", path: "spec", message: "odd", reason: "Odd" }],
   rejections: [],
+  disputes: [],
 };
 
 /** An API server with the objects that were written to it, which tells the ledger of each write. */
@@ -205,8 +206,20 @@ test("the end of a rejection that we have heard of ourselves is told at once", a
   put("a", {});
   tell("a");
   writer.start();
-  const rejection = { type: "RDS", resource: "80", message: "no", proxies: 1 };
-  const rejected: ObjectReport = { accepted: true, diagnostics: [], rejections: [rejection] };
+  const rejection = {
+    type: "RDS",
+    resource: "80",
+    message: "no",
+    proxies: 1,
+    proxy: "p.default",
+    namespaces: ["default"],
+  };
+  const rejected: ObjectReport = {
+    accepted: true,
+    diagnostics: [],
+    rejections: [rejection],
+    disputes: [],
+  };
   writer.take(new Map([["VirtualService.networking.istio.io/default/a", rejected]]));
   await settle(writer);
   assert.match(JSON.stringify(server.get("a")), /RejectedByEnvoy/);

@@ -10,6 +10,7 @@ import type { Log } from "../base/log.ts";
 import type { Collection, Graph } from "../flow/types.ts";
 import { PROXY_CONTAINER, type WaitingProxy } from "../model/waiting.ts";
 import type { ApiClient } from "../sources/client/api-client.ts";
+import { plainText } from "./evidence.ts";
 
 export interface WaitingProxiesOptions {
   readonly graph: Graph;
@@ -120,7 +121,7 @@ function eventOf(
   now: number,
 ): { readonly name: string; readonly body: JsonObject } {
   const beginning = `${PROXY_CONTAINER} runs since ${timeText(since)} and is not ready: `;
-  const message = beginning + why.slice(0, MAX_CHARS);
+  const message = beginning + plainText(why, MAX_CHARS);
   const digest = createHash("sha256").update(`${uid} ${message}`).digest("hex").slice(0, 16);
   const eventName = `${name}.${digest}`;
   const time = timeText(now);

@@ -80,7 +80,10 @@ test("two replicas", { skip, timeout: 600_000 }, async t => {
       const errorDetail = { code: 3, message: `Error adding ${name}: a test` };
       client.send({ typeUrl: TypeUrl.cluster, responseNonce, errorDetail });
       const text = await reconciled(namespace, "False");
-      assert.match(text, /^Envoy rejected CDS outbound\|80\|\|web\..*: a test \(1 proxy\)$/);
+      assert.match(
+        text,
+        /^proxy sleep\..* rejected CDS outbound\|80\|\|web\..*: "Error adding .*: a test"$/,
+      );
       client.close();
       assert.equal(await reconciled(namespace, "True"), "no proxy rejects it");
       await cluster.until("nothing is left to say", async () => {

@@ -6,7 +6,7 @@ import type { StreamEvent } from "../../src/discovery/types.ts";
 import { MESH_KEY } from "../../src/model/inputs.ts";
 import type { ProxyClass } from "../../src/model/proxies.ts";
 import type { Rejection } from "../../src/status/object-report.ts";
-import { Rejections } from "../../src/status/rejections.ts";
+import { Rejections, type Witness } from "../../src/status/rejections.ts";
 import { TypeUrl } from "../../src/xds/resource.ts";
 import { viewKey } from "../../src/xds/resources/family.ts";
 import { FakeClock } from "../support/fake-clock.ts";
@@ -60,7 +60,9 @@ function setUp() {
   const sidecar = classOf("sidecar", { app: "sleep" });
   const gateway = classOf("router", { istio: "edge" });
   const clock = new FakeClock();
-  const rejections = new Rejections({ graph, model, resources, rows, clock, log: silentLog });
+  const log: string[] = [];
+  const noted = { ...silentLog, error: (line: string) => log.push(line) };
+  const rejections = new Rejections({ graph, model, resources, rows, clock, log: noted });
   const hold = (of: ProxyClass, type: Type, name: string): void => {
     const family = resources[type];
     const value = family.cells.acquire(viewKey(family.namedView(of, name), name)).value();
@@ -72,8 +74,10 @@ function setUp() {
       list.map(each => `${key} ${each.type} ${each.resource} ${each.proxies}: ${each.message}`),
     );
   };
-  return { mesh, rejections, sidecar, gateway, hold, shown };
+  return { mesh, rejections, sidecar, gateway, hold, shown, rows, clock, log };
 }
+
+const WITNESS: Witness = { proxy: "sleep.default", namespace: "default" };
 
 function nack(type: string, message: string, ...names: readonly string[]): StreamEvent {
   return { kind: "nacked", type, nonce: "1", revision: 1, message, names };
@@ -91,19 +95,19 @@ test("a route is put down to the VirtualService that has what Envoy names", () =
   const { rejections, sidecar, hold, shown } = setUp();
   hold(sidecar, TypeUrl.route, "80");
   const message = "regex '/[^x]{1000}' RE2 program size of 99999 > max program size of 32768";
-  rejections.report("a", sidecar, nack(TypeUrl.route, message, "80"));
+  rejections.report("a", WITNESS, sidecar, nack(TypeUrl.route, message, "80"));
   assert.deepEqual(shown(), [
     `VirtualService.networking.istio.io/default/two RDS 80 1: ${message}`,
   ]);
-  rejections.report("b", sidecar, nack(TypeUrl.route, message, "80"));
+  rejections.report("b", WITNESS, sidecar, nack(TypeUrl.route, message, "80"));
   assert.deepEqual(shown(), [
     `VirtualService.networking.istio.io/default/two RDS 80 2: ${message}`,
   ]);
-  rejections.report("a", sidecar, ack(TypeUrl.route, "80"));
+  rejections.report("a", WITNESS, sidecar, ack(TypeUrl.route, "80"));
   assert.deepEqual(shown(), [
     `VirtualService.networking.istio.io/default/two RDS 80 1: ${message}`,
   ]);
-  rejections.report("b", sidecar, ack(TypeUrl.cluster, WEB));
+  rejections.report("b", WITNESS, sidecar, ack(TypeUrl.cluster, WEB));
   assert.equal(shown().length, 1, "another type says nothing");
   rejections.closed("b");
   assert.deepEqual(shown(), []);
@@ -112,19 +116,19 @@ test("a route is put down to the VirtualService that has what Envoy names", () =
 test("clusters: the DestinationRule, or else the Service", () => {
   const { rejections, sidecar, hold, shown } = setUp();
   for (const name of [WEB, RAW]) hold(sidecar, TypeUrl.cluster, name);
-  rejections.report("a", sidecar, nack(TypeUrl.cluster, `${WEB}: odd`, WEB, RAW));
+  rejections.report("a", WITNESS, sidecar, nack(TypeUrl.cluster, `${WEB}: odd`, WEB, RAW));
   assert.deepEqual(shown(), [
     `DestinationRule.networking.istio.io/default/web CDS ${WEB} 1: ${WEB}: odd`,
   ]);
-  rejections.report("a", sidecar, ack(TypeUrl.cluster, WEB));
-  rejections.report("a", sidecar, nack(TypeUrl.cluster, "odd", RAW));
+  rejections.report("a", WITNESS, sidecar, ack(TypeUrl.cluster, WEB));
+  rejections.report("a", WITNESS, sidecar, nack(TypeUrl.cluster, "odd", RAW));
   assert.deepEqual(shown(), [`Service/default/raw CDS ${RAW} 1: odd`]);
 });
 
 test("a gateway's listener: the Gateways on its port", () => {
   const { rejections, gateway, hold, shown } = setUp();
   hold(gateway, TypeUrl.listener, "0.0.0.0_81");
-  rejections.report("a", gateway, nack(TypeUrl.listener, "no", "0.0.0.0_81"));
+  rejections.report("a", WITNESS, gateway, nack(TypeUrl.listener, "no", "0.0.0.0_81"));
   assert.deepEqual(shown(), ["Gateway.networking.istio.io/default/other LDS 0.0.0.0_81 1: no"]);
 });
 
@@ -132,29 +136,79 @@ test("who is one of many suspects is left alone until they are fewer", () => {
   const { rejections, sidecar, hold, shown } = setUp();
   const names = [WEB, RAW, "BlackHoleCluster", "PassthroughCluster", "InboundPassthroughCluster"];
   for (const name of names) hold(sidecar, TypeUrl.cluster, name);
-  rejections.report("a", sidecar, nack(TypeUrl.cluster, "odd", ...names));
+  rejections.report("a", WITNESS, sidecar, nack(TypeUrl.cluster, "odd", ...names));
   assert.deepEqual(shown(), []);
-  rejections.report("a", sidecar, nack(TypeUrl.cluster, "odd", WEB, RAW));
+  rejections.report("a", WITNESS, sidecar, nack(TypeUrl.cluster, "odd", WEB, RAW));
   assert.equal(shown().length, 2);
-  rejections.report("a", sidecar, ack(TypeUrl.cluster, RAW));
+  rejections.report("a", WITNESS, sidecar, ack(TypeUrl.cluster, RAW));
   assert.deepEqual(shown(), [`DestinationRule.networking.istio.io/default/web CDS ${WEB} 1: odd`]);
 });
 
 test("what is gone is rejected no more", () => {
   const { mesh, rejections, sidecar, hold, shown } = setUp();
   hold(sidecar, TypeUrl.cluster, RAW);
-  rejections.report("a", sidecar, nack(TypeUrl.cluster, "odd", RAW));
+  rejections.report("a", WITNESS, sidecar, nack(TypeUrl.cluster, "odd", RAW));
   assert.equal(shown().length, 1);
   mesh.remove(core("Service", "raw", "{}"));
-  rejections.report("a", sidecar, ack(TypeUrl.cluster, WEB));
+  rejections.report("a", WITNESS, sidecar, ack(TypeUrl.cluster, WEB));
   assert.deepEqual(shown(), []);
 });
 
 test("what Envoy says is cut to a line", () => {
   const { rejections, sidecar, hold, shown } = setUp();
   hold(sidecar, TypeUrl.cluster, RAW);
-  rejections.report("a", sidecar, nack(TypeUrl.cluster, `a\n\u001b[31m${"b".repeat(9999)}`, RAW));
+  rejections.report(
+    "a",
+    WITNESS,
+    sidecar,
+    nack(TypeUrl.cluster, `a\n\u001b[31m${"b".repeat(9999)}`, RAW),
+  );
   const [line = ""] = shown();
   assert.match(line, /: a \[31mb+\.\.\.$/);
   assert.ok(line.length < 700);
+});
+
+function witness(namespace: string | undefined): Witness {
+  return { proxy: `p.${namespace ?? "default"}`, namespace };
+}
+
+test("proxies of other namespaces, or of nobody, are heard after a while, about few objects", () => {
+  for (const namespace of ["evil", undefined]) {
+    const { rejections, sidecar, hold, shown, rows, clock } = setUp();
+    hold(sidecar, TypeUrl.cluster, RAW);
+    rejections.report("a", witness(namespace), sidecar, nack(TypeUrl.cluster, "pay me", RAW));
+    assert.deepEqual(shown(), []);
+    clock.advance(10_000);
+    assert.equal(shown().length, 1);
+    const [, [heard]] = [...rows.entries()][0] ?? ["", []];
+    assert.deepEqual(heard?.namespaces, namespace === undefined ? [] : [namespace]);
+    rejections.closed("a");
+    assert.deepEqual(shown(), []);
+  }
+});
+
+test("who rejects and accepts in turn is not heard, and does not fill the log", () => {
+  const { rejections, sidecar, hold, shown, clock, log } = setUp();
+  hold(sidecar, TypeUrl.cluster, RAW);
+  for (let i = 0; i < 200; i++) {
+    rejections.report("a", witness("evil"), sidecar, nack(TypeUrl.cluster, `no ${i}`, RAW));
+    clock.advance(250);
+    rejections.report("a", witness("evil"), sidecar, nack(TypeUrl.cluster, `no ${i}!`, RAW));
+    clock.advance(250);
+    assert.deepEqual(shown(), []);
+    rejections.report("a", witness("evil"), sidecar, ack(TypeUrl.cluster, RAW));
+    assert.deepEqual(shown(), []);
+  }
+  // 300 seconds.
+  assert.ok(log.length <= 20 + 300, `${log.length} lines`);
+});
+
+test("other words about the same resource are no new beginning", () => {
+  const { rejections, sidecar, hold, shown, clock } = setUp();
+  hold(sidecar, TypeUrl.cluster, RAW);
+  for (let i = 0; i < 4; i++) {
+    rejections.report("a", witness("evil"), sidecar, nack(TypeUrl.cluster, `no ${i}`, RAW));
+    clock.advance(4_000);
+  }
+  assert.equal(shown().length, 1);
 });
