@@ -7,6 +7,7 @@ import { systemClock } from "../net/clock.ts";
 import { createLog } from "../net/log.ts";
 import { meshNameOf } from "./local-mesh.ts";
 import { DEFAULT_MESH, meshHome, recordedState, removeState, runningState } from "./mesh-home.ts";
+import { refuseCluster } from "./which-mesh.ts";
 
 const STOP_TIMEOUT_MS = 60_000;
 const POLL_MS = 50;
@@ -20,6 +21,7 @@ export const downCommand: Command = {
   flags: [{ name: "purge", kind: "boolean", description: "Remove what was applied, too" }],
   examples: ["lateen down", "lateen down --purge"],
   async run(ctx, call) {
+    refuseCluster(call.flags);
     const home = meshHome(ctx.home, meshToEnd(ctx));
     const state = recordedState(home);
     const wasRunning = runningState(home) !== undefined;

@@ -83,7 +83,7 @@ export const upgradeCommand: Command = {
   flags: INSTALL_FLAGS,
   async run(ctx, call) {
     await checkCharts(ctx, call);
-    const client = clusterClient(call);
+    const client = clusterClient(ctx, call);
     const { installation } = await askedInstallation(ctx, call);
     const { revision, namespace } = installation;
     const versions = await installedVersions(client, installation);
@@ -117,7 +117,7 @@ export async function runInstall(ctx: CliContext, call: Invocation): Promise<num
     throw new UserError(`--readiness-timeout is "${timeout}"; expected a duration like 5m0s`);
   const { installation, warnings } = await askedInstallation(ctx, call);
   printWarnings(ctx, warnings);
-  const client = clusterClient(call);
+  const client = clusterClient(ctx, call);
   await sayOtherVersion(ctx, client, installation);
   const comes = isEnabled(installation, "pilot");
   const { namespace, meshConfig } = installation;

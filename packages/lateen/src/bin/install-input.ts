@@ -10,6 +10,7 @@ import { ApiClient } from "../sources/client/api-client.ts";
 import { httpTransport } from "../sources/client/http-transport.ts";
 import { stringAt } from "../sources/json.ts";
 import { clusterOptions, personsCluster } from "./open-cluster.ts";
+import { requireCluster, sayOnce, whichMesh } from "./which-mesh.ts";
 
 export const SPEC_FLAGS: readonly Flag[] = [
   {
@@ -75,8 +76,11 @@ export function printWarnings(ctx: CliContext, diagnostics: readonly Diagnostic[
     if (severity === "warning") ctx.stderr.write(`Warning: ${path}: ${message}\n`);
 }
 
-/** The cluster that flags or environment name. */
-export function clusterClient(call: Invocation): ApiClient {
+/** The cluster that is meant; throws a `UserError` where that is a mesh of this machine (which-mesh.ts). */
+export function clusterClient(ctx: CliContext, call: Invocation): ApiClient {
+  const which = whichMesh(call.flags, ctx.home);
+  requireCluster(which);
+  sayOnce(ctx.stderr, which.note);
   return new ApiClient(httpTransport(clusterOptions(personsCluster(call.flags))));
 }
 

@@ -31,9 +31,14 @@ function createContext(flags: FlagValues): CliContext {
       // Loaded only here, as everything that not every command needs: people wait for each of them.
       const { openMesh } = await import("./open-mesh.ts");
       const { personsCluster } = await import("./open-cluster.ts");
+      const { sayOnce, whichMesh } = await import("./which-mesh.ts");
+      const home = process.env["LATEEN_HOME"];
+      const which = whichMesh(flags, home);
+      // Completion prints words for a shell, and nobody reads along.
+      if (process.argv[2] !== "__complete") sayOnce(stderr, which.note);
       return openMesh({
-        home: process.env["LATEEN_HOME"],
-        meshName,
+        which,
+        home,
         cluster: personsCluster(flags),
         systemNamespace: text("istioNamespace") || "istio-system",
         revision: text("revision"),

@@ -93,7 +93,7 @@ async function rendered(
 }
 
 async function renderedForCluster(ctx: CliContext, call: Invocation, installation: Installation) {
-  const client = clusterClient(call);
+  const client = clusterClient(ctx, call);
   const parts = renderParts(ctx.version, await clusterFeatures(client));
   const others = isEnabled(installation, "pilot")
     ? await otherControlPlanes(client, [installation.namespace])

@@ -132,13 +132,15 @@ export function recordedState(home: MeshHome): MeshState | undefined {
   }
 }
 
+/** Names of meshes that keep something under the same home, whether they run or not. */
+export function meshesKept(home: string | undefined): string[] {
+  const dir = home ?? DEFAULT_HOME;
+  return existsSync(dir) ? readdirSync(dir).filter(isMeshName) : [];
+}
+
 /** Names of meshes that run now under the same home. */
 export function runningMeshes(home: string | undefined): string[] {
-  const dir = home ?? DEFAULT_HOME;
-  if (!existsSync(dir)) return [];
-  return readdirSync(dir).filter(
-    name => isMeshName(name) && runningState(meshHome(home, name)) !== undefined,
-  );
+  return meshesKept(home).filter(name => runningState(meshHome(home, name)) !== undefined);
 }
 
 /**

@@ -3,8 +3,11 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
-import { UserError } from "../cli/command.ts";
+import { type FlagValues, UserError } from "../cli/command.ts";
+import type { MeshAccess } from "../cli/context.ts";
+import { personsCluster } from "./open-cluster.ts";
 import { openMesh } from "./open-mesh.ts";
+import { whichMesh } from "./which-mesh.ts";
 
 const NOBODY = `
 apiVersion: v1
@@ -14,27 +17,24 @@ contexts: [{name: nobody, context: {cluster: nobody}}]
 clusters: [{name: nobody, cluster: {server: "http://127.0.0.1:1"}}]
 `;
 
+async function open(home: string, flags: FlagValues): Promise<MeshAccess> {
+  const which = whichMesh(flags, home);
+  const more = { systemNamespace: "istio-system", revision: undefined, adminPort: 15000 };
+  return openMesh({ which, home, cluster: personsCluster(flags), ...more });
+}
+
 test("a kubeconfig that is named is meant; without one, and without a cluster, the local mesh", async t => {
   const home = mkdtempSync(join(tmpdir(), "lateen-open-"));
   t.after(() => rmSync(home, { recursive: true, force: true }));
   const kubeconfig = join(home, "config");
   writeFileSync(kubeconfig, NOBODY);
-  const choice = {
-    home,
-    meshName: undefined,
-    cluster: { kubeconfig: undefined, context: undefined, as: undefined },
-    systemNamespace: "istio-system",
-    revision: undefined,
-    adminPort: 15000,
-  };
-  const cluster = await openMesh({ ...choice, cluster: { ...choice.cluster, kubeconfig } });
+  const cluster = await open(home, { kubeconfig });
   await assert.rejects(
     cluster.discoveryDebug("/version"),
     error => error instanceof UserError && /does not tell its pods/.test(error.message),
   );
-  const named = { ...choice, meshName: "none" };
   await assert.rejects(
-    async () => (await openMesh(named)).discoveryDebug("/version"),
+    async () => (await open(home, { mesh: "none" })).discoveryDebug("/version"),
     error => error instanceof UserError && !/pods/.test(error.message),
   );
 });
@@ -49,10 +49,7 @@ test("a kubeconfig that is not there is named", async t => {
       else process.env[name] = value;
   });
   const refusal = async (): Promise<string> => {
-    const cluster = { kubeconfig: undefined, context: undefined, as: undefined };
-    const choice = { home, meshName: undefined, cluster };
-    const more = { systemNamespace: "istio-system", revision: undefined, adminPort: 15000 };
-    const found: unknown = await openMesh({ ...choice, ...more }).catch(error => error);
+    const found: unknown = await open(home, {}).catch(error => error);
     assert.ok(found instanceof UserError);
     return `${found.message}\n${found.hint ?? ""}`;
   };

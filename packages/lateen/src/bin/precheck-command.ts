@@ -59,7 +59,7 @@ export const precheckCommand: Command = {
       throw new UserError(`--from-version is "${from}"; expected a version like 0.1 or 0.1.2`);
     const step = { from, to: ctx.version, revision: stringFlag(call, "revision") };
     const scope = booleanFlag(call, "skip-controlplane") ? "dataPlane" : "everything";
-    const findings = await precheck(clusterClient(call), namespace, step, scope);
+    const findings = await precheck(clusterClient(ctx, call), namespace, step, scope);
     const threshold = LEVELS.indexOf(stringFlag(call, "output-threshold") ?? "Info");
     const shown = findings
       .map(({ severity, message }) => ({

@@ -74,7 +74,7 @@ const setCommand: Command = {
   async run(ctx, call) {
     await checkCharts(ctx, call);
     const asked = question(call.args, call.flags);
-    const client = clusterClient(call);
+    const client = clusterClient(ctx, call);
     const planned = await plan(client, { ...asked, generate: false });
     const conflict = await conflictOf(client, planned);
     if (conflict !== undefined && !booleanFlag(call, "skip-confirmation")) {
@@ -110,7 +110,7 @@ const generateCommand: Command = {
   async run(ctx, call) {
     await checkCharts(ctx, call);
     const asked = question(call.args, call.flags);
-    const client = clusterClient(call);
+    const client = clusterClient(ctx, call);
     const planned = await plan(client, { ...asked, generate: true });
     const conflict = await conflictOf(client, planned);
     if (conflict !== undefined && !booleanFlag(call, "skip-confirmation"))
@@ -137,7 +137,7 @@ const listCommand: Command = {
   ],
   examples: ["lateen tag list"],
   async run(ctx, call) {
-    const client = clusterClient(call);
+    const client = clusterClient(ctx, call);
     const webhooks = await injectors(client, call);
     const tags = describeTags(webhooks, await all(client, "Namespace"));
     if (tags.length === 0) {
@@ -160,7 +160,7 @@ const removeCommand: Command = {
   examples: ["lateen tag remove prod"],
   async run(ctx, call) {
     const tag = onlyTag(call.args, "must provide a tag for removal", "removal");
-    const client = clusterClient(call);
+    const client = clusterClient(ctx, call);
     const webhooks = await injectors(client, call);
     const own = webhooks.filter(each => labelOf(each, TAG_LABEL) === tag);
     if (own.length === 0)

@@ -81,7 +81,7 @@ export const uninstallCommand: Command = {
         "uninstall needs either --purge or --revision",
         "lateen uninstall --purge removes everything; --revision NAME, or -f with the file it was installed from, one control plane",
       );
-    const client = clusterClient(call);
+    const client = clusterClient(ctx, call);
     const all = await installed(client);
     const namespace = meshAsked(call, all, revision);
     const own = ofMesh(all, namespace);

@@ -6,6 +6,7 @@ import { createLog, logLevels } from "../net/log.ts";
 import type { MeshConfigFile } from "./local-mesh-config.ts";
 import { DEFAULT_MESH, meshHome } from "./mesh-home.ts";
 import { goOnWithoutReader, untilSignal } from "./until-signal.ts";
+import { refuseCluster } from "./which-mesh.ts";
 
 /** As a shell reports a program that Ctrl-C has ended. */
 const EXIT_INTERRUPTED = 130;
@@ -55,6 +56,7 @@ export const upCommand: Command = {
     "lateen up --envoy /usr/local/bin/envoy",
   ],
   async run(ctx, call) {
+    refuseCluster(call.flags);
     const apiPort = numberFlag(call, "api-port") ?? 0;
     if (!Number.isInteger(apiPort) || apiPort < 0 || apiPort > 65535) {
       throw new UserError(`--api-port is ${apiPort}; it must be a port, 0 to 65535`);

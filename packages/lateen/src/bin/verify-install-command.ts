@@ -41,7 +41,7 @@ export const verifyInstallCommand: Command = {
   async run(given, call) {
     await checkCharts(given, call);
     const ctx = call.flags["enableVerbose"] === false ? withoutTicks(given) : given;
-    const client = clusterClient(call);
+    const client = clusterClient(ctx, call);
     const named = listFlag(call, "filename").length > 0 || listFlag(call, "set").length > 0;
     if (named) {
       const { installation } = await askedInstallation(ctx, call);
