@@ -42,7 +42,8 @@ function encodedWildcard(type: TypeResources, proxy: ProxyClass): EncodedResourc
 
 function named(type: TypeResources, proxy: ProxyClass, names: readonly string[]): JsonObject[] {
   const once = [...new Set(names)].sort();
-  return once.flatMap(name => built(type, type.namedView(proxy, name), name).map(decoded));
+  const viewOf = type.namedView(proxy);
+  return once.flatMap(name => built(type, viewOf(name), name).map(decoded));
 }
 
 function built(type: TypeResources, view: string, name: string): EncodedResource[] {

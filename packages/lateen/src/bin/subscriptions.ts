@@ -44,7 +44,7 @@ export function createSubscriptions(
       const of = sets.get(type);
       const family = own(resources, type);
       if (of === undefined || family === undefined || names.length === 0) return unknown(names);
-      const byView = Map.groupBy(names, name => family.namedView(proxy, name));
+      const byView = Map.groupBy(names, family.namedView(proxy));
       return joinWatchSets([...byView].map(([view, some]) => of.explicit(view, some)));
     },
     secrets: (identity, names) => secretSets.explicit(identity, names),

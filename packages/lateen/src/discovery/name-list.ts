@@ -13,7 +13,7 @@ export class NameList {
 
   /** With the changes that were not taken yet. */
   get size(): number {
-    return this.#queued === undefined ? this.#names.length : this.#merged(this.#queued).size;
+    return this.#queued === undefined ? this.#names.length : this.#merged(this.#queued).length;
   }
 
   get queuedSize(): number {
@@ -35,7 +35,7 @@ export class NameList {
     const queued = this.#queued;
     if (queued === undefined) return undefined;
     this.#queued = undefined;
-    this.#names = [...this.#merged(queued)].sort();
+    this.#names = this.#merged(queued).sort();
     return this.#names;
   }
 
@@ -44,12 +44,9 @@ export class NameList {
     this.#names = names;
   }
 
-  #merged(queued: ReadonlyMap<string, boolean>): Set<string> {
-    const merged = new Set(this.#names);
-    for (const [name, wanted] of queued) {
-      if (wanted) merged.add(name);
-      else merged.delete(name);
-    }
+  #merged(queued: ReadonlyMap<string, boolean>): string[] {
+    const merged = this.#names.filter(name => !queued.has(name));
+    for (const [name, wanted] of queued) if (wanted) merged.push(name);
     return merged;
   }
 }

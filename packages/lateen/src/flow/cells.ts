@@ -1,4 +1,4 @@
-import { assert } from "../base/assert.ts";
+import { BugError } from "../base/assert.ts";
 import {
   type Engine,
   type Equals,
@@ -170,7 +170,8 @@ export class StoredCell<T> extends Dependent implements Cell<T> {
   }
 
   release(): void {
-    assert(this.#holders > 0, `${this.family.name} ${this.key}: released more often than acquired`);
+    if (this.#holders === 0)
+      throw new BugError(`${this.family.name} ${this.key}: released more often than acquired`);
     this.#holders--;
     if (!this.family.points.has(this.key)) this.forgetIfUnused();
   }
@@ -222,7 +223,7 @@ export class StoredCell<T> extends Dependent implements Cell<T> {
   /** Brings the cell up to date; returns the revision of the last change that readers can see. */
   settle(): number {
     const { engine, name } = this.family;
-    assert(!this.#isForgotten, `${name} ${this.key}: read after its last release`);
+    if (this.#isForgotten) throw new BugError(`${name} ${this.key}: read after its last release`);
     if (this.#state === "stale" || (this.#state === "doubtful" && this.#inputsChanged())) {
       this.#compute();
     }

@@ -1,4 +1,4 @@
-import { assert } from "../base/assert.ts";
+import { BugError } from "../base/assert.ts";
 import { type Engine, type Equals, type Revision, rule } from "./engine.ts";
 import type { TablePart } from "./parts.ts";
 import { type InputDescription, PointMap } from "./point.ts";
@@ -106,7 +106,7 @@ export abstract class Table<V> implements Collection<V>, TablePart {
   /** A row that an index or the list of keys names. */
   existing(key: string): V {
     const row = this.#rows.get(key);
-    assert(row !== undefined, `${this.name}: key ${key} is listed but has no row`);
+    if (row === undefined) throw new BugError(`${this.name}: key ${key} is listed but has no row`);
     return row.value;
   }
 

@@ -1,4 +1,4 @@
-import { assert } from "../base/assert.ts";
+import { BugError } from "../base/assert.ts";
 import type { CellWatcher, StoredCell, StoredFamily } from "./cells.ts";
 import { ChangeLog } from "./change-log.ts";
 import type { Cell } from "./types.ts";
@@ -95,7 +95,7 @@ export class StoredWatchSet<T> implements WatchSet<T> {
   }
 
   settle(deadline: () => boolean): boolean {
-    assert(this.#holders > 0, `watch set ${this.id} is not held`);
+    if (this.#holders === 0) throw new BugError(`watch set ${this.id} is not held`);
     this.#followNames();
     for (const member of this.#dirty) {
       this.#build(member);
@@ -119,7 +119,7 @@ export class StoredWatchSet<T> implements WatchSet<T> {
   }
 
   retain(): void {
-    assert(!this.#isOver, `watch set ${this.id}: retained after its last release`);
+    if (this.#isOver) throw new BugError(`watch set ${this.id}: retained after its last release`);
     if (++this.#holders > 1) return;
     this.#ties.onFirstHold();
     const { names } = this.#ties;
@@ -134,7 +134,8 @@ export class StoredWatchSet<T> implements WatchSet<T> {
   }
 
   release(): void {
-    assert(this.#holders > 0, `watch set ${this.id}: released more often than retained`);
+    if (this.#holders === 0)
+      throw new BugError(`watch set ${this.id}: released more often than retained`);
     if (--this.#holders > 0) return;
     this.#isOver = true;
     this.#ties.onLastRelease();

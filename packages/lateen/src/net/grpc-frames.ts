@@ -53,6 +53,29 @@ export class GrpcFrameReader {
   }
 }
 
+/** What is written at once: a copy of so many bytes costs less than writes of the parts in it. */
+const BLOCK_BYTES = 64 * 1024;
+
+/** A message's prefix and its parts, small ones copied together: resources are thousands of them. */
+export function framedBlocks(parts: readonly Uint8Array[], messageBytes: number): Uint8Array[] {
+  const blocks: Uint8Array[] = [];
+  let run: Uint8Array[] = [prefixed(new Uint8Array(), messageBytes)];
+  let runBytes = GRPC_PREFIX_BYTES;
+  const end = (): void => {
+    const [only] = run;
+    if (only !== undefined) blocks.push(run.length === 1 ? only : Buffer.concat(run, runBytes));
+    run = [];
+    runBytes = 0;
+  };
+  for (const part of parts) {
+    if (runBytes + part.length > BLOCK_BYTES) end();
+    run.push(part);
+    runBytes += part.length;
+  }
+  end();
+  return blocks;
+}
+
 /** A message's prefix and its first part in one buffer; what follows is written as it is. */
 export function prefixed(first: Uint8Array, messageBytes: number): Buffer {
   const buffer = Buffer.allocUnsafe(GRPC_PREFIX_BYTES + first.length);

@@ -1,7 +1,7 @@
 import { constants, type IncomingHttpHeaders, type ServerHttp2Stream } from "node:http2";
 import { GrpcStatus, type StreamEnd } from "../discovery/limits.ts";
 import type { EncodedResponse } from "../discovery/response.ts";
-import { encodeGrpcMessage, GrpcFrameReader, prefixed } from "./grpc-frames.ts";
+import { encodeGrpcMessage, framedBlocks, GrpcFrameReader } from "./grpc-frames.ts";
 
 export interface GrpcStreamEvents {
   readonly onMessage: (message: Uint8Array) => void;
@@ -12,8 +12,6 @@ export interface GrpcStreamEvents {
   readonly onClose: () => void;
 }
 
-/** Up to this size one copy costs less than a write of several parts: most changes are such messages. */
-const COPIED_MAX_BYTES = 8 * 1024;
 /** How long a client may take to read what is left when its call ends. */
 const FINISH_MS = 5000;
 
@@ -66,14 +64,9 @@ export class GrpcStream {
   /** False when the transport is full: wait for drain before the next one. */
   send(message: EncodedResponse): boolean {
     const stream = this.#stream;
-    if (message.bytes <= COPIED_MAX_BYTES) {
-      const prefix = prefixed(new Uint8Array(), message.bytes);
-      return stream.write(Buffer.concat([prefix, ...message.parts]));
-    }
-    const [first, ...rest] = message.parts;
+    let room = true;
     stream.cork();
-    let room = stream.write(prefixed(first ?? new Uint8Array(), message.bytes));
-    for (const part of rest) room = stream.write(part);
+    for (const block of framedBlocks(message.parts, message.bytes)) room = stream.write(block);
     stream.uncork();
     return room;
   }

@@ -142,7 +142,7 @@ export class Rejections {
 
   #cell(type: string, name: string, proxyClass: ProxyClass) {
     const family = this.#options.resources[type];
-    return family?.cells.peek(viewKey(family.namedView(proxyClass, name), name));
+    return family?.cells.peek(viewKey(family.namedView(proxyClass)(name), name));
   }
 
   #content(type: string, name: string, proxyClass: ProxyClass): Json | undefined {

@@ -44,7 +44,7 @@ export class TestStreams {
   }
 
   #named(proxy: string, type: Type, names: readonly string[]): ResourceSet {
-    const view = this.mesh.resources[type].namedView(this.mesh.classOf(proxy), names[0] ?? "");
+    const view = this.mesh.resources[type].namedView(this.mesh.classOf(proxy))(names[0] ?? "");
     return this.#of(type).explicit(view, names);
   }
 

@@ -72,7 +72,7 @@ export class TestMesh {
     const { cells, wildcardViews, namedView } = this.resources[type];
     const proxyClass = this.classOf(proxy);
     const views = wildcardViews(proxyClass);
-    for (const view of views.length > 0 ? views : [namedView(proxyClass, name)]) {
+    for (const view of views.length > 0 ? views : [namedView(proxyClass)(name)]) {
       const found = this.#value(cells, viewKey(view, name));
       if (found !== undefined) return found;
     }

@@ -65,7 +65,7 @@ function setUp() {
   const rejections = new Rejections({ graph, model, resources, rows, clock, log: noted });
   const hold = (of: ProxyClass, type: Type, name: string): void => {
     const family = resources[type];
-    const value = family.cells.acquire(viewKey(family.namedView(of, name), name)).value();
+    const value = family.cells.acquire(viewKey(family.namedView(of)(name), name)).value();
     assert.ok(value !== undefined, name);
   };
   const shown = (): string[] => {

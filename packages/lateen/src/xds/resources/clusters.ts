@@ -75,8 +75,10 @@ export function createClusterResources(
     names: createNames(graph, model, hosts),
     wildcardViews: proxy =>
       proxy.type === "router" ? [outboundView(proxy)] : [outboundView(proxy), inboundView(proxy)],
-    namedView: (proxy, name) =>
-      name.startsWith("inbound|") ? inboundView(proxy) : outboundView(proxy),
+    namedView: proxy => {
+      const [inboundOnes, others] = [inboundView(proxy), outboundView(proxy)];
+      return name => (name.startsWith("inbound|") ? inboundOnes : others);
+    },
   };
 }
 

@@ -49,11 +49,15 @@ export function createEndpointResources(
 }
 
 /** `families|place|SCOPE`. */
-function namedView(proxy: ProxyClass, name: string): string {
-  const placement = placementOfHost(proxy.placed, parseOutboundName(name)?.hostname ?? "");
-  const { network, locality, node } = proxy;
-  const place = placement && placeKey({ network, node, ...locality }, placement);
-  return joinKey(proxy.ipFamilies, place ?? "", proxy.scope);
+function namedView(proxy: ProxyClass): (name: string) => string {
+  const { placed, network, locality, node, ipFamilies, scope } = proxy;
+  const anywhere = joinKey(ipFamilies, "", scope);
+  if (placed.length === 0) return () => anywhere;
+  return name => {
+    const placement = placementOfHost(placed, parseOutboundName(name)?.hostname ?? "");
+    if (placement === undefined) return anywhere;
+    return joinKey(ipFamilies, placeKey({ network, node, ...locality }, placement), scope);
+  };
 }
 
 function viewOf(view: string): { families: string; place: string; scope: string } {

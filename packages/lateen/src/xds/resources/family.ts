@@ -13,8 +13,8 @@ export interface TypeResources {
   readonly names: CellFamily<readonly string[]>;
   /** A wildcard subscription of a proxy is made of these; empty: the type has no wildcard. */
   wildcardViews(proxy: ProxyClass): readonly string[];
-  /** The view that names asked for explicitly are seen by. */
-  namedView(proxy: ProxyClass, name: string): string;
+  /** Tells the view that a name which the proxy asks for is seen by: thousands of names at a time. */
+  namedView(proxy: ProxyClass): (name: string) => string;
 }
 
 /**

@@ -8,10 +8,14 @@ import type { EgressListener, Scope } from "../../model/scopes.ts";
 import { partsOf, type ServiceShape } from "../../model/services.ts";
 import { encodeListener } from "../encode.ts";
 import { familiesOf, wildcards } from "../ip-families.ts";
-import { outboundListener, virtualOutbound } from "../listener-outbound.ts";
+import {
+  type OutboundListenerInput,
+  outboundListener,
+  virtualOutbound,
+} from "../listener-outbound.ts";
 import { listenerName, VIRTUAL_OUTBOUND } from "../names.ts";
 import type { EncodedResource } from "../resource.ts";
-import { sameResource } from "./family.ts";
+import { joinKey, sameResource } from "./family.ts";
 import { bindsOf, type Claim, planListener, WILDCARD } from "./outbound-plan.ts";
 
 type Encoded = EncodedResource | undefined;
@@ -24,13 +28,27 @@ export interface OutboundListeners {
 }
 
 export function createOutboundListeners(graph: Graph, model: Model): OutboundListeners {
-  const { scopes, imports, podAddresses, inputs } = model;
+  const { scopes, imports, podAddresses } = model;
   const reads = [scopes, imports.onPort, imports.services, podAddresses];
+  const claims = graph.cells<Claims>({ name: "outbound claims", reads }, (key, read) => {
+    const bar = key.lastIndexOf("|");
+    return claimsOf(
+      read,
+      model,
+      viewOf(read, model, key.slice(0, bar)),
+      Number(key.slice(bar + 1)),
+    );
+  });
+  const planned = createPlanned(graph, model);
   const cells = graph.cells<Encoded>(
-    { name: "outbound listeners", reads: [...reads, inputs.mesh], equals: sameResource },
+    { name: "outbound listeners", reads: [scopes, claims, planned], equals: sameResource },
     (key, read) => {
       const bar = key.lastIndexOf("|");
-      return outboundCell(read, model, viewOf(read, model, key.slice(0, bar)), key.slice(bar + 1));
+      const view = key.slice(0, bar);
+      const plan = planOf(viewOf(read, model, view), key.slice(bar + 1), port =>
+        read.cell(claims, joinKey(view, port)),
+      );
+      return plan && read.cell(planned, JSON.stringify(plan));
     },
   );
   const names = graph.cells<readonly string[]>(
@@ -41,6 +59,31 @@ export function createOutboundListeners(graph: Graph, model: Model): OutboundLis
       ].sort(),
   );
   return { cells, names };
+}
+
+/** All that a listener is made of beside the mesh's configuration. */
+type Planned = Omit<OutboundListenerInput, "mesh"> | CatchAll;
+
+/** The listener that takes all intercepted connections. */
+interface CatchAll extends Pick<View, "families"> {
+  readonly policy: Scope["outboundTrafficPolicy"];
+}
+
+/** Key: a `Planned` as JSON. What comes out the same in many scopes is built and kept once. */
+function createPlanned(graph: Graph, { inputs }: Model): CellFamily<Encoded> {
+  return graph.cells<Encoded>(
+    { name: "planned outbound listeners", reads: [inputs.mesh], equals: sameResource },
+    (key, read) => {
+      const mesh = read.get(inputs.mesh, MESH_KEY);
+      if (mesh === undefined) return undefined;
+      const plan = JSON.parse(key) as Planned;
+      return encodeListener(
+        "policy" in plan
+          ? virtualOutbound(mesh, plan.policy, plan.families)
+          : outboundListener({ ...plan, mesh }),
+      );
+    },
+  );
 }
 
 interface View {
@@ -54,51 +97,48 @@ function viewOf(read: Reader, { scopes }: Model, key: string): View {
   return { scope: read.cell(scopes, key.slice(bar + 1)), families };
 }
 
-function outboundCell(read: Reader, model: Model, view: View, name: string): Encoded {
-  const { scope, families } = view;
-  const mesh = read.get(model.inputs.mesh, MESH_KEY);
-  if (mesh === undefined) return undefined;
-  if (name === VIRTUAL_OUTBOUND)
-    return encodeListener(virtualOutbound(mesh, scope.outboundTrafficPolicy, families));
+function planOf(
+  { scope, families }: View,
+  name: string,
+  claimsOn: (port: number) => Claims,
+): Planned | undefined {
+  if (name === VIRTUAL_OUTBOUND) return { policy: scope.outboundTrafficPolicy, families };
   const end = name.lastIndexOf("_");
+  if (end < 0) return undefined;
   const named = name.slice(0, end);
   const anyAddress = wildcards(families);
   const bind = named === anyAddress[0] ? WILDCARD : named;
   const port = Number(name.slice(end + 1));
-  const claims = claimsOf(read, model, view, bind, port);
+  const claims = claimsOn(port).get(bind) ?? [];
   const plan = planListener(claims);
   if (plan === undefined) return undefined;
   const { routeName, chains, rest } = plan;
   const alone = rest !== undefined && chains.length === 0 && routeName === undefined;
-  return encodeListener(
-    outboundListener({
-      mesh,
-      binds: bind === WILDCARD ? anyAddress : [bind, ...(claims[0]?.bind.more ?? [])],
-      port,
-      routeName,
-      chains: alone ? [rest] : chains,
-      fallback: alone ? undefined : (rest ?? scope.outboundTrafficPolicy),
-    }),
-  );
+  return {
+    binds: bind === WILDCARD ? anyAddress : [bind, ...(claims[0]?.bind.more ?? [])],
+    port,
+    routeName,
+    chains: alone ? [rest] : chains,
+    fallback: alone ? undefined : (rest ?? scope.outboundTrafficPolicy),
+  };
 }
 
+/** What a scope has on a port, by address. */
+type Claims = ReadonlyMap<string, readonly Claim[]>;
+
 /** The first egress listener with something for an address and port has it; others add nothing. */
-function claimsOf(
-  read: Reader,
-  model: Model,
-  { scope, families }: View,
-  bind: string,
-  port: number,
-): readonly Claim[] {
+function claimsOf(read: Reader, model: Model, { scope, families }: View, port: number): Claims {
+  const all = new Map<string, readonly Claim[]>();
   for (const [index, listener] of scope.listeners.entries()) {
     if ((listener.port?.number ?? port) !== port) continue;
     const claims = read
       .cell(model.imports.onPort, onPortKey(scope.key, index, port))
       .flatMap(service => serviceClaims(read, model, listener, service, families))
-      .filter(claim => claim.port.number === port && claim.bind.address === bind);
-    if (claims.length > 0) return claims;
+      .filter(claim => claim.port.number === port);
+    for (const [address, own] of Map.groupBy(claims, claim => claim.bind.address))
+      if (!all.has(address)) all.set(address, own);
   }
-  return [];
+  return all;
 }
 
 function serviceClaims(

@@ -71,9 +71,9 @@ function wildcardViews(proxy: ProxyClass): readonly string[] {
   ];
 }
 
-function namedView(proxy: ProxyClass, name: string): string {
-  const [first = "", second] = wildcardViews(proxy);
-  return name === VIRTUAL_INBOUND ? (second ?? first) : first;
+function namedView(proxy: ProxyClass): (name: string) => string {
+  const [first = "", second = first] = wildcardViews(proxy);
+  return name => (name === VIRTUAL_INBOUND ? second : first);
 }
 
 /** Key: IP families and an inbound set, or TPROXY and these. */

@@ -303,7 +303,7 @@ test("other services' endpoints are shared between nodes and zones as before", (
   const other = CLUSTER.replace("||x.", "||y.");
   const [first] = NODES.map(from => found.resource(`default/on-${from}`, TypeUrl.endpoint, other));
   const views = NODES.map(from =>
-    found.resources[TypeUrl.endpoint].namedView(found.classOf(`default/on-${from}`), other),
+    found.resources[TypeUrl.endpoint].namedView(found.classOf(`default/on-${from}`))(other),
   );
   assert.equal(new Set(views).size, 1);
   assert.notEqual(first, undefined);

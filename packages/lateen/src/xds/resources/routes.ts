@@ -50,6 +50,11 @@ function routeView(proxy: ProxyClass): string {
   return joinKey(SIDECAR, vhds, sourceMatches.join(";"), scope);
 }
 
+function namedView(proxy: ProxyClass): () => string {
+  const view = routeView(proxy);
+  return () => view;
+}
+
 interface View {
   /** From how many virtual hosts on they are sent by themselves. */
   readonly apartFrom: number;
@@ -82,7 +87,7 @@ export function createRouteResources(
   );
   const noNames = graph.cells<readonly string[]>({ name: "RDS names" }, () => []);
   return {
-    routes: { cells, names: noNames, wildcardViews: () => [], namedView: routeView },
+    routes: { cells, names: noNames, wildcardViews: () => [], namedView },
     virtualHosts: createSingleHosts(graph, model, gateways, plans, hosts),
   };
 }
@@ -234,7 +239,7 @@ function createSingleHosts(
       })
       .sort();
   });
-  return { cells, names, wildcardViews: proxy => [routeView(proxy)], namedView: routeView };
+  return { cells, names, wildcardViews: proxy => [routeView(proxy)], namedView };
 }
 
 function sidecarRouteNames(view: string, read: Reader, model: Model): readonly string[] {
