@@ -12,7 +12,7 @@ import { nodeLayer } from "./program-layers.ts";
 
 const ISTIO = "registry.istio.io/release";
 const NODE = "/usr/local/bin/node";
-const programs = join(import.meta.dirname, "stand-ins");
+const programs = join(import.meta.dirname, "../../samples/stand-ins");
 const demoappFolder = join(import.meta.dirname, "../../samples/demoapp");
 
 /** A shell and curl, as the image that Istio's sample `sleep` uses. */
@@ -34,7 +34,7 @@ function demoapp(version: string): ImageDefinition {
   });
 }
 
-/** A program of the folder `stand-ins`, as an application of Istio's samples. */
+/** A program of the folder `samples/stand-ins`, as an application of Istio's samples. */
 function application(
   program: string,
   id: string,

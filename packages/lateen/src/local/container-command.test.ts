@@ -28,6 +28,27 @@ function resolve(container: JsonObject, podSpec: JsonObject = {}): CommandResult
   });
 }
 
+test("an image of Istio's samples has a stand-in, with its arguments and variables", () => {
+  const image = "registry.istio.io/release/tcp-echo-server:1.3";
+  const result = resolve({ image, args: ["9000", "hello"] });
+  assert.ok(result.ok);
+  assert.deepEqual(result.command.argv, [
+    "node",
+    "/opt/lateen/samples/stand-ins/tcp-echo.mjs",
+    "9000",
+    "hello",
+  ]);
+  const hello = resolve({
+    image: "registry.istio.io/release/examples-helloworld-v2:1.0",
+    env: [{ name: "VERSION", value: "v9" }],
+  });
+  assert.ok(hello.ok);
+  assert.equal(hello.command.env["VERSION"], "v9");
+  const own = resolve({ image, command: ["mine"] });
+  assert.ok(own.ok);
+  assert.deepEqual(own.command.argv, ["mine"]);
+});
+
 test("variables refer to earlier ones, command and args to all of them", () => {
   const result = resolve({
     command: ["node", "$(LATEEN_ROOT)/server.mjs"],

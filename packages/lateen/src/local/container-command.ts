@@ -3,6 +3,7 @@ import type { Pod } from "../api/pod/schema.ts";
 import { expandReferences } from "../proxy/expansion.ts";
 import type { ContainerCommand } from "./container-process.ts";
 import { containerUser } from "./container-user.ts";
+import { standInFor } from "./stand-ins.ts";
 
 /** Where values come from that are not in the pod's spec. */
 export interface CommandContext {
@@ -27,7 +28,9 @@ export function containerCommand(
   container: Container,
   context: CommandContext,
 ): CommandResult {
-  const command = container.command ?? [];
+  const said = container.command ?? [];
+  const standIn = said.length === 0 ? standInFor(container.image ?? "") : undefined;
+  const command = standIn?.command ?? said;
   if (command.length === 0)
     return wrong(
       "CreateContainerConfigError",
@@ -36,6 +39,7 @@ export function containerCommand(
     );
   const env: Record<string, string> = {
     ...context.baseEnv,
+    ...standIn?.env,
     HOSTNAME: pod.spec.hostname ?? pod.metadata.name,
   };
   const problem = fillEnvironment(env, pod, container, context);
