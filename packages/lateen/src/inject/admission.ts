@@ -49,6 +49,7 @@ export function readReview(
     return `found ${show(json["apiVersion"])} ${show(json["kind"])}; expected AdmissionReview of ${served.join(" or ")}`;
   const request = objectAt(json, "request");
   const uid = stringAt(request, "uid");
+  if (isByHand(request)) return { apiVersion, request: createdPod(request) };
   if (uid === "") return "the review has no request.uid";
   const resource = objectAt(request, "resource");
   return {
@@ -64,6 +65,27 @@ export function readReview(
       object: objectAt(request, "object"),
       oldObject: objectAt(request, "oldObject"),
     },
+  };
+}
+
+/** `istioctl kube-inject` asks for the injection of a pod that nobody creates: its review says little more. */
+function isByHand(request: JsonObject): boolean {
+  const isReview = stringAt(objectAt(request, "kind"), "kind") === "AdmissionRequest";
+  return isReview && stringAt(objectAt(request, "resource"), "resource") === "";
+}
+
+function createdPod(request: JsonObject): AdmissionRequest {
+  const object = objectAt(request, "object");
+  return {
+    uid: stringAt(request, "uid"),
+    group: "",
+    resource: "pods",
+    subresource: "",
+    operation: "CREATE",
+    namespace: stringAt(request, "namespace") || "default",
+    name: stringAt(request, "name"),
+    object,
+    oldObject: {},
   };
 }
 

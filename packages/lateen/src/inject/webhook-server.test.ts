@@ -105,6 +105,40 @@ test("a pod gets its sidecar as a JSON patch; injecting the result changes nothi
   assert.deepEqual(again, { uid: "u1", allowed: true });
 });
 
+test("istioctl kube-inject asks without a uid, a resource or an operation, and gets the patch", async () => {
+  // As Go's types marshal it (istioctl/pkg/kubeinject).
+  const kind = { group: "admission.k8s.io", version: "v1", kind: "AdmissionRequest" };
+  const resource = { group: "", version: "", resource: "" };
+  const object = {
+    ...pod,
+    metadata: { creationTimestamp: null, labels: { app: "app" } },
+    status: {},
+  };
+  const request = {
+    uid: "",
+    kind,
+    resource,
+    operation: "",
+    namespace: "web",
+    userInfo: {},
+    object,
+  };
+  const more = { oldObject: null, options: null };
+  const common = { apiVersion: "admission.k8s.io/v1", kind: "AdmissionReview" };
+  const asked = JSON.stringify({ ...common, request: { ...request, ...more } });
+  const answer = await post("/inject", asked);
+  assert.equal(answer.status, 200, answer.body);
+  const response = objectAt(JSON.parse(answer.body), "response");
+  assert.deepEqual([response["uid"], response["allowed"]], ["", true]);
+  assert.match(JSON.stringify(patched(response, object)), /"name":"istio-proxy"/);
+  // The API server always says whose review it is: without that there is nobody to answer.
+  const nobody = {
+    ...reviewOf(pods, pod),
+    request: { ...objectAt(reviewOf(pods, pod), "request"), uid: "" },
+  };
+  assert.equal((await post("/inject", JSON.stringify(nobody))).status, 400);
+});
+
 test("cluster and network come from the webhook's path", async () => {
   const response = await review("/inject/cluster/c2/net/n--slash--2", reviewOf(pods, pod));
   const text = JSON.stringify(patched(response, pod));
