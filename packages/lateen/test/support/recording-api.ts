@@ -6,6 +6,7 @@ import type {
   TransportRequest,
   TransportResponse,
 } from "../../src/sources/client/transport.ts";
+import { objectAt, stringAt } from "../../src/sources/json.ts";
 
 /** What RBAC sees of a request. */
 export interface Asked {
@@ -23,15 +24,22 @@ export class RecordingApi implements Transport {
   readonly asked: Asked[] = [];
   readonly #crds: readonly string[];
 
-  /** `crds`: `plural.group`. */
-  constructor(crds: readonly string[]) {
+  readonly #review: (token: string) => JsonObject;
+
+  /** `crds`: `plural.group`; `review`: the status of a TokenReview. */
+  constructor(crds: readonly string[], review: (token: string) => JsonObject = () => ({})) {
     this.#crds = crds;
+    this.#review = review;
   }
 
   async request({ method, target, body }: TransportRequest): Promise<TransportResponse> {
     const url = new URL(target, "http://api");
     this.asked.push(askedBy(method, url));
     await Promise.resolve();
+    if (url.pathname.endsWith("/tokenreviews")) {
+      const token = stringAt(objectAt(JSON.parse(body ?? "{}"), "spec"), "token");
+      return answer(201, { status: this.#review(token) });
+    }
     if (method !== "GET") return answer(201, JSON.parse(body ?? "{}"));
     if (url.pathname === "/version") return answer(200, { major: "1", minor: "36" });
     if (url.pathname === CRDS) return answer(200, listOf(this.#crds.map(crd)));

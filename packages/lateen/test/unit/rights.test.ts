@@ -8,14 +8,11 @@ import { join } from "node:path";
 import { type TestContext, test } from "node:test";
 import { parse, stringify } from "yaml";
 import { allKinds } from "../../src/api/registry.ts";
-import { silentLog } from "../../src/base/log.ts";
-import { startDiscovery } from "../../src/bin/discovery.ts";
-import { systemClock } from "../../src/net/clock.ts";
-import { ApiClient } from "../../src/sources/client/api-client.ts";
 import { arrayAt, isObject, stringAt } from "../../src/sources/json.ts";
 import { MESH_GROUPS } from "../../src/sources/kube/kube-source.ts";
 import { installed } from "../support/chart-objects.ts";
 import { eventually } from "../support/envoy-process.ts";
+import { recordedDiscovery } from "../support/recorded-discovery.ts";
 import { type Asked, RecordingApi } from "../support/recording-api.ts";
 
 const SYSTEM = "istio-system";
@@ -87,27 +84,7 @@ function chartRights(): Rights {
 /** Everything that a control plane with webhooks, which leads, asks until it watches all that it does. */
 async function askedOf(t: TestContext, crds: readonly string[]): Promise<readonly Asked[]> {
   const api = new RecordingApi(crds);
-  const any = { host: "127.0.0.1", port: 0 };
-  const running = await startDiscovery({
-    source: {
-      kind: "kube",
-      client: new ApiClient(api),
-      systemNamespace: SYSTEM,
-      revision: "default",
-    },
-    plaintext: any,
-    tls: [any],
-    http: [any],
-    webhooks: any,
-    stateDir: undefined,
-    instance: "istiod-1",
-    version: "0.0.0",
-    certificateLifetimeMs: undefined,
-    clock: systemClock,
-    random: () => 0,
-    log: silentLog,
-  });
-  t.after(() => running.stop());
+  await recordedDiscovery(t, api);
   const watched = (name: string): boolean =>
     api.asked.some(each => each.verb === "watch" && `${each.resource}.${each.group}` === name);
   await eventually("every kind that there is is watched", () => crds.every(watched));
