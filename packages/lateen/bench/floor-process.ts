@@ -41,7 +41,7 @@ function serve(stream: ServerHttp2Stream): void {
   stream.on("error", () => {});
   stream.once("close", () => streams.delete(stream));
   stream.respond({ ":status": 200, "content-type": "application/grpc" });
-  const reader = new GrpcFrameReader(1 << 30);
+  const reader = new GrpcFrameReader(() => 1 << 30);
   const answered = new Set<string>();
   stream.on("data", (chunk: Buffer) =>
     reader.push(chunk, bytes => {

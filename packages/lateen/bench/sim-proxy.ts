@@ -117,7 +117,7 @@ export class SimProxy {
       ...(token === undefined ? {} : { authorization: `Bearer ${token}` }),
     });
     this.#stream = stream;
-    const reader = new GrpcFrameReader(1 << 30);
+    const reader = new GrpcFrameReader(() => 1 << 30);
     stream.on("data", (chunk: Buffer) => {
       this.counts.bytes += chunk.length;
       reader.push(chunk, message =>

@@ -3,6 +3,7 @@
  * authentication on 15012), or by a client certificate of ours.
  */
 import type { X509Certificate } from "node:crypto";
+import { ownerByAddress } from "../base/owner-by-address.ts";
 import { formatSpiffeId, parseSpiffeId, type SpiffeId } from "../base/spiffe.ts";
 import { claimedPodUid, type TokenVerifier } from "./token.ts";
 
@@ -70,7 +71,7 @@ async function byToken(
 ): Promise<Authentication> {
   const token = typeof authorization === "string" ? BEARER.exec(authorization)?.[1] : undefined;
   if (token === undefined) return refuse("authorization header: expected Bearer and a token");
-  const verdict = await options.tokens.verify(token);
+  const verdict = await options.tokens.verify(token, ownerByAddress(caller.address));
   if (!verdict.ok) {
     const claimedPod = claimedPodUid(token);
     return { ...refuse(verdict.reason), ...(claimedPod === undefined ? {} : { claimedPod }) };

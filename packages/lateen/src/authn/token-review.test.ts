@@ -196,3 +196,59 @@ test("an end that no date can be is none", async () => {
     assert.match(JSON.stringify(await verifier.verify(jwt({ exp }))), /no exp/);
   assert.equal(asked.length, 0);
 });
+
+test("made-up tokens of one address wait for one another, and others for one of them at most", async () => {
+  const gates: (() => void)[] = [];
+  const answered = (): Promise<TokenReviewStatus> =>
+    new Promise(done => gates.push(() => done(statusOf())));
+  const { verifier, asked } = reviewer(answered);
+  const token = (name: string) => jwt({ exp: inSeconds(3600), jti: name });
+  const all = Array.from({ length: 200 }, (_, i) => verifier.verify(token(`s${i}`), "stranger"));
+  const good = [0, 1].map(i => verifier.verify(token(`g${i}`), "good"));
+  const order: number[] = [];
+  for (const [i, each] of good.entries()) void each.then(() => order.push(i));
+  const inFlight = asked.length;
+  for (let i = 0; i < 4; i++) {
+    gates.shift()?.();
+    await new Promise(setImmediate);
+  }
+  const names = asked.slice(inFlight).map(([each]) => {
+    const claims = JSON.parse(Buffer.from(each.split(".")[1] ?? "", "base64url").toString());
+    return String(claims.jti);
+  });
+  assert.deepEqual(names, ["s32", "g0", "s33", "g1"]);
+  while (gates.length > 0) {
+    gates.shift()?.();
+    await new Promise(setImmediate);
+  }
+  for (const each of [...all, ...good]) assert.equal((await each).ok, true);
+  assert.equal(asked.length, 202);
+  assert.deepEqual(order, [0, 1]);
+});
+
+test("a line that one address fills has room for others", async () => {
+  const gates: (() => void)[] = [];
+  const answered = (): Promise<TokenReviewStatus> =>
+    new Promise(done => gates.push(() => done(statusOf())));
+  const { verifier } = reviewer(answered);
+  const token = (name: string) => jwt({ exp: inSeconds(3600), jti: name });
+  let turnedAway = 0;
+  const all = Array.from({ length: 20_100 }, (_, i) =>
+    verifier.verify(token(`s${i}`), "stranger").catch(() => void turnedAway++),
+  );
+  await new Promise(setImmediate);
+  assert.equal(turnedAway, 20_100 - 20_000 - 32);
+  const good = verifier.verify(token("g"), "good");
+  await new Promise(setImmediate);
+  assert.equal(turnedAway, 20_100 - 20_000 - 32 + 1);
+  for (let i = 0; i < 34; i++) {
+    gates.shift()?.();
+    await new Promise(setImmediate);
+  }
+  assert.equal((await good).ok, true);
+  while (gates.length > 0) {
+    for (const gate of gates.splice(0)) gate();
+    await new Promise(setImmediate);
+  }
+  await Promise.all(all);
+});

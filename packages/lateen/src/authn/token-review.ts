@@ -5,6 +5,7 @@
  */
 import { createHash } from "node:crypto";
 import type { Clock } from "../base/clock.ts";
+import { FairShares } from "../base/fair-shares.ts";
 import { asRecord, type JsonRecord } from "./jws.ts";
 import { TOKEN_AUDIENCE, type TokenVerdict, type TokenVerifier } from "./token.ts";
 
@@ -57,8 +58,8 @@ export function createTokenReviewer(options: TokenReviewOptions): TokenVerifier 
   const caches = { good: new Map<string, Kept>(), bad: new Map<string, Kept>() };
   const asked = new Map<string, Promise<TokenVerdict>>();
   const turns = new Turns();
-  const ask = async (token: string, hash: string): Promise<TokenVerdict> => {
-    const verdict = await turns.take(() => review(token, options));
+  const ask = async (token: string, hash: string, from: string): Promise<TokenVerdict> => {
+    const verdict = await turns.take(from, () => review(token, options));
     const until = clock.now() + (verdict.ok ? GOOD_MS : BAD_MS);
     const cache = verdict.ok ? caches.good : caches.bad;
     const oldest = cache.size >= cacheMax ? cache.keys().next().value : undefined;
@@ -70,7 +71,7 @@ export function createTokenReviewer(options: TokenReviewOptions): TokenVerifier 
     return verdict;
   };
   return {
-    async verify(token) {
+    async verify(token, from = "") {
       if (token.length > TOKEN_LENGTH_MAX || !JWT.test(token)) return refused("token is no JWT");
       // The API server would say so, too: a pod that was paused for long may ask very often.
       const over = expired(expiryOf(token), clock.now());
@@ -83,7 +84,7 @@ export function createTokenReviewer(options: TokenReviewOptions): TokenVerifier 
       }
       const running = asked.get(hash);
       if (running !== undefined) return running;
-      const answer = ask(token, hash).finally(() => asked.delete(hash));
+      const answer = ask(token, hash, from).finally(() => asked.delete(hash));
       asked.set(hash, answer);
       return answer;
     },
@@ -94,23 +95,42 @@ export function createTokenReviewer(options: TokenReviewOptions): TokenVerifier 
   };
 }
 
-/** A bounded number of questions at a time, the others in line. */
+/**
+ * A bounded number of questions at a time, the others in line. Addresses take turns, and who finds the
+ * line full takes the place of one of an address that has more in it: made-up tokens wait for one
+ * another.
+ */
 class Turns {
-  readonly #waiting: (() => void)[] = [];
+  readonly #waiting = new FairShares<{ go(): void; turnAway(): void }>();
   #running = 0;
 
-  async take<T>(work: () => Promise<T>): Promise<T> {
-    if (this.#running >= IN_FLIGHT_MAX) {
-      if (this.#waiting.length >= WAITING_MAX) throw new Error("too many tokens wait for a review");
-      await new Promise<void>(done => this.#waiting.push(done));
-    }
-    this.#running++;
+  async take<T>(from: string, work: () => Promise<T>): Promise<T> {
+    if (this.#running < IN_FLIGHT_MAX) this.#running++;
+    else await this.#wait(from);
     try {
       return await work();
     } finally {
-      this.#running--;
-      this.#waiting.shift()?.();
+      // Whoever is next has this place, which nobody else can take in between.
+      const next = this.#waiting.takeNext();
+      if (next === undefined) this.#running--;
+      else next.go();
     }
+  }
+
+  #wait(from: string): Promise<void> {
+    return new Promise((go, fail) => {
+      const turnAway = (): void => fail(new Error("too many tokens wait for a review"));
+      if (this.#waiting.size >= WAITING_MAX) {
+        const other = this.#waiting.givesWayTo(from);
+        if (other === undefined) {
+          turnAway();
+          return;
+        }
+        other.remove();
+        other.item.turnAway();
+      }
+      this.#waiting.add(from, { go, turnAway });
+    });
   }
 }
 

@@ -42,7 +42,8 @@ export type TokenVerdict =
 
 /** Says whose a token is. On Kubernetes this asks the API server (TokenReview). */
 export interface TokenVerifier {
-  verify(token: string): Promise<TokenVerdict>;
+  /** `from`: whose address shows it (ownerByAddress); where many wait, those take turns. */
+  verify(token: string, from?: string): Promise<TokenVerdict>;
   /** A pod is gone: tokens bound to it are asked about again. */
   forgetPod?(podUid: string): void;
 }

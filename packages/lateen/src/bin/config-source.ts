@@ -59,6 +59,8 @@ export interface GraphSourceOptions {
 const INVALID_ARGUMENT = 3;
 const PERMISSION_DENIED = 7;
 const VERSION_MAX_CHARS = 253;
+/** More than most have: five ports, each with two subsets. */
+const CLUSTERS_A_SERVICE = 16;
 /** The API server takes a deleted pod's token for good for some seconds yet (its own cache). */
 const GONE_MS = 60_000;
 /**
@@ -84,6 +86,7 @@ export class GraphConfigSource implements ConfigSource {
   readonly #gonePods = new Map<string, number>();
   #ready = false;
   #count = 0;
+  #nameableMost = 0;
 
   constructor(options: GraphSourceOptions) {
     this.#options = {
@@ -201,6 +204,13 @@ export class GraphConfigSource implements ConfigSource {
     }
   }
 
+  /** Clusters, mostly: of each service some ports with some subsets. Who was away may name what went. */
+  nameable(): number {
+    const now = this.#options.mesh.model.services.size * CLUSTERS_A_SERVICE;
+    this.#nameableMost = Math.max(this.#nameableMost, now);
+    return this.#nameableMost;
+  }
+
   #rememberGone(podUid: string): void {
     const now = this.#options.clock.now();
     for (const [uid, until] of this.#gonePods) {
@@ -257,6 +267,7 @@ class GraphConnection implements Connection {
   /** It has accepted some, now or on an earlier stream. */
   #hasRoutes = false;
   #releaseCertificate: (() => void) | undefined;
+  #nameableMost = 0;
   #closed = false;
 
   constructor(
@@ -308,6 +319,14 @@ class GraphConnection implements Connection {
 
   wildcard(type: string): WatchSet<Resource | undefined> | undefined {
     return this.#options.subscriptions.wildcard(type, this.#class);
+  }
+
+  /** While it has no list of its own, what the mesh has: it may ask for endpoints first. */
+  nameable(): number {
+    const { subscriptions, mesh } = this.#options;
+    const now = subscriptions.listed(this.#class) ?? mesh.model.services.size * CLUSTERS_A_SERVICE;
+    this.#nameableMost = Math.max(this.#nameableMost, now);
+    return this.#nameableMost;
   }
 
   named(type: string, names: readonly string[]): WatchSet<Resource | undefined> {

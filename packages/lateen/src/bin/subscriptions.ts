@@ -17,6 +17,11 @@ export interface Subscriptions {
   named(type: string, proxy: ProxyClass, names: readonly string[]): ResourceSet;
   /** Secrets of one identity; the names have been checked. */
   secrets(identity: string, names: readonly string[]): ResourceSet;
+  /**
+   * How many resources the lists of such proxies have, over all types; undefined while none of them
+   * follows its list of clusters.
+   */
+  listed(proxy: ProxyClass): number | undefined;
   /** Sets that streams hold. */
   readonly liveCount: number;
 }
@@ -48,6 +53,17 @@ export function createSubscriptions(
       return joinWatchSets([...byView].map(([view, some]) => of.explicit(view, some)));
     },
     secrets: (identity, names) => secretSets.explicit(identity, names),
+    listed(proxy) {
+      let sum: number | undefined;
+      // Clusters come first in TypeUrl.
+      for (const [type, { names, wildcardViews }] of entries(resources))
+        for (const view of wildcardViews(proxy)) {
+          const listed = names.peek(view)?.value().length;
+          if (listed !== undefined && (sum !== undefined || type === TypeUrl.cluster))
+            sum = (sum ?? 0) + listed;
+        }
+      return sum;
+    },
     get liveCount() {
       return [secretSets, ...sets.values()].reduce((sum, each) => sum + each.liveCount, 0);
     },

@@ -32,10 +32,12 @@ export type Decoded =
 /** A client's message about a rejection is kept up to this length. */
 const REJECTION_MAX_CHARS = 4096;
 
+/** `namesMax` is asked where there are more names than anybody may have. */
 export function decodeRequest(
   form: "delta" | "sotw",
   message: Uint8Array,
   limits: StreamLimits,
+  namesMax: () => number = () => limits.namesPerTypeMax,
 ): Decoded {
   let request: Request;
   try {
@@ -47,7 +49,7 @@ export function decodeRequest(
     const what = form === "delta" ? "DeltaDiscoveryRequest" : "DiscoveryRequest";
     return invalid(`the message is not a ${what}: ${reason}`);
   }
-  const problem = violation(request, limits);
+  const problem = violation(request, limits, namesMax);
   return problem === undefined ? { ok: true, request } : { ok: false, end: problem };
 }
 
@@ -113,7 +115,11 @@ function nodeOf(raw: NodeMessage): Node {
   };
 }
 
-function violation(request: Request, limits: StreamLimits): StreamEnd | undefined {
+function violation(
+  request: Request,
+  limits: StreamLimits,
+  namesMax: () => number,
+): StreamEnd | undefined {
   const max = limits.nameLengthMax;
   if (request.type === "") return end("type_url is empty; every request on an ADS stream needs it");
   const short: readonly (readonly [string, string])[] = [
@@ -126,10 +132,10 @@ function violation(request: Request, limits: StreamLimits): StreamEnd | undefine
   for (const [field, value] of short) {
     if (value.length > max) return end(`${field} has ${value.length} characters, at most ${max}`);
   }
-  const { namesPerTypeMax } = limits;
   const lists = [request.subscribe, request.unsubscribe, [...request.initialVersions.keys()]];
   for (const names of lists) {
-    if (names.length > namesPerTypeMax) return tooManyNames(request.type, names.length, limits);
+    if (names.length > limits.namesPerTypeMax && names.length > namesMax())
+      return tooManyNames(request.type, names.length, namesMax());
     for (const name of names) {
       if (name.length > max)
         return end(`a resource name has ${name.length} characters, at most ${max}`);
@@ -138,8 +144,8 @@ function violation(request: Request, limits: StreamLimits): StreamEnd | undefine
   return undefined;
 }
 
-export function tooManyNames(type: string, found: number, limits: StreamLimits): StreamEnd {
-  const message = `${found} resource names of ${type}, at most ${limits.namesPerTypeMax} on a stream`;
+export function tooManyNames(type: string, found: number, max: number): StreamEnd {
+  const message = `${found} resource names of ${type}, at most ${max} on a stream`;
   return { code: GrpcStatus.resourceExhausted, message };
 }
 

@@ -6,7 +6,13 @@
 import { assert } from "../base/assert.ts";
 import { eachOf } from "../base/each-of.ts";
 import { DebugQuestions, isDebugType } from "./debug-questions.ts";
-import { GrpcStatus, type StreamEnd, type StreamLimits } from "./limits.ts";
+import {
+  GrpcStatus,
+  namesMax,
+  requestBytesFor,
+  type StreamEnd,
+  type StreamLimits,
+} from "./limits.ts";
 import { decodeRequest, type Request, tooManyNames } from "./request.ts";
 import { type EncodedResponse, encodeDelta, encodeSotw } from "./response.ts";
 import type { SnapshotCache } from "./snapshot.ts";
@@ -60,6 +66,7 @@ export class AdsStream {
   /** In the order in which they are served. */
   #subscriptions: readonly Subscription[] = [];
   #nonces = 0;
+  #namesChanged = 0;
   #nowMs: number;
   /** The client came back with clusters of its own, and has not asked for what names them yet. */
   #resumedAtMs: number | undefined;
@@ -81,7 +88,7 @@ export class AdsStream {
   receive(message: Uint8Array): StreamEnd | undefined {
     assert(!this.#closed, "a request on a closed stream");
     const { form, limits } = this.#options;
-    const decoded = decodeRequest(form, message, limits);
+    const decoded = decodeRequest(form, message, limits, () => this.#namesMax());
     if (!decoded.ok) return decoded.end;
     const { request } = decoded;
     if (isDebugType(request.type)) return this.#receiveDebug(request);
@@ -92,9 +99,44 @@ export class AdsStream {
     if (form === "delta") this.#receiveDelta(subscription, request);
     else this.#receiveSotw(subscription, request);
     this.#options.wake();
-    const { nameCount } = subscription;
-    if (nameCount > limits.namesPerTypeMax) return tooManyNames(request.type, nameCount, limits);
-    return undefined;
+    return this.#tooMany(subscription);
+  }
+
+  #tooMany(subscription: Subscription): StreamEnd | undefined {
+    const { nameCount, type } = subscription;
+    if (nameCount <= this.#options.limits.namesPerTypeMax) return undefined;
+    const max = this.#namesMax();
+    return nameCount > max ? tooManyNames(type, nameCount, max) : undefined;
+  }
+
+  /** Bytes that the next request may have, of which so many are announced. */
+  requestBytesMax(announced: number): number {
+    const { limits, source } = this.#options;
+    const connection = this.#connection;
+    const least = connection === undefined ? limits.firstRequestBytesMax : limits.requestBytesMax;
+    // Few requests are large, and it may take a while to know what can be named.
+    if (announced <= least) return least;
+    return requestBytesFor(least, connection?.nameable?.() ?? source.nameable?.() ?? 0);
+  }
+
+  #namesMax(): number {
+    const { limits, source } = this.#options;
+    const nameable = this.#connection?.nameable?.() ?? source.nameable?.() ?? 0;
+    return namesMax(limits, nameable);
+  }
+
+  /** Names that requests have added or taken away since this was asked last. */
+  takeNamesChanged(): number {
+    const changed = this.#namesChanged;
+    this.#namesChanged = 0;
+    return changed;
+  }
+
+  /** What it asks for and nothing answers to, in names; long ones count more. */
+  get unanswered(): number {
+    let sum = 0;
+    for (const subscription of this.#subscriptions) sum += subscription.unanswered;
+    return sum;
   }
 
   /** The next response, in an order that makes before it breaks. */
@@ -223,6 +265,7 @@ export class AdsStream {
       (a, b) => orderOf(a.type) - orderOf(b.type),
     );
     subscription.open(request);
+    this.#namesChanged += request.subscribe.length + request.initialVersions.size;
     const resumes = request.initialVersions.size > 0 || request.versionInfo !== "";
     // Clusters that were just sent are warming, and wait for endpoints whatever the client has.
     if (type === endpointType && resumes) this.#forceWarming(subscription);
@@ -240,6 +283,7 @@ export class AdsStream {
   #receiveDelta(subscription: Subscription, request: Request): void {
     if (request.nonce !== "") this.#answered(subscription, request);
     subscription.change(request);
+    this.#namesChanged += request.subscribe.length + request.unsubscribe.length;
   }
 
   #receiveSotw(subscription: Subscription, request: Request): void {
@@ -247,7 +291,9 @@ export class AdsStream {
     const newest = subscription.inFlight.waiting.at(-1)?.nonce;
     const stale = request.nonce !== "" && newest !== undefined && request.nonce !== newest;
     if (request.nonce !== "") this.#answered(subscription, request);
-    if (!stale) subscription.replace(request.subscribe);
+    if (stale) return;
+    subscription.replace(request.subscribe);
+    this.#namesChanged += subscription.namesQueued;
   }
 
   #answered(subscription: Subscription, request: Request): void {

@@ -33,6 +33,8 @@ export interface SubscriptionContext {
 }
 
 const none: readonly never[] = [];
+/** So many characters cost as much as the rest of what a name needs. */
+const LONG_NAME_CHARS = 512;
 
 /**
  * What one stream wants of one type, and how far it has got. Holds two feeds and a few exceptions,
@@ -47,6 +49,8 @@ export class Subscription implements Lookup {
   readonly #names = new NameList();
   readonly #backlog = new Backlog();
   #deferredRevision = -1;
+  #isCounted = true;
+  #unanswered = 0;
   #answerDue = false;
   /** What the client said it has, until the first response was made. */
   #known: ReadonlyMap<string, string> | undefined;
@@ -67,8 +71,19 @@ export class Subscription implements Lookup {
   /** Names that are subscribed explicitly. */
   get nameCount(): number {
     const max = this.#context.limits.namesPerTypeMax;
+    // What is added and taken away may cancel out, which is counted where it matters only.
     const most = this.#names.names.length + this.#names.queuedSize;
     return most <= max ? most : this.#names.size;
+  }
+
+  /** Names whose coming or going has not been taken over yet. */
+  get namesQueued(): number {
+    return this.#names.queuedSize;
+  }
+
+  /** As of when the names were last taken over: those that no resource answered to. */
+  get unanswered(): number {
+    return this.#unanswered;
   }
 
   /** The first request for the type on this stream. */
@@ -209,6 +224,7 @@ export class Subscription implements Lookup {
     this.#rebuild();
     const feeds = this.#feeds();
     for (const feed of feeds) if (!feed.settle(stop)) return "unsettled";
+    if (!this.#isCounted) this.#count();
     if (this.#isUpToDate()) {
       this.#answerDue = false;
       for (const feed of feeds) feed.skip();
@@ -294,7 +310,17 @@ export class Subscription implements Lookup {
     if (names !== undefined) this.#follow(names);
   }
 
+  #count(): void {
+    this.#isCounted = true;
+    let sum = 0;
+    for (const name of this.#named?.set.names() ?? none)
+      if (this.#named?.resource(name) === undefined)
+        sum += 1 + Math.floor(name.length / LONG_NAME_CHARS);
+    this.#unanswered = sum;
+  }
+
   #follow(names: readonly string[]): void {
+    this.#isCounted = false;
     const { connection, snapshots, wake } = this.#context;
     const set = connection.named(this.type, names);
     if (this.#named === undefined) this.#named = new Feed(set, wake);

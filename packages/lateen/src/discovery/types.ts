@@ -42,6 +42,8 @@ export interface ConfigSource {
    * not. `undefined` sources are not ready yet: the caller waits for `ready`.
    */
   connect(node: Node, peer: Peer, form: "delta" | "sotw"): Connection | Refusal;
+  /** About how many resources of one type a proxy may be able to name, before it is known which it is. */
+  nameable?(): number;
   /** False until every configuration source has synced once. */
   readonly ready: boolean;
   /** Calls the listener once, at once where it is ready already. Returns how to stop waiting. */
@@ -77,6 +79,8 @@ export interface Connection {
   readonly id: string;
   /** The set for a wildcard subscription of this type, or undefined if the type has none. */
   wildcard(type: string): WatchSet<Resource | undefined> | undefined;
+  /** How many resources of one type this proxy can name: what it was told of, or may have been. */
+  nameable?(): number;
   /** The interned set for these explicit names. A name without a resource has an undefined value. */
   named(type: string, names: readonly string[]): WatchSet<Resource | undefined>;
   /**

@@ -4,6 +4,7 @@ import type { SnapshotCache } from "../discovery/snapshot.ts";
 import { AdsStream } from "../discovery/stream.ts";
 import type { ConfigSource, Peer } from "../discovery/types.ts";
 import type { ServerLimits } from "./ads-limits.ts";
+import type { Account, Budget } from "./budget.ts";
 import type { GrpcStream } from "./grpc-stream.ts";
 import type { Pusher, PushScheduler } from "./push-scheduler.ts";
 import { TokenBucket } from "./token-bucket.ts";
@@ -16,11 +17,22 @@ export interface AdsCallOptions {
   readonly scheduler: PushScheduler;
   readonly streamLimits: StreamLimits;
   readonly serverLimits: ServerLimits;
+  /** On whose account the stream is (owner.ts). */
+  readonly owner: string;
+  readonly budgets: CallBudgets;
   readonly controlPlane: string;
   readonly log: Log;
   readonly onClose: () => void;
   /** What the client said is not taken. */
   readonly onRefused: (why: string) => void;
+}
+
+/** Shared by all streams of a server. */
+export interface CallBudgets {
+  /** Of messages that have begun, or wait until they are read. */
+  readonly bytes: Budget;
+  /** Asked for, and nothing answers to them. */
+  readonly names: Budget;
 }
 
 /** Joins one state machine to one transport. */
@@ -31,11 +43,19 @@ export class AdsCall implements Pusher {
   readonly #requests: TokenBucket;
   readonly #openedAtMs: number;
   #nowMs: number;
+  readonly #bytes: Account;
+  readonly #names: Account;
+  /** Read, and not handled: more requests came than may. */
   #held: Uint8Array[] = [];
+  #heldBytes = 0;
+  /** Of the message that has begun. */
+  #begunBytes = 0;
+  #begunAtMs: number | undefined;
   #closed = false;
 
   constructor(options: AdsCallOptions, transport: GrpcStream, nowMs: number) {
     const { form, source, peer, snapshots, streamLimits, controlPlane, serverLimits } = options;
+    const { owner, budgets } = options;
     this.#options = options;
     this.#transport = transport;
     this.#openedAtMs = nowMs;
@@ -45,13 +65,23 @@ export class AdsCall implements Pusher {
       serverLimits.requestBurst,
       nowMs,
     );
+    const over = (message: string): void => {
+      this.#refused({ code: GrpcStatus.resourceExhausted, message });
+    };
+    this.#bytes = budgets.bytes.open(owner, over);
+    this.#names = budgets.names.open(owner, over);
     const wake = (): void => this.#wake();
     this.#machine = new AdsStream(
       { form, source, peer, snapshots, limits: streamLimits, controlPlane, wake },
       nowMs,
     );
     transport.open({
-      onMessage: message => this.#receive(message),
+      onMessage: message => {
+        // The next one begins, if another does, with what follows.
+        this.#begunAtMs = undefined;
+        this.#receive(message);
+      },
+      onBuffered: bytes => this.#buffered(bytes),
       onDrain: () => options.scheduler.drained(this),
       onHalfClose: () => this.end({ code: GrpcStatus.ok, message: "" }),
       onClose: () => this.#close(),
@@ -62,6 +92,8 @@ export class AdsCall implements Pusher {
     if (this.#closed || this.#transport.closed) return "idle";
     try {
       const pulled = this.#machine.pull(stop);
+      this.#names.set(this.#machine.unanswered);
+      if (this.#closed) return "idle";
       if (pulled.kind === "message")
         return this.#transport.send(pulled.message) ? "again" : "blocked";
       if (pulled.kind === "end") this.end(pulled.end);
@@ -86,8 +118,21 @@ export class AdsCall implements Pusher {
       this.moveOn("the stream reached its maximum age; connect again");
       return;
     }
+    const { messageMs } = serverLimits;
+    // While it waits for us it has all the time.
+    if (this.#held.length > 0 && this.#begunAtMs !== undefined) this.#begunAtMs = nowMs;
+    if (this.#begunAtMs !== undefined && nowMs - this.#begunAtMs > messageMs) {
+      const message = `a request began ${nowMs - this.#begunAtMs} ms ago and has not ended; it may take ${messageMs} ms`;
+      this.#refused({ code: GrpcStatus.deadlineExceeded, message });
+      return;
+    }
     this.#machine.tick(nowMs);
     if (this.#held.length > 0) this.#release();
+  }
+
+  /** Bytes that the next request may have, of which so many are announced. */
+  requestBytesMax(announced: number): number {
+    return this.#machine.requestBytesMax(announced);
   }
 
   /** Ends the stream so that the client connects anew: behind a Service maybe to another replica. */
@@ -110,41 +155,67 @@ export class AdsCall implements Pusher {
     if (!this.#closed) this.#options.scheduler.schedule(this);
   }
 
+  #buffered(bytes: number): void {
+    if (this.#closed) return;
+    if (bytes === 0) this.#begunAtMs = undefined;
+    else this.#begunAtMs ??= this.#nowMs;
+    this.#begunBytes = bytes;
+    this.#bytes.set(bytes + this.#heldBytes);
+  }
+
   #receive(message: Uint8Array): void {
     if (this.#closed) return;
-    if (this.#held.length > 0 || !this.#requests.take(this.#nowMs)) {
+    if (this.#held.length > 0 || !this.#requests.take(this.#nowMs, this.#costOf(message))) {
       // What has been read already waits here; the rest waits in the client.
-      this.#held.push(message);
+      this.#held.push(Uint8Array.from(message));
+      this.#heldBytes += message.length;
       this.#transport.pause();
       return;
     }
     this.#handle(message);
   }
 
+  #costOf(message: Uint8Array): number {
+    return 1 + message.length / this.#options.serverLimits.bytesPerRequest;
+  }
+
   #release(): void {
-    while (this.#held.length > 0 && !this.#closed && this.#requests.take(this.#nowMs)) {
-      const message = this.#held.shift();
-      if (message !== undefined) this.#handle(message);
+    for (;;) {
+      const [message] = this.#held;
+      if (message === undefined || this.#closed) break;
+      if (!this.#requests.take(this.#nowMs, this.#costOf(message))) break;
+      this.#held.shift();
+      this.#heldBytes -= message.length;
+      this.#handle(message);
     }
-    if (this.#held.length === 0 && !this.#closed) this.#transport.resume();
+    if (this.#closed) return;
+    this.#bytes.set(this.#begunBytes + this.#heldBytes);
+    if (this.#held.length === 0) this.#transport.resume();
   }
 
   #handle(message: Uint8Array): void {
     try {
       const end = this.#machine.receive(message);
-      if (end !== undefined) {
-        this.#options.log.warn("xDS stream ended", {
-          peer: this.#options.peer.address,
-          identity: this.#options.peer.identity,
-          code: end.code,
-          reason: end.message,
-        });
-        this.#options.onRefused(end.message);
-        this.end(end);
-      }
+      this.#requests.charge(
+        this.#machine.takeNamesChanged() / this.#options.serverLimits.namesPerRequest,
+      );
+      if (end !== undefined) this.#refused(end);
     } catch (error) {
       this.#fail(error);
     }
+  }
+
+  /** What the client said is not taken. */
+  #refused(end: StreamEnd): void {
+    if (this.#closed) return;
+    this.#options.log.warn("xDS stream ended", {
+      peer: this.#options.peer.address,
+      identity: this.#options.peer.identity,
+      code: end.code,
+      reason: end.message,
+    });
+    this.#options.onRefused(end.message);
+    this.end(end);
   }
 
   /** A bug of ours ends this stream and no other. */
@@ -160,6 +231,8 @@ export class AdsCall implements Pusher {
     if (this.#closed) return;
     this.#closed = true;
     this.#held = [];
+    this.#bytes.set(0);
+    this.#names.set(0);
     this.#options.scheduler.forget(this);
     try {
       this.#machine.close();

@@ -6,14 +6,37 @@ export interface ServerLimits {
   readonly streamsPerConnectionMax: number;
   /** Bytes of all request headers of a stream. A service-account token has about 1 KB. */
   readonly headerBytesMax: number;
-  /** Bytes of one request message. */
-  readonly messageBytesMax: number;
-  /** Requests of one stream: this many at once, then so many a second; more are read later. */
+  /** Streams at one time, over all connections. */
+  readonly streamsMax: number;
+  /** Bytes of messages that have begun and not ended, or wait to be read: of all, and of one owner. */
+  readonly bufferedBytesMax: number;
+  readonly bufferedBytesPerOwnerMax: number;
+  /** A message that has begun must end this soon. */
+  readonly messageMs: number;
+  /** Names asked for that nothing answers to: of all, and of one owner. */
+  readonly unknownNamesMax: number;
+  readonly unknownNamesPerOwnerMax: number;
+  /**
+   * Requests of one stream: this many at once, then so many a second; more are read later. As many
+   * bytes, or names that it did not ask for before, count as one more request.
+   */
   readonly requestBurst: number;
   readonly requestsPerSecond: number;
-  /** New streams of the server: this many at once, then so many a second; more wait in line. */
+  readonly bytesPerRequest: number;
+  readonly namesPerRequest: number;
+  /**
+   * Credentials that are looked at: this many at once, then so many a second; more wait in line, where
+   * addresses take turns.
+   */
+  readonly credentialBurst: number;
+  readonly credentialsPerSecond: number;
+  /**
+   * Streams that are let in: this many at once, then so many a second; more wait in line, where
+   * owners take turns (a pod, an identity, or else an address).
+   */
   readonly newStreamBurst: number;
   readonly newStreamsPerSecond: number;
+  /** In each of the two lines. */
   readonly newStreamsWaitingMax: number;
   /** TLS handshake, and the time from the connection to the first stream. */
   readonly handshakeMs: number;
@@ -32,9 +55,18 @@ export const defaultServerLimits: ServerLimits = {
   connectionsMax: 20_000,
   streamsPerConnectionMax: 32,
   headerBytesMax: 32 * 1024,
-  messageBytesMax: 4 * 1024 * 1024,
+  streamsMax: 40_000,
+  bufferedBytesMax: 256 * 1024 * 1024,
+  bufferedBytesPerOwnerMax: 64 * 1024 * 1024,
+  messageMs: 15_000,
+  unknownNamesMax: 200_000,
+  unknownNamesPerOwnerMax: 50_000,
   requestBurst: 1000,
   requestsPerSecond: 200,
+  bytesPerRequest: 20_000,
+  namesPerRequest: 100,
+  credentialBurst: 2000,
+  credentialsPerSecond: 2000,
   newStreamBurst: 500,
   newStreamsPerSecond: 500,
   newStreamsWaitingMax: 20_000,

@@ -194,11 +194,11 @@ describe("refusals", () => {
   });
 
   test("an oversize message", async () => {
-    const status = await refused({ serverLimits: { messageBytesMax: 1000 } }, client => {
+    const status = await refused({ streamLimits: { firstRequestBytesMax: 1000 } }, client => {
       client.send({ node, typeUrl: clusterType, resourceNamesSubscribe: ["x".repeat(2000)] });
     });
     assert.equal(status.code, 8);
-    assert.match(status.message, /bytes is over the limit/);
+    assert.match(status.message, /^a request message has \d+ bytes, at most 1024$/);
   });
 
   test("a compressed message", async () => {

@@ -8,6 +8,7 @@ import {
   createServer,
   type Http2SecureServer,
   type Http2Server,
+  type Http2Session,
   type IncomingHttpHeaders,
   type ServerHttp2Session,
   type ServerHttp2Stream,
@@ -15,7 +16,9 @@ import {
 import type { AddressInfo, Socket } from "node:net";
 import { createSecureContext, TLSSocket } from "node:tls";
 import type { Clock } from "../base/clock.ts";
+import { FairShares, type Held } from "../base/fair-shares.ts";
 import type { Log } from "../base/log.ts";
+import { ownerByAddress } from "../base/owner-by-address.ts";
 import {
   defaultStreamLimits,
   GrpcStatus,
@@ -24,16 +27,18 @@ import {
 } from "../discovery/limits.ts";
 import { SnapshotCache } from "../discovery/snapshot.ts";
 import type { ConfigSource, Peer, Refusal } from "../discovery/types.ts";
-import { AdsCall } from "./ads-call.ts";
+import { Admission } from "./admission.ts";
+import { AdsCall, type CallBudgets } from "./ads-call.ts";
 import { defaultServerLimits, type ServerLimits } from "./ads-limits.ts";
+import { Budget } from "./budget.ts";
 import { GrpcStream, notGrpc, refuse } from "./grpc-stream.ts";
+import { ownerOf } from "./owner.ts";
 import {
   defaultPushScheduling,
   PushScheduler,
   type PushSchedulerOptions,
 } from "./push-scheduler.ts";
 import type { RefusedClient } from "./refusals.ts";
-import { Pacer, TokenBucket } from "./token-bucket.ts";
 
 /** What a client shows before any of its requests is read. */
 export interface Credentials {
@@ -81,8 +86,10 @@ const services = new Map<string, "delta" | "sotw">([
   ["/envoy.service.discovery.v3.AggregatedDiscoveryService/StreamAggregatedResources", "sotw"],
 ]);
 const TICK_MS = 1000;
-/** While streams wait in line, they are let in this often. */
-const PACE_MS = 20;
+
+/** What a stream may send before it is let in, which waits here unread; and after that. */
+const WAITING_WINDOW_BYTES = 16 * 1024;
+const WINDOW_BYTES = 65_535;
 
 /** Where there are few streams, draining them takes no longer than this for each. */
 const DRAIN_EVERY_MS = 50;
@@ -108,13 +115,14 @@ export class AdsServer {
   readonly #snapshots = new SnapshotCache();
   readonly #servers: (Http2Server | Http2SecureServer)[] = [];
   readonly #secureServers: Http2SecureServer[] = [];
-  readonly #sockets = new Set<Socket>();
+  readonly #sockets = new FairShares<Socket>();
   readonly #sessions = new Set<Session>();
   readonly #calls = new Set<AdsCall>();
-  readonly #pacer: Pacer;
+  readonly #shares = new FairShares<AdsCall>();
+  readonly #budgets: CallBudgets;
+  readonly #admission: Admission;
   #tls: TlsMaterial | undefined;
   #cancelTick: (() => void) | undefined;
-  #pacing = false;
   #closing = false;
   #draining = false;
   #admitted = 0;
@@ -124,15 +132,29 @@ export class AdsServer {
     this.#limits = { ...defaultServerLimits, ...options.serverLimits };
     this.#streamLimits = { ...defaultStreamLimits, ...options.streamLimits };
     this.#scheduler = new PushScheduler({ ...defaultPushScheduling, ...options.scheduling });
-    const { newStreamsPerSecond, newStreamBurst, newStreamsWaitingMax } = this.#limits;
-    const bucket = new TokenBucket(newStreamsPerSecond, newStreamBurst, options.clock.now());
-    this.#pacer = new Pacer(bucket, newStreamsWaitingMax);
+    this.#admission = new Admission(this.#limits, options.source, options.clock);
+    this.#budgets = budgetsOf(this.#limits);
     this.#armTick();
   }
 
   /** Streams that are open now. */
   get streams(): number {
     return this.#calls.size;
+  }
+
+  /** What is held for clients now, in the units of `ServerLimits`. */
+  get held(): {
+    readonly connections: number;
+    readonly waiting: number;
+    readonly bufferedBytes: number;
+    readonly unknownNames: number;
+  } {
+    return {
+      connections: this.#sockets.size,
+      waiting: this.#admission.waiting,
+      bufferedBytes: this.#budgets.bytes.total,
+      unknownNames: this.#budgets.names.total,
+    };
   }
 
   /** Plaintext, as Istio's 15010. Returns the port. */
@@ -198,7 +220,7 @@ export class AdsServer {
       call.end({ code: GrpcStatus.unavailable, message: LEAVING });
     for (const { session } of this.#sessions) session.close();
     const cancelCut = this.#options.clock.after(graceMs, () => {
-      for (const socket of this.#sockets) socket.destroy();
+      for (const socket of this.#sockets.items()) socket.destroy();
     });
     await Promise.all(closed);
     cancelCut();
@@ -207,7 +229,11 @@ export class AdsServer {
   }
 
   #http2Options(): {
-    settings: { maxConcurrentStreams: number; maxHeaderListSize: number };
+    settings: {
+      maxConcurrentStreams: number;
+      maxHeaderListSize: number;
+      initialWindowSize: number;
+    };
     maxHeaderListPairs: number;
     maxSessionMemory: number;
     maxSessionInvalidFrames: number;
@@ -217,6 +243,7 @@ export class AdsServer {
       settings: {
         maxConcurrentStreams: this.#limits.streamsPerConnectionMax,
         maxHeaderListSize: this.#limits.headerBytesMax,
+        initialWindowSize: WAITING_WINDOW_BYTES,
       },
       maxHeaderListPairs: 128,
       maxSessionMemory: 64,
@@ -252,13 +279,25 @@ export class AdsServer {
   }
 
   #onSocket(socket: Socket): void {
-    if (this.#sockets.size >= this.#limits.connectionsMax || this.#closing) {
+    const owner = ownerByAddress(socket.remoteAddress ?? "");
+    const held = this.#closing ? undefined : this.#placeFor(this.#sockets, owner, socket);
+    if (held === undefined) {
       socket.destroy();
       return;
     }
-    this.#sockets.add(socket);
     socket.setNoDelay(true);
-    socket.once("close", () => this.#sockets.delete(socket));
+    socket.once("close", () => held.remove());
+  }
+
+  /** Where there is none, one of an address with more of them gives way. */
+  #placeFor(sockets: FairShares<Socket>, owner: string, socket: Socket): Held<Socket> | undefined {
+    if (sockets.size >= this.#limits.connectionsMax) {
+      const other = sockets.givesWayTo(owner);
+      if (other === undefined) return undefined;
+      other.remove();
+      other.item.destroy();
+    }
+    return sockets.add(owner, socket);
   }
 
   #onSession(session: ServerHttp2Session): void {
@@ -312,36 +351,48 @@ export class AdsServer {
       refuse(stream, { code: SHUTTING_DOWN.code, message: SHUTTING_DOWN.refused });
       return;
     }
-    const leave = this.#pacer.enter(this.#options.clock.now(), () => {
-      this.#admit(transport, form, stream, headers).catch((error: unknown) => {
-        // A bug of ours ends this stream and no other.
-        const reason = error instanceof Error ? (error.stack ?? error.message) : String(error);
-        this.#options.log.error("xDS stream could not be opened", { error: reason });
-        if (!stream.destroyed) stream.destroy();
-      });
+    const address = ownerByAddress(addressOf(stream));
+    const leave = this.#admission.atDoor(address, {
+      turnAway: () => this.#turnAway(stream),
+      admit: () => {
+        this.#authenticate(transport, form, stream, headers).catch((error: unknown) => {
+          this.#failed(stream, error);
+        });
+      },
     });
-    if (leave === undefined) {
-      const message = `${this.#pacer.waiting} new streams are waiting already; try again later`;
-      refuse(stream, { code: GrpcStatus.resourceExhausted, message });
-      return;
-    }
     stream.once("close", leave);
-    this.#armPacing();
   }
 
-  async #admit(
+  #turnAway(stream: ServerHttp2Stream): void {
+    const { waiting } = this.#admission;
+    const message = `${waiting} new streams are waiting already, and most of them of this client; try again later`;
+    this.#options.onRefused?.({ address: addressOf(stream) }, message);
+    refuse(stream, { code: GrpcStatus.resourceExhausted, message });
+  }
+
+  /** A bug of ours ends this stream and no other. */
+  #failed(stream: ServerHttp2Stream, error: unknown): void {
+    const reason = error instanceof Error ? (error.stack ?? error.message) : String(error);
+    this.#options.log.error("xDS stream could not be opened", {
+      peer: addressOf(stream),
+      error: reason,
+    });
+    if (!stream.destroyed) stream.destroy();
+  }
+
+  async #authenticate(
     transport: "plaintext" | "tls",
     form: "delta" | "sotw",
     stream: ServerHttp2Stream,
     headers: IncomingHttpHeaders,
   ): Promise<void> {
-    const answer = await this.#authenticateAndWait(transport, stream, headers);
+    const answer = await this.#peerOf(transport, stream, headers);
     // Closed comes before destroyed: from then on nothing can be answered.
     if (stream.destroyed || stream.closed) return;
     const refusal = this.#draining ? SHUTTING_DOWN : answer;
     if ("refused" in refusal) {
       this.#options.log.warn("xDS stream refused", {
-        peer: stream.session?.socket.remoteAddress,
+        peer: addressOf(stream),
         code: refusal.code,
         reason: refusal.refused,
       });
@@ -350,34 +401,76 @@ export class AdsServer {
       refuse(stream, { code: refusal.code, message: refusal.refused });
       return;
     }
+    const leave = this.#admission.toSeats(ownerOf(refusal), {
+      turnAway: () => this.#turnAway(stream),
+      admit: () => {
+        try {
+          this.#letIn(form, stream, refusal);
+        } catch (error) {
+          this.#failed(stream, error);
+        }
+      },
+    });
+    stream.once("close", leave);
+  }
+
+  #letIn(form: "delta" | "sotw", stream: ServerHttp2Stream, peer: Peer): void {
+    if (stream.destroyed || stream.closed) return;
+    if (this.#draining) {
+      refuse(stream, { code: SHUTTING_DOWN.code, message: SHUTTING_DOWN.refused });
+      return;
+    }
+    const owner = ownerOf(peer);
+    if (!this.#makeRoom(owner)) {
+      const message = `${this.#calls.size} streams are open already; try again later`;
+      refuse(stream, { code: GrpcStatus.resourceExhausted, message });
+      return;
+    }
     const { source, log, controlPlane, clock } = this.#options;
     this.#admitted++;
+    let held: Held<AdsCall> | undefined;
     const call: AdsCall = new AdsCall(
       {
         form,
-        peer: refusal,
+        peer,
         source,
         log,
+        owner,
+        budgets: this.#budgets,
         snapshots: this.#snapshots,
         scheduler: this.#scheduler,
         streamLimits: this.#streamLimits,
         serverLimits: aged(this.#limits, this.#admitted),
         controlPlane: controlPlane ?? "",
-        onClose: () => this.#calls.delete(call),
-        onRefused: why => this.#refused(stream, { provenPod: refusal.claims["podUid"] }, why),
+        onClose: () => {
+          this.#calls.delete(call);
+          held?.remove();
+        },
+        onRefused: why => this.#refused(stream, { provenPod: peer.claims["podUid"] }, why),
       },
-      new GrpcStream(stream, this.#limits.messageBytesMax),
+      new GrpcStream(stream, announced => call.requestBytesMax(announced)),
       clock.now(),
     );
-    if (!stream.destroyed && !stream.closed) this.#calls.add(call);
+    if (stream.destroyed || stream.closed) return;
+    this.#calls.add(call);
+    held = this.#shares.add(owner, call);
+    widen(stream.session);
+  }
+
+  /** False: there is none, and this owner has as many streams as anybody. */
+  #makeRoom(owner: string): boolean {
+    if (this.#calls.size < this.#limits.streamsMax) return true;
+    const other = this.#shares.givesWayTo(owner);
+    const message = "too many streams are open, and most of them of this client";
+    other?.item.end({ code: GrpcStatus.resourceExhausted, message });
+    return other !== undefined;
   }
 
   #refused(stream: ServerHttp2Stream, pod: Omit<RefusedClient, "address">, why: string): void {
-    const address = stream.session?.socket.remoteAddress ?? "";
-    this.#options.onRefused?.({ address, ...pod }, why);
+    this.#options.onRefused?.({ address: addressOf(stream), ...pod }, why);
   }
 
-  async #authenticateAndWait(
+  async #peerOf(
     transport: "plaintext" | "tls",
     stream: ServerHttp2Stream,
     headers: IncomingHttpHeaders,
@@ -387,37 +480,12 @@ export class AdsServer {
       message: "authentication failed for a reason that the server's log has",
     };
     try {
-      const peer = await this.#options.authenticate(credentialsOf(transport, stream, headers));
-      if (!("refused" in peer)) await this.#sourceReady(stream);
-      return peer;
+      return await this.#options.authenticate(credentialsOf(transport, stream, headers));
     } catch (error) {
       const reason = error instanceof Error ? error.message : String(error);
       this.#options.log.error("authentication failed", { error: reason });
       return { refused: unready.message, code: unready.code };
     }
-  }
-
-  /** Nothing of a stream is read before the sources have synced: no answer could be right. */
-  async #sourceReady(stream: ServerHttp2Stream): Promise<void> {
-    const { source } = this.#options;
-    if (source.ready) return;
-    await new Promise<void>(done => {
-      const forget = source.onReady(done);
-      stream.once("close", () => {
-        forget();
-        done();
-      });
-    });
-  }
-
-  #armPacing(): void {
-    if (this.#pacing || this.#pacer.waiting === 0) return;
-    this.#pacing = true;
-    this.#options.clock.after(PACE_MS, () => {
-      this.#pacing = false;
-      this.#pacer.tick(this.#options.clock.now());
-      this.#armPacing();
-    });
   }
 
   #armTick(): void {
@@ -460,6 +528,28 @@ const GOLDEN_RATIO = 0.618_033_988_749_895;
 function aged(limits: ServerLimits, nth: number): ServerLimits {
   const share = 0.8 + 0.2 * ((nth * GOLDEN_RATIO) % 1);
   return { ...limits, streamAgeMaxMs: limits.streamAgeMaxMs * share };
+}
+
+/** The streams of a connection have their windows together: the first one that is let in widens them. */
+function widen(session: Http2Session | undefined): void {
+  if (session === undefined || session.destroyed || session.closed || wide.has(session)) return;
+  wide.add(session);
+  session.settings({ initialWindowSize: WINDOW_BYTES });
+}
+
+const wide = new WeakSet<Http2Session>();
+
+function addressOf(stream: ServerHttp2Stream): string {
+  return stream.session?.socket.remoteAddress ?? "";
+}
+
+function budgetsOf(limits: ServerLimits): CallBudgets {
+  const bytes = { server: limits.bufferedBytesMax, owner: limits.bufferedBytesPerOwnerMax };
+  const names = { server: limits.unknownNamesMax, owner: limits.unknownNamesPerOwnerMax };
+  return {
+    bytes: new Budget(bytes, "bytes of unfinished requests"),
+    names: new Budget(names, "names that nothing answers to"),
+  };
 }
 
 /** Node announces the limit to the client, but does not keep it. */

@@ -18,7 +18,7 @@ test("blocks read back as the one message, however its parts are cut", () => {
   for (const sizes of [[], [0], [1, 2, 3], [70 * KB], [5, 70 * KB, 5], [64 * KB, 64 * KB - 5]]) {
     const { blocks, message } = written(sizes);
     const read: Buffer[] = [];
-    const reader = new GrpcFrameReader(1 << 20);
+    const reader = new GrpcFrameReader(() => 1 << 20);
     for (const block of blocks)
       reader.push(Buffer.from(block), each => read.push(Buffer.from(each)));
     assert.deepEqual(read, [message], JSON.stringify(sizes));

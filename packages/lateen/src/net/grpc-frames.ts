@@ -4,52 +4,74 @@ const GRPC_PREFIX_BYTES = 5;
 
 export type FrameError =
   | { readonly kind: "compressed" }
-  | { readonly kind: "too large"; readonly bytes: number };
+  | { readonly kind: "too large"; readonly bytes: number; readonly maxBytes: number };
+
+const nothing = Buffer.alloc(0);
 
 /** Takes data as it comes and gives whole messages. After an error it must not be used any more. */
 export class GrpcFrameReader {
-  readonly #maxBytes: number;
-  #chunks: Buffer[] = [];
-  #buffered = 0;
+  readonly #maxBytes: (announced: number) => number;
+  /**
+   * The beginning of a message, copied: what comes from a connection is a part of a larger buffer,
+   * which one byte of it would keep. Grows with what has come, not with what was announced.
+   */
+  #partial: Buffer = nothing;
+  #filled = 0;
 
-  constructor(maxBytes: number) {
+  /** `maxBytes` is asked as soon as it is known how long a message will be. */
+  constructor(maxBytes: (announced: number) => number) {
     this.#maxBytes = maxBytes;
   }
 
-  /** Bytes of a message that has begun and not ended. */
+  /** Bytes held of a message that has begun and not ended. */
   get buffered(): number {
-    return this.#buffered;
+    return this.#partial.length;
   }
 
+  /** Messages that came whole are parts of `chunk`, to be copied by who keeps them. */
   push(chunk: Buffer, onMessage: (message: Uint8Array) => void): FrameError | undefined {
-    this.#chunks.push(chunk);
-    this.#buffered += chunk.length;
-    while (this.#buffered >= GRPC_PREFIX_BYTES) {
-      const head = this.#peek(GRPC_PREFIX_BYTES);
+    let rest = chunk;
+    while (rest.length > 0) {
+      const whole = this.#filled === 0 ? rest : undefined;
+      if (whole === undefined) rest = rest.subarray(this.#fill(rest, GRPC_PREFIX_BYTES));
+      const head = whole ?? this.#partial.subarray(0, this.#filled);
+      if (head.length < GRPC_PREFIX_BYTES) {
+        if (whole !== undefined) this.#fill(whole, GRPC_PREFIX_BYTES);
+        return undefined;
+      }
       if (head[0] !== 0) return { kind: "compressed" };
       const bytes = head.readUInt32BE(1);
-      if (bytes > this.#maxBytes) return { kind: "too large", bytes };
-      if (this.#buffered < GRPC_PREFIX_BYTES + bytes) return undefined;
-      onMessage(this.#take(GRPC_PREFIX_BYTES + bytes).subarray(GRPC_PREFIX_BYTES));
+      const maxBytes = this.#maxBytes(bytes);
+      if (bytes > maxBytes) return { kind: "too large", bytes, maxBytes };
+      const frameBytes = GRPC_PREFIX_BYTES + bytes;
+      if (whole !== undefined && whole.length >= frameBytes) {
+        rest = whole.subarray(frameBytes);
+        onMessage(whole.subarray(GRPC_PREFIX_BYTES, frameBytes));
+        continue;
+      }
+      rest = rest.subarray(this.#fill(rest, frameBytes));
+      if (this.#filled < frameBytes) return undefined;
+      const message = this.#partial.subarray(GRPC_PREFIX_BYTES, frameBytes);
+      this.#partial = nothing;
+      this.#filled = 0;
+      onMessage(message);
     }
     return undefined;
   }
 
-  #peek(bytes: number): Buffer {
-    const [first] = this.#chunks;
-    if (first !== undefined && first.length >= bytes) return first;
-    const all = Buffer.concat(this.#chunks);
-    this.#chunks = [all];
-    return all;
-  }
-
-  #take(bytes: number): Buffer {
-    const all = this.#peek(bytes);
-    const rest = all.subarray(bytes);
-    this.#buffered -= bytes;
-    if (rest.length > 0) this.#chunks[0] = rest;
-    else this.#chunks.shift();
-    return all.subarray(0, bytes);
+  /** Takes up to `upTo` bytes of a frame; how many of `from` that were. */
+  #fill(from: Buffer, upTo: number): number {
+    const taken = Math.min(from.length, upTo - this.#filled);
+    if (taken <= 0) return 0;
+    const needed = this.#filled + taken;
+    if (this.#partial.length < needed) {
+      const larger = Buffer.allocUnsafeSlow(Math.min(Math.max(upTo, needed), 2 * needed));
+      this.#partial.copy(larger, 0, 0, this.#filled);
+      this.#partial = larger;
+    }
+    from.copy(this.#partial, this.#filled, 0, taken);
+    this.#filled = needed;
+    return taken;
   }
 }
 

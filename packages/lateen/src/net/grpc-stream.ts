@@ -4,7 +4,10 @@ import type { EncodedResponse } from "../discovery/response.ts";
 import { encodeGrpcMessage, framedBlocks, GrpcFrameReader } from "./grpc-frames.ts";
 
 export interface GrpcStreamEvents {
+  /** A part of a larger buffer, to be copied by who keeps it. */
   readonly onMessage: (message: Uint8Array) => void;
+  /** After each piece of data: bytes held of a message that has begun and not ended. */
+  readonly onBuffered: (bytes: number) => void;
   readonly onDrain: () => void;
   /** The client has no more requests. */
   readonly onHalfClose: () => void;
@@ -21,7 +24,7 @@ export class GrpcStream {
   readonly #reader: GrpcFrameReader;
   #end: StreamEnd | undefined;
 
-  constructor(stream: ServerHttp2Stream, messageBytesMax: number) {
+  constructor(stream: ServerHttp2Stream, messageBytesMax: (announced: number) => number) {
     this.#stream = stream;
     this.#reader = new GrpcFrameReader(messageBytesMax);
     stream.on("error", () => {});
@@ -50,7 +53,7 @@ export class GrpcStream {
     stream.on("drain", events.onDrain);
     stream.once("close", events.onClose);
     stream.on("end", events.onHalfClose);
-    stream.on("data", (chunk: Buffer) => this.#read(chunk, events.onMessage));
+    stream.on("data", (chunk: Buffer) => this.#read(chunk, events));
   }
 
   pause(): void {
@@ -93,17 +96,18 @@ export class GrpcStream {
     if (!this.#stream.destroyed) this.#stream.destroy();
   }
 
-  #read(chunk: Buffer, onMessage: (message: Uint8Array) => void): void {
+  #read(chunk: Buffer, events: GrpcStreamEvents): void {
     if (this.#end !== undefined) return;
     const error = this.#reader.push(chunk, message => {
-      if (this.#end === undefined) onMessage(message);
+      if (this.#end === undefined) events.onMessage(message);
     });
+    if (this.#end === undefined) events.onBuffered(this.#reader.buffered);
     if (error === undefined || this.#end !== undefined) return;
     if (error.kind === "compressed") {
       const message = "compressed or malformed gRPC message; send messages uncompressed";
       this.finish({ code: GrpcStatus.unimplemented, message });
     } else {
-      const message = `a request message of ${error.bytes} bytes is over the limit`;
+      const message = `a request message has ${error.bytes} bytes, at most ${error.maxBytes}`;
       this.finish({ code: GrpcStatus.resourceExhausted, message });
     }
   }

@@ -44,7 +44,7 @@ export class AdsClient<Response> {
       te: "trailers",
       ...options.headers,
     });
-    const reader = new GrpcFrameReader(1 << 30);
+    const reader = new GrpcFrameReader(() => 1 << 30);
     this.stream.on("data", (chunk: Buffer) => {
       this.bytes += chunk.length;
       reader.push(chunk, message => {

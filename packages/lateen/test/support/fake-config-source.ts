@@ -94,6 +94,10 @@ export class FakeConfigSource implements ConfigSource {
     return connection;
   }
 
+  nameable(): number {
+    return this.#rows.size;
+  }
+
   onReady(listener: () => void): () => void {
     this.waiting.add(listener);
     return () => void this.waiting.delete(listener);
@@ -166,6 +170,10 @@ export class FakeConnection implements Connection {
 
   named(type: string, names: readonly string[]): WatchSet<Resource | undefined> {
     return this.#source.sets.explicit(viewOf(type, this.#className), names);
+  }
+
+  nameable(): number {
+    return this.#source.nameable();
   }
 
   onReclassified(listener: () => void): void {
