@@ -5,6 +5,7 @@ import { maySubscribeSecret, OWN_CERTIFICATE_SECRET } from "../authn/secret-acce
 import { assert } from "../base/assert.ts";
 import type { Clock } from "../base/clock.ts";
 import { eachOf } from "../base/each-of.ts";
+import { LimitedLog } from "../base/limited-log.ts";
 import type { Log } from "../base/log.ts";
 import { ownText } from "../base/own-text.ts";
 import { parseSpiffeId } from "../base/spiffe.ts";
@@ -78,8 +79,13 @@ const ONLY_DEBUG: Refusal = {
 };
 const NO_DEBUG: Refusal = { refused: "debug types are not answered here", code: PERMISSION_DENIED };
 
+/** What a connection needs beside that. */
+interface ConnectionOptions extends GraphSourceOptions {
+  readonly outsiders: LimitedLog;
+}
+
 export class GraphConfigSource implements ConfigSource {
-  readonly #options: GraphSourceOptions;
+  readonly #options: ConnectionOptions;
   readonly #live = new Map<string, GraphConnection>();
   readonly #waiting = new Set<() => void>();
   /** Uids of pods that went a moment ago, with the time until which they are remembered. */
@@ -91,6 +97,7 @@ export class GraphConfigSource implements ConfigSource {
   constructor(options: GraphSourceOptions) {
     this.#options = {
       ...options,
+      outsiders: new LimitedLog(options.log, options.clock),
       onPodGone: podUid => {
         this.#rememberGone(podUid);
         options.onPodGone?.(podUid);
@@ -169,7 +176,7 @@ export class GraphConfigSource implements ConfigSource {
       form,
     };
     for (const finding of findings)
-      this.#options.log.warn("part of a proxy's metadata counts as not said", {
+      this.#options.outsiders.warn(peer.address, "part of a proxy's metadata counts as not said", {
         peer: peer.address,
         proxy: facts.proxy,
         finding,
@@ -247,7 +254,7 @@ class GraphConnection implements Connection {
   readonly pod: string;
   #row: ConnectedProxy;
   readonly #peer: Peer;
-  readonly #options: GraphSourceOptions;
+  readonly #options: ConnectionOptions;
   readonly #forget: () => void;
   #listener: () => void = () => {};
   #onRevoked: (why: Refusal) => void = () => {};
@@ -274,7 +281,7 @@ class GraphConnection implements Connection {
     id: string,
     row: ConnectedProxy,
     peer: Peer,
-    options: GraphSourceOptions,
+    options: ConnectionOptions,
     forget: () => void,
   ) {
     this.id = id;
@@ -414,8 +421,10 @@ class GraphConnection implements Connection {
   #takeApart(): void {
     if (this.#row.vhds !== "large") return;
     this.#row = { ...this.#row, vhds: "all" };
-    const { mesh, clock, log } = this.#options;
-    log.warn("virtual hosts go one at a time, as some were rejected", { proxy: this.shownName });
+    const { mesh, clock, outsiders } = this.#options;
+    outsiders.warn(this.pod, "virtual hosts go one at a time, as some were rejected", {
+      proxy: this.shownName,
+    });
     const cause = { source: "routes one by one", subject: this.id, at: clock.now() };
     mesh.graph.commit(cause, writer => writer.set(mesh.inputs.proxies, this.id, this.#row));
   }
@@ -465,7 +474,8 @@ class GraphConnection implements Connection {
     const refused =
       `Pod ${this.pod} has not come into view of this control plane (discoverySelectors may leave ` +
       "out its namespace): connect again to show that the token is still good";
-    this.#options.log.warn("xDS stream ended", { proxy: this.shownName, reason: refused });
+    const fields = { proxy: this.shownName, reason: refused };
+    this.#options.outsiders.warn(this.#peer.address, "xDS stream ended", fields);
     this.#onRevoked({ refused, code: UNAVAILABLE });
   }
 

@@ -3,6 +3,7 @@ import { type ChildProcess, spawn } from "node:child_process";
 import { closeSync, openSync } from "node:fs";
 import { join } from "node:path";
 import type { Log } from "../base/log.ts";
+import { rotateLog } from "../local/log-file.ts";
 
 export interface ControlPlaneOptions {
   readonly apiUrl: string;
@@ -26,12 +27,15 @@ const BACK_OFF_MS_MAX = 10_000;
 /** One that ran this long is taken for well. */
 const HEALTHY_MS = 10_000;
 const STOP_GRACE_MS = 5_000;
+/** How often it is looked whether its log has become too long. */
+const ROTATE_EVERY_MS = 10_000;
 
 export class ControlPlaneProcess {
   readonly #options: ControlPlaneOptions;
   #child: ChildProcess | undefined;
   #backOffMs = BACK_OFF_MS_MIN;
   #timer: NodeJS.Timeout | undefined;
+  #rotation: NodeJS.Timeout | undefined;
   #stopping = false;
   #ends = 0;
 
@@ -50,6 +54,7 @@ export class ControlPlaneProcess {
 
   start(): void {
     const { logFile, log } = this.#options;
+    this.#rotation ??= setInterval(() => this.rotateLog(), ROTATE_EVERY_MS).unref();
     const output = openSync(logFile, "a", 0o600);
     const startedAt = Date.now();
     const child = spawn(process.execPath, [program, ...this.#arguments()], {
@@ -66,6 +71,21 @@ export class ControlPlaneProcess {
       if (child.pid === undefined) this.#onExit(null, null, startedAt);
     });
     child.on("exit", (code, signal) => this.#onExit(code, signal, startedAt));
+  }
+
+  /** Its log grows with what outsiders do. It appends, and goes on at the new end. */
+  rotateLog(maxBytes?: number): void {
+    const { logFile, log } = this.#options;
+    try {
+      const fd = openSync(logFile, "r+");
+      try {
+        rotateLog(logFile, fd, maxBytes);
+      } finally {
+        closeSync(fd);
+      }
+    } catch (error) {
+      log.warn("the control plane's log is not cut", { logFile, error: String(error) });
+    }
   }
 
   #arguments(): string[] {
@@ -101,6 +121,7 @@ export class ControlPlaneProcess {
   async stop(): Promise<void> {
     this.#stopping = true;
     clearTimeout(this.#timer);
+    clearInterval(this.#rotation);
     const child = this.#child;
     if (child === undefined) return;
     const ended = new Promise(done => child.once("exit", done));

@@ -1,6 +1,8 @@
 /** HTTPS for the API server's webhooks (15017): `/inject` and `/validate`, as Istio has them. */
 import type { Json } from "../api/kind.ts";
+import { LimitedLog } from "../base/limited-log.ts";
 import type { Log } from "../base/log.ts";
+import { systemClock } from "../net/clock.ts";
 import {
   type HttpAnswer,
   type HttpListener,
@@ -41,14 +43,15 @@ const MAX_DEPTH = 100;
 /** Rejects when the address can not be had. */
 export function serveWebhooks(options: WebhookServerOptions): Promise<HttpListener> {
   const { host, port, tls, log } = options;
+  const told = { ...options, outsiders: new LimitedLog(log, systemClock) };
   const inject = (request: HttpRequest): HttpAnswer => {
     const path = parseInjectPath(request.params["rest"] ?? "");
     if (path === undefined)
       return badRequest(`${request.path}: expected /inject/cluster/NAME/net/NETWORK`);
-    return review(options, "inject", request, each => admitPod(each, options.injector(), path));
+    return review(told, "inject", request, each => admitPod(each, options.injector(), path));
   };
   const validate = (request: HttpRequest): HttpAnswer =>
-    review(options, "validate", request, admitConfig);
+    review(told, "validate", request, admitConfig);
   return serveHttp(
     {
       routes: [
@@ -66,7 +69,7 @@ export function serveWebhooks(options: WebhookServerOptions): Promise<HttpListen
 }
 
 function review(
-  options: WebhookServerOptions,
+  options: WebhookServerOptions & { readonly outsiders: LimitedLog },
   path: "inject" | "validate",
   http: HttpRequest,
   answer: (request: AdmissionRequest) => AdmissionAnswer,
@@ -80,7 +83,9 @@ function review(
   const patched = result.allowed && (result.patch?.length ?? 0) > 0;
   options.onReview?.({ path, allowed: result.allowed, patched });
   const about = { path, namespace: request.namespace, name: request.name };
-  if (!result.allowed) options.log.warn("review refused", { ...about, why: result.message });
+  const by = `${path} ${request.namespace}`;
+  if (!result.allowed)
+    options.outsiders.warn(by, "review refused", { ...about, why: result.message });
   else options.log.debug("review", { ...about, patched });
   return { status: 200, json: answerReview(apiVersion, request.uid, result) };
 }

@@ -43,16 +43,20 @@ export class LogFile {
    * what was before, it is lost: a full disk must not end the mesh, and this frees some of it.
    */
   rotate(): void {
-    if (this.#fd === undefined || this.#path === undefined) return;
-    if (fstatSync(this.#fd).size <= MAX_LOG_BYTES) return;
-    keepFormer(this.#path);
-    ftruncateSync(this.#fd, 0);
+    if (this.#fd !== undefined && this.#path !== undefined) rotateLog(this.#path, this.#fd);
   }
 
   close(): void {
     if (this.#fd !== undefined) closeSync(this.#fd);
     this.#fd = undefined;
   }
+}
+
+/** Cuts a log that is too long; `fd` is open for writing. What writes to it must append. */
+export function rotateLog(path: string, fd: number, maxBytes: number = MAX_LOG_BYTES): void {
+  if (fstatSync(fd).size <= maxBytes) return;
+  keepFormer(path);
+  ftruncateSync(fd, 0);
 }
 
 function keepFormer(path: string): void {

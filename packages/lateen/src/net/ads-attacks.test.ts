@@ -7,6 +7,7 @@ import { newAdsServer } from "../../test/support/ads-test-server.ts";
 import { eventually } from "../../test/support/envoy-process.ts";
 import { FakeClock } from "../../test/support/fake-clock.ts";
 import { FakeConfigSource } from "../../test/support/fake-config-source.ts";
+import { type Log, silentLog } from "../base/log.ts";
 import { clusterType, endpointType } from "../discovery/type-order.ts";
 import type { AdsServerOptions } from "./ads-server.ts";
 
@@ -187,4 +188,22 @@ test("too many streams: who has most of them gives way", async () => {
   await eventually("one gave way", () => codes.length === 3);
   assert.deepEqual(new Set(codes), new Set([8]));
   await push([proxy, late]);
+});
+
+test("a client that is refused again and again writes a few lines, and a sum", async () => {
+  const clock = new FakeClock();
+  const lines: string[] = [];
+  const say = (message: string): void => void lines.push(message);
+  const log: Log = { ...silentLog, warn: say, error: say, scope: () => log };
+  const { client } = await rig({
+    clock,
+    log,
+    authenticate: () => ({ refused: "no credential", code: 16 }),
+  });
+  for (let round = 0; round < 50; round++) assert.equal((await client(STRANGER).status).code, 16);
+  assert.equal(lines.length, 3);
+  clock.advance(60_000);
+  assert.deepEqual(lines.slice(3), [
+    "xDS stream refused: 47 more in the last minute, the newest for this",
+  ]);
 });

@@ -1,4 +1,4 @@
-import type { Log } from "../base/log.ts";
+import type { LimitedLog } from "../base/limited-log.ts";
 import { GrpcStatus, type StreamEnd, type StreamLimits } from "../discovery/limits.ts";
 import type { SnapshotCache } from "../discovery/snapshot.ts";
 import { AdsStream } from "../discovery/stream.ts";
@@ -21,7 +21,7 @@ export interface AdsCallOptions {
   readonly owner: string;
   readonly budgets: CallBudgets;
   readonly controlPlane: string;
-  readonly log: Log;
+  readonly outsiders: LimitedLog;
   readonly onClose: () => void;
   /** What the client said is not taken. */
   readonly onRefused: (why: string) => void;
@@ -208,9 +208,10 @@ export class AdsCall implements Pusher {
   /** What the client said is not taken. */
   #refused(end: StreamEnd): void {
     if (this.#closed) return;
-    this.#options.log.warn("xDS stream ended", {
-      peer: this.#options.peer.address,
-      identity: this.#options.peer.identity,
+    const { outsiders, owner, peer } = this.#options;
+    outsiders.warn(`${owner} ${end.code}`, "xDS stream ended", {
+      peer: peer.address,
+      identity: peer.identity,
       code: end.code,
       reason: end.message,
     });
@@ -220,7 +221,7 @@ export class AdsCall implements Pusher {
 
   /** A bug of ours ends this stream and no other. */
   #fail(error: unknown): void {
-    this.#options.log.error("xDS stream failed", {
+    this.#options.outsiders.error(this.#options.owner, "xDS stream failed", {
       peer: this.#options.peer.address,
       error: error instanceof Error ? (error.stack ?? error.message) : String(error),
     });
@@ -238,7 +239,7 @@ export class AdsCall implements Pusher {
       this.#machine.close();
     } catch (error) {
       // The stream is gone all the same, and who ended it has other things to do.
-      this.#options.log.error("xDS stream did not close in order", {
+      this.#options.outsiders.error(this.#options.owner, "xDS stream did not close in order", {
         peer: this.#options.peer.address,
         error: error instanceof Error ? (error.stack ?? error.message) : String(error),
       });

@@ -17,6 +17,7 @@ import type { AddressInfo, Socket } from "node:net";
 import { createSecureContext, TLSSocket } from "node:tls";
 import type { Clock } from "../base/clock.ts";
 import { FairShares, type Held } from "../base/fair-shares.ts";
+import { LimitedLog } from "../base/limited-log.ts";
 import type { Log } from "../base/log.ts";
 import { ownerByAddress } from "../base/owner-by-address.ts";
 import {
@@ -121,6 +122,7 @@ export class AdsServer {
   readonly #shares = new FairShares<AdsCall>();
   readonly #budgets: CallBudgets;
   readonly #admission: Admission;
+  readonly #outsiders: LimitedLog;
   #tls: TlsMaterial | undefined;
   #cancelTick: (() => void) | undefined;
   #closing = false;
@@ -134,6 +136,7 @@ export class AdsServer {
     this.#scheduler = new PushScheduler({ ...defaultPushScheduling, ...options.scheduling });
     this.#admission = new Admission(this.#limits, options.source, options.clock);
     this.#budgets = budgetsOf(this.#limits);
+    this.#outsiders = new LimitedLog(options.log, options.clock);
     this.#armTick();
   }
 
@@ -373,7 +376,7 @@ export class AdsServer {
   /** A bug of ours ends this stream and no other. */
   #failed(stream: ServerHttp2Stream, error: unknown): void {
     const reason = error instanceof Error ? (error.stack ?? error.message) : String(error);
-    this.#options.log.error("xDS stream could not be opened", {
+    this.#outsiders.error(addressOf(stream), "xDS stream could not be opened", {
       peer: addressOf(stream),
       error: reason,
     });
@@ -391,7 +394,8 @@ export class AdsServer {
     if (stream.destroyed || stream.closed) return;
     const refusal = this.#draining ? SHUTTING_DOWN : answer;
     if ("refused" in refusal) {
-      this.#options.log.warn("xDS stream refused", {
+      const by = `${ownerByAddress(addressOf(stream))} ${refusal.code}`;
+      this.#outsiders.warn(by, "xDS stream refused", {
         peer: addressOf(stream),
         code: refusal.code,
         reason: refusal.refused,
@@ -426,7 +430,7 @@ export class AdsServer {
       refuse(stream, { code: GrpcStatus.resourceExhausted, message });
       return;
     }
-    const { source, log, controlPlane, clock } = this.#options;
+    const { source, controlPlane, clock } = this.#options;
     this.#admitted++;
     let held: Held<AdsCall> | undefined;
     const call: AdsCall = new AdsCall(
@@ -434,7 +438,7 @@ export class AdsServer {
         form,
         peer,
         source,
-        log,
+        outsiders: this.#outsiders,
         owner,
         budgets: this.#budgets,
         snapshots: this.#snapshots,
@@ -483,7 +487,7 @@ export class AdsServer {
       return await this.#options.authenticate(credentialsOf(transport, stream, headers));
     } catch (error) {
       const reason = error instanceof Error ? error.message : String(error);
-      this.#options.log.error("authentication failed", { error: reason });
+      this.#outsiders.error("", "authentication failed", { error: reason });
       return { refused: unready.message, code: unready.code };
     }
   }

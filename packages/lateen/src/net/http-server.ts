@@ -6,8 +6,10 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import { createServer as createSecureServer } from "node:https";
 import { type AddressInfo, isIP, type Socket } from "node:net";
 import { assert } from "../base/assert.ts";
+import { LimitedLog } from "../base/limited-log.ts";
 import type { Log } from "../base/log.ts";
 import { cleanPath } from "./clean-path.ts";
+import { systemClock } from "./clock.ts";
 
 export interface HttpRequest {
   readonly method: string;
@@ -118,8 +120,9 @@ export async function serveHttp(
   });
   const address = server.address() as AddressInfo;
   const hosts = isLoopback(address.address) ? isLocalName : () => true;
+  const outsiders = new LimitedLog(options.log, systemClock);
   server.on("request", (request, response) => {
-    void answer({ options, routes, hosts }, request, response);
+    void answer({ options, routes, hosts, outsiders }, request, response);
   });
   return {
     host: address.address,
@@ -180,6 +183,7 @@ function compileRoute(route: HttpRoute): CompiledRoute {
 }
 
 interface Serving {
+  readonly outsiders: LimitedLog;
   readonly options: HttpServerOptions;
   readonly routes: readonly CompiledRoute[];
   /** Whether requests for this Host header are answered. */
@@ -206,14 +210,14 @@ async function answer(
   incoming: IncomingMessage,
   response: ServerResponse,
 ): Promise<void> {
-  const { options } = serving;
+  const { options, outsiders } = serving;
   response.on("error", () => {});
   incoming.on("error", () => {});
   try {
     const result = await dispatch(serving, incoming);
     send(response, result, incoming.method === "HEAD");
   } catch (error) {
-    options.log.error("request failed", {
+    outsiders.error(incoming.socket.remoteAddress ?? "", "request failed", {
       method: incoming.method,
       path: incoming.url,
       error: error instanceof Error ? (error.stack ?? error.message) : String(error),
