@@ -12,7 +12,7 @@ interface Rate {
 
 const OPERATORS: Rate = { perSecond: 10, burst: 100 };
 /** For all other namespaces together, so that many of them are not many times as costly. */
-const OTHERS: Rate = { perSecond: 2, burst: 40 };
+const OTHERS: Rate = { perSecond: 1, burst: 10 };
 const ONE_NAMESPACE: Rate = { perSecond: 0.2, burst: 5 };
 const NAMESPACES_MAX = 2000;
 

@@ -66,7 +66,7 @@ export class DebugQuestions {
   }
 
   isIdle(nowMs: number): boolean {
-    return this.#waiting.length === 0 && nowMs - this.#askedAtMs > IDLE_MS;
+    return nowMs - this.#askedAtMs > IDLE_MS;
   }
 
   #isOurs(nonce: string): boolean {

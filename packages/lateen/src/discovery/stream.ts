@@ -84,6 +84,11 @@ export class AdsStream {
     return this.#connection !== undefined || this.#debug !== undefined;
   }
 
+  /** It only asked about the mesh, and for a while nothing more: also if it does not read what it is told. */
+  isOver(nowMs: number): boolean {
+    return this.#connection === undefined && this.#debug?.isIdle(nowMs) === true;
+  }
+
   /** Takes one request. What it returns ends the stream. */
   receive(message: Uint8Array): StreamEnd | undefined {
     assert(!this.#closed, "a request on a closed stream");
@@ -172,7 +177,6 @@ export class AdsStream {
   /** Tells the time, about once a second: overdue answers stop holding things up. */
   tick(nowMs: number): void {
     this.#nowMs = nowMs;
-    this.#endIdleDebug(nowMs);
     let overdue = false;
     for (const subscription of this.#subscriptions) {
       if (subscription.inFlight.tick(nowMs)) overdue = true;
@@ -212,12 +216,6 @@ export class AdsStream {
     const problem = this.#debug.receive(request, this.#nowMs);
     if (problem === undefined) wake();
     return problem;
-  }
-
-  #endIdleDebug(nowMs: number): void {
-    if (this.#connection !== undefined || this.#debug?.isIdle(nowMs) !== true) return;
-    this.#revoked = { code: GrpcStatus.ok, message: "" };
-    this.#options.wake();
   }
 
   #identify(request: Request): StreamEnd | undefined {

@@ -114,6 +114,10 @@ export class AdsCall implements Pusher {
       this.end({ code: GrpcStatus.invalidArgument, message });
       return;
     }
+    if (this.#machine.isOver(nowMs)) {
+      this.end({ code: GrpcStatus.ok, message: "" });
+      return;
+    }
     if (ageMs > serverLimits.streamAgeMaxMs) {
       this.moveOn("the stream reached its maximum age; connect again");
       return;
