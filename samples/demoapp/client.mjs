@@ -1,44 +1,49 @@
 // Sends requests to the demo application and counts who answered.
 //
-//   node client.mjs [--count 100] [--concurrency 4] [--host NAME] [--json] URL
+//   node client.mjs [--count 100 | --seconds 10] [--concurrency 4] [--host NAME] [--json] URL
 //
+// `--seconds` goes on for so long (60 at most) instead of counting requests.
 // `--host` is the Host header, for a gateway that is reached by address. Each request is made once:
 // one that gets no answer counts as an error. Exit code 0 if every answer was 200.
 import { Agent, request } from "node:http";
 import { parseArgs } from "node:util";
 
 const TIMEOUT_MS = 10_000;
+const MAX_SECONDS = 60;
 const { values, positionals } = parseArgs({
   allowPositionals: true,
   options: {
     count: { type: "string", default: "100" },
+    seconds: { type: "string" },
     concurrency: { type: "string", default: "4" },
     host: { type: "string" },
     json: { type: "boolean", default: false },
   },
 });
 const [url] = positionals;
-const count = Number(values.count);
+const seconds = values.seconds === undefined ? undefined : Number(values.seconds);
+const count = seconds === undefined ? Number(values.count) : Number.POSITIVE_INFINITY;
+const end = Date.now() + (seconds ?? Number.POSITIVE_INFINITY) * 1000;
 const concurrency = Number(values.concurrency);
-if (url === undefined || !(count > 0) || !(concurrency > 0)) {
+const bounded = seconds === undefined || (seconds > 0 && seconds <= MAX_SECONDS);
+if (url === undefined || !(count > 0) || !(concurrency > 0) || !bounded) {
   console.error(
-    "usage: node client.mjs [--count 100] [--concurrency 4] [--host NAME] [--json] URL",
+    "usage: node client.mjs [--count 100 | --seconds 10] [--concurrency 4] [--host NAME] [--json] URL",
   );
   process.exit(2);
 }
 
 const agent = new Agent({ keepAlive: true, maxSockets: concurrency });
 const headers = values.host === undefined ? {} : { host: values.host };
-const result = { requests: count, statuses: {}, versions: {}, servers: {} };
-let next = 0;
+const result = { requests: 0, statuses: {}, versions: {}, servers: {} };
 await Promise.all(Array.from({ length: concurrency }, work));
 agent.destroy();
 print();
-process.exitCode = result.statuses["200"] === count ? 0 : 1;
+process.exitCode = result.statuses["200"] === result.requests ? 0 : 1;
 
 async function work() {
-  while (next < count) {
-    next++;
+  while (result.requests < count && Date.now() < end) {
+    result.requests++;
     const { status, body } = await call().catch(error => ({ status: error.message, body: "" }));
     const [, version, server] = / demoapp (\S+) !! .*ServerName: ([^,]+),/.exec(body) ?? [];
     tally(result.statuses, status);

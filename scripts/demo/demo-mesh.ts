@@ -62,6 +62,16 @@ export class DemoMesh {
     return recordedState(this.#home)?.ingress ?? "";
   }
 
+  /** The control plane is a child of this process, which starts it again. */
+  get controlPlanePid(): number | undefined {
+    const children = readText(`/proc/self/task/${process.pid}/children`);
+    return children
+      .split(" ")
+      .filter(pid => pid !== "")
+      .map(Number)
+      .find(pid => readText(`/proc/${pid}/cmdline`).includes("\0discovery\0"));
+  }
+
   access(): MeshAccess {
     return openLocalMesh(process.env["LATEEN_HOME"], this.#options.name);
   }
@@ -189,5 +199,14 @@ export class DemoMesh {
         done({ code: code ?? 1, stdout, stderr });
       });
     });
+  }
+}
+
+/** "" where the process has ended meanwhile. */
+function readText(path: string): string {
+  try {
+    return readFileSync(path, "utf8");
+  } catch {
+    return "";
   }
 }

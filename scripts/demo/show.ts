@@ -1,5 +1,6 @@
 /** The acts of the demo. */
 import type { DemoMesh } from "./demo-mesh.ts";
+import { killUnderLoad } from "./failures.ts";
 import { type Received, received } from "./mutual-tls.ts";
 import type { Screen } from "./screen.ts";
 import {
@@ -46,6 +47,9 @@ export async function show(mesh: DemoMesh, screen: Screen): Promise<void> {
 
   screen.act("Between the pods: mutual TLS");
   await mutualTls(mesh, screen, cast);
+
+  screen.act("Under load: the control plane is killed, then an Envoy");
+  await killUnderLoad(mesh, screen, [cast.outside, cast.sleep]);
 }
 
 async function applyApplication(mesh: DemoMesh, screen: Screen): Promise<void> {

@@ -18,25 +18,30 @@ export interface Answers {
 export interface Origin {
   readonly name: string;
   send(count: number): Promise<Answers>;
+  /** Goes on for so long. */
+  load(seconds: number): Promise<Answers>;
 }
 
 export function fromOutside(mesh: DemoMesh): Origin {
-  return {
-    name: "through the gateway",
-    send: async count => {
-      const words = ["--json", "--count", `${count}`, "--host", HOST, `http://${mesh.ingress}/`];
-      return parse((await mesh.run(process.execPath, [client, ...words])).stdout);
-    },
-  };
+  return origin("through the gateway", async flags => {
+    const words = ["--json", ...flags, "--host", HOST, `http://${mesh.ingress}/`];
+    return (await mesh.run(process.execPath, [client, ...words])).stdout;
+  });
 }
 
 export function fromPod(mesh: DemoMesh, pod: readonly string[], url: string): Origin {
+  return origin(`from ${pod[0]}`, async flags => {
+    const words = ["node", client, "--json", ...flags, url];
+    return (await mesh.exec([...pod, "--", ...words])).stdout;
+  });
+}
+
+/** @param run the client with these flags; what it prints */
+function origin(name: string, run: (flags: readonly string[]) => Promise<string>): Origin {
   return {
-    name: `from ${pod[0]}`,
-    send: async count => {
-      const words = ["node", client, "--json", "--count", `${count}`, url];
-      return parse((await mesh.exec([...pod, "--", ...words])).stdout);
-    },
+    name,
+    send: async count => parse(await run(["--count", `${count}`])),
+    load: async seconds => parse(await run(["--seconds", `${seconds}`])),
   };
 }
 
