@@ -65,7 +65,7 @@ export function debugPages(sources: PageSources): readonly DebugPage[] {
     usage = "",
   ): DebugPage => ({ name, help, answer, usage });
   const pages: DebugPage[] = [
-    page("syncz", "how far each proxy is", query => json(syncz(sources, query))),
+    page("syncz", "how far each proxy is", query => json(syncz(sources, query)), "[?missing]"),
     page("adsz", "connected proxies", () => json(adsz(connections))),
     page("connections", "streams and what they were sent", () => json(connections.connections())),
     page("configz", "configuration objects", () => json(sources.configObjects())),
@@ -93,9 +93,10 @@ function json(value: unknown): HttpAnswer {
   return { status: 200, json: value };
 }
 
+/** As Istio's those that are connected here: others may be elsewhere, and tools add up what replicas say. */
 function syncz({ connections, missing }: PageSources, query: URLSearchParams): unknown {
   const namespace = query.get("namespace");
-  const all = [...connections.syncz(), ...missing()];
+  const all = [...connections.syncz(), ...(query.has("missing") ? missing() : [])];
   return namespace === null ? all : all.filter(each => each.proxy.endsWith(`.${namespace}`));
 }
 

@@ -173,7 +173,7 @@ async function eventsOf(cluster: KubeCluster, namespace: KubeNamespace): Promise
 
 /** What a replica says of the only proxy that is not connected to it. */
 async function missing({ http }: KubeDiscovery): Promise<string> {
-  const answer = await fetch(`${http}/debug/syncz`);
+  const answer = await fetch(`${http}/debug/syncz?missing`);
   const found = ((await answer.json()) as { waiting?: string }[]).flatMap(
     each => each.waiting ?? [],
   );

@@ -18,6 +18,8 @@ import { TestAuthority } from "./test-tls.ts";
 const CDS = "type.googleapis.com/envoy.config.cluster.v3.Cluster";
 const LDS = "type.googleapis.com/envoy.config.listener.v3.Listener";
 const authority = new TestAuthority();
+/** A pod whose proxy is connected elsewhere, or nowhere. */
+const MISSING = { proxy: "late.shop", proxy_type: "sidecar", cluster_id: "", istio_version: "" };
 
 /** `NAMESPACE/ACCOUNT` is a token of the account, `NAMESPACE/ACCOUNT/POD` one of its pod. */
 const tokens: TokenVerifier = {
@@ -61,7 +63,7 @@ export async function debuggedMesh(
     graph,
     configDump,
     notReady: () => undefined,
-    missing: () => [],
+    missing: () => [{ ...MISSING, types: {} }],
     ca: () => ({}),
     clusterId: "Kubernetes",
   });

@@ -150,6 +150,11 @@ test("x internal-debug: pages by name and query, in Istio's words where istioctl
     syncz.map((each: { proxy: string }) => each.proxy),
     ["spy.other", "web.shop"],
   );
+  // Those of other replicas are theirs to tell of: `version` adds up what all of them say.
+  const all = JSON.parse(await page(t, mesh, named("syncz?missing")));
+  assert.equal(all.length, 3);
+  const shop = JSON.parse(await page(t, mesh, named("syncz?namespace=shop")));
+  assert.equal(shop.length, 1);
   const list = JSON.parse(await page(t, mesh, named("list")));
   for (const name of ["syncz", "config_dump", "clusterz", "list"]) assert.ok(list.includes(name));
   const [cluster] = JSON.parse(await page(t, mesh, named("clusterz")));

@@ -28,7 +28,7 @@ function pods({ namespace, pod, port, path }: PodRequest): string | undefined {
   if (path === "/version") return JSON.stringify({ version, instance: pod });
   const proxy = namespace === WHERE ? "sleep-1.shop" : "other-1.default";
   const status = { proxy, cluster_id: "Kubernetes", istio_version: version, types: {} };
-  return path === "/debug/syncz" ? JSON.stringify([status]) : undefined;
+  return path.startsWith("/debug/syncz") ? JSON.stringify([status]) : undefined;
 }
 
 const CLUSTERS = JSON.stringify({

@@ -61,7 +61,7 @@ export const proxyStatusCommand: Command = {
   ],
   async run(ctx, call) {
     const mesh = await ctx.mesh();
-    const all = parseSyncz(await mesh.discoveryDebug("/debug/syncz"));
+    const all = parseSyncz(await mesh.discoveryDebug("/debug/syncz?missing"));
     const name = call.args[0];
     const format = stringFlag(call, "output") ?? "table";
     if (name === undefined) {
