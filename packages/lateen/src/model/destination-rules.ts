@@ -34,8 +34,8 @@ export interface DestinationRules {
   readonly rules: Collection<DestinationRuleRow>;
   /** By rule: lists of clusters and of endpoints depend on these, not on policies. */
   readonly subsets: Collection<Readonly<Record<string, Subset["labels"]>>>;
-  /** Rules that name a credential, which holds at gateways only. */
-  readonly credentials: Collection<true>;
+  /** Rules that mean something else at gateways than at sidecars (`differsAtGateways`). */
+  readonly byProxyType: Collection<true>;
   /** Those of the rules that say which localities are preferred. */
   readonly localities: Collection<DestinationRuleRow>;
   /** Key: `client namespace|service`; the rule that holds, or "". */
@@ -77,10 +77,10 @@ export function createDestinationRules(
   const subsets = graph.derive(rules, { name: "subset labels" }, (_key, rule) =>
     Object.fromEntries(rule.subsets.map(({ name, labels }) => [name, labels])),
   );
-  const credentials = graph.deriveMany<DestinationRuleRow, true>(
+  const byProxyType = graph.deriveMany<DestinationRuleRow, true>(
     rules,
-    { name: "rules with credentials" },
-    (key, rule) => (namesCredential(rule) ? [[key, true]] : []),
+    { name: "rules by type of proxy" },
+    (key, rule) => (differsAtGateways(rule) ? [[key, true]] : []),
   );
   const localities = graph.derive<DestinationRuleRow, DestinationRuleRow>(
     rules,
@@ -89,11 +89,15 @@ export function createDestinationRules(
   );
   const directory = createDirectory(graph, rules);
   const holding = createHolding(graph, directory, services, names);
-  return { rules, subsets, credentials, localities, holding, directory };
+  return { rules, subsets, byProxyType, localities, holding, directory };
 }
 
-function namesCredential(rule: DestinationRuleRow): boolean {
-  return policiesOf(rule).some(each => (each.tls?.credentialName ?? "") !== "");
+/** Credentials hold at gateways only, the client's own destination at sidecars only. */
+function differsAtGateways(rule: DestinationRuleRow): boolean {
+  return policiesOf(rule).some(
+    ({ tls, loadBalancer }) =>
+      (tls?.credentialName ?? "") !== "" || loadBalancer?.kind === "PASSTHROUGH",
+  );
 }
 
 function saysLocalities(rule: DestinationRuleRow): boolean {

@@ -2,10 +2,12 @@
 import type { EndpointSlice, SliceEndpoint } from "../api/endpoint-slice/kind.ts";
 import type { ServiceEntry } from "../api/service-entry/schema.ts";
 import type { Collection, Graph, Index, Reader, SelectableIndex } from "../flow/types.ts";
+import { augmentedLabels } from "./augmented-labels.ts";
 import { objectKey } from "./inputs.ts";
 import { NOWHERE } from "./locality.ts";
 import { type MeshNames, meshNames } from "./mesh.ts";
 import { compare } from "./order.ts";
+import { isByDns } from "./resolution.ts";
 import { serviceKey } from "./services.ts";
 import { entryPorts, oldestFirst, RESOLUTIONS } from "./services-entries.ts";
 import type { Endpoint, Service, ServiceEndpoints, ServicePort } from "./types.ts";
@@ -140,11 +142,11 @@ function sliceHealth(
   return conditions.ready === false ? "UNHEALTHY" : "HEALTHY";
 }
 
+const SOMEWHERE = { locality: NOWHERE, network: "", cluster: LOCAL_CLUSTER, nodeName: "" };
+
 const UNKNOWN_WORKLOAD = {
-  labels: {},
-  locality: NOWHERE,
-  network: "",
-  cluster: LOCAL_CLUSTER,
+  ...SOMEWHERE,
+  labels: augmentedLabels({}, SOMEWHERE),
   tlsMode: "disabled",
   serviceAccount: "",
   namespace: "",
@@ -153,7 +155,6 @@ const UNKNOWN_WORKLOAD = {
   canonicalRevision: "",
   health: "HEALTHY",
   weight: 1,
-  nodeName: "",
   hostName: "",
 } as const;
 
@@ -301,9 +302,9 @@ function inlineWorkloads(entry: ServiceEntry, service: Service, trustDomain: str
       const found = entryWorkload(endpoint, source, `${metadata.name}-${i}`, trustDomain);
       return found === undefined ? [] : [found];
     });
-  const byDns = service.resolution === "DNSLB" || service.resolution === "DNSRoundRobinLB";
-  if (!byDns || spec.workloadSelector !== undefined) return [];
+  if (!isByDns(service.resolution) || spec.workloadSelector !== undefined) return [];
   const self = { address: service.hostname, ports: {}, labels: {} };
   const found = entryWorkload(self, source, metadata.name, trustDomain);
-  return found === undefined ? [] : [found];
+  // As in Istio a name that stands for itself has no labels, so that no subset has it.
+  return found === undefined ? [] : [{ ...found, labels: {} }];
 }

@@ -9,6 +9,7 @@ import { mergeGateways, type RejectedServer, type RouteNames } from "./gateways.
 import { servicesOf, targetPortOf } from "./inbound.ts";
 import { objectKey } from "./inputs.ts";
 import type { Model } from "./model.ts";
+import { isCarried } from "./protocol.ts";
 import type { Service } from "./types.ts";
 import type { Workload } from "./workloads.ts";
 
@@ -65,7 +66,7 @@ export function gatewayFindings(
       );
       const unserved = portsWithoutService(gateway, selected, pod =>
         servicesOf(
-          { namespace: pod.source.namespace, labels: pod.labels },
+          { namespace: pod.source.namespace, labels: pod.labels, ownLabels: pod.ownLabels },
           read,
           proxies.servicesBySelector,
         ),
@@ -95,7 +96,7 @@ function portsWithoutService(
     for (const service of servicesOfPod(pod)) {
       names.add(`${service.namespace}/${service.name}`);
       for (const port of service.ports) {
-        if (port.protocol === "UDP") continue;
+        if (!isCarried(port.protocol)) continue;
         ports.add(port.number);
         targets.add(targetPortOf(port, pod.namedPorts) ?? port.number);
       }

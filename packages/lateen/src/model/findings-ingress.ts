@@ -11,6 +11,7 @@ import { serviceHostname } from "./hosts.ts";
 import { pathMatch, sharedGateway, tlsGateway } from "./ingress.ts";
 import { MESH_KEY, objectKey } from "./inputs.ts";
 import type { Model } from "./model.ts";
+import { isCarried } from "./protocol.ts";
 import { serviceKey } from "./services.ts";
 import type { Workload } from "./workloads.ts";
 
@@ -92,16 +93,17 @@ function backendFindings(
     if (shape === undefined)
       return [warning(`${path}.service.name`, NOT_FOUND, `found no Service ${service.name}`)];
     const { name, number } = service.port;
-    const found = shape.ports.some(each =>
+    const carried = shape.ports.filter(({ protocol }) => isCarried(protocol));
+    const found = carried.some(each =>
       number === undefined ? each.name === name : each.number === number,
     );
     if (found) return [];
     const meant = nearest(
       name,
-      shape.ports.map(each => each.name),
+      carried.map(each => each.name),
     );
     const hint = meant === undefined ? "" : `; did you mean ${meant}?`;
-    const ports = shape.ports.map(each => `${each.number} (${each.name})`).join(", ");
+    const ports = carried.map(each => `${each.number} (${each.name})`).join(", ");
     const message = `${service.name} has no port ${number ?? name}, only ${ports}${hint}`;
     return [warning(`${path}.service.port`, NOT_FOUND, message)];
   };

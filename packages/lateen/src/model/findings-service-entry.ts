@@ -6,6 +6,7 @@ import type { Graph, Index, Reader, SelectableIndex } from "../flow/types.ts";
 import { type Findings, findingsOf, selectsNothing, warning } from "./finding.ts";
 import { firstOf } from "./imports.ts";
 import type { Model } from "./model.ts";
+import { isSamePort } from "./protocol.ts";
 import { type ServiceShape, serviceKey } from "./services.ts";
 import { entryPorts, mergedEntries, unlike } from "./services-entries.ts";
 import { visibleTo } from "./visibility.ts";
@@ -77,7 +78,7 @@ function portFindings(
   );
   return entryPorts(entry).flatMap((port, i) => {
     for (const other of older) {
-      const same = entryPorts(other).find(each => each.number === port.number);
+      const same = entryPorts(other).find(each => isSamePort(each, port));
       if (same === undefined) continue;
       if (deepEqual(same, port)) return [];
       const message = `port ${port.number} of ${host} is described by ServiceEntry ${namespace}/${other.metadata.name}, which is older`;

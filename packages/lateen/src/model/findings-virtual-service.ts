@@ -12,6 +12,7 @@ import { objectKey } from "./inputs.ts";
 import { type MeshNames, meshNames } from "./mesh.ts";
 import type { Model } from "./model.ts";
 import { byAge } from "./order.ts";
+import { isCarried, portOfNumber } from "./protocol.ts";
 import type { ServiceShape } from "./services.ts";
 import {
   type DestinationRow,
@@ -144,6 +145,15 @@ function destinationFindings(
   );
 }
 
+/** `has no port 81, only 80`; what no proxy carries counts as not there. */
+function noPort({ ports }: ServiceShape, number: number): string {
+  const other = ports.find(each => each.number === number);
+  if (other !== undefined)
+    return `has port ${number} for ${other.protocol} only: no proxy carries it`;
+  const numbers = ports.filter(({ protocol }) => isCarried(protocol)).map(each => each.number);
+  return `has no port ${number}, only ${numbers.join(", ")}`;
+}
+
 function destinationFinding(
   { hostname, port, subset }: DestinationRow,
   path: string,
@@ -159,13 +169,8 @@ function destinationFinding(
       : `found no service for host ${hostname}`;
     return warning(`${path}.host`, NOT_FOUND, message);
   }
-  if (port !== undefined && service.ports.every(each => each.number !== port)) {
-    const ports = service.ports.map(each => each.number).join(", ");
-    return warning(
-      `${path}.port.number`,
-      NOT_FOUND,
-      `${hostname} has no port ${port}, only ${ports}`,
-    );
+  if (port !== undefined && portOfNumber(service.ports, port) === undefined) {
+    return warning(`${path}.port.number`, NOT_FOUND, `${hostname} ${noPort(service, port)}`);
   }
   if (subset === "") return undefined;
   const directory = { byHost: sources.ruleHosts, wildcards: sources.ruleWildcards };

@@ -2,7 +2,7 @@
 import type { Gateway, GatewayServer } from "../api/gateway/schema.ts";
 import { isHttpProtocol } from "../api/networking/protocol.ts";
 import { byAge } from "./order.ts";
-import { isHttp, parseProtocol } from "./protocol.ts";
+import { isCarried, isHttp, parseProtocol } from "./protocol.ts";
 import type { Protocol } from "./types.ts";
 
 export type ServerTlsSettings = NonNullable<GatewayServer["tls"]>;
@@ -112,7 +112,9 @@ class Merge {
     const kind = kindOf(merged);
     const port = this.#ports.get(number) ?? open(number, kind);
     const key = `${namespace}/${name}`;
-    const reason = conflict(port, kind);
+    const reason = isCarried(merged.protocol)
+      ? conflict(port, kind)
+      : `no proxy carries ${merged.protocol}`;
     if (reason !== undefined) {
       this.#rejected.push({ gateway: key, index, reason });
       return;

@@ -2,6 +2,7 @@
 import type { CellFamily, Collection, Graph, Index, Reader } from "../flow/types.ts";
 import { hostsOverlap } from "./hosts.ts";
 import { byAge, compare } from "./order.ts";
+import { isCarried, portOfNumber } from "./protocol.ts";
 import {
   type EgressListener,
   importsEverything,
@@ -46,7 +47,9 @@ export function createImports(
   readonly routesByGateway: Index<VirtualServiceShape>;
 } {
   const ports = (row: ServiceShape): string[] => [
-    ...new Set(row.ports.map(port => String(port.number))),
+    ...new Set(
+      row.ports.flatMap(({ protocol, number }) => (isCarried(protocol) ? [String(number)] : [])),
+    ),
   ];
   const sources: Sources = {
     scopes,
@@ -170,7 +173,7 @@ function importedServices(
 
 function hasPort(service: ServiceShape, listener: EgressListener): boolean {
   const { port } = listener;
-  return port === undefined || service.ports.some(each => each.number === port.number);
+  return port === undefined || portOfNumber(service.ports, port.number) !== undefined;
 }
 
 /** Visible and imported services in Istio's order, those of one namespace for each host name. */

@@ -2,7 +2,7 @@
 import type { Sidecar, SidecarIngress } from "../api/sidecar/schema.ts";
 import type { Reader, SelectorIndex } from "../flow/types.ts";
 import { byAge } from "./order.ts";
-import { parseProtocol } from "./protocol.ts";
+import { isCarried, parseProtocol } from "./protocol.ts";
 import { serviceKey } from "./services.ts";
 import type { InboundPort, MutualTlsMode, ObjectRef, Service, ServicePort } from "./types.ts";
 
@@ -25,7 +25,9 @@ export interface InboundSet {
 
 export interface ServedBy {
   readonly namespace: string;
+  /** With those that the control plane adds. */
   readonly labels: Readonly<Record<string, string>>;
+  readonly ownLabels: Readonly<Record<string, string>>;
   readonly namedPorts: Readonly<Record<string, number>>;
   /** Of the pod; only a Sidecar's ingress depends on it. */
   readonly address: string;
@@ -52,13 +54,20 @@ export function inboundSet(
 /** Until PeerAuthentication is carried out, every workload takes both (Istio's default). */
 const MESH_MODE: MutualTlsMode = "PERMISSIVE";
 
+/** Kubernetes knows nothing of the labels that are added; to ServiceEntries they count. */
 export function servicesOf(
-  workload: Pick<ServedBy, "namespace" | "labels">,
+  { namespace, labels, ownLabels }: Pick<ServedBy, "namespace" | "labels" | "ownLabels">,
   read: Reader,
   selectors: SelectorIndex<Service>,
 ): readonly Service[] {
-  const found = read.selectedBy(selectors, workload);
-  return [...found].sort(byAge);
+  const found = read.selectedBy(selectors, { namespace, labels });
+  return found
+    .filter(({ registry, selector }) => registry === "External" || isWithin(selector, ownLabels))
+    .sort(byAge);
+}
+
+function isWithin(selector: Service["selector"], labels: ServedBy["labels"]): boolean {
+  return Object.entries(selector ?? {}).every(([key, value]) => labels[key] === value);
 }
 
 function inboundPort(
@@ -66,7 +75,7 @@ function inboundPort(
   port: ServicePort,
   workload: ServedBy,
 ): readonly ServedPort[] {
-  if (port.protocol === "UDP") return [];
+  if (!isCarried(port.protocol)) return [];
   const targetPort = targetPortOf(port, workload.namedPorts);
   if (targetPort === undefined) return [];
   const { key, hostname } = service;
@@ -92,14 +101,15 @@ function ingressPort(
   { metadata }: Sidecar,
   { namespace, address }: ServedBy,
 ): readonly ServedPort[] {
-  const { number = 0, protocol = "", name = "" } = port;
-  if (number === 0) return [];
+  const { number = 0, name = "" } = port;
+  const protocol = parseProtocol(port.protocol ?? "");
+  if (number === 0 || !isCarried(protocol)) return [];
   const hostname = `${metadata.name}.${metadata.namespace}`;
   return [
     {
       service: serviceKey(namespace, hostname),
       hostname,
-      servicePort: { name, number, protocol: parseProtocol(protocol) },
+      servicePort: { name, number, protocol },
       targetPort: number,
       bind: bind === undefined || bind === "" ? address : bind,
       defaultEndpoint: endpointOf(defaultEndpoint ?? "", address),

@@ -16,6 +16,7 @@ import { serviceHostname } from "./hosts.ts";
 import { type AddressesDue, createAddressesDue } from "./ingress-addresses.ts";
 import { MESH_KEY, type ModelInputs, objectKey } from "./inputs.ts";
 import { byAge } from "./order.ts";
+import { isCarried } from "./protocol.ts";
 import { type ServiceShape, serviceKey } from "./services.ts";
 import type { Mesh } from "./types.ts";
 import type { DestinationRow, RouteRow, TextMatch, VirtualServiceRow } from "./virtual-services.ts";
@@ -340,7 +341,8 @@ function destination(
   const hostname = read.get(aliases, own)?.target ?? own;
   const { number, name } = service.port;
   const named = (): number | undefined =>
-    read.get(services, serviceKey(namespace, hostname))?.ports.find(each => each.name === name)
-      ?.number;
+    read
+      .get(services, serviceKey(namespace, hostname))
+      ?.ports.find(each => each.name === name && isCarried(each.protocol))?.number;
   return { hostname, port: number ?? named() ?? NO_PORT, subset: "", weight: 100 };
 }

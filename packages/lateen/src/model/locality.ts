@@ -5,9 +5,9 @@ import type { Locality } from "./types.ts";
 
 export const NOWHERE: Locality = { region: "", zone: "", subZone: "" };
 
-const REGION = "topology.kubernetes.io/region";
-const ZONE = "topology.kubernetes.io/zone";
-const SUB_ZONE = "topology.istio.io/subzone";
+export const REGION = "topology.kubernetes.io/region";
+export const ZONE = "topology.kubernetes.io/zone";
+export const SUB_ZONE = "topology.istio.io/subzone";
 
 export function createNodeLocalities(graph: Graph, nodes: Collection<Node>): Collection<Locality> {
   return graph.derive(nodes, { name: "node localities" }, (_key, node) =>

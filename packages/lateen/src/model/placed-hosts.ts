@@ -6,7 +6,7 @@ import { createHash } from "node:crypto";
 import type { Collection, Graph, Reader } from "../flow/types.ts";
 import { compare } from "./order.ts";
 import type { PlacedService } from "./placements.ts";
-import type { Placement } from "./types.ts";
+import type { ConnectedProxy, Placement } from "./types.ts";
 import { EVERYONE, visibilityBuckets } from "./visibility.ts";
 
 /** By host name. Rows with equal `version` say the same. */
@@ -18,29 +18,42 @@ export interface PlacedHosts {
 }
 
 /** By namespace that they are exported to, and those for all under `EVERYONE`. */
-export type PlacedHostsByAudience = Collection<PlacedHosts>;
+export interface PlacedHostsByAudience {
+  readonly forAll: Collection<PlacedHosts>;
+  /** Those that have endpoints at gateways only. */
+  readonly atGateways: Collection<PlacedHosts>;
+}
 
 export function createPlacedHosts(
   graph: Graph,
   services: Collection<PlacedService>,
 ): PlacedHostsByAudience {
-  const byAudience = graph.index(services, "services with a placement", (_key, row) =>
-    visibilityBuckets(row.exportTo),
-  );
-  return graph.group<PlacedService, PlacedHosts>(
-    byAudience,
-    { name: "placed hosts", equals: (a, b) => a.version === b.version },
-    (_audience, rows) => placedHosts(rows),
-  );
+  const grouped = (name: string, atGatewaysOnly: boolean): Collection<PlacedHosts> => {
+    const byAudience = graph.index(services, `services: ${name}`, (_key, row) =>
+      row.atGatewaysOnly === atGatewaysOnly ? visibilityBuckets(row.exportTo) : [],
+    );
+    return graph.group<PlacedService, PlacedHosts>(
+      byAudience,
+      { name, equals: (a, b) => a.version === b.version },
+      (_audience, rows) => placedHosts(rows),
+    );
+  };
+  return {
+    forAll: grouped("placed hosts", false),
+    atGateways: grouped("placed hosts at gateways", true),
+  };
 }
 
 /** All that clients in a namespace may see. */
 export function placedHostsFor(
   read: Reader,
-  placed: PlacedHostsByAudience,
-  namespace: string,
+  { forAll, atGateways }: PlacedHostsByAudience,
+  { namespace, type }: Pick<ConnectedProxy, "namespace" | "type">,
 ): readonly PlacedHosts[] {
-  return [EVERYONE, namespace].flatMap(audience => read.get(placed, audience) ?? []);
+  const seen = type === "router" ? [forAll, atGateways] : [forAll];
+  return seen.flatMap(placed =>
+    [EVERYONE, namespace].flatMap(audience => read.get(placed, audience) ?? []),
+  );
 }
 
 /** undefined: its endpoints are the same for all. */

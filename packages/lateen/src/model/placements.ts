@@ -5,6 +5,7 @@
 import type { ObjectMeta } from "../api/kind.ts";
 import type { Namespace } from "../api/namespace/kind.ts";
 import type { Collection, Graph } from "../flow/types.ts";
+import { isByDns } from "./resolution.ts";
 import type { Locality, Placement, Service, Visibility } from "./types.ts";
 
 /** Istio's own, from before `spec.trafficDistribution`; also for ServiceEntries. In any case. */
@@ -50,6 +51,8 @@ export interface PlacedService {
   readonly hostname: string;
   readonly placement: Placement;
   readonly exportTo: Visibility;
+  /** Its other clients go to the address that they mean. */
+  readonly atGatewaysOnly: boolean;
 }
 
 export interface Placements {
@@ -63,9 +66,9 @@ export function createPlacements(graph: Graph, services: Collection<Service>): P
     services,
     { name: "placements of services" },
     (key, { hostname, placement, exportTo, resolution }) =>
-      placement === undefined || resolution !== "ClientSideLB"
+      placement === undefined || isByDns(resolution)
         ? []
-        : [[key, { hostname, placement, exportTo }]],
+        : [[key, { hostname, placement, exportTo, atGatewaysOnly: resolution === "Passthrough" }]],
   );
   const byService = graph.derive(placed, { name: "placements" }, (_key, row) => row.placement);
   return { byService, services: placed };

@@ -1,5 +1,5 @@
 /** Which protocol a port speaks (Istio, "Protocol Selection"). */
-import type { Protocol } from "./types.ts";
+import type { Protocol, ServicePort } from "./types.ts";
 
 const PROTOCOLS: Readonly<Record<string, Protocol>> = {
   http: "HTTP",
@@ -40,7 +40,7 @@ export interface KubernetesPort {
 
 /** From `appProtocol`, else from the port name's prefix (`http-web`), else sniffed. */
 export function kubernetesPortProtocol(port: KubernetesPort): Protocol {
-  if (port.protocol === "UDP") return "UDP";
+  if (port.protocol === "UDP" || port.protocol === "SCTP") return port.protocol;
   const name = port.appProtocol ?? port.name;
   if (port.appProtocol !== undefined && Object.hasOwn(APP_PROTOCOLS, name))
     return APP_PROTOCOLS[name] ?? "AUTO";
@@ -50,10 +50,40 @@ export function kubernetesPortProtocol(port: KubernetesPort): Protocol {
   return protocol === "AUTO" && SERVER_FIRST_PORTS.has(port.port) ? "TCP" : protocol;
 }
 
+/** Proxies carry what runs over TCP: nothing else is intercepted, or has a listener or a cluster. */
+export function isCarried(protocol: Protocol): boolean {
+  return protocol !== "UDP" && protocol !== "SCTP";
+}
+
+/**
+ * The port of a number that proxies carry: a service may have the same number once for each transport
+ * protocol, as every cluster's DNS has 53 (Istio: PortList.GetByPort).
+ */
+export function portOfNumber<P extends Pick<ServicePort, "number" | "protocol">>(
+  ports: readonly P[],
+  number: number,
+): P | undefined {
+  return ports.find(port => port.number === number && isCarried(port.protocol));
+}
+
+/** Whether one hides the other: a port that proxies carry and one that they do not are two. */
+export function isSamePort(
+  a: Pick<ServicePort, "number" | "protocol">,
+  b: Pick<ServicePort, "number" | "protocol">,
+): boolean {
+  return a.number === b.number && isCarried(a.protocol) === isCarried(b.protocol);
+}
+
+export function isGrpc(protocol: Protocol): boolean {
+  return protocol === "GRPC" || protocol === "GRPC-WEB";
+}
+
+export function isHttp2(protocol: Protocol): boolean {
+  return protocol === "HTTP2" || isGrpc(protocol);
+}
+
 export function isHttp(protocol: Protocol): boolean {
-  return (
-    protocol === "HTTP" || protocol === "HTTP2" || protocol === "GRPC" || protocol === "GRPC-WEB"
-  );
+  return protocol === "HTTP" || isHttp2(protocol);
 }
 
 /** HTTP, or AUTO, which may turn out to be HTTP. */

@@ -8,12 +8,14 @@ import type { Gateway } from "../api/gateway/schema.ts";
 import type { Sidecar } from "../api/sidecar/schema.ts";
 import type { Brand } from "../base/brand.ts";
 import type { Collection, Graph, Index, Reader, SelectorIndex } from "../flow/types.ts";
+import { augmentedLabels } from "./augmented-labels.ts";
 import { type InboundSet, inboundSet, servicesOf, targetPortOf } from "./inbound.ts";
 import { objectKey } from "./inputs.ts";
 import { type MeshNames, meshNames } from "./mesh.ts";
 import { byAge } from "./order.ts";
 import { type PlacedHosts, type PlacedHostsByAudience, placedHostsFor } from "./placed-hosts.ts";
 import type { PodAddresses } from "./pod-addresses.ts";
+import { isCarried } from "./protocol.ts";
 import { gatewayScopeKey, type ScopeKey, scopeKey } from "./scopes.ts";
 import type { ConnectedProxy, Locality, ProxyType, Service, VhdsUse } from "./types.ts";
 import { labelsOfSourceSelector } from "./virtual-services.ts";
@@ -106,7 +108,7 @@ export function createProxies(graph: Graph, sources: ProxySources): Proxies {
   const lookups = createLookups(graph, sources);
   const rows = graph.derive<ConnectedProxy, ProxyRow>(
     sources.proxies,
-    { name: "proxies classed", reads: Object.values(lookups) },
+    { name: "proxies classed", reads: readsOf(lookups) },
     (_key, proxy, read) => proxyRow(proxy, read, lookups),
   );
   return {
@@ -126,6 +128,10 @@ export function createProxies(graph: Graph, sources: ProxySources): Proxies {
         : [[row.class.gateway, row.gateway]],
     ),
   };
+}
+
+function readsOf({ placedHosts, ...lookups }: Lookups) {
+  return [...Object.values(lookups), ...Object.values(placedHosts)];
 }
 
 function createLookups(graph: Graph, sources: ProxySources): Lookups {
@@ -163,14 +169,15 @@ function createLookups(graph: Graph, sources: ProxySources): Lookups {
 function proxyRow(proxy: ConnectedProxy, read: Reader, lookups: Lookups): ProxyRow {
   const pod = read.get(lookups.pods, objectKey(proxy));
   const { namespace } = proxy;
-  const labels = pod?.labels ?? proxy.labels;
+  const labels = pod?.labels ?? augmentedLabels(proxy.labels, proxy);
+  const ownLabels = pod?.ownLabels ?? proxy.labels;
   const [address = ""] = proxy.ipAddresses;
-  const workload = { namespace, labels, namedPorts: pod?.namedPorts ?? {}, address };
+  const workload = { namespace, labels, ownLabels, namedPorts: pod?.namedPorts ?? {}, address };
   const isRouter = proxy.type === "router";
   const sidecar = isRouter ? undefined : sidecarOf(namespace, labels, read, lookups);
   const inbound = isRouter ? undefined : inboundSet(workload, read, lookups.services, sidecar);
   const gateway = isRouter ? gatewaySet(workload, read, lookups) : undefined;
-  const placed = placedHostsFor(read, lookups.placedHosts, namespace);
+  const placed = placedHostsFor(read, lookups.placedHosts, proxy);
   const base = {
     type: proxy.type,
     namespace,
@@ -225,13 +232,17 @@ function gatewaySet(
   read: Reader,
   lookups: Lookups,
 ): GatewaySet {
+  const { namespace, labels } = workload;
   const targetPorts: Record<number, number> = Object.create(null);
   for (const service of servicesOf(workload, read, lookups.services))
     for (const port of service.ports) {
+      if (!isCarried(port.protocol)) continue;
       const target = targetPortOf(port, workload.namedPorts);
       if (target !== undefined) targetPorts[port.number] ??= target;
     }
-  const gateways = read.selectedBy(lookups.gateways, workload).map(row => objectKey(row.metadata));
+  const gateways = read
+    .selectedBy(lookups.gateways, { namespace, labels })
+    .map(row => objectKey(row.metadata));
   return { gateways: gateways.sort(), targetPorts };
 }
 

@@ -8,7 +8,7 @@ import type { CellFamily, Collection, Graph } from "../flow/types.ts";
 import { hostWithin } from "./hosts.ts";
 import { MESH_KEY } from "./inputs.ts";
 import { type MeshNames, meshNames } from "./mesh.ts";
-import { parseProtocol } from "./protocol.ts";
+import { isCarried, parseProtocol } from "./protocol.ts";
 import type { Mesh, Protocol } from "./types.ts";
 
 /** `namespace|`, `namespace|namespace/name of the Sidecar`, or `namespace|gateway`. */
@@ -115,7 +115,9 @@ function importOf(text: SidecarEgress["hosts"][number], namespace: string): read
 
 /** Index of the listener that serves a port: the one made for it, else the one for all others. */
 export function listenerOfPort(scope: Scope, port: number): number {
-  const exact = scope.listeners.findIndex(listener => listener.port?.number === port);
+  const exact = scope.listeners.findIndex(
+    listener => listener.port?.number === port && isCarried(listener.port.protocol),
+  );
   return exact >= 0 ? exact : scope.listeners.findIndex(listener => listener.port === undefined);
 }
 

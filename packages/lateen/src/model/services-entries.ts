@@ -4,7 +4,7 @@ import { deepEqual } from "../flow/equal.ts";
 import type { Collection, Graph, Index } from "../flow/types.ts";
 import { byAge } from "./order.ts";
 import { annotatedPreference, type NamespacePreferences } from "./placements.ts";
-import { parseProtocol } from "./protocol.ts";
+import { isSamePort, parseProtocol } from "./protocol.ts";
 import { serviceKey } from "./services.ts";
 import type {
   Placement,
@@ -106,10 +106,10 @@ function withParts(service: Service, rest: readonly ServiceEntry[]): Service {
 
 /** A number that an older entry has is that one's. */
 function addedPorts(parts: readonly ServicePart[]): readonly ServicePort[] {
-  const ports = new Map<number, ServicePort>();
+  const ports: ServicePort[] = [];
   for (const port of parts.flatMap(part => part.ports))
-    if (!ports.has(port.number)) ports.set(port.number, port);
-  return [...ports.values()];
+    if (!ports.some(other => isSamePort(other, port))) ports.push(port);
+  return ports;
 }
 
 export function oldestFirst(entries: readonly ServiceEntry[]): readonly ServiceEntry[] {

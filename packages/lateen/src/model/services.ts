@@ -4,6 +4,7 @@ import type { Collection, Graph, Index } from "../flow/types.ts";
 import type { Alias } from "./aliases.ts";
 import { type MeshNames, meshNames } from "./mesh.ts";
 import type { NamespacePreferences } from "./placements.ts";
+import { portOfNumber } from "./protocol.ts";
 import { fromKubernetes } from "./services-kubernetes.ts";
 import type { Service, ServiceKey } from "./types.ts";
 
@@ -58,7 +59,7 @@ export function partsOf(service: ServiceShape): readonly ServiceShape[] {
 /** Addresses that a service has for a port. */
 export function addressesFor(service: ServiceShape, port: number): readonly string[] {
   if (service.parts === undefined) return service.addresses;
-  const having = service.parts.filter(({ ports }) => ports.some(each => each.number === port));
+  const having = service.parts.filter(({ ports }) => portOfNumber(ports, port) !== undefined);
   return [...new Set(having.flatMap(part => part.addresses))];
 }
 

@@ -31,6 +31,8 @@ export type Protocol =
   | "MYSQL"
   | "REDIS"
   | "UDP"
+  /** Of Kubernetes Services; Istio has no name for it. */
+  | "SCTP"
   | "AUTO";
 
 export interface ServicePort {

@@ -1,6 +1,7 @@
 /** WorkloadEntries as workloads: machines that are no pods. */
 import type { WorkloadEntry, WorkloadEntrySpec } from "../api/workload-entry/schema.ts";
 import type { Collection, Graph } from "../flow/types.ts";
+import { augmentedLabels } from "./augmented-labels.ts";
 import { NOWHERE, parseLocality } from "./locality.ts";
 import { type MeshNames, meshNames, spiffeId } from "./mesh.ts";
 import type { Endpoint, ObjectRef } from "./types.ts";
@@ -31,15 +32,19 @@ export function entryWorkload(
   const { address, labels, serviceAccount } = spec;
   if (address === undefined || address === "" || address.startsWith("unix://")) return undefined;
   const hasAccount = serviceAccount !== undefined && serviceAccount !== "";
-  return {
-    source,
-    addresses: [address],
-    labels,
-    serviceAccount: hasAccount ? spiffeId(trustDomain, source.namespace, serviceAccount) : "",
+  const where = {
     cluster: LOCAL_CLUSTER,
     network: spec.network ?? "",
     locality: localityOf(spec),
     nodeName: "",
+  };
+  return {
+    source,
+    addresses: [address],
+    ...where,
+    labels: augmentedLabels(labels, where),
+    ownLabels: labels,
+    serviceAccount: hasAccount ? spiffeId(trustDomain, source.namespace, serviceAccount) : "",
     tlsMode: tlsMode(spec, hasAccount),
     workloadName,
     canonicalName: canonicalName(labels, workloadName),

@@ -1,6 +1,7 @@
 /** What serves: the model's projection of Pods (and, in workload-entries.ts, of WorkloadEntries). */
 import type { Pod } from "../api/pod/schema.ts";
 import type { Collection, Graph, Reader, SelectableIndex } from "../flow/types.ts";
+import { augmentedLabels, NETWORK } from "./augmented-labels.ts";
 import { localityOfLabels, NOWHERE } from "./locality.ts";
 import { type MeshNames, meshNames, spiffeId } from "./mesh.ts";
 import type { Endpoint, Locality, ObjectRef } from "./types.ts";
@@ -17,7 +18,10 @@ export const LOCAL_CLUSTER = "Kubernetes";
 export interface Workload {
   readonly source: ObjectRef;
   readonly addresses: readonly string[];
+  /** With those that the control plane adds (`augmentedLabels`). */
   readonly labels: Readonly<Record<string, string>>;
+  /** Those that the object has: what Kubernetes' own selectors see. */
+  readonly ownLabels: Readonly<Record<string, string>>;
   /** SPIFFE id, "" when unknown. */
   readonly serviceAccount: string;
   readonly cluster: string;
@@ -70,15 +74,19 @@ function podWorkload(
   const { metadata, spec } = pod;
   const workloadName = podWorkloadName(pod);
   const account = spec.serviceAccountName ?? spec.serviceAccount ?? "default";
+  const where = {
+    cluster: LOCAL_CLUSTER,
+    network: metadata.labels[NETWORK] ?? "",
+    locality,
+    nodeName: spec.nodeName ?? "",
+  };
   return {
     source: { kind: "Pod", namespace: metadata.namespace, name: metadata.name },
     addresses,
-    labels: metadata.labels,
+    ...where,
+    labels: augmentedLabels(metadata.labels, where),
+    ownLabels: metadata.labels,
     serviceAccount: spiffeId(names.trustDomain, metadata.namespace, account),
-    cluster: LOCAL_CLUSTER,
-    network: metadata.labels["topology.istio.io/network"] ?? "",
-    locality,
-    nodeName: spec.nodeName ?? "",
     tlsMode: podTlsMode(pod),
     workloadName,
     canonicalName: canonicalName(metadata.labels, workloadName),
@@ -123,7 +131,9 @@ function containerPorts(pod: Pod): Readonly<Record<string, number>> {
   const ports: Record<string, number> = Object.create(null);
   for (const container of [...(pod.spec.initContainers ?? []), ...pod.spec.containers])
     for (const port of container.ports) {
-      if (port.name !== undefined) ports[port.name] ??= port.containerPort;
+      // Kubernetes resolves a named target port by the transport protocol, too.
+      if (port.name !== undefined && port.protocol === "TCP")
+        ports[port.name] ??= port.containerPort;
     }
   return ports;
 }

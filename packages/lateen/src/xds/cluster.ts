@@ -12,6 +12,7 @@ import {
 import type { TransportSocket } from "@lateen/envoy-api/envoy/config/core/v3/base.js";
 import { CaresDnsResolverConfig } from "@lateen/envoy-api/envoy/extensions/network/dns_resolver/cares/v3/cares_dns_resolver.js";
 import { HttpProtocolOptions } from "@lateen/envoy-api/envoy/extensions/upstreams/http/v3/http_protocol_options.js";
+import { isHttp2 } from "../model/protocol.ts";
 import type { IpFamilies } from "../model/proxies.ts";
 import type {
   ClientTls,
@@ -46,9 +47,34 @@ import {
 } from "./names.ts";
 import { meshClientSocket, originationSocket, PLAINTEXT_SOCKET } from "./tls.ts";
 
+/** Where the endpoints of a cluster come from: Envoy's types of clusters. */
+export type Discovery = "EDS" | "STRICT_DNS" | "LOGICAL_DNS" | "ORIGINAL_DST";
+
+/**
+ * Gateways can not go where the client meant to go, which is the gateway itself: they choose among the
+ * endpoints that there are (Istio: convertResolution).
+ */
+export function discoveryOf(
+  { resolution }: Service,
+  { loadBalancer }: TrafficPolicy,
+  proxyType: string,
+): Discovery {
+  const passthrough = resolution === "Passthrough" || loadBalancer.kind === "PASSTHROUGH";
+  if (passthrough && proxyType !== "router") return "ORIGINAL_DST";
+  return DISCOVERY[resolution];
+}
+
+const DISCOVERY: Readonly<Record<Service["resolution"], Discovery>> = {
+  ClientSideLB: "EDS",
+  DNSLB: "STRICT_DNS",
+  DNSRoundRobinLB: "LOGICAL_DNS",
+  Passthrough: "EDS",
+};
+
 export interface OutboundClusterInput {
   readonly service: Service;
   readonly port: ServicePort;
+  readonly discovery: Discovery;
   /** undefined: the service as a whole. */
   readonly subset: Subset | undefined;
   readonly policy: TrafficPolicy;
@@ -71,8 +97,7 @@ export interface OutboundClusterInput {
 export function outboundCluster(input: OutboundClusterInput): Cluster {
   const { service, port, subset, policy } = input;
   const name = outboundClusterName(port.number, subset?.name ?? "", service.hostname);
-  const passthrough =
-    service.resolution === "Passthrough" || policy.loadBalancer.kind === "PASSTHROUGH";
+  const passthrough = input.discovery === "ORIGINAL_DST";
   const sockets = transport(input, passthrough);
   return {
     name,
@@ -99,21 +124,20 @@ function weighing({ placement }: Service, { loadBalancer }: TrafficPolicy): Comm
 }
 
 type CommonLbConfig = NonNullable<Cluster["commonLbConfig"]>;
-type Discovery = Partial<Cluster>;
 
-const ORIGINAL_DESTINATION: Discovery = {
+const ORIGINAL_DESTINATION: Partial<Cluster> = {
   type: Cluster_DiscoveryType.ORIGINAL_DST,
   lbPolicy: Cluster_LbPolicy.CLUSTER_PROVIDED,
 };
 
-function discovery(name: string, input: OutboundClusterInput): Discovery {
+function discovery(name: string, input: OutboundClusterInput): Partial<Cluster> {
   const lbPolicy = balancer(input.policy.loadBalancer);
-  if (input.service.resolution === "ClientSideLB") {
+  if (input.discovery === "EDS") {
     const edsClusterConfig = { edsConfig: ENDPOINTS_OVER_ADS, serviceName: name };
     return { type: Cluster_DiscoveryType.EDS, edsClusterConfig, lbPolicy };
   }
   const type =
-    input.service.resolution === "DNSLB"
+    input.discovery === "STRICT_DNS"
       ? Cluster_DiscoveryType.STRICT_DNS
       : Cluster_DiscoveryType.LOGICAL_DNS;
   const labels = input.subset?.labels ?? {};
@@ -143,13 +167,13 @@ const DNS_RESOLVER = extension("envoy.network.dns_resolver.cares", CaresDnsResol
 function balancer(loadBalancer: LoadBalancer): Cluster_LbPolicy {
   switch (loadBalancer.kind) {
     case "LEAST_REQUEST":
+    // Where the client's own destination can not be used, nothing is said of how to choose.
+    case "PASSTHROUGH":
       return Cluster_LbPolicy.LEAST_REQUEST;
     case "ROUND_ROBIN":
       return Cluster_LbPolicy.ROUND_ROBIN;
     case "RANDOM":
       return Cluster_LbPolicy.RANDOM;
-    case "PASSTHROUGH":
-      return Cluster_LbPolicy.CLUSTER_PROVIDED;
   }
 }
 
@@ -229,10 +253,6 @@ function meshAlpn(protocol: Protocol): readonly string[] {
   if (isHttp2(protocol)) return ["istio-h2", "istio", "h2"];
   if (protocol === "HTTP") return ["istio-http/1.1", "istio", "http/1.1"];
   return ["istio"];
-}
-
-export function isHttp2(protocol: Protocol): boolean {
-  return protocol === "HTTP2" || protocol === "GRPC" || protocol === "GRPC-WEB";
 }
 
 /** Declared HTTP/1 is Envoy's own default; a sniffed port speaks what the client spoke. */

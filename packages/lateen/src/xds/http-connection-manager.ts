@@ -10,7 +10,8 @@ import {
 import { UuidRequestIdConfig } from "@lateen/envoy-api/envoy/extensions/request_id/uuid/v3/uuid.js";
 import type { CustomTag } from "@lateen/envoy-api/envoy/type/tracing/v3/custom_tag.js";
 import { ProxyEnvironment } from "../base/proxy-environment.ts";
-import type { Mesh } from "../model/types.ts";
+import { isHttp2 } from "../model/protocol.ts";
+import type { Mesh, Protocol } from "../model/types.ts";
 import { requestLog } from "./access-log.ts";
 import { inboundHttpFilters, outboundHttpFilters } from "./http-filters.ts";
 import { ADS, extension, seconds } from "./message.ts";
@@ -20,34 +21,48 @@ import { httpStats } from "./stats.ts";
 /** What responses say in `server`. */
 const SERVER_NAME = "istio-envoy";
 
+/** Whose requests a connection manager towards services takes, and where their routes come from. */
+export interface RoutesOverRds {
+  readonly routeName: string;
+  /** The service port, or the Gateway's server, that was there first says that browsers come. */
+  readonly grpcWeb: boolean;
+}
+
 /** Sidecar, towards services: routes come over RDS. `listener` is its name, as `0.0.0.0_80`. */
 export function outboundConnectionManager(
   mesh: Mesh,
   listener: string,
-  routeConfigName: string,
+  { routeName: routeConfigName, grpcWeb }: RoutesOverRds,
 ): Filter {
   return connectionManager({
     ...common(mesh),
     statPrefix: httpStatPrefix("outbound", listener),
     rds: { configSource: ADS, routeConfigName },
-    httpFilters: outboundHttpFilters(),
+    httpFilters: outboundHttpFilters(grpcWeb),
     accessLog: [...requestLog(mesh), ...httpStats({ side: "source", hostFallback: true })],
     useRemoteAddress: false,
   });
 }
 
+/** What an application's port takes: `statPrefix` names its connections in statistics. */
+export interface InboundHttp {
+  readonly statPrefix: string;
+  readonly protocol: Protocol;
+  readonly routes: RouteConfiguration;
+}
+
 /** Sidecar, towards its application. */
 export function inboundConnectionManager(
   mesh: Mesh,
-  statPrefix: string,
-  routeConfig: RouteConfiguration,
+  { statPrefix, protocol, routes: routeConfig }: InboundHttp,
   mutualTls: boolean,
 ): Filter {
   return connectionManager({
     ...common(mesh),
     statPrefix,
     routeConfig,
-    httpFilters: inboundHttpFilters(mutualTls),
+    http2ProtocolOptions: isHttp2(protocol) ? {} : undefined,
+    httpFilters: inboundHttpFilters(protocol, mutualTls),
     accessLog: [...requestLog(mesh), ...httpStats({ side: "destination", mutualTls })],
     serverName: SERVER_NAME,
     useRemoteAddress: false,
@@ -63,13 +78,13 @@ export function inboundConnectionManager(
 export function gatewayConnectionManager(
   mesh: Mesh,
   listener: string,
-  routeConfigName: string,
+  { routeName: routeConfigName, grpcWeb }: RoutesOverRds,
 ): Filter {
   return connectionManager({
     ...common(mesh),
     statPrefix: httpStatPrefix("outbound", listener),
     rds: { configSource: ADS, routeConfigName },
-    httpFilters: outboundHttpFilters(),
+    httpFilters: outboundHttpFilters(grpcWeb),
     accessLog: [...requestLog(mesh), ...httpStats({ side: "source", hostFallback: false })],
     httpProtocolOptions: {},
     serverName: SERVER_NAME,

@@ -6,6 +6,7 @@ import { FilterStateValue_SharedWithUpstream } from "@lateen/envoy-api/envoy/ext
 import { Cors } from "@lateen/envoy-api/envoy/extensions/filters/http/cors/v3/cors.js";
 import { HTTPFault } from "@lateen/envoy-api/envoy/extensions/filters/http/fault/v3/fault.js";
 import { FilterConfig as GrpcStats } from "@lateen/envoy-api/envoy/extensions/filters/http/grpc_stats/v3/config.js";
+import { GrpcWeb } from "@lateen/envoy-api/envoy/extensions/filters/http/grpc_web/v3/grpc_web.js";
 import { HeaderMutation } from "@lateen/envoy-api/envoy/extensions/filters/http/header_mutation/v3/header_mutation.js";
 import {
   Config_ValueEncode,
@@ -18,19 +19,34 @@ import { UpstreamCodec } from "@lateen/envoy-api/envoy/extensions/filters/http/u
 import type { HttpFilter } from "@lateen/envoy-api/envoy/extensions/filters/network/http_connection_manager/v3/http_connection_manager.js";
 import { Cel } from "@lateen/envoy-api/envoy/extensions/formatter/cel/v3/cel.js";
 import { ProxyEnvironment } from "../base/proxy-environment.ts";
+import type { Protocol } from "../model/types.ts";
 import { extension } from "./message.ts";
 import { METADATA_NAMESPACE, PEER_HEADER, PEER_METADATA_NAMESPACE } from "./names.ts";
 
 /** Sidecar outbound and gateways. */
-export function outboundHttpFilters(): HttpFilter[] {
-  return [GRPC_STATS, ALPN_OVERRIDE, FAULT, CORS, OUTBOUND_ROUTER];
+export function outboundHttpFilters(grpcWeb: boolean): HttpFilter[] {
+  return [...browsers(grpcWeb), GRPC_STATS, ALPN_OVERRIDE, FAULT, CORS, OUTBOUND_ROUTER];
 }
 
 /** `mutualTls`: the connection proved who the peer is, so what it says of itself may be read. */
-export function inboundHttpFilters(mutualTls: boolean): HttpFilter[] {
+export function inboundHttpFilters(protocol: Protocol, mutualTls: boolean): HttpFilter[] {
   const peer = mutualTls ? [PEER_DECODER] : [];
-  return [...peer, GRPC_STATS, FAULT, CORS, extension(ROUTER, Router, {})];
+  return [
+    ...peer,
+    ...browsers(protocol === "GRPC-WEB"),
+    GRPC_STATS,
+    FAULT,
+    CORS,
+    extension(ROUTER, Router, {}),
+  ];
 }
+
+/** Browsers' gRPC is turned into gRPC; requests of other kinds pass as they are. */
+function browsers(grpcWeb: boolean): HttpFilter[] {
+  return grpcWeb ? [GRPC_WEB] : [];
+}
+
+const GRPC_WEB = extension("envoy.filters.http.grpc_web", GrpcWeb, {});
 
 const ROUTER = "envoy.filters.http.router";
 

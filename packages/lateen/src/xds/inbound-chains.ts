@@ -6,8 +6,8 @@ import type {
   ListenerFilter,
   ListenerFilterChainMatchPredicate,
 } from "@lateen/envoy-api/envoy/config/listener/v3/listener_components.js";
+import { isHttp } from "../model/protocol.ts";
 import type { MutualTlsMode, Protocol } from "../model/types.ts";
-import { isHttp2 } from "./cluster.ts";
 import { HTTP_INSPECTOR, TLS_INSPECTOR } from "./listener-common.ts";
 import {
   ALPN_MESH_ANY,
@@ -34,7 +34,7 @@ export function chainKinds(protocol: Protocol, mtls: MutualTlsMode): readonly Ch
 }
 
 function expectation(protocol: Protocol): Expectation {
-  if (protocol === "HTTP" || isHttp2(protocol)) return "http";
+  if (isHttp(protocol)) return "http";
   return protocol === "AUTO" ? "sniffed" : "tcp";
 }
 

@@ -4,7 +4,7 @@ import type { Listener } from "@lateen/envoy-api/envoy/config/listener/v3/listen
 import type { FilterChain } from "@lateen/envoy-api/envoy/config/listener/v3/listener_components.js";
 import type { Mesh } from "../model/types.ts";
 import { listenerLog } from "./access-log.ts";
-import { gatewayConnectionManager } from "./http-connection-manager.ts";
+import { gatewayConnectionManager, type RoutesOverRds } from "./http-connection-manager.ts";
 import { listensOn } from "./ip-families.ts";
 import {
   HANDSHAKE_TIMEOUT,
@@ -19,11 +19,11 @@ import { gatewayServerSocket, type ServerTls } from "./tls.ts";
 export type GatewayServer =
   | {
       readonly kind: "http";
-      readonly routeName: string;
+      readonly routes: RoutesOverRds;
     }
   | {
       readonly kind: "https";
-      readonly routeName: string;
+      readonly routes: RoutesOverRds;
       /** Hosts of the server, in SNI's terms; empty: any. */
       readonly serverNames: readonly string[];
       readonly tls: ServerTls;
@@ -70,7 +70,7 @@ function filterChain(mesh: Mesh, listener: string, server: GatewayServer): Filte
     return { ...chain, transportSocket: gatewayServerSocket(server.tls, []) };
   }
   const chain: FilterChain = {
-    filters: [gatewayConnectionManager(mesh, listener, server.routeName)],
+    filters: [gatewayConnectionManager(mesh, listener, server.routes)],
     transportSocketConnectTimeout: HANDSHAKE_TIMEOUT,
   };
   if (server.kind === "http") return chain;

@@ -9,8 +9,16 @@ import type {
   FilterChainMatch,
 } from "@lateen/envoy-api/envoy/config/listener/v3/listener_components.js";
 import type { RouteConfiguration } from "@lateen/envoy-api/envoy/config/route/v3/route.js";
+import { isGrpc } from "../model/protocol.ts";
 import type { IpFamilies } from "../model/proxies.ts";
-import type { InboundPort, Mesh, MutualTlsMode, ObjectRef, Protocol } from "../model/types.ts";
+import type {
+  InboundPort,
+  Mesh,
+  MutualTlsMode,
+  ObjectRef,
+  Protocol,
+  ServicePort,
+} from "../model/types.ts";
 import { listenerLog } from "./access-log.ts";
 import { inboundConnectionManager } from "./http-connection-manager.ts";
 import { type ChainKind, chainKinds, inspectors } from "./inbound-chains.ts";
@@ -133,7 +141,7 @@ function declared(port: InboundListenerPort, anyAddress: string): Target {
     mtls: port.mtls,
     cluster,
     statPrefix: httpStatPrefix("inbound", name),
-    routes: routes(cluster, servicePort.number, `${hostname}:${servicePort.number}/*`),
+    routes: routes(cluster, servicePort, `${hostname}:${servicePort.number}/*`),
     httpChainName: name,
     tcpChainName: name,
     source: port.sidecar,
@@ -148,7 +156,7 @@ function undeclared(mtls: MutualTlsMode): Target {
     mtls,
     cluster,
     statPrefix: statName(cluster),
-    routes: routes(cluster, 0, ":0/*"),
+    routes: routes(cluster, { number: 0, protocol: "AUTO" }, ":0/*"),
     httpChainName: VIRTUAL_INBOUND_CATCHALL_HTTP_CHAIN,
     tcpChainName: VIRTUAL_INBOUND,
     source: undefined,
@@ -179,7 +187,7 @@ function match(target: Target, kind: ChainKind): FilterChainMatch {
 function filters(mesh: Mesh, target: Target, kind: ChainKind): Filter[] {
   const { mutualTls } = kind;
   const last = kind.http
-    ? inboundConnectionManager(mesh, target.statPrefix, target.routes, mutualTls)
+    ? inboundConnectionManager(mesh, target, mutualTls)
     : tcpProxy(singleCluster(target.cluster), { side: "destination", mutualTls }, mesh);
   return mutualTls ? [PEER_NAMESPACE, last] : [last];
 }
@@ -192,18 +200,24 @@ function socket(trustDomains: readonly string[], kind: ChainKind): TransportSock
   );
 }
 
+const RETRY = { retryOn: "reset-before-request", numRetries: 2 };
+
 /**
  * One route for everything. A request is tried again only if the application's connection was
- * gone before it got there. What a plaintext client says of itself does not get through.
+ * gone before it got there, and a stream of gRPC never (as in Istio: its client does that). What a plaintext client says of itself does not get through.
  */
-function routes(cluster: string, port: number, operation: string): RouteConfiguration {
+function routes(
+  cluster: string,
+  { number, protocol }: Pick<ServicePort, "number" | "protocol">,
+  operation: string,
+): RouteConfiguration {
   return {
     name: cluster,
     validateClusters: false,
     requestHeadersToRemove: [PEER_HEADER],
     virtualHosts: [
       {
-        name: inboundVirtualHostName(port),
+        name: inboundVirtualHostName(number),
         domains: ["*"],
         routes: [
           {
@@ -212,7 +226,7 @@ function routes(cluster: string, port: number, operation: string): RouteConfigur
             route: {
               cluster,
               timeout: seconds(0),
-              retryPolicy: { retryOn: "reset-before-request", numRetries: 2 },
+              retryPolicy: isGrpc(protocol) ? undefined : RETRY,
               maxStreamDuration: {
                 maxStreamDuration: seconds(0),
                 grpcTimeoutHeaderMax: seconds(0),

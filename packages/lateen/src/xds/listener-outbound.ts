@@ -9,7 +9,7 @@ import type {
 import type { IpFamilies } from "../model/proxies.ts";
 import type { Mesh } from "../model/types.ts";
 import { listenerLog } from "./access-log.ts";
-import { outboundConnectionManager } from "./http-connection-manager.ts";
+import { outboundConnectionManager, type RoutesOverRds } from "./http-connection-manager.ts";
 import { listensOn, wildcards } from "./ip-families.ts";
 import {
   detectionTimeout,
@@ -42,8 +42,8 @@ export interface OutboundListenerInput {
    */
   readonly binds: readonly [string, ...string[]];
   readonly port: number;
-  /** HTTP goes by these routes; undefined: no HTTP is expected here. */
-  readonly routeName: string | undefined;
+  /** What HTTP goes by; undefined: no HTTP is expected here. */
+  readonly http: RoutesOverRds | undefined;
   /** TCP and TLS by SNI or address, or one chain for everything. */
   readonly chains: readonly TcpChain[];
   /**
@@ -56,9 +56,9 @@ export interface OutboundListenerInput {
 const REPORTER: Reporter = { side: "source", hostFallback: true };
 
 export function outboundListener(input: OutboundListenerInput): Listener {
-  const { mesh, binds, port, routeName, fallback } = input;
+  const { mesh, binds, port, fallback } = input;
   const name = listenerName(binds[0], port);
-  const http = routeName === undefined ? [] : [httpChain(mesh, name, routeName)];
+  const http = input.http === undefined ? [] : [httpChain(mesh, name, input.http)];
   return {
     name,
     ...listensOn(binds, port),
@@ -73,13 +73,13 @@ export function outboundListener(input: OutboundListenerInput): Listener {
   };
 }
 
-function httpChain(mesh: Mesh, name: string, routeName: string): FilterChain {
+function httpChain(mesh: Mesh, name: string, routes: RoutesOverRds): FilterChain {
   return {
     filterChainMatch: {
       transportProtocol: "raw_buffer",
       applicationProtocols: [...ALPN_PLAIN_HTTP],
     },
-    filters: [outboundConnectionManager(mesh, name, routeName)],
+    filters: [outboundConnectionManager(mesh, name, routes)],
     transportSocketConnectTimeout: HANDSHAKE_TIMEOUT,
   };
 }
@@ -106,10 +106,7 @@ function unknownCluster(policy: Mesh["outboundTrafficPolicy"]): string {
  */
 function inspectors(input: OutboundListenerInput): ListenerFilter[] {
   const tls = input.chains.some(chain => chain.serverNames.length > 0);
-  return [
-    ...(tls ? [TLS_INSPECTOR] : []),
-    ...(input.routeName === undefined ? [] : [HTTP_INSPECTOR]),
-  ];
+  return [...(tls ? [TLS_INSPECTOR] : []), ...(input.http === undefined ? [] : [HTTP_INSPECTOR])];
 }
 
 /** Takes all intercepted connections and hands each to the listener of its destination. */

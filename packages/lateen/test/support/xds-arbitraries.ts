@@ -2,7 +2,7 @@
 import fc from "fast-check";
 import type { IpFamilies } from "../../src/model/proxies.ts";
 import type { Endpoint, Protocol, Service, TrafficPolicy } from "../../src/model/types.ts";
-import { outboundCluster } from "../../src/xds/cluster.ts";
+import { discoveryOf, outboundCluster } from "../../src/xds/cluster.ts";
 import { inboundCluster } from "../../src/xds/cluster-inbound.ts";
 import {
   encodeCluster,
@@ -44,6 +44,7 @@ const protocol: fc.Arbitrary<Protocol> = fc.constantFrom(
   "REDIS",
   "AUTO",
 );
+const routesOverRds = fc.record({ routeName: label, grpcWeb: fc.boolean() });
 const labels = fc.dictionary(label, label, { maxKeys: 3 });
 const hostname = fc
   .tuple(label, label)
@@ -110,6 +111,7 @@ export const cluster: fc.Arbitrary<EncodedResource> = fc
       { nil: undefined },
     ),
     autoMtls: fc.boolean(),
+    proxyType: fc.constantFrom("sidecar", "router"),
     spiffeIds: fc.array(
       label.map(name => `spiffe://cluster.local/ns/a/sa/${name}`),
       { maxLength: 3 },
@@ -117,9 +119,10 @@ export const cluster: fc.Arbitrary<EncodedResource> = fc
     endpoints: fc.array(someEndpoint, { minLength: 1, maxLength: 1 }),
     ipFamilies,
   })
-  .map(({ number, protocol, ...input }) => {
+  .map(({ number, protocol, proxyType, ...input }) => {
     const servicePort = { name: "port", number, protocol };
-    return encodeCluster(outboundCluster({ ...input, port: servicePort }));
+    const discovery = discoveryOf(input.service, input.policy, proxyType);
+    return encodeCluster(outboundCluster({ ...input, port: servicePort, discovery }));
   });
 
 export const inbound: fc.Arbitrary<EncodedResource> = fc
@@ -237,7 +240,7 @@ export const sidecarOutbound: fc.Arbitrary<EncodedResource> = fc
   .record({
     binds: fc.oneof(fc.tuple(fc.ipV4()), fc.tuple(fc.ipV6()), fc.tuple(fc.ipV4(), fc.ipV6())),
     port,
-    routeName: fc.option(label, { nil: undefined }),
+    http: fc.option(routesOverRds, { nil: undefined }),
     serverNames: fc.uniqueArray(hostname, { maxLength: 3 }),
     fallback: fc.constantFrom("ALLOW_ANY", "REGISTRY_ONLY", undefined),
     protocol,
@@ -246,7 +249,7 @@ export const sidecarOutbound: fc.Arbitrary<EncodedResource> = fc
   .map(({ serverNames, protocol, destinations, ...input }) => {
     const chain = tcpChain(80, { protocol, destinations });
     const bySni = serverNames.map(name => ({ ...chain, serverNames: [name] }));
-    const chains = input.routeName === undefined ? [chain] : [];
+    const chains = input.http === undefined ? [chain] : [];
     return encodeListener(outboundListener({ mesh, ...input, chains: [...chains, ...bySni] }));
   });
 
@@ -279,15 +282,15 @@ const gatewayTls: fc.Arbitrary<ServerTls> = fc
 /** One port of a gateway: plaintext, or servers told apart by their names. */
 export const gateway: fc.Arbitrary<EncodedResource> = fc
   .oneof(
-    label.map((routeName): GatewayServer[] => [{ kind: "http", routeName }]),
+    routesOverRds.map((routes): GatewayServer[] => [{ kind: "http", routes }]),
     fc.uniqueArray(sni, { minLength: 1, maxLength: 4 }).chain(names =>
       fc.tuple(
         ...names.map(name =>
           fc
-            .record({ routeName: label, tls: gatewayTls, tcp: fc.boolean() })
-            .map(({ routeName, tls, tcp }): GatewayServer => {
+            .record({ routes: routesOverRds, tls: gatewayTls, tcp: fc.boolean() })
+            .map(({ routes, tls, tcp }): GatewayServer => {
               if (tcp) return { kind: "tcp", chain: tcpChain(80, { serverNames: [name] }), tls };
-              return { kind: "https", routeName, serverNames: [name], tls };
+              return { kind: "https", routes, serverNames: [name], tls };
             }),
         ),
       ),
@@ -324,6 +327,7 @@ export const dnsCluster: fc.Arbitrary<EncodedResource> = fc
       outboundCluster({
         service: { ...service, resolution: "DNSLB" },
         port: { name: "port", number: 80, protocol: "HTTP" },
+        discovery: "STRICT_DNS",
         subset: undefined,
         policy: policy.loadBalancer.kind === "PASSTHROUGH" ? plainPolicy : policy,
         destinationRule: undefined,

@@ -21,6 +21,7 @@ import {
   httpRoute,
   inboundPort,
   outboundInput,
+  overRds,
   tcpChain,
 } from "./xds-samples.ts";
 
@@ -96,7 +97,7 @@ export function clientResources() {
         mesh,
         binds: ["0.0.0.0"],
         port: 8080,
-        servers: [{ kind: "http", routeName: "http.8080" }],
+        servers: [{ kind: "http", routes: overRds("http.8080") }],
       }),
     ),
     ...KINDS.map(kind =>
@@ -105,7 +106,7 @@ export function clientResources() {
           outboundInput({
             binds: ["10.0.0.1"],
             port: PORTS[kind],
-            routeName: kind === "tcp" ? undefined : String(PORTS[kind]),
+            http: kind === "tcp" ? undefined : overRds(String(PORTS[kind]), PROTOCOLS[kind]),
             chains: kind === "tcp" ? [tcpChain(PORTS.tcp)] : [],
             fallback: PROTOCOLS[kind] === "AUTO" ? tcpChain(PORTS[kind]) : undefined,
           }),

@@ -10,6 +10,7 @@ import type {
 } from "../../src/model/types.ts";
 import {
   blackHoleCluster,
+  discoveryOf,
   inboundPassthroughCluster,
   type OutboundClusterInput,
   outboundCluster,
@@ -24,6 +25,7 @@ import {
   encodeRoutes,
 } from "../../src/xds/encode.ts";
 import { loadAssignment } from "../../src/xds/endpoint.ts";
+import type { RoutesOverRds } from "../../src/xds/http-connection-manager.ts";
 import type { TcpChain } from "../../src/xds/listener-common.ts";
 import { type GatewayServer, gatewayListener } from "../../src/xds/listener-gateway.ts";
 import { type InboundListenerPort, virtualInbound } from "../../src/xds/listener-inbound.ts";
@@ -60,7 +62,7 @@ export function clusterInput(
   port: ServicePort,
   changes: Partial<OutboundClusterInput> = {},
 ): OutboundClusterInput {
-  return {
+  const made = {
     service: reviews,
     port,
     subset: undefined,
@@ -69,13 +71,22 @@ export function clusterInput(
     autoMtls: true,
     spiffeIds: ["spiffe://cluster.local/ns/default/sa/reviews"],
     endpoints: [],
-    ipFamilies: "IPv4",
+    ipFamilies: "IPv4" as const,
     ...changes,
   };
+  return { discovery: discoveryOf(made.service, made.policy, "sidecar"), ...made };
 }
 
 function policy(changes: Partial<TrafficPolicy>): TrafficPolicy {
   return { ...plainPolicy, ...changes };
+}
+
+/** Where a sidecar goes where its client meant to go. */
+function atGateways(...all: readonly Partial<OutboundClusterInput>[]): OutboundClusterInput[] {
+  return all.map((changes, i) => {
+    const made = clusterInput(servicePort(90 + i, "HTTP"), { subset, ...changes });
+    return { ...made, discovery: discoveryOf(made.service, made.policy, "router") };
+  });
 }
 
 function outboundClusters(): EncodedResource[] {
@@ -119,6 +130,10 @@ function outboundClusters(): EncodedResource[] {
     }),
     clusterInput(servicePort(444, "TLS"), { service: { ...external, resolution: "Passthrough" } }),
     clusterInput(http, { service: headless, endpoints: [endpoint("10.0.0.1", 80)] }),
+    ...atGateways(
+      { service: headless },
+      { policy: policy({ loadBalancer: { kind: "PASSTHROUGH" } }) },
+    ),
   ];
   return inputs.map(input => encodeCluster(outboundCluster(input)));
 }
@@ -306,21 +321,32 @@ export function tcpChain(port: number, changes: Partial<TcpChain> = {}): TcpChai
   };
 }
 
+/** Routes of a port that speaks `protocol`. */
+export function overRds(routeName: string, protocol: Protocol = "HTTP"): RoutesOverRds {
+  return { routeName, grpcWeb: protocol === "GRPC-WEB" };
+}
+
 export function outboundInput(changes: Partial<OutboundListenerInput>): OutboundListenerInput {
-  const nothing = { routeName: undefined, chains: [], fallback: undefined };
+  const nothing = { http: undefined, chains: [], fallback: undefined };
   return { mesh, binds: ["0.0.0.0"], port: 80, ...nothing, ...changes };
 }
 
 function outboundListeners(): EncodedResource[] {
   const inputs = [
-    outboundInput({ routeName: "80", fallback: "ALLOW_ANY" }),
+    outboundInput({ http: overRds("80"), fallback: "ALLOW_ANY" }),
+    outboundInput({ port: 86, http: overRds("86", "GRPC-WEB"), fallback: "ALLOW_ANY" }),
     outboundInput({ binds: ["10.0.0.1"], port: 83, chains: [tcpChain(83)] }),
     outboundInput({
       binds: ["10.0.0.2"],
       port: 27017,
       chains: [tcpChain(83, { protocol: "MONGO" })],
     }),
-    outboundInput({ binds: ["10.0.0.1"], port: 82, routeName: "r:82", fallback: tcpChain(82) }),
+    outboundInput({
+      binds: ["10.0.0.1"],
+      port: 82,
+      http: overRds("r:82", "AUTO"),
+      fallback: tcpChain(82),
+    }),
     outboundInput({
       port: 443,
       chains: [
@@ -360,6 +386,9 @@ function inboundListener(mtls: MutualTlsMode): EncodedResource {
     inboundPort(8080, "HTTP", mtls),
     inboundPort(8083, "TCP", mtls),
     inboundPort(8082, "AUTO", mtls),
+    inboundPort(8084, "GRPC", mtls),
+    inboundPort(8085, "GRPC-WEB", mtls),
+    inboundPort(8086, "HTTP2", mtls),
   ];
   return encodeListener(
     virtualInbound({ mesh, trustDomains: ["cluster.local"], ports, mtls, ipFamilies: "IPv4" }),
@@ -390,11 +419,21 @@ function gatewayListeners(): EncodedResource[] {
   });
   const passthrough = tcpChain(83, { serverNames: ["pass.example"] });
   const tls: GatewayServer[] = [
-    { kind: "https", routeName: "https.443.a.gw.ns", serverNames: ["a.example"], tls: simple },
-    { kind: "https", routeName: "https.443.b.gw.ns", serverNames: ["b.example"], tls: mutual },
     {
       kind: "https",
-      routeName: "https.443.c.gw.ns",
+      routes: overRds("https.443.a.gw.ns", "HTTPS"),
+      serverNames: ["a.example"],
+      tls: simple,
+    },
+    {
+      kind: "https",
+      routes: overRds("https.443.b.gw.ns", "HTTPS"),
+      serverNames: ["b.example"],
+      tls: mutual,
+    },
+    {
+      kind: "https",
+      routes: overRds("https.443.c.gw.ns", "HTTPS"),
       serverNames: ["c.example"],
       tls: serverTls("ISTIO_MUTUAL"),
     },
@@ -402,7 +441,7 @@ function gatewayListeners(): EncodedResource[] {
     { kind: "tcp", chain: tcpChain(83, { serverNames: ["d.example"] }), tls: simple },
   ];
   const common = { mesh, binds: ["0.0.0.0"] } as const;
-  const http: GatewayServer = { kind: "http", routeName: "http.8080" };
+  const http: GatewayServer = { kind: "http", routes: overRds("http.8080") };
   return [
     encodeListener(gatewayListener({ ...common, port: 8080, servers: [http] })),
     encodeListener(gatewayListener({ ...common, port: 8443, servers: tls })),
@@ -458,7 +497,7 @@ function otherFamilies(ipFamilies: IpFamilies): EncodedResource[] {
   const address: typeof any = ipFamilies === "dual" ? ["10.0.0.1", "fd00::10"] : ["fd00::10"];
   const common = { mesh, trustDomains: ["cluster.local"], ipFamilies };
   const dnsEndpoint = endpoint("api.example.com", 80, { tlsMode: "disabled", health: "UNKNOWN" });
-  const http: GatewayServer = { kind: "http", routeName: "http.8080" };
+  const http: GatewayServer = { kind: "http", routes: overRds("http.8080") };
   const endpoints = [
     endpoint("10.0.0.1", 8080, { otherAddresses: ["fd00::1"] }),
     endpoint("10.0.0.2", 8080),
@@ -474,7 +513,7 @@ function otherFamilies(ipFamilies: IpFamilies): EncodedResource[] {
       }),
     ),
     ...[
-      outboundInput({ binds: any, routeName: "80", fallback: "ALLOW_ANY" }),
+      outboundInput({ binds: any, http: overRds("80"), fallback: "ALLOW_ANY" }),
       outboundInput({ binds: address, port: 83, chains: [tcpChain(83)] }),
     ].map(input => encodeListener(outboundListener(input))),
     encodeListener(gatewayListener({ mesh, binds: any, port: 8080, servers: [http] })),

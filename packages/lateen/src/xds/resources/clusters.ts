@@ -3,7 +3,9 @@ import type { CellFamily, Graph, Reader } from "../../flow/types.ts";
 import { holdingKey, policyFor } from "../../model/destination-rules.ts";
 import { MESH_KEY } from "../../model/inputs.ts";
 import type { Model } from "../../model/model.ts";
+import { isCarried, portOfNumber } from "../../model/protocol.ts";
 import type { IpFamilies, ProxyClass } from "../../model/proxies.ts";
+import { isByDns } from "../../model/resolution.ts";
 import type {
   DestinationRuleRow,
   Service,
@@ -13,6 +15,7 @@ import type {
 } from "../../model/types.ts";
 import {
   blackHoleCluster,
+  discoveryOf,
   inboundPassthroughCluster,
   type OutboundClusterInput,
   outboundCluster,
@@ -91,12 +94,15 @@ const FIXED: ReadonlyMap<string, (families: IpFamilies) => EncodedResource> = ne
   ],
 ]);
 
-/** Sniffed ports and credentials differ between sidecars and gateways, DNS between IP families. */
+/**
+ * Sniffed ports, the client's own destination and some rules differ between sidecars and gateways,
+ * DNS between IP families.
+ */
 function outboundKey(target: ClusterTarget, type: string, family: string): string {
-  const { service, port, protocol, resolution, subset, rule, credentials } = target;
-  const byDns = resolution === "DNSLB" || resolution === "DNSRoundRobinLB";
-  const seenType = protocol === "AUTO" || credentials ? type : "";
-  return joinKey(service, port, subset, seenType, byDns ? family : "", rule);
+  const { service, port, protocol, resolution, subset, rule, byProxyType } = target;
+  const differs = protocol === "AUTO" || resolution === "Passthrough" || byProxyType;
+  const seenType = differs ? type : "";
+  return joinKey(service, port, subset, seenType, isByDns(resolution) ? family : "", rule);
 }
 
 function createOutbound(graph: Graph, model: Model): CellFamily<Encoded> {
@@ -131,18 +137,17 @@ function outboundInput(
   rule: DestinationRuleRow | undefined,
   view: OutboundView,
 ): OutboundClusterInput | undefined {
-  const port = service.ports.find(each => each.number === view.port);
+  const port = portOfNumber(service.ports, view.port);
   const subset = rule?.subsets.find(each => each.name === view.subset);
   if (port === undefined || (view.subset !== "" && subset === undefined)) return undefined;
   const policy = policyAt(view.type, policyFor(rule, view.subset, port.number));
-  const needsEndpoints =
-    service.resolution !== "ClientSideLB" || policy.loadBalancer.kind === "PASSTHROUGH";
-  const endpoints = needsEndpoints
-    ? usable(read.get(model.endpoints, service.key)?.byPort[port.name])
-    : [];
+  const discovery = discoveryOf(service, policy, view.type);
+  const endpoints =
+    discovery === "EDS" ? [] : usable(read.get(model.endpoints, service.key)?.byPort[port.name]);
   return {
     service,
     port: view.type === "router" ? unsniffed(port) : port,
+    discovery,
     subset,
     policy,
     destinationRule: rule?.source,
@@ -231,8 +236,8 @@ function namesOf(host: HostTarget | undefined): readonly string[] {
   if (host === undefined) return [];
   const { service, subsets } = host;
   return service.ports.flatMap(port =>
-    port.protocol === "UDP"
-      ? []
-      : ["", ...subsets].map(subset => outboundClusterName(port.number, subset, service.hostname)),
+    isCarried(port.protocol)
+      ? ["", ...subsets].map(subset => outboundClusterName(port.number, subset, service.hostname))
+      : [],
   );
 }

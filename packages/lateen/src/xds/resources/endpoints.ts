@@ -7,7 +7,9 @@ import { placementUnder } from "../../model/destination-rules.ts";
 import type { Model } from "../../model/model.ts";
 import { placementOfHost } from "../../model/placed-hosts.ts";
 import { placeKey, placeOfKey } from "../../model/placements.ts";
+import { portOfNumber } from "../../model/protocol.ts";
 import type { ProxyClass } from "../../model/proxies.ts";
+import { isByDns } from "../../model/resolution.ts";
 import type { Endpoint } from "../../model/types.ts";
 import { encodeEndpoints } from "../encode.ts";
 import { loadAssignment } from "../endpoint.ts";
@@ -36,7 +38,8 @@ export function createEndpointResources(
       const { view, name } = splitViewKey(key);
       const { families, place, scope } = viewOf(view);
       const target = resolveCluster(read, hosts, scope, name);
-      if (target === undefined || target.resolution !== "ClientSideLB") return undefined;
+      // Whose clients go to the address they mean have assignments for gateways.
+      if (target === undefined || isByDns(target.resolution)) return undefined;
       return read.cell(assignments, assignmentKey(target, families, place));
     },
   );
@@ -83,7 +86,7 @@ function createAssignments(graph: Graph, model: Model): CellFamily<EncodedResour
       const [service = "", port = "", subset = "", rule = "", families = "", place = ""] =
         key.split("|");
       const found = read.get(shapes, service);
-      const servicePort = found?.ports.find(each => each.number === Number(port));
+      const servicePort = found && portOfNumber(found.ports, Number(port));
       if (found === undefined || servicePort === undefined) return undefined;
       const labels = subset === "" ? {} : read.get(rules.subsets, rule)?.[subset];
       if (labels === undefined) return undefined;

@@ -11,6 +11,7 @@ import {
 import { MESH_KEY } from "../../model/inputs.ts";
 import type { Model } from "../../model/model.ts";
 import { encodeListener } from "../encode.ts";
+import type { RoutesOverRds } from "../http-connection-manager.ts";
 import { familiesOf, wildcards } from "../ip-families.ts";
 import { type GatewayServer, gatewayListener } from "../listener-gateway.ts";
 import { gatewayHttpRouteName, gatewayHttpsRouteName, listenerName } from "../names.ts";
@@ -84,8 +85,12 @@ function nameOf(port: MergedPort, bind: string): string {
 function serversOf(port: MergedPort): readonly GatewayServer[] {
   const [first] = port.servers;
   if (first === undefined) return [];
-  if (port.kind === "http") return [{ kind: "http", routeName: first.routeName }];
+  if (port.kind === "http") return [{ kind: "http", routes: routesOf(first) }];
   return port.servers.flatMap(httpsServer);
+}
+
+function routesOf({ routeName, protocol }: MergedServer): RoutesOverRds {
+  return { routeName, grpcWeb: protocol === "GRPC-WEB" };
 }
 
 /** Other TLS and TCP servers are routed by `tls` and `tcp` routes, which are not carried out yet. */
@@ -96,7 +101,7 @@ function httpsServer(server: MergedServer): readonly GatewayServer[] {
   return [
     {
       kind: "https",
-      routeName: server.routeName,
+      routes: routesOf(server),
       serverNames: names.includes("*") ? [] : names,
       tls,
     },

@@ -79,7 +79,19 @@ const PORTS: readonly JsonObject[][] = [
     { name: "https", port: 443 },
     { name: "tcp", port: 9000 },
   ],
+  [
+    { name: "dns", port: 80, protocol: "UDP", targetPort: 5454 },
+    { name: "http", port: 80, targetPort: 8080 },
+    { name: "s", port: 80, protocol: "SCTP" },
+  ],
+  [
+    { name: "grpc-web", port: 80 },
+    { name: "dns", port: 80, protocol: "UDP" },
+  ],
 ];
+
+/** A label that the control plane adds. */
+const ZONE = { "topology.kubernetes.io/zone": "z1" };
 
 const edits: fc.Arbitrary<Edit> = fc.oneof(
   edit("services", at("s"), name =>
@@ -126,6 +138,8 @@ const edits: fc.Arbitrary<Edit> = fc.oneof(
           { "http-web": 8081, grpc: 9090 },
           { "": 8080 },
           { tcp: 9000, https: 8443 },
+          { dns: 5454, http: 8080 },
+          { "grpc-web": 8080, dns: 5454 },
         ),
       })
       .map(({ service: of, pods, ready, names }) =>
@@ -142,16 +156,17 @@ const edits: fc.Arbitrary<Edit> = fc.oneof(
         host,
         exportTo,
         age,
-        simple: fc.constantFrom("RANDOM", "LEAST_CONN"),
+        simple: fc.constantFrom("RANDOM", "LEAST_CONN", "PASSTHROUGH"),
         subset: version,
+        zone: fc.constantFrom<Record<string, string>>({}, ZONE),
       })
-      .map(({ simple, subset, age: seconds, ...spec }) =>
+      .map(({ simple, subset, zone, age: seconds, ...spec }) =>
         destinationRule(
           { at: name, age: seconds },
           {
             ...spec,
             trafficPolicy: { loadBalancer: { simple } },
-            subsets: [{ name: subset, labels: { version: subset } }],
+            subsets: [{ name: subset, labels: { version: subset, ...zone } }],
           },
         ),
       ),

@@ -112,12 +112,12 @@ function planOf(
   const claims = claimsOn(port).get(bind) ?? [];
   const plan = planListener(claims);
   if (plan === undefined) return undefined;
-  const { routeName, chains, rest } = plan;
-  const alone = rest !== undefined && chains.length === 0 && routeName === undefined;
+  const { http, chains, rest } = plan;
+  const alone = rest !== undefined && chains.length === 0 && http === undefined;
   return {
     binds: bind === WILDCARD ? anyAddress : [bind, ...(claims[0]?.bind.more ?? [])],
     port,
-    routeName,
+    http,
     chains: alone ? [rest] : chains,
     fallback: alone ? undefined : (rest ?? scope.outboundTrafficPolicy),
   };

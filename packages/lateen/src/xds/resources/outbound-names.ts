@@ -3,6 +3,7 @@ import type { CellFamily, Graph, Reader } from "../../flow/types.ts";
 import { holdingKey } from "../../model/destination-rules.ts";
 import { ownerOf } from "../../model/imports.ts";
 import type { Model } from "../../model/model.ts";
+import { portOfNumber } from "../../model/protocol.ts";
 import type { Scope } from "../../model/scopes.ts";
 import type { ServiceShape } from "../../model/services.ts";
 import type { Protocol, RuleKey } from "../../model/types.ts";
@@ -16,7 +17,7 @@ export interface ClusterTarget {
   readonly subset: string;
   readonly rule: RuleKey | "";
   /** The rule means something else at gateways than at sidecars. */
-  readonly credentials: boolean;
+  readonly byProxyType: boolean;
 }
 
 /** What a scope means by a host name. */
@@ -25,8 +26,7 @@ export interface HostTarget {
   readonly rule: RuleKey | "";
   /** Names of the rule's subsets. */
   readonly subsets: readonly string[];
-  /** The rule names a credential. */
-  readonly credentials: boolean;
+  readonly byProxyType: boolean;
 }
 
 /** Key: `viewKey(scope, host name)`; one cell for all ports and subsets of a service. */
@@ -40,7 +40,7 @@ export function createHostTargets(graph: Graph, model: Model): HostTargets {
     shapesByHostname,
     rules.holding,
     rules.subsets,
-    rules.credentials,
+    rules.byProxyType,
   ];
   return graph.cells<HostTarget | undefined>({ name: "hosts of scopes", reads }, (key, read) => {
     const end = key.indexOf("\n");
@@ -49,8 +49,8 @@ export function createHostTargets(graph: Graph, model: Model): HostTargets {
     if (service === undefined) return undefined;
     const rule = read.cell(rules.holding, holdingKey(scope.namespace, service.key));
     const subsets = rule === "" ? undefined : read.get(rules.subsets, rule);
-    const credentials = rule !== "" && read.get(rules.credentials, rule) === true;
-    return { service, rule, subsets: Object.keys(subsets ?? {}), credentials };
+    const byProxyType = rule !== "" && read.get(rules.byProxyType, rule) === true;
+    return { service, rule, subsets: Object.keys(subsets ?? {}), byProxyType };
   });
 }
 
@@ -91,11 +91,11 @@ export function resolveCluster(
   if (parsed === undefined) return undefined;
   const { subset } = parsed;
   const host = read.cell(hosts, viewKey(scope, parsed.hostname));
-  const port = host?.service.ports.find(each => each.number === parsed.port);
-  if (host === undefined || port === undefined || port.protocol === "UDP") return undefined;
+  const port = host && portOfNumber(host.service.ports, parsed.port);
+  if (host === undefined || port === undefined) return undefined;
   if (subset !== "" && !host.subsets.includes(subset)) return undefined;
   const { key: service, resolution } = host.service;
   const { number, protocol } = port;
-  const { rule, credentials } = host;
-  return { service, port: number, protocol, resolution, subset, rule, credentials };
+  const { rule, byProxyType } = host;
+  return { service, port: number, protocol, resolution, subset, rule, byProxyType };
 }

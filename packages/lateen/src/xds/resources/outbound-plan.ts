@@ -5,10 +5,11 @@
  */
 
 import type { PodAddresses } from "../../model/pod-addresses.ts";
-import { isHttp } from "../../model/protocol.ts";
+import { isCarried, isHttp } from "../../model/protocol.ts";
 import type { IpFamilies } from "../../model/proxies.ts";
 import type { ServiceShape } from "../../model/services.ts";
 import type { Protocol, ServicePort } from "../../model/types.ts";
+import type { RoutesOverRds } from "../http-connection-manager.ts";
 import type { TcpChain } from "../listener-common.ts";
 import { portRouteName, serviceRouteName } from "../names.ts";
 
@@ -44,7 +45,7 @@ export function bindsOf(
   pods: PodAddresses | undefined,
   families: IpFamilies,
 ): readonly Bind[] {
-  if (protocol === "UDP") return [];
+  if (!isCarried(port.protocol) || !isCarried(protocol)) return [];
   if (isHttp(protocol)) return [ANYWHERE];
   if (service.addresses.length > 0)
     return service.registry === "Kubernetes"
@@ -78,7 +79,7 @@ function bindTo(address: string): Bind {
 }
 
 export interface OutboundPlan {
-  readonly routeName: string | undefined;
+  readonly http: RoutesOverRds | undefined;
   /** Chains with something to match. */
   readonly chains: readonly TcpChain[];
   /** The chain for everything else, if a service has one. */
@@ -87,7 +88,7 @@ export interface OutboundPlan {
 
 interface Entry {
   protocol: Protocol;
-  routeName: string | undefined;
+  http: RoutesOverRds | undefined;
   readonly chains: TcpChain[];
 }
 
@@ -102,7 +103,7 @@ export function planListener(claims: readonly Claim[]): OutboundPlan | undefined
   const isRest = (chain: TcpChain): boolean =>
     chain.serverNames.length === 0 && chain.destinationCidrs.length === 0;
   return {
-    routeName: entry.routeName,
+    http: entry.http,
     chains: entry.chains.filter(chain => !isRest(chain)),
     rest: entry.chains.find(isRest),
   };
@@ -113,7 +114,7 @@ function open(claim: Claim): Entry {
   return {
     // HTTP beside a way out for everything else is sniffed.
     protocol: http ? "AUTO" : claim.protocol,
-    routeName: routeName(claim),
+    http: routesOf(claim),
     chains: http ? [] : [tcpChain(claim)],
   };
 }
@@ -129,7 +130,7 @@ function merge(entry: Entry, claim: Claim): void {
   if (!mayShare(entry.protocol, protocol)) return;
   if (!isHttp(protocol)) addChain(entry, tcpChain(claim));
   if (isHttp(protocol) || protocol === "AUTO") {
-    entry.routeName ??= routeName(claim);
+    entry.http ??= routesOf(claim);
     entry.protocol = "AUTO";
   }
 }
@@ -146,6 +147,13 @@ function addChain(entry: Entry, chain: TcpChain): void {
 
 function matchOf(chain: TcpChain): string {
   return JSON.stringify([[...chain.serverNames].sort(), [...chain.destinationCidrs].sort()]);
+}
+
+function routesOf(claim: Claim): RoutesOverRds | undefined {
+  const name = routeName(claim);
+  return name === undefined
+    ? undefined
+    : { routeName: name, grpcWeb: claim.protocol === "GRPC-WEB" };
 }
 
 /** Sniffed services with an address have routes of their own; all others share their port's. */
