@@ -14,6 +14,7 @@ import { objectSource } from "./discovery-source.ts";
 import { type LeaderWork, startLeaderWork } from "./kube-cluster.ts";
 import { meshConfigBinding, meshConfigPlace, SYSTEM_NAMESPACE } from "./mesh-config-input.ts";
 import { inputBindings } from "./mesh-graph.ts";
+import { PortNames } from "./port-names.ts";
 import { releaseMemory } from "./release-memory.ts";
 
 type OnObject = NonNullable<ConstructorParameters<typeof InputWriter>[0]["onObject"]>;
@@ -41,7 +42,8 @@ export function prepareReading(
   const place =
     source.kind === "kube" ? meshConfigPlace(source.systemNamespace, source.revision) : undefined;
   const meshBase = { base, trustDomain: trust && trustDomain, place };
-  const bindings = [...inputBindings(inputs), meshConfigBinding(inputs.mesh, meshBase)];
+  const ports = new PortNames(declared.mesh.graph, inputs, options.clock);
+  const bindings = [...inputBindings(inputs, ports), meshConfigBinding(inputs.mesh, meshBase)];
   const kinds = bindings.map(binding => binding.kind);
   let leader: LeaderWork | undefined;
   let writer: InputWriter | undefined;
@@ -66,7 +68,10 @@ export function prepareReading(
       });
     },
     contested: () => leader?.contested() ?? new Map(),
-    stopReading: () => writer?.stop(),
+    stopReading: () => {
+      writer?.stop();
+      ports.stop();
+    },
     stopLeading: async () => leader?.stop(),
   };
 }

@@ -25,6 +25,7 @@ import { bindInput, type InputBinding } from "../sources/input-writer.ts";
 import { createResources } from "../xds/resources/resources.ts";
 import { credentialBinding } from "./credential-input.ts";
 import { createGatewayAccounts, type GatewayAccounts } from "./gateway-accounts.ts";
+import type { PortNames } from "./port-names.ts";
 
 export interface MeshGraph {
   readonly graph: Graph;
@@ -42,14 +43,14 @@ export function createMeshGraph(): MeshGraph {
   return { graph, inputs, model, resources, gatewayAccounts: createGatewayAccounts(graph, inputs) };
 }
 
-/** All kinds that configuration is made from. */
-export function inputBindings(inputs: ModelInputs): InputBinding[] {
+/** All kinds that configuration is made from. Without `ports` nothing depends on what was before. */
+export function inputBindings(inputs: ModelInputs, ports?: PortNames): InputBinding[] {
   return [
     bindInput(namespaceKind, inputs.namespaces),
     bindInput(nodeKind, inputs.nodes),
     bindInput(podKind, inputs.pods),
-    bindInput(serviceKind, inputs.services),
-    bindInput(endpointSliceKind, inputs.endpointSlices),
+    bindInput(serviceKind, inputs.services, ports?.onService),
+    bindInput(endpointSliceKind, inputs.endpointSlices, ports?.onSlice),
     bindInput(serviceEntryKind, inputs.serviceEntries),
     bindInput(workloadEntryKind, inputs.workloadEntries),
     bindInput(virtualServiceKind, inputs.virtualServices),

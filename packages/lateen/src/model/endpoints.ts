@@ -3,6 +3,13 @@ import type { EndpointSlice, SliceEndpoint } from "../api/endpoint-slice/kind.ts
 import type { ServiceEntry } from "../api/service-entry/schema.ts";
 import type { Collection, Graph, Index, Reader, SelectableIndex } from "../flow/types.ts";
 import { augmentedLabels } from "./augmented-labels.ts";
+import {
+  type HeldNames,
+  heldListing,
+  type Listing,
+  type OtherName,
+  type OtherNames,
+} from "./held-port-names.ts";
 import { objectKey } from "./inputs.ts";
 import { NOWHERE } from "./locality.ts";
 import { type MeshNames, meshNames } from "./mesh.ts";
@@ -14,7 +21,8 @@ import type { Endpoint, Service, ServiceEndpoints, ServicePort } from "./types.t
 import { entryWorkload } from "./workload-entries.ts";
 import { LOCAL_CLUSTER, type Workload } from "./workloads.ts";
 
-const SERVICE_NAME = "kubernetes.io/service-name";
+/** Label of an EndpointSlice. */
+export const SERVICE_NAME = "kubernetes.io/service-name";
 
 export interface EndpointSources {
   readonly services: Collection<Service>;
@@ -23,13 +31,13 @@ export interface EndpointSources {
   readonly pods: Collection<Workload>;
   readonly podsByLabel: SelectableIndex<Workload>;
   readonly entriesByLabel: SelectableIndex<Workload>;
+  readonly heldNames: HeldNames;
   readonly names: Collection<MeshNames>;
 }
 
 /** One row a slice, joined with its pods, so that a change of one pod costs one slice. */
-interface SliceRow {
+interface SliceRow extends Listing<Listed> {
   readonly service: string;
-  readonly byPort: Readonly<Record<string, readonly Listed[]>>;
 }
 
 interface Listed extends Endpoint {
@@ -42,6 +50,7 @@ interface Joined {
   readonly pods: SelectableIndex<Workload>;
   readonly workloadEntries: SelectableIndex<Workload>;
   readonly entries: Index<ServiceEntry>;
+  readonly heldNames: HeldNames;
   readonly names: Collection<MeshNames>;
 }
 
@@ -56,6 +65,7 @@ export function createServiceEndpoints(
     pods: sources.podsByLabel,
     workloadEntries: sources.entriesByLabel,
     entries: sources.entriesByService,
+    heldNames: sources.heldNames,
     names: sources.names,
   };
   const reads = Object.values(joined);
@@ -93,7 +103,7 @@ function createSliceRows(
           byPort[port.name]?.push(sliceEndpoint(at, endpoint, workload));
         }
     }
-    return { service: `${slice.metadata.namespace}/${name}`, byPort };
+    return { service: `${slice.metadata.namespace}/${name}`, slice: slice.metadata.name, byPort };
   });
 }
 
@@ -192,10 +202,15 @@ function kubernetesEndpoints(service: Service, read: Reader, joined: Joined): By
     const id = endpointId(endpoint, endpoint.address);
     if (!listed.has(id)) listed.set(id, endpoint);
   };
-  for (const row of read.rows(joined.slices, objectKey(service.source)))
+  const key = objectKey(service.source);
+  const held = read.get(joined.heldNames, key)?.names ?? NO_NAMES;
+  for (const row of read.rows(joined.slices, key)) {
     for (const endpoints of Object.values(row.byPort)) endpoints.forEach(add);
+    for (const { name } of service.ports) heldEndpoints(row, name, held).forEach(add);
+  }
   for (const workload of selectedEntries(service, read, joined))
-    for (const port of service.ports) selectedEndpoints(workload, port).forEach(add);
+    for (const port of service.ports)
+      selectedEndpoints(workload, port, held[port.name]).forEach(add);
   const byPort: ByPort = Object.create(null);
   for (const endpoint of listed.values()) {
     const whole = withListedAddresses(endpoint, service, listed);
@@ -205,6 +220,20 @@ function kubernetesEndpoints(service: Service, read: Reader, joined: Joined): By
     list.push(published(whole, service));
   }
   return byPort;
+}
+
+const NO_NAMES: OtherNames = Object.freeze({});
+
+/** Endpoints of a port that the slice lists under another name only. */
+function heldEndpoints(row: SliceRow, servicePort: string, held: OtherNames): readonly Listed[] {
+  const others = held[servicePort];
+  if (others === undefined || row.byPort[servicePort] !== undefined) return [];
+  const listed = heldListing(row, others);
+  return (listed?.endpoints ?? []).map(each => ({
+    ...each,
+    servicePort,
+    port: listed?.port ?? each.port,
+  }));
 }
 
 function endpointId({ servicePort, port }: Endpoint, address: string): string {
@@ -244,10 +273,18 @@ function selectedEntries(service: Service, read: Reader, joined: Joined): readon
   return read.select(joined.workloadEntries, selector);
 }
 
-/** A workload chosen by a selector serves a port where it says so, else at the target port. */
-function selectedEndpoints(workload: Workload, port: ServicePort): readonly Endpoint[] {
+/**
+ * A workload chosen by a selector serves a port where it says so, by its name or one that it had, else
+ * at the target port.
+ */
+function selectedEndpoints(
+  workload: Workload,
+  port: ServicePort,
+  others: readonly OtherName[] = [],
+): readonly Endpoint[] {
   const target = typeof port.targetPort === "number" ? port.targetPort : undefined;
-  const number = workload.namedPorts[port.name] ?? target ?? port.number;
+  const [said] = [port, ...others].flatMap(({ name }) => workload.namedPorts[name] ?? []);
+  const number = said ?? target ?? port.number;
   return workload.addresses
     .slice(0, 1)
     .map(address => workloadEndpoint({ address, port: number, servicePort: port.name }, workload));

@@ -16,9 +16,13 @@ import type { Sidecar } from "../api/sidecar/schema.ts";
 import type { VirtualService } from "../api/virtual-service/schema.ts";
 import type { WorkloadEntry } from "../api/workload-entry/schema.ts";
 import type { Graph, InputCollection } from "../flow/types.ts";
+import type { HeldPortNames } from "./held-port-names.ts";
 import type { ConnectedProxy, Credential, Mesh } from "./types.ts";
 
-/** Objects by `namespace/name` (`objectKey`), the mesh by `MESH_KEY`, proxies by connection. */
+/**
+ * Objects by `namespace/name` (`objectKey`), as what is held of them, the mesh by `MESH_KEY`, proxies by
+ * connection.
+ */
 export interface ModelInputs {
   readonly mesh: InputCollection<Mesh>;
   readonly namespaces: InputCollection<Namespace>;
@@ -37,6 +41,7 @@ export interface ModelInputs {
   readonly serviceExports: InputCollection<ServiceExport>;
   readonly serviceImports: InputCollection<ServiceImport>;
   readonly credentials: InputCollection<Credential>;
+  readonly heldPortNames: InputCollection<HeldPortNames>;
   readonly proxies: InputCollection<ConnectedProxy>;
 }
 
@@ -61,6 +66,7 @@ export function createInputs(graph: Graph): ModelInputs {
     serviceExports: graph.input("ServiceExport"),
     serviceImports: graph.input("ServiceImport"),
     credentials: graph.input("credentials"),
+    heldPortNames: graph.input("held port names"),
     proxies: graph.input("proxies"),
   };
 }

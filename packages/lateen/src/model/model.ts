@@ -88,6 +88,7 @@ export function createModel(graph: Graph, inputs: ModelInputs): Model {
     pods,
     podsByLabel,
     entriesByLabel,
+    heldNames: inputs.heldPortNames,
     names,
   });
   const registry = { services: shapes, aliases: aliases.rows };

@@ -52,9 +52,11 @@ export interface InputBinding {
   remove(writer: Writer, key: string): void;
 }
 
+/** `onWrite` is asked before a row is set, in the same commit, and may set others. */
 export function bindInput<T extends ApiObject>(
   kind: Kind<T>,
   collection: InputCollection<T>,
+  onWrite?: (writer: Writer, key: string, row: T) => void,
 ): InputBinding {
   return {
     kind,
@@ -62,7 +64,11 @@ export function bindInput<T extends ApiObject>(
       const decoded = kind.decode(object);
       const { diagnostics } = decoded;
       if (!decoded.ok) return { diagnostics, write: undefined };
-      return { diagnostics, write: (writer, key) => writer.set(collection, key, decoded.value) };
+      const write = (writer: Writer, key: string): void => {
+        onWrite?.(writer, key, decoded.value);
+        writer.set(collection, key, decoded.value);
+      };
+      return { diagnostics, write };
     },
     has: key => collection.get(key) !== undefined,
     remove: (writer, key) => writer.delete(collection, key),

@@ -150,6 +150,21 @@ const edits: fc.Arbitrary<Edit> = fc.oneof(
         }),
       ),
   ),
+  edit("heldPortNames", at("s"), () =>
+    fc
+      .record({
+        port: fc.constantFrom("http", "tcp-db", "grpc", ""),
+        name: fc.constantFrom("http", "http-web", "", "tcp"),
+        at: fc.option(
+          fc.record({ slice: index.map(i => `s${i}`), port: fc.constantFrom(7070, 7171) }),
+          { nil: undefined },
+        ),
+      })
+      .map(({ port, name, at: only }) => ({
+        names: { [port]: [only === undefined ? { name } : { name, at: only }] },
+        until: 0,
+      })),
+  ),
   edit("destinationRules", at("r"), name =>
     fc
       .record({
