@@ -3,6 +3,8 @@ import { type ChildProcess, fork, spawn } from "node:child_process";
 import { once } from "node:events";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
+import { pathToFileURL } from "node:url";
+import type { LoopUsage } from "./loop-meter.ts";
 import { pause, request } from "./request.ts";
 
 export interface Usage {
@@ -71,8 +73,11 @@ export interface ControlPlane {
   readonly xdsPort: number;
   /** From its start until it had read its configuration. */
   readonly readyMs: number;
+  /** What its main thread has done since it started. */
+  loopUsage(): Promise<LoopUsage>;
 }
 
+const METER = pathToFileURL(join(import.meta.dirname, "loop-meter.ts")).href;
 const READY_WITHIN_MS = 120_000;
 
 /** `lateen discovery`, once it has read its configuration. */
@@ -82,10 +87,9 @@ export async function startControlPlane(options: ControlPlaneOptions): Promise<C
   const any = "127.0.0.1:0";
   const xds = options.tls === true ? ["--grpc-addr", "", "--tls-addr", any] : ["--grpc-addr", any];
   const common = ["--http-addr", any, "--log-level", "warn"];
-  const args = [...options.nodeArgs, program, "discovery", ...xds, ...common];
-  const child = spawn(process.execPath, [...args, ...options.source], {
-    stdio: ["ignore", "pipe", "inherit"],
-  });
+  const node = ["--import", METER, ...options.nodeArgs];
+  const args = [...node, program, "discovery", ...xds, ...common, ...options.source];
+  const child = spawn(process.execPath, args, { stdio: ["ignore", "pipe", "inherit", "ipc"] });
   watched(child);
   child.on("exit", (code, signal) => options.onExit(`control plane: ${signal ?? code}`));
   const ports = await printedPorts(child);
@@ -95,7 +99,20 @@ export async function startControlPlane(options: ControlPlaneOptions): Promise<C
     await pause(20);
   }
   const readyMs = performance.now() - started;
-  return { child, pid: child.pid ?? 0, xdsPort: ports.xds, readyMs };
+  return {
+    child,
+    pid: child.pid ?? 0,
+    xdsPort: ports.xds,
+    readyMs,
+    loopUsage: () => askMeter(child),
+  };
+}
+
+async function askMeter(child: ChildProcess): Promise<LoopUsage> {
+  const answered = once(child, "message");
+  child.send("usage");
+  const [usage] = await answered;
+  return usage as LoopUsage;
 }
 
 async function isReady(port: number): Promise<boolean> {

@@ -6,6 +6,7 @@ import type { JsonObject } from "../src/api/kind.ts";
 import { endChild, startHelper } from "./child.ts";
 import {
   CHANGED_SERVICE,
+  clashingEntries,
   endpointSlice,
   type LoadSize,
   serviceName,
@@ -82,7 +83,7 @@ function openFiles(size: LoadSize, directory: string): Promise<ConfigUnderTest> 
     writeFileSync(next, objects.map(each => stringify(each)).join("---\n"));
     renameSync(next, join(folder, `${name}.yaml`));
   };
-  write("sidecars", sidecarsOf(size));
+  write("sidecars", [...sidecarsOf(size), ...clashingEntries(size)]);
   for (let i = 0; i < size.services; i++) {
     if (i !== CHANGED_SERVICE) write(`svc-${i}`, serviceObjects(size, i));
   }

@@ -1,7 +1,7 @@
 /** The figures of a run on a real API server, beside those of the simulated mesh. */
 import type { KubeResult, Latency } from "./kube-scenario.ts";
 import type { SidecarMemory } from "./real-sidecar.ts";
-import { type FigureName, unscopedReference } from "./reference.ts";
+import { type FigureName, references } from "./reference.ts";
 import { aligned, megabytes, time } from "./report.ts";
 
 type Line = readonly [what: string, ours: string, target: string, reference: string];
@@ -26,7 +26,7 @@ function controlPlaneLines(result: KubeResult): Line[] {
   const { quiet } = result;
   const line = (what: string, ours: string, figure?: FigureName): Line => {
     const { target = "", reference = "" } =
-      (figure === undefined ? undefined : unscopedReference[figure]) ?? {};
+      (figure === undefined ? undefined : references.unscoped?.[figure]) ?? {};
     return [what, ours, target, reference];
   };
   const known = (figure: FigureName, ours: string): Line => line(figure, ours, figure);

@@ -116,7 +116,8 @@ async function measure(
   const started = await attempt(() => {
     if (ownPod === undefined) throw new Error("no pod for it");
     const { xdsPort } = controlPlane;
-    return RealSidecar.start({ pod: ownPod, xdsPort, token: tokens[0] ?? "", ...common });
+    const tls = { token: tokens[0] ?? "", ...common };
+    return RealSidecar.start({ pod: ownPod, xdsPort, tls });
   });
   if (typeof started !== "string") closing.push(() => started.sidecar.stop());
   const changer = new Changer(bed, fleet);

@@ -12,10 +12,25 @@ export interface LoadSize {
   readonly namespaces: number;
   /** One Sidecar object per namespace that imports its own namespace only (`./*`). */
   readonly scoped: boolean;
+  /** A TCP port beside the HTTP port of each service. */
+  readonly tcp?: boolean;
+  /** What real meshes have beside the usual: headless services, UDP ports, clashing names. */
+  readonly mixed?: boolean;
 }
 
-const PORT = 80;
-const TARGET_PORT = 8080;
+interface LoadPort {
+  readonly name: string;
+  readonly port: number;
+  readonly targetPort: number;
+  readonly protocol: "TCP" | "UDP";
+}
+
+const HTTP: LoadPort = { name: "http", port: 80, targetPort: 8080, protocol: "TCP" };
+const TCP: LoadPort = { name: "tcp", port: 9000, targetPort: 9001, protocol: "TCP" };
+/** Of the same number as the TCP port, as kube-dns has it. */
+const UDP: LoadPort = { ...TCP, name: "udp", protocol: "UDP" };
+/** In a mixed load every so manyth service is headless, and as many others have a UDP port. */
+const MIXED_EVERY = 10;
 /** What a test of the load changes. */
 export const CHANGED_SERVICE = 0;
 
@@ -42,6 +57,26 @@ export function sidecarsOf(size: LoadSize): JsonObject[] {
   }));
 }
 
+/**
+ * In a mixed load each namespace describes the same outside hosts, as teams do that do not know of one
+ * another, and the services of another namespace: whose entry wins has to be found out each time.
+ */
+export function clashingEntries(size: LoadSize): JsonObject[] {
+  if (size.mixed !== true) return [];
+  const ports = [{ name: "http", number: HTTP.port, protocol: "HTTP" }];
+  const entry = (name: string, namespace: number, host: string): JsonObject => ({
+    apiVersion: "networking.istio.io/v1",
+    kind: "ServiceEntry",
+    metadata: { name, namespace: `ns-${namespace}` },
+    spec: { hosts: [host], ports, location: "MESH_EXTERNAL", resolution: "DNS" },
+  });
+  return range(size.namespaces).flatMap(i => [
+    entry("outside", i, "outside.example.com"),
+    // Not the changed service: all proxies are to hear of that one.
+    entry("neighbour", i, hostname(size, size.namespaces + ((i + 1) % size.namespaces))),
+  ]);
+}
+
 /** What an API server wants to be there before a pod. */
 export function serviceAccount(size: LoadSize, service: number): JsonObject {
   return { apiVersion: "v1", kind: "ServiceAccount", metadata: serviceName(size, service) };
@@ -59,6 +94,16 @@ export function serviceObjects(size: LoadSize, service: number): JsonObject[] {
   ];
 }
 
+function portsOf(size: LoadSize, service: number): readonly LoadPort[] {
+  const tcp = size.tcp === true ? [TCP] : [];
+  const udp = size.mixed === true && service % MIXED_EVERY === 1 ? [UDP] : [];
+  return [HTTP, ...tcp, ...udp];
+}
+
+function isHeadless(size: LoadSize, service: number): boolean {
+  return size.mixed === true && service % MIXED_EVERY === 2;
+}
+
 function serviceObject(size: LoadSize, service: number): JsonObject {
   const metadata = { ...serviceName(size, service), labels: { app: `svc-${service}` } };
   return {
@@ -66,9 +111,9 @@ function serviceObject(size: LoadSize, service: number): JsonObject {
     kind: "Service",
     metadata,
     spec: {
-      clusterIP: address(172, service),
+      clusterIP: isHeadless(size, service) ? "None" : address(172, service),
       selector: { app: `svc-${service}` },
-      ports: [{ name: "http", port: PORT, targetPort: TARGET_PORT, protocol: "TCP" }],
+      ports: portsOf(size, service).map(each => ({ ...each })),
     },
   };
 }
@@ -85,7 +130,11 @@ export function endpointSlice(size: LoadSize, service: number, count: number): J
       labels: { "kubernetes.io/service-name": name },
     },
     addressType: "IPv4",
-    ports: [{ name: "http", port: TARGET_PORT, protocol: "TCP" }],
+    ports: portsOf(size, service).map(({ name: port, targetPort, protocol }) => ({
+      name: port,
+      port: targetPort,
+      protocol,
+    })),
     endpoints: range(count).map(pod => ({
       addresses: [podAddress(size, service, pod)],
       conditions: { ready: true, serving: true, terminating: false },
@@ -129,9 +178,7 @@ function podObject(size: LoadSize, service: number, pod: number): JsonObject {
     metadata: { name: podName(service, pod), namespace, labels: podLabels(service, pod) },
     spec: {
       serviceAccountName: `svc-${service}`,
-      containers: [
-        { name: "app", image: "app", ports: [{ name: "http", containerPort: TARGET_PORT }] },
-      ],
+      containers: [{ name: "app", image: "app", ports: portsOf(size, service).map(containerPort) }],
     },
     status: {
       phase: "Running",
@@ -141,15 +188,22 @@ function podObject(size: LoadSize, service: number, pod: number): JsonObject {
   };
 }
 
+function containerPort({ name, targetPort, protocol }: LoadPort): JsonObject {
+  return { name, containerPort: targetPort, protocol };
+}
+
 function podLabels(service: number, pod: number): Record<string, string> {
   return { app: `svc-${service}`, version: pod % 2 === 0 ? "v1" : "v2" };
 }
 
-/** One sidecar in the first pod of as many services, then in their second pods, and so on. */
+/**
+ * One sidecar in the first pod of as many services, then in their second pods, and so on; where there
+ * are more sidecars than pods, several connect as one.
+ */
 export function sidecarNodes(size: LoadSize): SimProxyOptions["node"][] {
   return range(size.proxies).map(i => {
     const service = i % size.services;
-    const pod = Math.floor(i / size.services);
+    const pod = Math.floor(i / size.services) % size.endpoints;
     const { namespace } = serviceName(size, service);
     const name = podName(service, pod);
     const ip = podAddress(size, service, pod);
@@ -164,9 +218,21 @@ export function sidecarNodes(size: LoadSize): SimProxyOptions["node"][] {
         CLUSTER_ID: "Kubernetes",
         LABELS: podLabels(service, pod),
         ISTIO_VERSION: "1.30.0",
+        // As every bootstrap of today says: else a proxy gets what those of earlier versions need.
+        LATEEN_CAPABILITIES: "compact-metrics",
       },
     };
   });
+}
+
+/** The pod of the first sidecar. */
+export function sidecarPod(size: LoadSize): {
+  readonly name: string;
+  readonly namespace: string;
+  readonly address: string;
+} {
+  const { namespace } = serviceName(size, 0);
+  return { name: podName(0, 0), namespace, address: podAddress(size, 0, 0) };
 }
 
 /** How many proxies have the changed service in their scope. */

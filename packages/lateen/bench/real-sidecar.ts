@@ -12,15 +12,23 @@ import { bootstrap } from "../src/proxy/bootstrap.ts";
 import type { JsonOutObject } from "../src/proxy/json.ts";
 import { discoverySdsFiles } from "../src/proxy/xds-cluster.ts";
 import { endChild, watched } from "./child.ts";
-import type { KubePod } from "./kube-bed.ts";
 import { pause } from "./request.ts";
 
 export interface SidecarOptions {
-  readonly pod: KubePod;
+  readonly pod: SidecarPod;
   readonly xdsPort: number;
-  readonly serverName: string;
-  readonly token: string;
-  readonly rootCertificate: string;
+  /** Absent: plaintext. */
+  readonly tls?: {
+    readonly serverName: string;
+    readonly token: string;
+    readonly rootCertificate: string;
+  };
+}
+
+export interface SidecarPod {
+  readonly name: string;
+  readonly namespace: string;
+  readonly address: string;
 }
 
 export interface SidecarMemory {
@@ -161,9 +169,9 @@ export class RealSidecar {
     return join(this.#directory, name);
   }
 
-  #writeFiles({ pod, serverName, token, rootCertificate }: SidecarOptions): void {
-    const tls = {
-      serverName,
+  #writeFiles({ pod, tls: given }: SidecarOptions): void {
+    const tls = given && {
+      serverName: given.serverName,
       sdsDirectory: this.#directory,
       rootCertFile: this.#file("root.pem"),
       tokenFile: this.#file("token"),
@@ -173,7 +181,7 @@ export class RealSidecar {
       nodeId: `sidecar~${address}~${name}.${namespace}~${namespace}.svc.cluster.local`,
       nodeCluster: `${name}.${namespace}`,
       metadata: { NAMESPACE: namespace, NAME: name, INSTANCE_IPS: address },
-      discovery: { host: "127.0.0.1", port: 1, tls },
+      discovery: { host: "127.0.0.1", port: 1, ...(tls && { tls }) },
       instanceIp: address,
       probes: [],
     });
@@ -182,14 +190,19 @@ export class RealSidecar {
       JSON.stringify({ socket_address: { address: "127.0.0.1", port_value: 1 } }),
       JSON.stringify(pipe("xds.sock")),
     );
-    const files = { ...discoverySdsFiles(tls), "root.pem": rootCertificate, token };
+    const files = given &&
+      tls && {
+        ...discoverySdsFiles(tls),
+        "root.pem": given.rootCertificate,
+        token: given.token,
+      };
     for (const [file, content] of Object.entries({ ...files, "bootstrap.json": text }))
       writeFileSync(this.#file(file), content, { mode: 0o600 });
   }
 }
 
 /** As the injector sets it. */
-function environment({ name, namespace }: KubePod): Record<string, string> {
+function environment({ name, namespace }: SidecarPod): Record<string, string> {
   return {
     [ProxyEnvironment.namespace]: namespace,
     [ProxyEnvironment.workload]: name,

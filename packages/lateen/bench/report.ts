@@ -1,7 +1,10 @@
 /** The figures of a run as a table beside the reference's and the floor's. */
 import type { Changed } from "./fleet.ts";
-import { type FigureName, scopedReference, unscopedReference } from "./reference.ts";
+import type { LoadSize } from "./load.ts";
+import type { LoopUsage } from "./loop-meter.ts";
+import { type FigureName, references } from "./reference.ts";
 import type { ScenarioResult } from "./scenario.ts";
+import { isOwnSize } from "./scenario-sizes.ts";
 
 interface Row {
   readonly what: string;
@@ -20,34 +23,36 @@ export function reportLines(result: ScenarioResult): string[] {
   const { size, name, source } = result;
   const scope = size.scoped ? ", one Sidecar object a namespace" : "";
   const title =
-    `${name}: ${size.proxies} proxies, ${size.services} services of ${size.endpoints} endpoints, ` +
-    `${size.namespaces} namespaces${scope}, configuration from ${source}`;
+    `${name}: ${size.proxies} proxies, ${size.services} services (${portsOf(size)}) of ` +
+    `${size.endpoints} endpoints, ${size.namespaces} namespaces${scope}, configuration from ${source}`;
   const failed = result.failure === undefined ? [] : [`FAILED at ${result.failure}`];
   return ["", title, ...LEGEND, ...table(rowsOf(result)), ...details(result), ...failed];
 }
 
+function portsOf({ tcp, mixed }: LoadSize): string {
+  const ports = tcp === true ? "HTTP and TCP" : "HTTP";
+  return mixed === true ? `${ports}, some UDP or headless, names that clash` : ports;
+}
+
 function rowsOf(result: ScenarioResult): Row[] {
   const { configured, endpointChange, routeChange, floor } = result;
-  const references = isReferenceLoad(result)
-    ? result.size.scoped
-      ? scopedReference
-      : unscopedReference
-    : {};
+  const figures = isOwnSize(result.name, result.size) ? references[result.name] : undefined;
   const row = (what: FigureName, ours: string, floorText = ""): Row => {
-    const { reference = "", target = "" } = references[what] ?? {};
+    const { reference = "", target = "" } = figures?.[what] ?? {};
     return { what, ours, floor: floorText, reference, target };
   };
   const timed = (what: FigureName, ms: number, floorMs: number | undefined): Row =>
-    row(
-      what,
-      time(ms),
-      floorMs === undefined ? "" : `${time(floorMs)} (x${(ms / floorMs).toFixed(1)})`,
-    );
+    row(what, time(ms), floorMs === undefined ? "" : ratio(ms, floorMs, time));
   const configuring = [
     row("resident before the first proxy", megabytes(result.idleRssBytes)),
     timed("all configured", configured.ms, floor?.configuredMs),
     row("bytes to configure", megabytes(configured.bytes)),
-    row("CPU to configure", `${result.configureCpuSeconds.toFixed(2)} s`),
+    row(
+      "CPU to configure",
+      `${result.configureCpuSeconds.toFixed(2)} s`,
+      floor && ratio(result.configureCpuSeconds, floor.configureCpuSeconds, seconds),
+    ),
+    row("garbage collection", collected(result.configureLoop)),
     row("peak resident", megabytes(result.peakRssBytes)),
   ];
   const endpointRows = endpointChange && [
@@ -64,22 +69,39 @@ function rowsOf(result: ScenarioResult): Row[] {
   return [...configuring, ...(endpointRows ?? []), ...(routeRows ?? [])];
 }
 
-function isReferenceLoad({ size }: ScenarioResult): boolean {
-  return size.proxies === 200 && size.services === 500 && size.endpoints === 10;
+function ratio(ours: number, floor: number, text: (value: number) => string): string {
+  return `${text(floor)} (x${(ours / floor).toFixed(1)})`;
+}
+
+function seconds(value: number): string {
+  return `${value.toFixed(2)} s`;
+}
+
+function collected({ gcMs, busyMs, scavenges }: LoopUsage): string {
+  const share = ((100 * gcMs) / busyMs).toFixed(1);
+  return `${share} % of ${time(busyMs)} busy, ${scavenges} small ones`;
 }
 
 function details(result: ScenarioResult): string[] {
   const { configured, endpointChange, routeChange } = result;
-  const types = Object.entries(configured.bytesByType)
-    .map(([type, bytes]) => `${type} ${megabytes(bytes)}`)
-    .join(", ");
   return [
     `ready after ${time(result.readyMs)} and ${result.readyCpuSeconds.toFixed(2)} s of CPU; ` +
       `CPU of the control plane in all ${result.cpuSeconds.toFixed(2)} s`,
-    `bytes by type: ${types}; ${configured.responses} responses`,
+    `${configured.responses} responses until all were configured; bytes by type:`,
+    ...aligned(bytesByType(result)),
     ...reached("endpoint change", endpointChange),
     ...reached("route change", routeChange),
   ];
+}
+
+function bytesByType({ configured, size }: ScenarioResult): readonly (readonly string[])[] {
+  const rows = Object.entries(configured.bytesByType).map(([type, bytes]) => [
+    `  ${type}`,
+    megabytes(bytes / size.proxies),
+    megabytes(bytes),
+  ]);
+  const all = megabytes(configured.bytes / size.proxies);
+  return [["", "a proxy", "in all"], ...rows, ["  all", all, megabytes(configured.bytes)]];
 }
 
 function reached(what: string, change: Changed | undefined): string[] {

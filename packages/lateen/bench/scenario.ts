@@ -8,10 +8,12 @@ import { type ConfigUnderTest, openConfig, type SourceName } from "./config.ts";
 import { type Changed, type Configured, MeasuredFleet, median, Recorder } from "./fleet.ts";
 import type { Recording } from "./floor-process.ts";
 import { concernedProxies, type LoadSize } from "./load.ts";
+import type { LoopUsage } from "./loop-meter.ts";
 import { pause } from "./request.ts";
+import type { ScenarioName } from "./scenario-sizes.ts";
 
 export interface ScenarioOptions {
-  readonly name: string;
+  readonly name: ScenarioName;
   readonly size: LoadSize;
   readonly source: SourceName;
   /** How often each change is made; figures are medians. */
@@ -20,7 +22,7 @@ export interface ScenarioOptions {
 }
 
 export interface ScenarioResult {
-  readonly name: string;
+  readonly name: ScenarioName;
   readonly size: LoadSize;
   readonly source: SourceName;
   readonly readyMs: number;
@@ -29,6 +31,8 @@ export interface ScenarioResult {
   readonly configured: Configured;
   /** Of the control plane alone, from the first proxy on. */
   readonly configureCpuSeconds: number;
+  /** Its main thread, from the first proxy until all were configured. */
+  readonly configureLoop: LoopUsage;
   readonly peakRssBytes: number;
   readonly cpuSeconds: number;
   /** What follows is absent where the run failed before it was measured. */
@@ -41,6 +45,7 @@ export interface ScenarioResult {
 
 export interface Floor {
   readonly configuredMs: number;
+  readonly configureCpuSeconds: number;
   readonly endpointChangeMs: number;
   readonly routeChangeMs: number;
 }
@@ -105,10 +110,12 @@ async function measure(
   close.push(end);
   await pause(SETTLE_MS);
   const idle = usageOf(controlPlane.pid);
+  const idleLoop = await controlPlane.loopUsage();
   const fleet = new MeasuredFleet(controlPlane.xdsPort, size, recorder);
   close.push(() => fleet.close());
   const configured = await fleet.configure();
   const after = usageOf(controlPlane.pid);
+  const configureLoop = difference(await controlPlane.loopUsage(), idleLoop);
   const changes = await measureChanges(options, fleet, config, recorder);
   const { exitCode, signalCode } = controlPlane.child;
   const final = exitCode === null && signalCode === null ? usageOf(controlPlane.pid) : after;
@@ -123,9 +130,19 @@ async function measure(
     idleRssBytes: idle.rssBytes,
     configured,
     configureCpuSeconds: after.cpuSeconds - idle.cpuSeconds,
+    configureLoop,
     peakRssBytes: final.peakRssBytes,
     ...changes,
     cpuSeconds: final.cpuSeconds,
+  };
+}
+
+function difference(now: LoopUsage, before: LoopUsage): LoopUsage {
+  return {
+    busyMs: now.busyMs - before.busyMs,
+    gcMs: now.gcMs - before.gcMs,
+    scavengeMs: now.scavengeMs - before.scavengeMs,
+    scavenges: now.scavenges - before.scavenges,
   };
 }
 
@@ -189,9 +206,11 @@ async function measureFloor(
   const { size } = options;
   const { child, answer } = await startHelper<{ port: number }>("floor-process.ts", recording);
   close.push(() => endChild(child));
+  const idle = usageOf(child.pid ?? 0);
   const fleet = new MeasuredFleet(answer.port, size);
   close.push(() => fleet.close());
   const configured = await fleet.configure();
+  const { cpuSeconds } = usageOf(child.pid ?? 0);
   const concerned = concernedProxies(size);
   const change = (name: string): Promise<Changed> =>
     repeated(options, () => fleet.change(() => tell(child, { change: name }), concerned));
@@ -200,6 +219,7 @@ async function measureFloor(
   fleet.close();
   return {
     configuredMs: configured.ms,
+    configureCpuSeconds: cpuSeconds - idle.cpuSeconds,
     endpointChangeMs: endpoints.lastMs,
     routeChangeMs: route.lastMs,
   };

@@ -12,7 +12,14 @@ import { objectAt, stringAt } from "../src/sources/json.ts";
 import { serveKubeApi } from "../src/sources/kube-api/server.ts";
 import { succeeded } from "../src/sources/status.ts";
 import { openStore, type Store } from "../src/sources/store/store.ts";
-import { type LoadSize, namespacesOf, serviceAccount, serviceObjects, sidecarsOf } from "./load.ts";
+import {
+  clashingEntries,
+  type LoadSize,
+  namespacesOf,
+  serviceAccount,
+  serviceObjects,
+  sidecarsOf,
+} from "./load.ts";
 
 process.once("message", (message: { given: { size: LoadSize; file: string } }) => {
   void serve(message.given.size, message.given.file);
@@ -31,7 +38,8 @@ async function serve(size: LoadSize, file: string): Promise<void> {
   });
   assert(opened.ok, JSON.stringify(opened.diagnostics));
   const store = opened.value;
-  for (const object of [...namespacesOf(size), ...sidecarsOf(size)]) create(store, object);
+  const first = [...namespacesOf(size), ...sidecarsOf(size), ...clashingEntries(size)];
+  for (const object of first) create(store, object);
   for (let i = 0; i < size.services; i++) {
     const objects = [serviceAccount(size, i), ...serviceObjects(size, i)];
     for (const object of objects) create(store, object);
