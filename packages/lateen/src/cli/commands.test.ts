@@ -79,7 +79,9 @@ async function run(
       return Promise.resolve(dump === undefined ? LOGGERS : JSON.stringify(dump));
     },
     discoveryDebug: path => {
-      const text = path.startsWith("/debug/syncz") ? JSON.stringify(syncz) : "no proxy is connected\n";
+      const text = path.startsWith("/debug/syncz")
+        ? JSON.stringify(syncz)
+        : "no proxy is connected\n";
       return Promise.resolve(new Map([["istiod-1", text]]));
     },
     exec: () => Promise.resolve(0),
