@@ -6,7 +6,15 @@
 
 import { spawn } from "node:child_process";
 import { createHash } from "node:crypto";
-import { existsSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import {
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
 import { createRequire } from "node:module";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -54,12 +62,23 @@ const stamp = createHash("sha256")
   )
   .digest("hex");
 
+removeLeftovers();
+
 if (
   process.argv.includes("--force") ||
   !existsSync(stampFile) ||
   readFileSync(stampFile, "utf8") !== stamp
 ) {
   await generate();
+}
+
+// What runs that were killed have left beside gen/, where tsc and the linter would find it.
+function removeLeftovers() {
+  for (const name of readdirSync(here)) {
+    const pid = /^gen\.new-(\d+)(\.old)?$/.exec(name)?.[1];
+    if (pid === undefined || existsSync(`/proc/${pid}`)) continue;
+    rmSync(join(here, name), { recursive: true, force: true });
+  }
 }
 
 async function generate() {
@@ -145,8 +164,11 @@ async function generate() {
       run(binary("typescript", "tsc"), ["-p", src]),
     ]);
     writeFileSync(join(out, ".stamp"), stamp);
-    rmSync(gen, { recursive: true, force: true });
+    // In two steps that can not be half done: what is removed slowly has another name by then.
+    const former = `${staging}.old`;
+    if (existsSync(gen)) renameSync(gen, former);
     renameSync(out, gen);
+    rmSync(former, { recursive: true, force: true });
   } finally {
     rmSync(staging, { recursive: true, force: true });
   }
