@@ -52,10 +52,25 @@ export class ControlPlaneProcess {
     return this.#child?.pid;
   }
 
+  /** Throws where its log can not be written, at its first start only. */
   start(): void {
-    const { logFile, log } = this.#options;
     this.#rotation ??= setInterval(() => this.rotateLog(), ROTATE_EVERY_MS).unref();
-    const output = openSync(logFile, "a", 0o600);
+    this.#spawn(openSync(this.#options.logFile, "a", 0o600));
+  }
+
+  /** A full disk is no reason to end the mesh: it is tried again, as an end would be. */
+  #startAgain(): void {
+    try {
+      this.start();
+    } catch (error) {
+      const text = error instanceof Error ? error.message : String(error);
+      this.#options.log.error("the control plane did not start", { error: text });
+      this.#onExit(null, null, Date.now());
+    }
+  }
+
+  #spawn(output: number): void {
+    const { log } = this.#options;
     const startedAt = Date.now();
     const child = spawn(process.execPath, [program, ...this.#arguments()], {
       stdio: ["ignore", output, output],
@@ -114,7 +129,7 @@ export class ControlPlaneProcess {
       inMs: this.#backOffMs,
       log: this.#options.logFile,
     });
-    this.#timer = setTimeout(() => this.start(), this.#backOffMs);
+    this.#timer = setTimeout(() => this.#startAgain(), this.#backOffMs);
     this.#backOffMs = Math.min(this.#backOffMs * 2, BACK_OFF_MS_MAX);
   }
 

@@ -3,10 +3,12 @@ import { rmSync } from "node:fs";
 import { isAlive } from "../local/proc.ts";
 import { readRecord, recordPath } from "../local/process-record.ts";
 import { endEverything } from "../local/reap.ts";
+import { releaseClaim } from "./mesh-claim.ts";
 import { type MeshHome, removeState } from "./mesh-home.ts";
 
 /** Resolves to what has become of it, in a line for the person. Ends only what this process began. */
 export async function endAtOnce(home: MeshHome): Promise<string> {
+  releaseClaim(home);
   const file = recordPath(home.runtimeDir);
   const content = readRecord(file);
   const owner = content?.header.owner;

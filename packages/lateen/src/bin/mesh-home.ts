@@ -21,6 +21,7 @@ export const DEFAULT_MESH = "default";
 const DEFAULT_HOME = "/var/lib/lateen";
 const PRIVATE_DIR = 0o700;
 const PRIVATE_FILE = 0o600;
+const PROBE_BYTES = 4096;
 
 /** What a running `lateen up` tells the other commands. */
 export interface MeshState {
@@ -67,15 +68,23 @@ export function createMeshHome(home: MeshHome): void {
   try {
     makeDirectory(home.dir);
     chmodSync(home.dir, PRIVATE_DIR);
-    const probe = join(home.dir, ".writable");
-    writeFileSync(probe, "", { mode: PRIVATE_FILE });
-    rmSync(probe);
+    probe(home.dir);
   } catch (error) {
     const why = error instanceof Error ? error.message : String(error);
     throw new UserError(
       `the mesh can not keep its files in ${home.dir}: ${why}`,
       "set LATEEN_HOME to a folder that can be written",
     );
+  }
+}
+
+/** An empty file would fit on a full disk. */
+function probe(directory: string): void {
+  const file = join(directory, ".writable");
+  try {
+    writeFileSync(file, "x".repeat(PROBE_BYTES), { mode: PRIVATE_FILE });
+  } finally {
+    rmSync(file, { force: true });
   }
 }
 
@@ -108,7 +117,12 @@ export function writeState(home: MeshHome, state: MeshState): void {
 /** Whole or not at all, so that a reader never sees half a file. */
 export function writePrivate(file: string, text: string): void {
   const next = `${file}.next`;
-  writeFileSync(next, text, { mode: PRIVATE_FILE });
+  try {
+    writeFileSync(next, text, { mode: PRIVATE_FILE });
+  } catch (error) {
+    rmSync(next, { force: true });
+    throw error;
+  }
   renameSync(next, file);
 }
 

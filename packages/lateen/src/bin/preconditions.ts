@@ -2,7 +2,6 @@
 import { UserError } from "../cli/command.ts";
 import { ensureInotifyInstances } from "../local/inotify.ts";
 import { ensureSystemPackages, missingPackages } from "../local/system-packages.ts";
-import { type MeshHome, runningState } from "./mesh-home.ts";
 import { must, type SupervisorOptions } from "./supervisor-options.ts";
 
 /** Throws UserError where no local mesh can be. */
@@ -14,15 +13,6 @@ export function refuseWhereImpossible(): void {
       "run it as root, or with sudo",
     );
   }
-}
-
-export function refuseSecond(home: MeshHome): void {
-  const other = runningState(home);
-  if (other === undefined) return;
-  throw new UserError(
-    `mesh "${home.name}" is running already, as process ${other.supervisor.pid}`,
-    "use it, end it with 'lateen down', or start another one with --mesh NAME",
-  );
 }
 
 /** Installs what is missing, or says what to install; the machine's limits hold many Envoys. */

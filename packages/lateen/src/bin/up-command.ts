@@ -10,6 +10,7 @@ import { refuseCluster } from "./which-mesh.ts";
 
 /** As a shell reports a program that Ctrl-C has ended. */
 const EXIT_INTERRUPTED = 130;
+const END_ANYWAY_MS = 1_000;
 
 export const upCommand: Command = {
   name: "up",
@@ -92,8 +93,17 @@ export const upCommand: Command = {
       progress: text => ctx.stdout.write(`${text}\n`),
       interrupted: interruption.aborted,
       log,
-    }).finally(() => interruption.release());
-    if (mesh === undefined) return 1;
+    }).catch((error: unknown) => {
+      interruption.release();
+      endAnyway();
+      throw error;
+    });
+    if (mesh === undefined) {
+      interruption.release();
+      endAnyway();
+      ctx.stdout.write(`mesh "${home.name}" was not started, and nothing of it is left\n`);
+      return EXIT_INTERRUPTED;
+    }
     await interruption.signal;
     ctx.stdout.write("ending the mesh ... (Ctrl-C again ends it at once)\n");
     await mesh.stop();
@@ -101,6 +111,11 @@ export const upCommand: Command = {
     return 0;
   },
 };
+
+/** What did not come up has been taken away; a connection or a timer of it is no reason to stay. */
+function endAnyway(): void {
+  setTimeout(() => process.exit(), END_ANYWAY_MS).unref();
+}
 
 function meshConfigFile(path: string | undefined): MeshConfigFile | undefined {
   if (path === undefined) return undefined;

@@ -16,6 +16,19 @@ export interface NodeNetwork {
 
 export const BRIDGE = "br0";
 
+/** Which of the networks of planCandidates a mesh may have. */
+export interface RangeChoice {
+  /** First two octets, e.g. `10.244`, of what it has had before: its Services and Pods know it. */
+  readonly kept: string | undefined;
+  /** What others have had, and want when they come back: only where nothing else is free. */
+  readonly others: ReadonlySet<string>;
+}
+
+const UNAVAILABLE = "NetworkUnavailable";
+/** Reason of a failure: another has what this mesh had. */
+export const RANGE_TAKEN = "RangeTaken";
+const ANY_RANGE: RangeChoice = { kept: undefined, others: new Set() };
+
 /**
  * Makes the node's namespace and claims a free /16. On the host this adds one interface with one
  * route, both gone with the namespace; its firewall and sysctls stay as they are.
@@ -23,6 +36,7 @@ export const BRIDGE = "br0";
 export async function createNodeNetwork(
   record: ProcessRecord,
   log: Log,
+  range: RangeChoice = ANY_RANGE,
 ): Promise<Result<NodeNetwork>> {
   const sandbox = await startSandbox(record, "node", "node", "ignore");
   if ("error" in sandbox) return failure(`${sandbox.error}; this needs root`);
@@ -34,36 +48,63 @@ export async function createNodeNetwork(
     ...["peer", "name", "up0", "netns", String(pid)],
   ]);
   if (linked.code !== 0) return failure(`the link to the host: ${complaint(linked)}`);
-  const plan = await claimPlan(hostInterface);
-  if (plan === undefined) return failure("none of 10.85.0.0/16 to 10.244.0.0/16 is free");
+  const plan = await claimPlan(hostInterface, range);
+  if (typeof plan === "string")
+    return failure(plan, range.kept === undefined ? UNAVAILABLE : RANGE_TAKEN);
   const set = await runInside(sandbox, "network", nodeScript(plan));
   if (set.code !== 0) return failure(`the node's network: ${complaint(set)}`);
   log.info("network is up", { cidr: plan.cidr, interface: hostInterface });
   return { ok: true, value: { sandbox, plan, hostInterface }, diagnostics: [] };
 }
 
-async function claimPlan(hostInterface: string): Promise<NetworkPlan | undefined> {
+async function claimPlan(hostInterface: string, range: RangeChoice): Promise<NetworkPlan | string> {
   await runCommand("ip", ["link", "set", hostInterface, "up"]);
   const taken = await hostNetworks();
-  for (const plan of planCandidates) {
-    if (taken.some(cidr => overlaps(plan, cidr))) continue;
-    const peer = `${plan.nodeAddress}/32`;
-    const address = [plan.hostAddress, "peer", peer, "dev", hostInterface];
-    if ((await runCommand("ip", ["address", "add", ...address])).code !== 0) continue;
-    // Adding a route that is there fails: of two meshes that start at once, one gets it.
-    const route = ["route", "add", plan.cidr, "via", plan.nodeAddress, "dev", hostInterface];
-    if ((await runCommand("ip", route)).code === 0) return plan;
-    await runCommand("ip", ["address", "delete", ...address]);
+  for (const plan of candidates(range)) {
+    const by = taken.find(({ cidr }) => overlaps(plan, cidr));
+    if (by === undefined && (await claim(plan, hostInterface))) return plan;
+    if (range.kept === undefined) continue;
+    const who = by === undefined ? "" : ` (${by.cidr} on interface ${by.device})`;
+    return `${plan.cidr}, which this mesh had before, is taken${who}`;
   }
-  return undefined;
+  return "none of 10.85.0.0/16 to 10.244.0.0/16 is free";
+}
+
+function candidates({ kept, others }: RangeChoice): readonly NetworkPlan[] {
+  if (kept !== undefined) return planCandidates.filter(({ prefix }) => prefix === kept);
+  const wanted = ({ prefix }: NetworkPlan): boolean => others.has(prefix);
+  return [...planCandidates.filter(plan => !wanted(plan)), ...planCandidates.filter(wanted)];
+}
+
+async function claim(plan: NetworkPlan, hostInterface: string): Promise<boolean> {
+  const peer = `${plan.nodeAddress}/32`;
+  const address = [plan.hostAddress, "peer", peer, "dev", hostInterface];
+  if ((await runCommand("ip", ["address", "add", ...address])).code !== 0) return false;
+  // Adding a route that is there fails: of two meshes that start at once, one gets it.
+  const route = ["route", "add", plan.cidr, "via", plan.nodeAddress, "dev", hostInterface];
+  if ((await runCommand("ip", route)).code === 0) return true;
+  await runCommand("ip", ["address", "delete", ...address]);
+  return false;
+}
+
+interface HostNetwork {
+  readonly cidr: string;
+  readonly device: string;
 }
 
 /** Addresses and routes that the host has. */
-async function hostNetworks(): Promise<string[]> {
+async function hostNetworks(): Promise<HostNetwork[]> {
   const routes = await runCommand("ip", ["-4", "route", "show", "table", "all"]);
   const addresses = await runCommand("ip", ["-4", "-oneline", "address", "show"]);
-  const found = `${routes.stdout}\n${addresses.stdout}`.match(/\b\d+\.\d+\.\d+\.\d+(\/\d+)?/g);
-  return found ?? [];
+  return [
+    ...routes.stdout.split("\n").flatMap(line => networksIn(line, /\bdev (\S+)/)),
+    ...addresses.stdout.split("\n").flatMap(line => networksIn(line, /^\d+:\s+(\S+)/)),
+  ];
+}
+
+function networksIn(line: string, device: RegExp): HostNetwork[] {
+  const found = line.match(/\b\d+\.\d+\.\d+\.\d+(\/\d+)?/g) ?? [];
+  return found.map(cidr => ({ cidr, device: device.exec(line)?.[1] ?? "?" }));
 }
 
 function nodeScript(plan: NetworkPlan): string {
@@ -102,9 +143,6 @@ export async function applyServiceRules(
   return result.code === 0 ? undefined : complaint(result);
 }
 
-function failure(message: string): Result<NodeNetwork> {
-  return {
-    ok: false,
-    diagnostics: [{ severity: "error", path: "", message, reason: "NetworkUnavailable" }],
-  };
+function failure(message: string, reason: string = UNAVAILABLE): Result<NodeNetwork> {
+  return { ok: false, diagnostics: [{ severity: "error", path: "", message, reason }] };
 }

@@ -1,7 +1,7 @@
 import { randomBytes } from "node:crypto";
 import type { Result } from "../base/diagnostic.ts";
 import type { Log } from "../base/log.ts";
-import { createNodeNetwork, type NodeNetwork } from "./node-network.ts";
+import { createNodeNetwork, type NodeNetwork, type RangeChoice } from "./node-network.ts";
 import { ProcessRecord, recordPath } from "./process-record.ts";
 import { endEverything, reap } from "./reap.ts";
 import { localRequirements } from "./system-packages.ts";
@@ -18,8 +18,13 @@ export interface LocalNetwork {
 /**
  * The first step of a local mesh: ends what an earlier run in the same state folder has left, and
  * makes a network. Fails with what to do where something is missing, or where a mesh is running.
+ * Rejects where the machine does not let it, such as with a full disk; nothing is left then, either.
  */
-export async function openLocalNetwork(stateDir: string, log: Log): Promise<Result<LocalNetwork>> {
+export async function openLocalNetwork(
+  stateDir: string,
+  log: Log,
+  range?: RangeChoice,
+): Promise<Result<LocalNetwork>> {
   const problems = localRequirements();
   if (problems.length > 0)
     return {
@@ -34,13 +39,16 @@ export async function openLocalNetwork(stateDir: string, log: Log): Promise<Resu
   const reaped = await reap(recordPath(stateDir), log);
   if (!reaped.ok) return reaped;
   const record = new ProcessRecord(recordPath(stateDir), randomBytes(16).toString("hex"));
-  const network = await createNodeNetwork(record, log);
   const close = async (): Promise<void> => {
     record.close();
     const ended = await endEverything(record.content);
     if (ended.ok) record.remove();
     else log.error("processes are left", { why: ended.diagnostics[0]?.message });
   };
+  const network = await createNodeNetwork(record, log, range).catch(async (error: unknown) => {
+    await close();
+    throw error;
+  });
   if (!network.ok) {
     await close();
     return network;

@@ -102,8 +102,14 @@ export class ProcessRecord {
 
   #rewrite(): void {
     const lines = [this.#header, ...this.#processes].map(entry => JSON.stringify(entry));
-    writeFileSync(`${this.path}.new`, `${lines.join("\n")}\n`, { mode: 0o600 });
-    renameSync(`${this.path}.new`, this.path);
+    const next = `${this.path}.new`;
+    try {
+      writeFileSync(next, `${lines.join("\n")}\n`, { mode: 0o600 });
+    } catch (error) {
+      rmSync(next, { force: true });
+      throw error;
+    }
+    renameSync(next, this.path);
   }
 }
 
