@@ -11,15 +11,16 @@ export interface CommandOptions {
   readonly input?: string;
   readonly timeoutMs?: number;
   readonly env?: Readonly<Record<string, string>>;
-  /** Out of time, all that it has started ends with it. */
-  readonly group?: boolean;
 }
 
 /** Longest output that is kept of one command. */
 const MAX_OUTPUT = 1 << 20;
 const DEFAULT_TIMEOUT_MS = 30_000;
 
-/** Runs a program to its end. Never rejects: what went wrong is in the result. */
+/**
+ * Runs a program to its end. Never rejects: what went wrong is in the result. It has a process group of
+ * its own: Ctrl-C in the terminal is for us, who end in order; out of time, all of it ends.
+ */
 export function runCommand(
   file: string,
   args: readonly string[],
@@ -28,7 +29,7 @@ export function runCommand(
   return new Promise(resolve => {
     const child = spawn(file, args, {
       stdio: ["pipe", "pipe", "pipe"],
-      detached: options.group === true,
+      detached: true,
       ...(options.env === undefined ? {} : { env: options.env }),
     });
     let stdout = "";
@@ -36,8 +37,7 @@ export function runCommand(
     let timedOut = false;
     const timer = setTimeout(() => {
       timedOut = true;
-      if (options.group === true && child.pid !== undefined) killGroup(child.pid);
-      else child.kill("SIGKILL");
+      if (child.pid !== undefined) killGroup(child.pid);
     }, options.timeoutMs ?? DEFAULT_TIMEOUT_MS);
     child.stdout.setEncoding("utf8").on("data", (chunk: string) => {
       if (stdout.length < MAX_OUTPUT) stdout += chunk;

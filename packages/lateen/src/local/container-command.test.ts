@@ -92,7 +92,7 @@ const refused: readonly (readonly [string, JsonObject, RegExp])[] = [
   [
     "a missing ConfigMap",
     { command: ["a"], envFrom: [{ configMapRef: { name: "none" } }] },
-    /ConfigMap "none" not found/,
+    /^configmap "none" not found$/,
   ],
   [
     "a missing key",
@@ -100,7 +100,7 @@ const refused: readonly (readonly [string, JsonObject, RegExp])[] = [
       command: ["a"],
       env: [{ name: "X", valueFrom: { configMapKeyRef: { name: "settings", key: "NO" } } }],
     },
-    /env X: ConfigMap "settings" has no key NO/,
+    /^couldn't find key NO in ConfigMap default\/settings$/,
   ],
   [
     "an unknown field",
@@ -151,7 +151,36 @@ test("capabilities and privileges are what the container's security context leav
   assert.ok(result.ok);
   const command = enterCommand(42, result.command, "session").argv.join(" ");
   assert.match(command, /--bounding-set -all,\+net_bind_service --inh-caps -all --no-new-privs --/);
-  const root = resolve({ command: ["a"], securityContext: { runAsNonRoot: true } });
-  assert.ok(!root.ok);
-  assert.match(root.message, /runAsNonRoot and would run as root; set runAsUser/);
+});
+
+test("whoever must not be root is not, whether the pod says so or the container", () => {
+  const runAsNonRoot = { runAsNonRoot: true };
+  const where = '(pod: "web-1_default(u1)", container: app)';
+  const asked = (container: JsonObject, pod: JsonObject): string => {
+    const result = resolve(
+      { command: ["a"], securityContext: container },
+      { securityContext: pod },
+    );
+    return result.ok ? `uid ${result.command.user.uid}` : `${result.reason}: ${result.message}`;
+  };
+  const byImage = `CreateContainerConfigError: container has runAsNonRoot and image will run as root ${where}`;
+  assert.equal(asked(runAsNonRoot, {}), byImage);
+  assert.equal(asked({}, runAsNonRoot), byImage);
+  assert.equal(
+    asked({ runAsUser: 0 }, runAsNonRoot),
+    `CreateContainerConfigError: container's runAsUser breaks non-root policy ${where}`,
+  );
+  assert.equal(asked({}, { ...runAsNonRoot, runAsUser: 7 }), "uid 7");
+  assert.equal(asked({ runAsNonRoot: false }, runAsNonRoot), "uid 0");
+});
+
+test("a program whose name has an equals sign is no variable, and an empty working directory is /", () => {
+  const result = resolve({ command: ["A=b", "-c"], workingDir: "" });
+  assert.ok(result.ok);
+  const marked = { ...result.command, argv: ["LATEEN_CONTAINER=u1/app", ...result.command.argv] };
+  const command = enterCommand(42, marked, "session").argv.join(" ");
+  assert.match(
+    command,
+    / env -C \/ PWD=\/ PATH=\/bin LATEEN_CONTAINER=u1\/app sh -c exec "\$@" sh A=b -c$/,
+  );
 });

@@ -46,20 +46,29 @@ export function containerCommand(
   if (problem !== undefined) return wrong("CreateContainerConfigError", problem);
   const expand = (text: string): string => expandReferences(text, name => env[name]);
   const user = containerUser(pod, container);
-  if (container.securityContext?.runAsNonRoot === true && user.uid === 0)
-    return wrong(
-      "CreateContainerConfigError",
-      `container ${container.name} has runAsNonRoot and would run as root; set runAsUser`,
-    );
+  const root = user.uid === 0 ? rootProblem(pod, container) : undefined;
+  if (root !== undefined) return wrong("CreateContainerConfigError", root);
   return {
     ok: true,
     command: {
       argv: [...command, ...(container.args ?? [])].map(expand),
       env,
-      workingDir: container.workingDir ?? "/",
+      workingDir: container.workingDir || "/",
       user,
     },
   };
+}
+
+/** Why it must not run as root; the words are the kubelet's. */
+function rootProblem(pod: Pod, container: Container): string | undefined {
+  const own = container.securityContext;
+  const shared = pod.spec.securityContext;
+  if ((own?.runAsNonRoot ?? shared.runAsNonRoot) !== true) return undefined;
+  const { name, namespace, uid } = pod.metadata;
+  const where = `(pod: "${name}_${namespace}(${uid})", container: ${container.name})`;
+  return (own?.runAsUser ?? shared.runAsUser) === undefined
+    ? `container has runAsNonRoot and image will run as root ${where}`
+    : `container's runAsUser breaks non-root policy ${where}`;
 }
 
 function fillEnvironment(
@@ -74,7 +83,7 @@ function fillEnvironment(
     if (reference === undefined) continue;
     const data = context.data(kind, reference.name);
     if (data === undefined && reference.optional !== true)
-      return `${kind} "${reference.name}" not found`;
+      return `${kind.toLowerCase()} "${reference.name}" not found`;
     for (const [key, value] of Object.entries(data ?? {})) env[(source.prefix ?? "") + key] = value;
   }
   for (const { name, value, valueFrom } of container.env ?? []) {
@@ -83,7 +92,7 @@ function fillEnvironment(
       continue;
     }
     const found = sourceValue(pod, valueFrom, context);
-    if ("problem" in found) return `env ${name}: ${found.problem}`;
+    if ("problem" in found) return found.problem;
     if (found.value !== undefined) env[name] = found.value;
   }
   return undefined;
@@ -103,8 +112,8 @@ function sourceValue(pod: Pod, source: EnvSource, context: CommandContext): Foun
   return {
     problem:
       data === undefined
-        ? `${kind} "${reference.name}" not found`
-        : `${kind} "${reference.name}" has no key ${reference.key}`,
+        ? `${kind.toLowerCase()} "${reference.name}" not found`
+        : `couldn't find key ${reference.key} in ${kind} ${pod.metadata.namespace}/${reference.name}`,
   };
 }
 

@@ -42,12 +42,20 @@ export function enterCommand(
 ): EnteringCommand {
   const { workingDir, argv, user, env } = command;
   const own = [`PWD=${workingDir}`, ...(env["PATH"] === undefined ? [] : [`PATH=${env["PATH"]}`])];
-  const run = [...asUser(user), "env", "-C", workingDir, ...own, ...argv];
+  const run = [...asUser(user), "env", "-C", workingDir, ...own, ...notAssigned(argv)];
   const wait = attachment === "session" ? WAIT : WAIT_ATTACHED;
   return {
     argv: parentInside(pid, ["sh", "-c", wait, "wait", ...run]),
     env: { ...env, PATH: SYSTEM_PATH },
   };
+}
+
+/** env(1) takes a program with a `=` in its name for one more variable. */
+function notAssigned(argv: readonly string[]): readonly string[] {
+  const at = argv.findIndex(word => !word.startsWith(`${CONTAINER_VARIABLE}=`));
+  const program = argv[at];
+  if (program?.includes("=") !== true) return argv;
+  return [...argv.slice(0, at), "sh", "-c", 'exec "$@"', "sh", ...argv.slice(at)];
 }
 
 export interface ContainerProcess {

@@ -1,11 +1,17 @@
 import type { Container } from "../api/pod/container.ts";
 import type { Clock } from "../base/clock.ts";
 import type { CommandResult } from "./container-command.ts";
-import { type ContainerProcess, containerMarker, launchContainer } from "./container-process.ts";
+import {
+  type ContainerCommand,
+  type ContainerProcess,
+  containerMarker,
+  launchContainer,
+} from "./container-process.ts";
 import type { LogFile } from "./log-file.ts";
 import { killAll, processesIn } from "./proc.ts";
 import type { Exit } from "./process.ts";
 import type { ProcessRecord } from "./process-record.ts";
+import { startProblem } from "./start-problem.ts";
 
 export type ContainerState =
   | { readonly kind: "waiting"; readonly reason: string; readonly message: string }
@@ -15,6 +21,7 @@ export type ContainerState =
       readonly exitCode: number;
       readonly signal: number;
       readonly reason: string;
+      readonly message?: string;
       readonly startedAt: number;
       readonly finishedAt: number;
     };
@@ -34,6 +41,10 @@ export interface ContainerOptions {
   command(): CommandResult;
   /** After every change of state. */
   onChange(): void;
+  /** What is known of why it failed, beside its exit code. */
+  explain(): string | undefined;
+  /** Something that a person may look for: reason and message as in the kubelet's Events. */
+  tell(reason: string, message: string): void;
 }
 
 /** Kubernetes: the first restart at once, then 10 s doubling up to 5 min, forgotten after 10 min. */
@@ -99,16 +110,30 @@ export class RunningContainer {
     this.#options.log.rotate();
   }
 
+  /** What goes wrong ends in its state, and it is tried again; never rejects. */
   async start(): Promise<void> {
     if (this.#stopping) return;
-    const { clock, log, record, podKey } = this.#options;
     const resolved = this.#options.command();
     if (!resolved.ok) {
-      this.#set({ kind: "waiting", reason: resolved.reason, message: resolved.message });
-      this.#retryLater();
+      this.#wait(resolved.reason, resolved.message);
       return;
     }
-    const { command } = resolved;
+    try {
+      await this.#launch(resolved.command);
+    } catch (error) {
+      this.#wait("RunContainerError", error instanceof Error ? error.message : String(error));
+    }
+  }
+
+  /** It can not be started as things are. */
+  #wait(reason: string, message: string): void {
+    this.#options.tell("Failed", `Error: ${message}`);
+    this.#set({ kind: "waiting", reason, message });
+    this.#again(Math.min(5000, this.#options.backOff.firstMs), () => {});
+  }
+
+  async #launch(command: ContainerCommand): Promise<void> {
+    const { clock, log, record, podKey } = this.#options;
     const fd = log.open(this.#restarts, command.user.uid);
     const started = clock.now();
     const sandboxPid = this.#options.sandboxPid();
@@ -119,7 +144,7 @@ export class RunningContainer {
     });
     this.#process = process;
     this.#set({ kind: "running", startedAt: started, pid: process.pid });
-    void process.exited.then(exit => this.#onExit(started, exit));
+    void process.exited.then(exit => this.#onExit(command, started, exit));
     if (this.#stopping) process.signal("SIGTERM");
   }
 
@@ -145,18 +170,41 @@ export class RunningContainer {
     cancel();
   }
 
-  #onExit(startedAt: number, exit: Exit): void {
+  #onExit(command: ContainerCommand, startedAt: number, exit: Exit): void {
     // What it has started ends with it, also in process groups of its own.
     killAll(processesIn(new Set(), this.#marker));
-    const signal = exit.signal === null ? 0 : (SIGNAL_NUMBERS[exit.signal] ?? 0);
-    const exitCode = signal === 0 ? exit.code : 128 + signal;
     const finishedAt = this.#options.clock.now();
-    const reason = exitCode === 0 ? "Completed" : "Error";
-    const ended = { kind: "terminated", exitCode, signal, reason, startedAt, finishedAt } as const;
     this.#process = undefined;
-    this.#state = ended;
+    this.#state = this.#ended(command, startedAt, finishedAt, exit);
     if (!this.#stopping && this.#restartsAfter()) this.#restartAfter(finishedAt - startedAt);
     this.#options.onChange();
+  }
+
+  #ended(
+    command: ContainerCommand,
+    startedAt: number,
+    finishedAt: number,
+    exit: Exit,
+  ): ContainerState & { readonly kind: "terminated" } {
+    const times = { startedAt, finishedAt };
+    const why = exit.signal === null ? startProblem(command, exit.code, this.#lastLine) : undefined;
+    if (why !== undefined && !this.#stopping) {
+      this.#options.tell("Failed", `Error: ${why}`);
+      const failed = { exitCode: 128, signal: 0, reason: "StartError", message: why } as const;
+      return { kind: "terminated", ...failed, ...times };
+    }
+    const signal = exit.signal === null ? 0 : (SIGNAL_NUMBERS[exit.signal] ?? 0);
+    const exitCode = signal === 0 ? exit.code : 128 + signal;
+    if (exitCode === 0)
+      return { kind: "terminated", exitCode, signal, reason: "Completed", ...times };
+    const message = this.#stopping ? undefined : this.#options.explain();
+    if (message !== undefined) this.#options.tell("Failed", `Error: ${message}`);
+    const more = message === undefined ? {} : { message };
+    return { kind: "terminated", exitCode, signal, reason: "Error", ...more, ...times };
+  }
+
+  get #lastLine(): string {
+    return this.#options.log.lastLine();
   }
 
   #restartsAfter(): boolean {
@@ -170,30 +218,24 @@ export class RunningContainer {
     const waitMs = this.#crashes === 0 ? 0 : Math.min(maxMs, firstMs * 2 ** (this.#crashes - 1));
     this.#crashes++;
     this.#lastState = this.#state;
-    if (waitMs > 0)
-      this.#state = {
-        kind: "waiting",
-        reason: "CrashLoopBackOff",
-        message:
-          `back-off ${Math.round(waitMs / 1000)}s restarting failed container=${this.name} ` +
-          `pod=${this.#options.podKey}`,
-      };
+    if (waitMs > 0) {
+      const pod = podText(this.#options);
+      this.#options.tell(
+        "BackOff",
+        `Back-off restarting failed container ${this.name} in pod ${pod}`,
+      );
+      const back = `back-off ${Math.round(waitMs / 1000)}s`;
+      const message = `${back} restarting failed container=${this.name} pod=${pod}`;
+      this.#state = { kind: "waiting", reason: "CrashLoopBackOff", message };
+    }
     this.#again(waitMs, () => this.#restarts++);
-  }
-
-  #retryLater(): void {
-    this.#again(Math.min(5000, this.#options.backOff.firstMs), () => {});
   }
 
   #again(waitMs: number, before: () => void): void {
     this.#cancelRestart = this.#options.clock.after(waitMs, () => {
       if (this.#stopping) return;
       before();
-      this.start().catch((error: unknown) => {
-        const message = error instanceof Error ? error.message : String(error);
-        this.#set({ kind: "waiting", reason: "RunContainerError", message });
-        this.#retryLater();
-      });
+      void this.start();
     });
   }
 
@@ -201,4 +243,10 @@ export class RunningContainer {
     this.#state = state;
     this.#options.onChange();
   }
+}
+
+/** As the kubelet names a pod in messages. */
+function podText({ podKey, podUid }: ContainerOptions): string {
+  const [namespace, name] = podKey.split("/");
+  return `${name}_${namespace}(${podUid})`;
 }

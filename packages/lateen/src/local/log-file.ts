@@ -6,12 +6,14 @@ import {
   ftruncateSync,
   mkdirSync,
   openSync,
+  readSync,
   rmSync,
 } from "node:fs";
 import { join } from "node:path";
 
 /** A log is cut when it is longer than this; what was before is kept once, as `.1`. */
 const MAX_LOG_BYTES = 10 << 20;
+const MAX_LINE_BYTES = 4096;
 
 /**
  * A container's output: one file for each start, the last two kept. The program writes to the file
@@ -46,6 +48,16 @@ export class LogFile {
     if (this.#fd !== undefined && this.#path !== undefined) rotateLog(this.#path, this.#fd);
   }
 
+  /** Of what was written last; empty where there is nothing. */
+  lastLine(): string {
+    if (this.#path === undefined) return "";
+    try {
+      return lastLineOf(this.#path);
+    } catch {
+      return "";
+    }
+  }
+
   close(): void {
     if (this.#fd !== undefined) closeSync(this.#fd);
     this.#fd = undefined;
@@ -57,6 +69,18 @@ export function rotateLog(path: string, fd: number, maxBytes: number = MAX_LOG_B
   if (fstatSync(fd).size <= maxBytes) return;
   keepFormer(path);
   ftruncateSync(fd, 0);
+}
+
+function lastLineOf(path: string): string {
+  const file = openSync(path, "r");
+  try {
+    const { size } = fstatSync(file);
+    const buffer = Buffer.alloc(Math.min(size, MAX_LINE_BYTES));
+    readSync(file, buffer, 0, buffer.length, size - buffer.length);
+    return buffer.toString("utf8").trimEnd().split("\n").at(-1) ?? "";
+  } finally {
+    closeSync(file);
+  }
 }
 
 function keepFormer(path: string): void {

@@ -90,7 +90,7 @@ const POD_SPEC: readonly LocalRule[] = [
   { path: "runtimeClassName" },
   { path: "schedulerName", unless: ["default-scheduler"] },
   { path: "schedulingGates", effect: "the pod is started at once" },
-  { path: "securityContext", but: ["runAsUser", "runAsGroup"] },
+  { path: "securityContext", but: ["runAsUser", "runAsGroup", "runAsNonRoot"] },
   { path: "setHostnameAsFQDN", unless: [false] },
   { path: "tolerations" },
   { path: "topologySpreadConstraints", effect: SCHEDULING },

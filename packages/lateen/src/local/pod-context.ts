@@ -3,6 +3,7 @@ import type { Log } from "../base/log.ts";
 import type { BackOff } from "./container.ts";
 import type { AddressPool } from "./network-plan.ts";
 import type { NodeNetwork } from "./node-network.ts";
+import type { PodEvents } from "./pod-events.ts";
 import type { ProcessRecord } from "./process-record.ts";
 
 export interface TokenRequest {
@@ -54,9 +55,12 @@ export interface PodContext {
   readonly discoveryServerName: string;
   readonly domain: string;
   readonly baseEnv: Readonly<Record<string, string>>;
+  /** The folder of Lateen itself, which pods see whatever they mount over it. */
+  readonly home: string;
   /** Folders of the machine that pods see empty: what the mesh keeps. */
   readonly hidden: readonly string[];
   readonly backOff: BackOff;
+  readonly events: Pick<PodEvents, "record" | "forget">;
   readonly termination: TerminationTimes;
   readonly rootCert: RootCertSource;
   issueToken(request: TokenRequest): Promise<IssuedToken>;

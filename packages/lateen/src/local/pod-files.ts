@@ -6,7 +6,7 @@ import { type DiscoveryTls, discoverySdsFiles } from "../proxy/xds-cluster.ts";
 import type { NetworkPlan } from "./network-plan.ts";
 import { makeDirectoryInside, writeInside } from "./write-inside.ts";
 
-/** Paths inside a pod. /run is the pod's own memory file system. */
+/** Paths inside a pod. /run is in memory: applications have one, and the proxy another. */
 export const PodPath = {
   envoy: "/run/lateen/envoy",
   /** First in PATH; ours, also for users that may not enter the folder where it is installed. */
@@ -38,7 +38,7 @@ export interface NamingOptions {
   readonly hostAliases: readonly HostAlias[];
 }
 
-/** Writes into the pod's /run; `root` is /proc/PID/root of its sandbox. */
+/** Writes into the /run of a sandbox, from outside. */
 export class PodFiles {
   readonly #root: string;
 
@@ -56,13 +56,20 @@ export class PodFiles {
     makeDirectoryInside(this.#root, path);
   }
 
-  /** The files that never change, and what is to be mounted over the host's: target -> source. */
-  prepare(naming: NamingOptions, envoy: string, serverName: string): Record<string, string> {
-    const node = join(PodPath.programs, "node");
-    const mounts: Record<string, string> = { [PodPath.envoy]: envoy, [node]: process.execPath };
-    for (const target of Object.keys(mounts)) this.write(target, "");
+  /** What the proxy needs to reach the control plane with, but for what PodSecrets writes. */
+  prepareProxy(serverName: string): void {
     for (const [name, content] of Object.entries(discoverySdsFiles(podDiscoveryTls(serverName))))
       this.write(join(PodPath.sds, name), content);
+  }
+
+  /** Something to mount our programs at. */
+  preparePrograms(programs: Readonly<Record<string, string>>): void {
+    for (const target of Object.keys(programs)) this.write(target, "");
+  }
+
+  /** The files that never change, and which are to be mounted over the host's: target -> source. */
+  prepareNaming(naming: NamingOptions): Record<string, string> {
+    const mounts: Record<string, string> = {};
     for (const [target, content] of Object.entries(namingFiles(naming))) {
       const real = existsSync(target) ? realpathSync(target) : undefined;
       if (real?.startsWith("/run/") === true) {

@@ -9,10 +9,17 @@ export interface HealthOptions {
   readonly target: ProbeTarget;
   /** Probes of the application go through Envoy: they begin once that has been up. */
   held(): boolean;
+  /** What else keeps it from being ready, when its probe says that it is; undefined: nothing. */
+  also(): string | undefined;
   onChange(): void;
   /** A startup or liveness probe has failed for good: the container is to be started anew. */
-  onUnhealthy(why: string): void;
+  onUnhealthy(probe: ProbeName, why: string): void;
+  /** A probe has failed once. */
+  onFailure(probe: ProbeName, why: string): void;
 }
+
+/** As the kubelet's Events name it. */
+export type ProbeName = "Startup" | "Readiness" | "Liveness";
 
 /** Readiness is asked this often until it is given for the first time. */
 const FIRST_READINESS_PERIOD_MS = 250;
@@ -30,7 +37,7 @@ export class ContainerHealth {
     this.#started = startupProbe === undefined;
     this.#ready = this.#started && readinessProbe === undefined;
     if (startupProbe === undefined) this.#afterStartup();
-    else this.#probe(startupProbe, Number.POSITIVE_INFINITY, good => this.#onStartup(good));
+    else this.#probe("Startup", startupProbe, (good, why) => this.#onStartup(good, why));
   }
 
   get started(): boolean {
@@ -45,9 +52,9 @@ export class ContainerHealth {
     for (const prober of this.#probers) prober.stop();
   }
 
-  #onStartup(good: boolean): void {
+  #onStartup(good: boolean, why: string): void {
     if (!good) {
-      this.#options.onUnhealthy("startup probe failed");
+      this.#options.onUnhealthy("Startup", why);
       return;
     }
     if (this.#started) return;
@@ -60,23 +67,40 @@ export class ContainerHealth {
   #afterStartup(): void {
     const { readinessProbe, livenessProbe } = this.#options.spec;
     if (readinessProbe !== undefined)
-      this.#probe(readinessProbe, FIRST_READINESS_PERIOD_MS, good => {
+      this.#probe("Readiness", readinessProbe, good => {
         if (this.#ready === good) return;
         this.#ready = good;
         this.#options.onChange();
       });
     if (livenessProbe !== undefined)
-      this.#probe(livenessProbe, Number.POSITIVE_INFINITY, (good, why) => {
-        if (!good) this.#options.onUnhealthy(`liveness probe failed: ${why}`);
+      this.#probe("Liveness", livenessProbe, (good, why) => {
+        if (!good) this.#options.onUnhealthy("Liveness", why);
       });
   }
 
-  #probe(probe: Probe, firstPeriodMs: number, onResult: Result): void {
-    const check = probeCheck(probe, this.#options.target);
-    if (check === undefined) return;
-    const { clock, held } = this.#options;
-    this.#probers.push(new Prober({ probe, check, clock, firstPeriodMs, held, onResult }));
+  #probe(name: ProbeName, probe: Probe, onResult: Result): void {
+    const { clock, held, target, also, onFailure } = this.#options;
+    const asked = probeCheck(probe, target);
+    if (asked === undefined) return;
+    const check = name === "Readiness" ? async () => (await asked()) ?? also() : asked;
+    const firstPeriodMs =
+      name === "Readiness" ? FIRST_READINESS_PERIOD_MS : Number.POSITIVE_INFINITY;
+    this.#probers.push(
+      new Prober({
+        ...{ probe, check, clock, firstPeriodMs, held, onResult },
+        quietMs: quietMs(name, probe),
+        onFailure: why => onFailure(name, why),
+      }),
+    );
   }
 }
 
 type Result = (good: boolean, why: string) => void;
+
+/** A program that starts is not to be told of; a dead one is. */
+const STARTING_MS = 10_000;
+
+function quietMs(name: ProbeName, { periodSeconds }: Probe): number {
+  if (name === "Startup") return STARTING_MS;
+  return name === "Readiness" ? periodSeconds * 1000 : 0;
+}

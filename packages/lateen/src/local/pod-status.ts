@@ -120,6 +120,7 @@ function stateJson(state: ContainerState): JsonObject {
           exitCode: state.exitCode,
           ...(state.signal === 0 ? {} : { signal: state.signal }),
           reason: state.reason,
+          ...(state.message === undefined ? {} : { message: state.message }),
           startedAt: timeText(state.startedAt),
           finishedAt: timeText(state.finishedAt),
         },

@@ -10,26 +10,27 @@ import { RunningContainer } from "./container.ts";
 import { type CommandResult, containerCommand } from "./container-command.ts";
 import { type ContainerCommand, enterCommand } from "./container-process.ts";
 import { requestInside } from "./dial-inside.ts";
+import { envoyPorts, takenPorts, takenPortsMessage } from "./envoy-ports.ts";
 import { runHandler } from "./lifecycle.ts";
 import { LogFile } from "./log-file.ts";
 import { pause } from "./pause.ts";
 import type { PodContext } from "./pod-context.ts";
-import { type NamingOptions, PodFiles } from "./pod-files.ts";
-import { ContainerHealth } from "./pod-health.ts";
+import type { NamingOptions } from "./pod-files.ts";
+import { ContainerHealth, type ProbeName } from "./pod-health.ts";
+import { PodNamespaces, PROXY_CONTAINER, type Problem } from "./pod-namespaces.ts";
 import { connectPod } from "./pod-network.ts";
 import { PodSecrets } from "./pod-secrets.ts";
 import { type ConditionTimes, type ContainerView, type PodView, podStatus } from "./pod-status.ts";
 import type { ProbeTarget } from "./probe-check.ts";
-import { isAlive, killAll, processesIn } from "./proc.ts";
-import { type Sandbox, startSandbox } from "./sandbox.ts";
-import { mountScript, planVolumes } from "./volumes.ts";
 
-export const PROXY_CONTAINER = "istio-proxy";
 const LOG_CHECK_MS = 10_000;
 const CONTAINER_GRACE_MS = 5_000;
 const POST_START_MS = 60_000;
 const INIT_POLL_MS = 50;
-const VOLUME_POLL_MS = 500;
+/** As the kubelet does: what could not be made is tried again, ever more seldom. */
+const FIRST_RETRY_MS = 1_000;
+const MAX_RETRY_MS = 60_000;
+const STOP_POLL_MS = 100;
 
 interface Slot {
   readonly container: RunningContainer;
@@ -51,11 +52,12 @@ export class RunningPod {
   readonly #stops: (() => void)[] = [];
   #pod: Pod;
   #address: string | undefined;
-  #sandbox: Sandbox | undefined;
+  readonly #namespaces: PodNamespaces;
   #secrets: PodSecrets | undefined;
   #initialized = false;
   #proxySeen = false;
-  #problem: { readonly reason: string; readonly message: string } | undefined;
+  #problem: Problem | undefined;
+  #preparation: Promise<boolean> | undefined;
   #ending: Promise<void> | undefined;
 
   constructor(pod: Pod, context: PodContext, onChange: () => void) {
@@ -64,6 +66,7 @@ export class RunningPod {
     this.#context = context;
     this.#onChange = onChange;
     this.#startedAt = context.clock.now();
+    this.#namespaces = new PodNamespaces(pod, context);
   }
 
   get pod(): Pod {
@@ -79,7 +82,7 @@ export class RunningPod {
   }
 
   get sandboxPid(): number | undefined {
-    return this.#sandbox?.process.pid;
+    return this.#namespaces.sandbox?.process.pid;
   }
 
   get ending(): boolean {
@@ -93,11 +96,8 @@ export class RunningPod {
   /** Brings the pod up. What goes wrong ends in its status; it never rejects. */
   async start(): Promise<void> {
     try {
-      const problem = await this.#prepare();
-      if (problem !== undefined) {
-        this.#fail("FailedCreatePodSandBox", problem);
-        return;
-      }
+      this.#preparation = this.#prepared();
+      if (!(await this.#preparation)) return;
       this.#watchLogs();
       await this.#runInitContainers();
       if (this.ending) return;
@@ -105,13 +105,37 @@ export class RunningPod {
       const slots = this.#pod.spec.containers.map(spec => this.#slot(spec));
       for (const { container } of slots) await container.start();
     } catch (error) {
-      this.#fail("FailedCreatePodSandBox", error instanceof Error ? error.message : String(error));
+      this.#fail(failure(error));
     }
+  }
+
+  /** False: it can not be, or is not wanted any more. */
+  async #prepared(): Promise<boolean> {
+    for (let waitMs = FIRST_RETRY_MS; ; waitMs = Math.min(2 * waitMs, MAX_RETRY_MS)) {
+      const problem = await this.#prepare().catch(failure);
+      if (this.ending) return false;
+      this.#missing(problem);
+      if (problem === undefined) return true;
+      await this.#giveBack();
+      if (problem.final) return false;
+      for (let waited = 0; waited < waitMs && !this.ending; waited += STOP_POLL_MS)
+        await pause(STOP_POLL_MS);
+      if (this.ending) return false;
+    }
+  }
+
+  async #giveBack(): Promise<void> {
+    this.#secrets?.stop();
+    await this.#namespaces.end();
+    if (this.#address !== undefined) this.#context.addresses.release(this.#address);
+    this.#address = undefined;
   }
 
   status(): JsonObject {
     const status = podStatus(this.#view(), this.#times, this.#context.clock.now());
-    return this.#problem === undefined ? status : { ...status, ...this.#problem };
+    if (this.#problem === undefined) return status;
+    const { reason, message } = this.#problem;
+    return { ...status, reason, message };
   }
 
   logDirectory(container: string): string {
@@ -133,52 +157,36 @@ export class RunningPod {
     return this.#ending;
   }
 
-  async #prepare(): Promise<string | undefined> {
-    const { record, addresses, node } = this.#context;
+  async #prepare(): Promise<Problem | undefined> {
+    const { addresses, node } = this.#context;
     const interception = this.#interception();
-    if (interception !== undefined && !interception.ok)
-      return interception.diagnostics.map(d => `${d.path}: ${d.message}`).join("; ");
+    if (interception !== undefined && !interception.ok) {
+      const message = interception.diagnostics.map(d => `${d.path}: ${d.message}`).join("; ");
+      return { reason: SANDBOX, message, final: true };
+    }
     this.#address = addresses.take();
-    if (this.#address === undefined) return "no pod address is left";
-    const sandbox = await startSandbox(record, "pod", `pod ${this.key}`, "ignore");
-    if ("error" in sandbox) return sandbox.error;
-    this.#sandbox = sandbox;
-    const files = new PodFiles(sandbox.process.pid);
+    if (this.#address === undefined) return sandboxProblem("no pod address is left");
     const naming = this.#naming(this.#address);
-    const mounts = files.prepare(naming, this.#context.envoy, this.#context.discoveryServerName);
-    const volumes = await this.#volumes(files);
-    if ("problem" in volumes) return volumes.problem;
-    this.#secrets = new PodSecrets(this.#pod, this.#context, files);
-    await this.#secrets.start();
+    const opened = await this.#namespaces.open(naming, {
+      stopped: () => this.ending,
+      missing: problem => this.#missing(problem),
+    });
+    if (opened !== undefined) return opened;
+    const { sandbox, proxyFiles } = this.#namespaces;
+    if (sandbox === undefined) return sandboxProblem("it has ended");
+    if (proxyFiles !== undefined) {
+      this.#secrets = new PodSecrets(this.#pod, this.#context, proxyFiles);
+      await this.#secrets.start();
+    }
     const problem = await connectPod(node, sandbox, {
       address: this.#address,
       hostname: naming.hostname,
       interception: interception?.value,
-      volumes: volumes.script,
-      mounts,
-      hidden: this.#context.hidden,
     });
+    if (problem !== undefined) return sandboxProblem(problem);
+    const mounted = await this.#namespaces.mount();
     this.#onChange();
-    return problem;
-  }
-
-  /** Waits for ConfigMaps and Secrets that are not there yet, as the kubelet does. */
-  async #volumes(files: PodFiles): Promise<{ script: string } | { problem: string }> {
-    for (;;) {
-      const { namespace } = this.#pod.metadata;
-      const plan = planVolumes(this.#pod, (kind, name) =>
-        this.#context.data(kind, namespace, name),
-      );
-      if (plan.ok) {
-        for (const directory of plan.directories) files.makeDirectory(directory);
-        for (const { path, content } of plan.files) files.write(path, content);
-        this.#problem = undefined;
-        return { script: mountScript(plan.binds) };
-      }
-      if (!plan.retry || this.ending) return { problem: plan.message };
-      if (this.#problem?.message !== plan.message) this.#fail("FailedMount", plan.message);
-      await pause(VOLUME_POLL_MS);
-    }
+    return mounted;
   }
 
   /** undefined: nothing is redirected. */
@@ -193,7 +201,7 @@ export class RunningPod {
     const { spec, metadata } = this.#pod;
     return {
       namespace: metadata.namespace,
-      hostname: spec.hostname ?? metadata.name,
+      hostname: hostnameOf(spec.hostname ?? metadata.name),
       address,
       domain: this.#context.domain,
       plan: this.#context.node.plan,
@@ -230,9 +238,11 @@ export class RunningPod {
       clock: this.#context.clock,
       log: new LogFile(this.logDirectory(spec.name)),
       backOff: this.#context.backOff,
-      sandboxPid: () => this.#sandbox?.process.pid ?? 0,
+      sandboxPid: () => this.#namespaces.sandboxOf(spec.name)?.process.pid ?? 0,
       command: () => this.#command(spec),
       onChange: () => this.#onContainerChange(spec.name),
+      explain: () => (spec.name === PROXY_CONTAINER ? this.#portsTaken(undefined) : undefined),
+      tell: (reason, message) => this.#tell("Warning", reason, message, spec),
     });
     const slot: Slot = { container, health: undefined, pid: 0, hooked: false };
     this.#slots.set(spec.name, slot);
@@ -278,7 +288,7 @@ export class RunningPod {
       this.#onChange();
       return;
     }
-    this.#warnOfHook(slot, "postStart", why);
+    this.#warnOfHook(slot, "PostStart", why);
     await slot.container.restart(CONTAINER_GRACE_MS);
   }
 
@@ -287,12 +297,13 @@ export class RunningPod {
     const handler = container.spec.lifecycle?.preStop;
     if (handler === undefined || !container.running || graceMs <= 0) return;
     const why = await runHandler(handler, this.#probeTarget(container.spec), graceMs);
-    if (why !== undefined) this.#warnOfHook({ container }, "preStop", why);
+    if (why !== undefined) this.#warnOfHook({ container }, "PreStop", why);
   }
 
   #warnOfHook({ container }: Pick<Slot, "container">, hook: string, why: string): void {
     const { log } = this.#context;
     log.warn("a lifecycle hook failed", { pod: this.key, container: container.name, hook, why });
+    this.#tell("Warning", `Failed${hook}Hook`, `${hook}Hook failed: ${why}`, container.spec);
   }
 
   #watchHealth(slot: Slot): ContainerHealth {
@@ -302,19 +313,39 @@ export class RunningPod {
       clock: this.#context.clock,
       target: this.#probeTarget(container.spec),
       held: () => container.name !== PROXY_CONTAINER && !this.#proxyStarted,
+      also: () => (container.name === PROXY_CONTAINER ? this.#portsTaken(slot.pid) : undefined),
       onChange: () => this.#onHealthChange(),
-      onUnhealthy: why => {
+      onFailure: (probe, why) => {
         if (this.ending) return;
+        this.#tell("Warning", "Unhealthy", `${probe} probe failed: ${why}`, container.spec);
+      },
+      onUnhealthy: (probe, why) => {
+        if (this.ending) return;
+        this.#tellOfKilling(probe, container.spec);
         this.#context.log.warn("container is started again", {
           pod: this.key,
           container: container.name,
-          why,
+          why: `${probe.toLowerCase()} probe failed: ${why}`,
         });
         void this.#preStop(slot, CONTAINER_GRACE_MS).then(() =>
           container.restart(CONTAINER_GRACE_MS),
         );
       },
     });
+  }
+
+  #tellOfKilling(probe: ProbeName, spec: Container): void {
+    const message = `Container ${spec.name} failed ${probe.toLowerCase()} probe, will be restarted`;
+    this.#tell("Normal", "Killing", message, spec);
+  }
+
+  /** Ports that the application has and Envoy needs; `envoy`: its process. */
+  #portsTaken(envoy: number | undefined): string | undefined {
+    const pid = this.sandboxPid;
+    if (pid === undefined) return undefined;
+    const ports = envoyPorts(this.#interception() !== undefined);
+    const taken = takenPorts(pid, envoy, ports);
+    return taken.length === 0 ? undefined : takenPortsMessage(taken);
   }
 
   /** True also where there is no proxy; stays true when a proxy is started again. */
@@ -336,11 +367,11 @@ export class RunningPod {
           : spec.ports?.find(candidate => candidate.name === port)?.containerPort,
       exec: async (argv, timeoutMs) => {
         const command = this.command(spec.name);
-        const sandboxPid = this.sandboxPid;
+        const sandboxPid = this.#namespaces.sandboxOf(spec.name)?.process.pid;
         if (command === undefined || sandboxPid === undefined) return 127;
         const entering = enterCommand(sandboxPid, { ...command, argv }, "attached");
         const [file = "", ...args] = entering.argv;
-        return (await runCommand(file, args, { timeoutMs, env: entering.env, group: true })).code;
+        return (await runCommand(file, args, { timeoutMs, env: entering.env })).code;
       },
     };
   }
@@ -359,10 +390,37 @@ export class RunningPod {
     check();
   }
 
-  #fail(reason: string, message: string): void {
-    this.#problem = { reason, message };
+  /** The same problem again is no news for the status; the Event counts. */
+  #missing(problem: Problem | undefined): void {
+    if (problem === undefined && this.#problem === undefined) return;
+    if (problem !== undefined) this.#fail(problem);
+    else {
+      this.#problem = undefined;
+      this.#onChange();
+    }
+  }
+
+  #fail(problem: Problem): void {
+    const { reason, message } = problem;
+    const said = reason === SANDBOX ? `Failed to create pod sandbox: ${message}` : message;
+    this.#tell("Warning", reason, said);
+    if (this.#problem?.message === message) return;
+    this.#problem = problem;
     this.#context.log.error("pod can not be started", { pod: this.key, reason, message });
     this.#onChange();
+  }
+
+  #tell(type: "Normal" | "Warning", reason: string, message: string, spec?: Container): void {
+    const { namespace, name } = this.#pod.metadata;
+    const isInit = (this.#pod.spec.initContainers ?? []).some(each => each.name === spec?.name);
+    const list = isInit ? "initContainers" : "containers";
+    this.#context.events.record(
+      { namespace, name, uid: this.uid },
+      {
+        ...{ type, reason, message },
+        ...(spec === undefined ? {} : { container: { list, name: spec.name } }),
+      },
+    );
   }
 
   #view(): PodView {
@@ -373,7 +431,7 @@ export class RunningPod {
       startedAt: this.#startedAt,
       restartPolicy: spec.restartPolicy,
       initialized: this.#initialized,
-      sandboxReady: this.#sandbox !== undefined,
+      sandboxReady: this.#namespaces.sandbox !== undefined,
       initContainers: (spec.initContainers ?? []).map(c => this.#containerView(c)),
       containers: spec.containers.map(c => this.#containerView(c)),
     };
@@ -382,10 +440,16 @@ export class RunningPod {
   #containerView(spec: Container): ContainerView {
     const slot = this.#slots.get(spec.name);
     const reason = this.#initialized ? "ContainerCreating" : "PodInitializing";
+    // Where nothing could be made, this is what people look at first.
+    const waiting = this.#problem ?? { reason, message: "" };
     return {
       name: spec.name,
       image: spec.image ?? "",
-      state: slot?.container.state ?? { kind: "waiting", reason, message: "" },
+      state: slot?.container.state ?? {
+        kind: "waiting",
+        reason: waiting.reason,
+        message: waiting.message,
+      },
       lastState: slot?.container.lastState,
       restarts: slot?.container.restarts ?? 0,
       ready: slot?.hooked === true && (slot.health?.ready ?? false),
@@ -405,7 +469,7 @@ export class RunningPod {
     const proxy = slots.filter(({ container }) => container.name === PROXY_CONTAINER);
     const others = slots.filter(slot => !proxy.includes(slot));
     const hooks = others.map(slot => this.#preStop(slot, graceMs));
-    if (graceMs > 0 && drain && this.#sandbox !== undefined) {
+    if (graceMs > 0 && drain && this.#namespaces.sandbox !== undefined) {
       await this.#askToMove(proxy.length > 0);
       await pause(Math.min(termination.drainMs, left()));
     }
@@ -421,7 +485,7 @@ export class RunningPod {
 
   /** From now on Envoy answers with `connection: close`, and its readiness fails. */
   async #askToMove(hasProxy: boolean): Promise<void> {
-    const sandbox = this.#sandbox;
+    const { sandbox } = this.#namespaces;
     if (!hasProxy || sandbox === undefined) return;
     const ask = { method: "POST", path: "/healthcheck/fail", timeoutMs: 2000 };
     await requestInside(sandbox.process.pid, ProxyPort.admin, ask).catch(() => undefined);
@@ -430,17 +494,27 @@ export class RunningPod {
   async #removeSandbox(): Promise<void> {
     for (const { health } of this.#slots.values()) health?.stop();
     for (const stop of this.#stops) stop();
-    this.#secrets?.stop();
-    const sandbox = this.#sandbox;
-    if (sandbox !== undefined) {
-      const namespaces = new Set([sandbox.networkNamespace]);
-      const { process, init = process } = sandbox;
-      for (let round = 0; round < 200 && (isAlive(process) || isAlive(init)); round++) {
-        killAll(processesIn(namespaces, `LATEEN_POD=${this.uid}`));
-        await pause(10);
-      }
-    }
-    if (this.#address !== undefined) this.#context.addresses.release(this.#address);
+    // What is being made is given up soon, as this pod is ending; only then is it known what there is.
+    await this.#preparation;
+    await this.#giveBack();
+    this.#context.events.forget(this.uid);
     rmSync(join(this.logDirectory(PROXY_CONTAINER), ".."), { recursive: true, force: true });
   }
+}
+
+const SANDBOX = "FailedCreatePodSandBox";
+
+function sandboxProblem(message: string): Problem {
+  return { reason: SANDBOX, message, final: false };
+}
+
+function failure(error: unknown): Problem {
+  return sandboxProblem(error instanceof Error ? error.message : String(error));
+}
+
+const MAX_HOSTNAME = 63;
+
+/** As the kubelet cuts it: Linux takes no longer one. */
+function hostnameOf(name: string): string {
+  return name.slice(0, MAX_HOSTNAME).replace(/[-.]+$/, "");
 }

@@ -79,9 +79,28 @@ function checkHttp(
       resolve(good ? undefined : `HTTP probe failed with statuscode: ${status}`);
     });
     request.on("timeout", () => request.destroy(new Error("timeout")));
-    request.on("error", error => resolve(`HTTP probe failed: ${error.message}`));
+    const url = `${get.scheme.toLowerCase()}://${options.host}:${port}${options.path}`;
+    request.on("error", error =>
+      resolve(`Get ${JSON.stringify(url)}: ${dialProblem(error, options.host, port)}`),
+    );
     request.end();
   });
+}
+
+const DIAL_PROBLEMS: Readonly<Record<string, string>> = {
+  ECONNREFUSED: "connection refused",
+  ECONNRESET: "connection reset by peer",
+  EHOSTUNREACH: "no route to host",
+  ENETUNREACH: "network is unreachable",
+};
+
+/** In the kubelet's words, which people look for. */
+function dialProblem(error: NodeJS.ErrnoException, host: string, port: number): string {
+  const known = DIAL_PROBLEMS[error.code ?? ""];
+  if (known !== undefined) return `dial tcp ${host}:${port}: connect: ${known}`;
+  const late = error.name === "TimeoutError" || error.name === "AbortError";
+  if (!late && error.message !== "timeout") return error.message;
+  return "context deadline exceeded (Client.Timeout exceeded while awaiting headers)";
 }
 
 /** As the kubelet does: what no URL may hold is sent escaped. */
@@ -103,8 +122,8 @@ function checkTcp(
       resolve(answer);
     };
     socket.on("connect", () => done(undefined));
-    socket.on("timeout", () => done("TCP probe failed: timeout"));
-    socket.on("error", error => done(`TCP probe failed: ${error.message}`));
+    socket.on("timeout", () => done(`dial tcp ${host}:${port}: i/o timeout`));
+    socket.on("error", error => done(dialProblem(error, host, port)));
   });
 }
 

@@ -8,10 +8,14 @@ export interface ProberOptions {
   readonly clock: Clock;
   /** How often it is asked before it has ever succeeded; Kubernetes asks at the full period. */
   readonly firstPeriodMs: number;
+  /** From its start on, failures are no news for so long. */
+  readonly quietMs: number;
   /** While it says so nothing is asked: what would answer is not up yet. */
   held(): boolean;
   /** The answer has changed, thresholds taken into account; `why` is the last failure. */
   onResult(good: boolean, why: string): void;
+  /** It has failed, thresholds not taken into account; at the probe's own period, as Kubernetes asks. */
+  onFailure(why: string): void;
 }
 
 const HELD_MS = 200;
@@ -24,9 +28,12 @@ export class Prober {
   #failures = 0;
   #stopped = false;
   #cancel: () => void = () => {};
+  #failureAt: number;
 
   constructor(options: ProberOptions) {
     this.#options = options;
+    const delayMs = options.probe.initialDelaySeconds * 1000;
+    this.#failureAt = options.clock.now() + delayMs + options.quietMs;
     this.#next(options.probe.initialDelaySeconds * 1000);
   }
 
@@ -60,8 +67,17 @@ export class Prober {
       if (++this.#successes >= successThreshold) this.#settle(true, "");
     } else {
       this.#successes = 0;
+      this.#tell(wrong);
       if (++this.#failures >= failureThreshold) this.#settle(false, wrong);
     }
+  }
+
+  #tell(why: string): void {
+    const { clock, probe, onFailure } = this.#options;
+    const now = clock.now();
+    if (now < this.#failureAt) return;
+    this.#failureAt = now + probe.periodSeconds * 1000;
+    onFailure(why);
   }
 
   #settle(good: boolean, why: string): void {

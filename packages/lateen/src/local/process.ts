@@ -64,7 +64,13 @@ export async function launch(
     child.kill("SIGKILL");
     throw new Error("the mesh is being ended: nothing is started any more");
   }
-  record.add({ ...id, role: options.role, sandbox: options.sandbox ?? false });
+  try {
+    record.add({ ...id, role: options.role, sandbox: options.sandbox ?? false });
+  } catch (error) {
+    // Not on record, and still at the gate: it must not stay there.
+    child.kill("SIGKILL");
+    throw error;
+  }
   openGate(child.stdio[3]);
   return {
     ...id,

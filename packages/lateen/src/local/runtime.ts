@@ -31,6 +31,7 @@ import {
   type TerminationTimes,
   type TokenRequest,
 } from "./pod-context.ts";
+import { PodEvents } from "./pod-events.ts";
 import { PodPath } from "./pod-files.ts";
 import { Pods } from "./pods.ts";
 import { SYSTEM_PATH } from "./sandbox.ts";
@@ -84,9 +85,55 @@ const defaultNodes: readonly LocalNode[] = [{ name: "node-1", region: "local", z
  * with an Envoy each, Services as rules and names. Resolves when all of that is being worked on.
  */
 export async function startRuntime(options: RuntimeOptions): Promise<Runtime> {
-  const caches = openCaches(options);
-  const context = podContext(options, caches);
-  const nodes = options.nodes ?? defaultNodes;
+  const begun = begin(options);
+  try {
+    await start(options, begun);
+  } catch (error) {
+    await end(begun);
+    throw error;
+  }
+  return {
+    pod: (namespace, name) => begun.running?.get(namespace, name),
+    stop: () => end(begun),
+  };
+}
+
+/** What has been begun so far. */
+interface Begun {
+  readonly caches: Caches;
+  readonly events: PodEvents;
+  readonly controllers: { stop(): Promise<void> }[];
+  running?: Pods;
+  dns?: DnsServer;
+}
+
+function begin(options: RuntimeOptions): Begun {
+  const events = new PodEvents({
+    client: options.client,
+    clock: options.clock,
+    log: options.log.scope("local"),
+    host: nodesOf(options)[0]?.name ?? "",
+  });
+  return { caches: openCaches(options), events, controllers: [] };
+}
+
+/** Pods need Events and names until they are gone. */
+async function end({ caches, controllers, running, events, dns }: Begun): Promise<void> {
+  for (const cache of caches.all) cache.stop();
+  await Promise.all(controllers.map(controller => controller.stop()));
+  await running?.stop(STOP_GRACE_MS);
+  await events.stop();
+  await dns?.close();
+}
+
+function nodesOf(options: RuntimeOptions): readonly LocalNode[] {
+  return options.nodes ?? defaultNodes;
+}
+
+async function start(options: RuntimeOptions, begun: Begun): Promise<void> {
+  const { caches, events, controllers } = begun;
+  const nodes = nodesOf(options);
+  const context = podContext(options, caches, events);
   await ensureDefaults({
     client: options.client,
     plan: options.network.node.plan,
@@ -105,27 +152,20 @@ export async function startRuntime(options: RuntimeOptions): Promise<Runtime> {
     log,
   });
   await dns.listen(options.network.hostAddress, DNS_PORT);
+  begun.dns = dns;
   const zones = new Map(nodes.map(node => [node.name, node.zone]));
   const zoneOf = (name: string): string | undefined => zones.get(name);
   const running = new Pods({ client, pods, context, nodeFor: pod => nodeFor(pod, caches, nodes) });
+  begun.running = running;
   await running.start();
   // Controllers decide on complete caches only, so they begin when all of them are.
   const shared = { client, clock, log };
-  const controllers = [
+  controllers.push(
     new ServiceAddresses({ ...shared, services, plan: context.node.plan }),
     new EndpointSlices({ ...shared, services, pods, slices, zoneOf }),
     new ServiceProxy({ node: context.node, services, slices, clock, log }),
     new Deployments({ ...shared, deployments, pods }),
-  ];
-  return {
-    pod: (namespace, name) => running.get(namespace, name),
-    stop: async () => {
-      for (const cache of caches.all) cache.stop();
-      await Promise.all(controllers.map(controller => controller.stop()));
-      await running.stop(STOP_GRACE_MS);
-      await dns.close();
-    },
-  };
+  );
 }
 
 function openCaches({ client, clock, log }: RuntimeOptions) {
@@ -149,7 +189,7 @@ function openCaches({ client, clock, log }: RuntimeOptions) {
 
 type Caches = ReturnType<typeof openCaches>;
 
-function podContext(options: RuntimeOptions, caches: Caches): PodContext {
+function podContext(options: RuntimeOptions, caches: Caches, events: PodEvents): PodContext {
   const { network, home } = options;
   return {
     record: network.record,
@@ -162,7 +202,9 @@ function podContext(options: RuntimeOptions, caches: Caches): PodContext {
     discoveryServerName: options.discoveryServerName,
     domain: options.domain,
     baseEnv: { PATH: `${PodPath.programs}:${SYSTEM_PATH}`, HOME: "/root", LATEEN_ROOT: home },
+    home,
     hidden: options.hidden,
+    events,
     backOff: options.backOff ?? kubernetesBackOff,
     termination: options.termination ?? defaultTermination,
     rootCert: options.rootCert,

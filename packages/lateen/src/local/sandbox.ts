@@ -20,15 +20,16 @@ export interface Sandbox {
 
 export type SandboxKind = "pod" | "node";
 
-/**
- * What a pod sees in place of the machine's: its own /run (its secrets are there, and the host's
- * sockets are not), its own processes in /proc, no disks in /dev, a /sys that can only be read.
- */
-const POD_MOUNTS = `
+/** Volumes of a pod, as all its containers see them; nothing in it is followed by us. */
+export const VOLUME_ROOT = "/run/lateen/volumes";
+
+/** Its own processes in /proc, its own /run; the machine's /dev is still there. */
+const OWN_RUN = `
+mount -t proc -o nosuid,nodev,noexec proc /proc
 mount -t tmpfs -o mode=0755,size=16m,nosuid,nodev lateen /run
 [ /var/run -ef /run ] || [ ! -d /var/run ] || mount --bind /run /var/run
-mount -t proc -o nosuid,nodev,noexec proc /proc
-mount -t sysfs -o ro,nosuid,nodev,noexec sysfs /sys
+`;
+const OWN_DEV = `
 mkdir -p /run/lateen/dev
 mount -t tmpfs -o mode=0755,size=64k,nosuid,noexec lateen /run/lateen/dev
 cd /run/lateen/dev
@@ -42,23 +43,58 @@ cd /
 rmdir /run/lateen/dev
 `;
 
+/**
+ * What a pod sees in place of the machine's: its own /run (its files are there, and the host's
+ * sockets are not), its own processes in /proc, no disks in /dev, a /sys that can only be read. Volumes
+ * are in a file system of their own, which is all that applications and proxy share.
+ */
+const POD_MOUNTS = `${OWN_RUN}
+mount -t sysfs -o ro,nosuid,nodev,noexec sysfs /sys
+${OWN_DEV}
+mkdir -p ${VOLUME_ROOT}
+mount -t tmpfs -o mode=0755,size=1g,nosuid,nodev lateen ${VOLUME_ROOT}
+`;
+
+/**
+ * The same once more for the pod's proxy, made before an application runs: what is written to its /run,
+ * and what it keeps in memory, no other container of the pod has a way to.
+ */
+const PROXY_MOUNTS = `
+exec 3<${VOLUME_ROOT}
+${OWN_RUN}
+mkdir -p ${VOLUME_ROOT}
+mount --no-canonicalize --bind /proc/self/fd/3 ${VOLUME_ROOT}
+exec 3<&-
+${OWN_DEV}
+`;
+
 /** The first process of a pod: what loses its parent there becomes its child, and is forgotten. */
 const INIT = "exec env --ignore-signal=CHLD sleep infinity";
 
 /** The namespaces of processes end with the process that has made them, and with these all in them. */
-const POD_COMMAND = [
-  ...["unshare", "--net", "--uts", "--ipc", "--mount", "--propagation", "slave"],
-  ...["--pid", "--fork", "--kill-child", "sh", "-e", "-c", `${POD_MOUNTS}${INIT}`],
-];
-const NODE_COMMAND = ["unshare", "--net", "sleep", "infinity"];
+function namespacesOf(kind: SandboxKind, pod: Sandbox | undefined): readonly string[] {
+  if (kind === "node") return ["unshare", "--net", "sleep", "infinity"];
+  const processes = ["--pid", "--fork", "--kill-child", "sh", "-e", "-c"];
+  const mounts = ["--mount", "--propagation", "slave"];
+  if (pod === undefined)
+    return [
+      ...["unshare", "--net", "--uts", "--ipc", ...mounts],
+      ...[...processes, `${POD_MOUNTS}${INIT}`],
+    ];
+  return inside(pod.process.pid, "pod", [
+    ...["unshare", ...mounts, ...processes, `${PROXY_MOUNTS}${INIT}`],
+  ]);
+}
 
+/** `pod`: the new one is for its proxy, and shares all but files and processes with it. */
 export async function startSandbox(
   record: ProcessRecord,
   kind: SandboxKind,
   role: string,
   logFd: number | "ignore",
+  pod?: Sandbox,
 ): Promise<Sandbox | { readonly error: string }> {
-  const process = await launch(record, kind === "pod" ? POD_COMMAND : NODE_COMMAND, {
+  const process = await launch(record, namespacesOf(kind, pod), {
     role,
     sandbox: true,
     env: { PATH: SYSTEM_PATH },
@@ -121,6 +157,15 @@ export function runInside(
   kind: SandboxKind | "network",
   script: string,
 ): Promise<CommandResult> {
-  const [file = "", ...args] = inside(sandbox.process.pid, kind, ["sh", "-e", "-s"]);
+  const shell = ["sh", "-e", "-s"];
+  const { pid } = sandbox.process;
+  const command = kind === "pod" ? amongProcesses(pid, shell) : inside(pid, kind, shell);
+  const [file = "", ...args] = command;
   return runCommand(file, args, { input: script });
+}
+
+/** The command itself is among the processes of the pod: /proc/self is there for it. */
+function amongProcesses(pid: number, command: readonly string[]): readonly string[] {
+  const processes = `--pid=/proc/${pid}/ns/pid_for_children`;
+  return ["nsenter", "--target", String(pid), ...POD_NAMESPACES, processes, "--", ...command];
 }

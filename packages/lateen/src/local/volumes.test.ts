@@ -2,8 +2,23 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { JsonObject } from "../api/kind.ts";
 import { podKind } from "../api/pod/kind.ts";
-import { mountScript, planVolumes, type VolumePlan } from "./volumes.ts";
+import type { Look } from "./mount-plan.ts";
+import { planBinds, planFiles, type VolumePlan } from "./volumes.ts";
 
+const MACHINE: Readonly<Record<string, ReturnType<Look>>> = {
+  "/etc": "directory",
+  "/etc/passwd": "other",
+  "/var": "directory",
+  "/var/run": { link: "/run" },
+  "/var/lib": "directory",
+  "/lib": { link: "var/lib" },
+  "/loop": { link: "loop" },
+  "/gone": { link: "/no/where" },
+  "/tmp": "directory",
+};
+const look: Look = path => MACHINE[path];
+
+/** Files and binds in one. */
 function plan(volumes: readonly JsonObject[], mounts: readonly JsonObject[]): VolumePlan {
   const decoded = podKind.decode({
     apiVersion: "v1",
@@ -12,9 +27,11 @@ function plan(volumes: readonly JsonObject[], mounts: readonly JsonObject[]): Vo
     spec: { containers: [{ name: "app", image: "a", volumeMounts: mounts }], volumes },
   });
   assert.ok(decoded.ok, JSON.stringify(decoded.diagnostics));
-  return planVolumes(decoded.value, (kind, name) =>
+  const files = planFiles(decoded.value, (kind, name) =>
     kind === "ConfigMap" && name === "settings" ? { "a.conf": "1", "b.conf": "2" } : undefined,
   );
+  const binds = planBinds(decoded.value, decoded.value.spec.containers, look);
+  return files.ok && binds.ok ? { ...files, binds: binds.binds } : files.ok ? binds : files;
 }
 
 test("a ConfigMap's keys are files; items choose and rename", () => {
@@ -28,7 +45,14 @@ test("a ConfigMap's keys are files; items choose and rename", () => {
     { path: "/run/lateen/volumes/v/b.conf", content: "2" },
   ]);
   assert.deepEqual(all.binds, [
-    { source: "/run/lateen/volumes/v", target: "/etc/app", readOnly: false },
+    {
+      volume: "v",
+      hostPath: undefined,
+      subPath: "",
+      target: "/etc/app",
+      readOnly: false,
+      above: "/etc",
+    },
   ]);
   const items = [{ key: "b.conf", path: "sub/c.conf" }];
   const some = plan(
@@ -37,7 +61,7 @@ test("a ConfigMap's keys are files; items choose and rename", () => {
   );
   assert.ok(some.ok);
   assert.deepEqual(some.files, [{ path: "/run/lateen/volumes/v/sub/c.conf", content: "2" }]);
-  assert.equal(some.binds[0]?.source, "/run/lateen/volumes/v/sub/c.conf");
+  assert.equal(some.binds[0]?.subPath, "sub/c.conf");
 });
 
 test("what is missing is waited for, unless it is optional", () => {
@@ -63,7 +87,49 @@ const refused: readonly (readonly [
     "out of the volume",
     [{ name: "v", emptyDir: {} }],
     [{ name: "v", mountPath: "/x", subPath: "../y" }],
-    /no path/,
+    /subPath "\.\.\/y" is no path below it/,
+  ],
+  [
+    "a path in /proc",
+    [{ name: "v", emptyDir: {} }],
+    [{ name: "v", mountPath: "/proc/sys" }],
+    /in \/proc, where nothing can be mounted/,
+  ],
+  [
+    "a path through a file",
+    [{ name: "v", emptyDir: {} }],
+    [{ name: "v", mountPath: "/etc/passwd/x" }],
+    /leads through a file, or a link to nothing/,
+  ],
+  [
+    "a link to itself",
+    [{ name: "v", emptyDir: {} }],
+    [{ name: "v", mountPath: "/loop/x" }],
+    /leads through a file, or a link to nothing/,
+  ],
+  [
+    "a name that Linux does not take",
+    [{ name: "v", emptyDir: {} }],
+    [{ name: "v", mountPath: `/${"x".repeat(256)}` }],
+    /no path to mount at/,
+  ],
+  [
+    "a hostPath that is none",
+    [{ name: "v", hostPath: { path: "etc" } }],
+    [{ name: "v", mountPath: "/x" }],
+    /hostPath "etc" is no absolute path/,
+  ],
+  [
+    "two at one path by another name",
+    [
+      { name: "v", emptyDir: {} },
+      { name: "w", emptyDir: {} },
+    ],
+    [
+      { name: "v", mountPath: "/run/x" },
+      { name: "w", mountPath: "/var/run/x" },
+    ],
+    /two volumes at \/run\/x/,
   ],
   [
     "a kind of storage",
@@ -92,10 +158,32 @@ for (const [name, volumes, mounts, expected] of refused)
     assert.match(result.message, expected);
   });
 
-test("paths are quoted for the shell", () => {
-  const script = mountScript([
-    { source: "/run/lateen/volumes/v", target: "/etc/it's; reboot", readOnly: true },
-  ]);
-  assert.match(script, /bind_volume '\/run\/lateen\/volumes\/v' '\/etc\/it'\\''s; reboot' bind,ro/);
-  assert.equal(mountScript([]), "");
+test("upper ones come first, and what has to be made is made in the folder that is there", () => {
+  const paths = [
+    "/a/b/c",
+    "/a",
+    "/etc/x/y",
+    "/var/run/z",
+    "/lib/deep/er",
+    "/gone/x",
+    "/tmp/",
+    "/dev/x",
+  ];
+  const volumes = paths.map((_, i) => ({ name: `v${i}`, emptyDir: {} }));
+  const mounts = paths.map((mountPath, i) => ({ name: `v${i}`, mountPath }));
+  const planned = plan(volumes, mounts);
+  assert.ok(planned.ok);
+  assert.deepEqual(
+    planned.binds.map(({ target, above }) => [target, above]),
+    [
+      ["/a", "/"],
+      ["/tmp", undefined],
+      ["/run/z", undefined],
+      ["/dev/x", undefined],
+      ["/a/b/c", undefined],
+      ["/etc/x/y", "/etc"],
+      ["/no/where/x", "/"],
+      ["/var/lib/deep/er", "/var/lib"],
+    ],
+  );
 });

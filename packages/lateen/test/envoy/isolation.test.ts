@@ -47,9 +47,13 @@ describe("root in a container", { skip }, () => {
   }
 
   /** Runs a shell script in the pod as `lateen exec` does; its output and how it ended. */
-  async function shell(name: string, script: string): Promise<string> {
+  const shell = (name: string, script: string): Promise<string> => shellIn(name, "app", script);
+  const proxyShell = (name: string, script: string): Promise<string> =>
+    shellIn(name, "istio-proxy", script);
+
+  async function shellIn(name: string, container: string, script: string): Promise<string> {
     const pod = { namespace: "default", name };
-    const found = await execCommand(mesh.context.stateDir, pod, undefined, ["sh", "-c", script]);
+    const found = await execCommand(mesh.context.stateDir, pod, container, ["sh", "-c", script]);
     assert.ok(found.ok, JSON.stringify(found.diagnostics));
     const { file, args, env } = found.value;
     const { stdout, stderr, code } = await runCommand(file, args, { env });
@@ -69,8 +73,76 @@ describe("root in a container", { skip }, () => {
     await run("neighbour", sleeper);
     const tokens =
       "cat /proc/[0-9]*/root/run/secrets/tokens/istio-token 2>/dev/null | sort -u | wc -l";
-    assert.match(await shell("reader", tokens), /^1\nexit 0$/, "only its own");
+    assert.match(await shell("reader", tokens), /^0\nexit 0$/, "a pod without a proxy has none");
     assert.equal(pod.ending, false);
+  });
+
+  test("does not get at its own pod's token, by whatever user and capability it has", async () => {
+    const pod = new RunningPod(
+      mesh.inject({
+        apiVersion: "v1",
+        kind: "Pod",
+        metadata: { name: "thief", namespace: "default", uid: `uid-thief-${process.pid}` },
+        spec: {
+          nodeName: "node",
+          containers: [
+            {
+              name: "app",
+              image: "app",
+              ...sleeper,
+              securityContext: { capabilities: { add: ["SYS_PTRACE", "DAC_READ_SEARCH"] } },
+              volumeMounts: [{ name: "v", mountPath: "/shared" }],
+            },
+          ],
+          volumes: [{ name: "v", emptyDir: {} }],
+        },
+      }),
+      mesh.context,
+      () => {},
+    );
+    pods.push(pod);
+    await pod.start();
+    const token = (): string | undefined =>
+      mesh.controlPlane.tokens.findLast(each => each.includes("thief"))?.replace("Bearer ", "");
+    await eventually("Envoy has shown its token", () => token() !== undefined);
+    const secret = token() ?? "";
+    const proxy = await proxyShell("thief", "cat /run/secrets/tokens/istio-token");
+    assert.equal(proxy, `${secret}exit 0`, "it is where Envoy reads it");
+    // Not by name, not through another process' root, memory or files, not as Envoy's user either.
+    const search =
+      "for f in /run/secrets/tokens/istio-token /proc/[0-9]*/root/run/secrets/tokens/istio-token " +
+      "/proc/[0-9]*/environ /proc/[0-9]*/cmdline /proc/[0-9]*/maps; do cat $f; done 2>/dev/null; " +
+      'grep -rsF -e "$0" /run /shared /dev/shm 2>/dev/null; ls /run/secrets 2>&1; cat /proc/[0-9]*/comm';
+    for (const user of ["0", "1337"]) {
+      const script = `setpriv --reuid ${user} --regid ${user} --clear-groups sh -c '${search}' '${secret}'`;
+      const seen = await shell("thief", script);
+      assert.ok(!seen.replaceAll(`'${secret}'`, "").includes(`\n${secret}`), seen);
+      assert.doesNotMatch(seen, /^envoy$/m, "the proxy is not among its processes");
+    }
+    // Neither by the namespaces of another process, nor by ones of its own.
+    for (const way of [
+      "nsenter --target 1 --mount cat /run/secrets/tokens/istio-token",
+      "unshare --user --map-root-user --mount --pid --fork --mount-proc cat /run/secrets/tokens/istio-token",
+      "unshare --mount cat /run/secrets/tokens/istio-token",
+      "mount -t proc proc /mnt && cat /mnt/[0-9]*/root/run/secrets/tokens/istio-token",
+      "chroot /proc/1/root cat /run/secrets/tokens/istio-token",
+    ])
+      assert.doesNotMatch(await shell("thief", way), new RegExp(`${secret}|exit 0$`), way);
+    // What Envoy tells on its admin interface, which the pod's loopback has.
+    const dump = await shell(
+      "thief",
+      "curl -s '127.0.0.1:15000/config_dump?include_eds'; curl -s 127.0.0.1:15000/certs; " +
+        "curl -s 127.0.0.1:15000/server_info; curl -s -X POST '127.0.0.1:15000/logging?level=trace'",
+    );
+    assert.match(dump, /xds-token/);
+    assert.ok(!dump.includes(secret));
+    // What is put in its way leads it nowhere.
+    await shell("thief", "mkdir -p /run/secrets && ln -sfn /shared /run/secrets/tokens");
+    assert.equal(await shell("thief", "ls /shared"), "exit 0");
+    await eventually("a file that both mount is shared", async () => {
+      await proxyShell("thief", "touch /run/lateen/volumes/v/socket");
+      return (await shell("thief", "ls /shared")) === "socket\nexit 0";
+    });
   });
 
   test("exec -t gives a shell a terminal of the pod's, with jobs and its exit code", async () => {

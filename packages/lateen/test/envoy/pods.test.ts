@@ -7,7 +7,7 @@ import type { JsonObject } from "../../src/api/kind.ts";
 import { runCommand } from "../../src/local/command.ts";
 import { requestInside } from "../../src/local/dial-inside.ts";
 import { RunningPod } from "../../src/local/pod.ts";
-import { inside, parentInside } from "../../src/local/sandbox.ts";
+import { inside } from "../../src/local/sandbox.ts";
 import { objectAt } from "../../src/sources/json.ts";
 import { eventually } from "../support/envoy-process.ts";
 import { needsRoot, type PodMesh, startPodMesh } from "../support/pod-mesh.ts";
@@ -93,9 +93,13 @@ describe("two pods with sidecars", { skip }, () => {
       `sidecar~${client.address}~client.default~default.svc.cluster.local`,
       `sidecar~${server.address}~server.default~default.svc.cluster.local`,
     ]);
-    const command = ["sh", "-c", "ps -o uid= -C envoy | sort -u | tr -d ' \\n'"];
-    const [file = "", ...args] = parentInside(server.sandboxPid ?? 0, command);
-    assert.match((await runCommand(file, args)).stdout, /1337/);
+    const { stdout } = await runCommand("ps", ["-A", "-o", "uid=,pid=,comm="]);
+    const state = JSON.stringify(server.status()["containerStatuses"]);
+    const users = stdout.split("\n").flatMap(line => {
+      const [uid, pid, program] = line.trim().split(/\s+/);
+      return program === "envoy" && state.includes(`process://${pid}"`) ? [uid] : [];
+    });
+    assert.deepEqual(users, ["1337"]);
   });
 
   test("readiness, metrics and probes are served on Istio's ports, quitquitquit only inside", async () => {

@@ -11,6 +11,7 @@ import { silentLog } from "../../src/base/log.ts";
 import { podPool } from "../../src/local/network-plan.ts";
 import { createNodeNetwork, type NodeNetwork } from "../../src/local/node-network.ts";
 import type { PodContext } from "../../src/local/pod-context.ts";
+import type { PodEvent } from "../../src/local/pod-events.ts";
 import { PodPath } from "../../src/local/pod-files.ts";
 import { ProcessRecord } from "../../src/local/process-record.ts";
 import { endEverything } from "../../src/local/reap.ts";
@@ -19,7 +20,13 @@ import { systemClock } from "../../src/net/clock.ts";
 import { envoyBinary } from "./envoy.ts";
 import { SERVER_NAME, TestControlPlane } from "./test-control-plane.ts";
 
+export interface SaidOfPod extends PodEvent {
+  readonly pod: string;
+}
+
 export interface PodMesh {
+  /** All that was said of pods. */
+  readonly events: readonly SaidOfPod[];
   readonly node: NodeNetwork;
   readonly context: PodContext;
   readonly controlPlane: TestControlPlane;
@@ -39,6 +46,7 @@ export async function startPodMesh(): Promise<PodMesh> {
   const network = await createNodeNetwork(record, silentLog);
   assert(network.ok, JSON.stringify(network.diagnostics));
   const node = network.value;
+  const events: SaidOfPod[] = [];
   const controlPlane = await TestControlPlane.start(node.plan.hostAddress);
   const context: PodContext = {
     record,
@@ -51,7 +59,9 @@ export async function startPodMesh(): Promise<PodMesh> {
     discoveryServerName: SERVER_NAME,
     domain: "cluster.local",
     baseEnv: { PATH: `${PodPath.programs}:${SYSTEM_PATH}`, HOME: "/root" },
+    home: join(import.meta.dirname, "../../../.."),
     hidden: [stateDir],
+    events: { record: (pod, event) => void events.push({ pod: pod.name, ...event }), forget() {} },
     backOff: { firstMs: 400, maxMs: 2000, forgetMs: 60_000 },
     termination: { drainMs: 200 },
     rootCert: controlPlane.rootCert,
@@ -63,6 +73,7 @@ export async function startPodMesh(): Promise<PodMesh> {
     node,
     context,
     controlPlane,
+    events,
     inject: pod => {
       const injected = controlPlane.inject(pod, { "istio-injection": "enabled" });
       const decoded = podKind.decode(injected);

@@ -106,6 +106,7 @@ const POD_SPEC = [
   "terminationGracePeriodSeconds",
   "securityContext.runAsUser",
   "securityContext.runAsGroup",
+  "securityContext.runAsNonRoot",
   // Nothing is pulled.
   "imagePullSecrets[].name",
   // The default of Kubernetes; names of Services are resolved, variables are not set.

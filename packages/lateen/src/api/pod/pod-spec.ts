@@ -76,7 +76,14 @@ export const podSpec = object({
   ),
   schedulerName: withDefault(string(), "default-scheduler"),
   securityContext: withDefault(
-    object({ runAsUser: integer({ min: 0 }), runAsGroup: integer({ min: 0 }) }, { open: true }),
+    object(
+      {
+        runAsUser: integer({ min: 0 }),
+        runAsGroup: integer({ min: 0 }),
+        runAsNonRoot: boolean(),
+      },
+      { open: true },
+    ),
     {},
   ),
   imagePullSecrets: optional(
