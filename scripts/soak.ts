@@ -1,6 +1,6 @@
 /**
- * `npm run soak -- [--minutes N] [--only TEXT]`: the property tests of `check` with more time: each
- * property is tried for an equal share of the minutes. A failure prints its seed and its example.
+ * `npm run soak -- [--minutes N] [--only TEXT]`: the property tests of `check` with more time, and good
+ * proxies among hostile clients: each is tried for an equal share of the minutes. A failure prints its seed and its example.
  */
 import { parseArgs } from "node:util";
 import { runSteps } from "./run-steps.ts";
@@ -16,6 +16,7 @@ const PROPERTIES: Readonly<Record<string, number>> = {
   "packages/lateen/src/sources/store/store.property.test.ts": 2,
   "packages/lateen/src/authn/token.test.ts": 2,
   "packages/lateen/src/bin/foreign-first-message.test.ts": 2,
+  "packages/lateen/test/unit/hostile-clients.test.ts": 1,
 };
 const MINUTES_DEFAULT = 4;
 /** Files run two at a time (run-steps.ts), their properties one after the other. */

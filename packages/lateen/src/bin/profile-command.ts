@@ -1,6 +1,7 @@
 /** `lateen profile list|dump|diff`: the built-in configuration profiles. */
 
 import type { Json, JsonObject } from "../api/kind.ts";
+import { own } from "../base/own.ts";
 import { type Command, type Flag, stringFlag, UserError } from "../cli/command.ts";
 import { idle, without } from "../cli/istioctl-flags.ts";
 import { lineDiff } from "../cli/printers/line-diff.ts";
@@ -82,7 +83,7 @@ function dumped({ spec, hub, tag }: Installation): JsonObject {
 function below(installation: Installation, path: string): Json {
   let value: Json | undefined = dumped(installation);
   for (const part of path.replace(/^spec\.?/, "").split("."))
-    value = part === "" ? value : isObject(value) ? value[part] : undefined;
+    value = part === "" ? value : isObject(value) ? own(value, part) : undefined;
   if (value === undefined) throw new UserError(`the profile has nothing at ${path}`);
   return value;
 }

@@ -1,8 +1,10 @@
 /** `lateen manifest translate`: an installation as values of the Helm charts, with the way there. */
+
 import { mkdir, mkdtemp, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { JsonObject } from "../api/kind.ts";
+import { own } from "../base/own.ts";
 import { type Command, stringFlag, UserError } from "../cli/command.ts";
 import { without } from "../cli/istioctl-flags.ts";
 import { renderObject } from "../cli/printers/object.ts";
@@ -98,7 +100,7 @@ function scriptOf(
   objects: readonly JsonObject[],
   manifests: string,
 ): string {
-  const path = chart === undefined ? "" : CHARTS[chart];
+  const path = chart === undefined ? "" : own(CHARTS, chart);
   return [
     "#!/usr/bin/env bash",
     "set -euo pipefail",

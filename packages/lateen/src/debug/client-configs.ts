@@ -1,10 +1,12 @@
 /** How far each proxy is, as Envoy's CSDS says it: what istioctl's `ps` reads (type `istio.io/debug/syncz`). */
+
 import { encodeMessage, typeUrl } from "@lateen/envoy-api/any.js";
 import {
   ClientConfig,
   type ClientConfig_GenericXdsConfig,
   ConfigStatus,
 } from "@lateen/envoy-api/envoy/service/status/v3/csds.js";
+import { own } from "../base/own.ts";
 import type { SyncStatus, TypeStatus } from "../base/sync-status.ts";
 import type { DebugResource } from "../discovery/types.ts";
 import { servedTypes } from "./connections.ts";
@@ -39,7 +41,7 @@ export function clientConfigs(proxies: readonly SyncStatus[], nowMs: number): De
 
 function genericConfigs({ types }: SyncStatus, nowMs: number): ClientConfig_GenericXdsConfig[] {
   return servedTypes().flatMap(([typeUrl, short]) => {
-    const status = types[short];
+    const status = own(types, short);
     if (status === undefined) return [];
     const lastUpdated = timestamp(nowMs - (status.age_ms ?? 0));
     const errorState =

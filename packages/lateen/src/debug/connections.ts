@@ -168,10 +168,10 @@ export class ConnectionTable {
   }
 
   #describe(entry: Entry): SyncStatus {
-    const types: Record<string, TypeStatus> = {};
-    for (const [name, state] of [...entry.types].sort((a, b) => compareText(a[0], b[0]))) {
-      types[name] = this.#describeType(state);
-    }
+    const sorted = [...entry.types].sort((a, b) => compareText(a[0], b[0]));
+    const types: Readonly<Record<string, TypeStatus>> = Object.fromEntries(
+      sorted.map(([name, state]) => [name, this.#describeType(state)]),
+    );
     const nonces = (name: string) => entry.types.get(name);
     const waiting = nonces("CDS")?.sent ? {} : { waiting: "no configuration sent yet" };
     return {

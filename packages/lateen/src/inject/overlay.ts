@@ -1,7 +1,9 @@
 /** Custom templates, and what the pod itself says about the injected containers. */
+
 import type { Json, JsonObject } from "../api/kind.ts";
 import { podKind } from "../api/pod/kind.ts";
 import type { Diagnostic, Result } from "../base/diagnostic.ts";
+import { own } from "../base/own.ts";
 import { templatesOf } from "../proxy/inject-pod.ts";
 import { PROXY_CONTAINER, type Workload } from "../proxy/sidecar-container.ts";
 import { arrayAt, isObject, objectAt, stringAt, withKey, withoutKey } from "../sources/json.ts";
@@ -18,12 +20,14 @@ const MAX_TEMPLATES = 16;
 
 /** Names of templates in their order, aliases resolved; one of the built-in ones comes first. */
 export function chosenTemplates(
-  config: InjectorConfig,
+  config: Pick<InjectorConfig, "templates" | "aliases" | "defaultTemplates">,
   annotations: Readonly<Record<string, string>>,
 ): Result<readonly string[]> {
   const said = templatesOf(annotations);
   const defaults = config.defaultTemplates.length > 0 ? config.defaultTemplates : ["sidecar"];
-  const names = (said.length > 0 ? said : defaults).flatMap(name => config.aliases[name] ?? [name]);
+  const names = (said.length > 0 ? said : defaults).flatMap(
+    name => own(config.aliases, name) ?? [name],
+  );
   const known = [...BUILT_IN_TEMPLATES, ...Object.keys(config.templates)];
   const unknown = names.find(name => !known.includes(name));
   if (unknown !== undefined) {
@@ -45,7 +49,7 @@ export function applyTemplates(
   let result = pod;
   const data = templateData(request, workload);
   for (const name of names) {
-    const text = request.config.templates[name];
+    const text = own(request.config.templates, name);
     if (text === undefined) continue;
     const rendered = renderTemplate(text, data, TEMPLATE_FIELDS);
     if (!rendered.ok) return fail(`templates[${name}]`, rendered.message);

@@ -1,5 +1,7 @@
 /** The functions of custom injection templates: those of Go and Istio that overlays use. */
+
 import type { Json } from "../api/kind.ts";
+import { own } from "../base/own.ts";
 import { isArray, isObject, jsonEqual, objectAt } from "../sources/json.ts";
 import type { Budget } from "./template-budget.ts";
 
@@ -163,6 +165,6 @@ const templateFunctions: Readonly<Record<string, TemplateFunction>> = {
   /** `annotation .ObjectMeta "name" otherwise`, Istio's own. */
   annotation: counted(3, ([meta, name, otherwise]) => {
     const annotations = objectAt(isObject(meta) ? meta : {}, "annotations");
-    return ok(annotations[text(name)] ?? otherwise);
+    return ok(own(annotations, text(name)) ?? otherwise);
   }),
 };

@@ -3,9 +3,11 @@
  * refused with what is near; what Istio knows and we do not carry out is accepted with a warning.
  * https://istio.io/latest/docs/reference/config/istio.operator.v1alpha1/
  */
+
 import type { Json, JsonObject } from "../api/kind.ts";
 import type { Diagnostic } from "../base/diagnostic.ts";
 import { nearest } from "../base/nearest.ts";
+import { own } from "../base/own.ts";
 import { parseQuantity } from "../base/quantity.ts";
 import { arrayAt, isArray, isObject, objectAt, stringAt } from "../sources/json.ts";
 import { FLAGS_IDLE, FLAGS_READ } from "./istiod-flags.ts";
@@ -211,7 +213,7 @@ const INJECTION_VALUES = ["global", "istio_cni", "pilot", "sidecarInjectorWebhoo
 export function unknownValues(values: JsonObject): Diagnostic[] {
   const found: Diagnostic[] = [];
   for (const key of INJECTION_VALUES)
-    check(values[key] ?? {}, KNOWN_VALUES[key] ?? "used", `values.${key}`, found);
+    check(values[key] ?? {}, own(KNOWN_VALUES, key) ?? "used", `values.${key}`, found);
   return found
     .filter(({ reason }) => reason === "UnknownField")
     .map(each => ({ ...each, severity: "warning" }));

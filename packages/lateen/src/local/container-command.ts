@@ -1,5 +1,6 @@
 import type { Container } from "../api/pod/container.ts";
 import type { Pod } from "../api/pod/schema.ts";
+import { own } from "../base/own.ts";
 import { expandReferences } from "../proxy/expansion.ts";
 import type { ContainerCommand } from "./container-process.ts";
 import { containerUser } from "./container-user.ts";
@@ -44,7 +45,7 @@ export function containerCommand(
   };
   const problem = fillEnvironment(env, pod, container, context);
   if (problem !== undefined) return wrong("CreateContainerConfigError", problem);
-  const expand = (text: string): string => expandReferences(text, name => env[name]);
+  const expand = (text: string): string => expandReferences(text, name => own(env, name));
   const user = containerUser(pod, container);
   const root = user.uid === 0 ? rootProblem(pod, container) : undefined;
   if (root !== undefined) return wrong("CreateContainerConfigError", root);
@@ -88,7 +89,7 @@ function fillEnvironment(
   }
   for (const { name, value, valueFrom } of container.env ?? []) {
     if (valueFrom === undefined) {
-      env[name] = expandReferences(value ?? "", other => env[other]);
+      env[name] = expandReferences(value ?? "", other => own(env, other));
       continue;
     }
     const found = sourceValue(pod, valueFrom, context);
@@ -107,7 +108,7 @@ function sourceValue(pod: Pod, source: EnvSource, context: CommandContext): Foun
   const reference = source.configMapKeyRef ?? source.secretKeyRef;
   if (reference === undefined) return { problem: "this source of a value is not supported here" };
   const data = context.data(kind, reference.name);
-  const value = data?.[reference.key];
+  const value = own(data, reference.key);
   if (value !== undefined || reference.optional === true) return { value };
   return {
     problem:

@@ -2,10 +2,12 @@
  * What proxies rejected (NACK) and have not accepted since, put down to the objects that caused it.
  * Feeds status only: no configuration depends on it.
  */
+
 import { toCanonicalJson } from "@lateen/envoy-api/registry.js";
 import type { Json } from "../api/kind.ts";
 import type { Clock } from "../base/clock.ts";
 import type { Log } from "../base/log.ts";
+import { own } from "../base/own.ts";
 import type { StreamEvent } from "../discovery/types.ts";
 import type { Graph, InputCollection } from "../flow/types.ts";
 import { MESH_KEY } from "../model/inputs.ts";
@@ -141,7 +143,7 @@ export class Rejections {
   }
 
   #cell(type: string, name: string, proxyClass: ProxyClass) {
-    const family = this.#options.resources[type];
+    const family = own(this.#options.resources, type);
     return family?.cells.peek(viewKey(family.namedView(proxyClass)(name), name));
   }
 

@@ -1,4 +1,5 @@
 /** `lateen label`: features row 31. */
+import { own } from "../../base/own.ts";
 import { booleanFlag, type Command, stringFlag, UserError } from "../command.ts";
 import { apiError, displayName, Resources, resourcePath } from "../objects/discover.ts";
 
@@ -28,10 +29,10 @@ export const labelCommand: Command = {
     const present = body.metadata?.labels ?? {};
     const labels = parseChanges(changes, present, booleanFlag(call, "overwrite"));
     const differing = Object.entries(labels).filter(
-      ([key, value]) => (present[key] ?? null) !== value,
+      ([key, value]) => (own(present, key) ?? null) !== value,
     );
     for (const [key, value] of Object.entries(labels)) {
-      if (value === null && present[key] === undefined)
+      if (value === null && own(present, key) === undefined)
         ctx.stdout.write(`label "${key}" not found.\n`);
     }
     if (differing.length === 0) {
@@ -63,9 +64,10 @@ function parseChanges(
     if (equals > 0) {
       const key = change.slice(0, equals);
       const value = change.slice(equals + 1);
-      if (!overwrite && present[key] !== undefined && present[key] !== value) {
+      const before = own(present, key);
+      if (!overwrite && before !== undefined && before !== value) {
         throw new UserError(
-          `label "${key}" is "${present[key]}" already`,
+          `label "${key}" is "${before}" already`,
           "add --overwrite to change it",
         );
       }

@@ -1,5 +1,7 @@
 /** JSON merge patch (RFC 7386) and JSON patch (RFC 6902). */
+
 import type { Json, JsonObject } from "../../api/kind.ts";
+import { own } from "../../base/own.ts";
 import { isArray, isObject, jsonEqual } from "../json.ts";
 import { type ApiResult, badRequest, failed, succeeded, tooLarge } from "../status.ts";
 import { MAX_YAML_DEPTH } from "../yaml-limits.ts";
@@ -10,7 +12,7 @@ export function mergePatch(target: Json | undefined, patch: Json): Json {
   const result: Record<string, Json> = isObject(target) ? { ...target } : {};
   for (const [key, value] of Object.entries(patch)) {
     if (value === null) delete result[key];
-    else result[key] = mergePatch(result[key], value);
+    else result[key] = mergePatch(own(result, key), value);
   }
   return result;
 }

@@ -2,7 +2,9 @@
  * Strategic merge patch: like a merge patch, but lists whose schema names a key are merged item by
  * item (apimachinery: pkg/util/strategicpatch). The keys come from the kind's OpenAPI schema.
  */
+
 import type { Json, JsonObject } from "../../api/kind.ts";
+import { own } from "../../base/own.ts";
 import { canonicalText, isArray, isObject, objectAt, stringAt } from "../json.ts";
 import { type ApiResult, badRequest, succeeded } from "../status.ts";
 
@@ -34,7 +36,7 @@ function mergeObject(original: JsonObject, patch: JsonObject, schema: JsonObject
   const result = retainKeys(original, patch["$retainKeys"]);
   for (const [key, value] of Object.entries(patch)) {
     if (key.startsWith("$")) continue;
-    const merged = mergeValue(original[key], value, schemaOf(schema, key));
+    const merged = mergeValue(own(original, key), value, schemaOf(schema, key));
     if (merged === undefined) delete result[key];
     else result[key] = merged;
   }

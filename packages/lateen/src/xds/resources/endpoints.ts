@@ -2,6 +2,7 @@
  * Endpoint assignments (EDS): one cell a service port and subset, whoever asks, but for the IP
  * families that clients have and, where the service says so, where they run.
  */
+import { own } from "../../base/own.ts";
 import type { CellFamily, Graph } from "../../flow/types.ts";
 import { placementUnder } from "../../model/destination-rules.ts";
 import type { Model } from "../../model/model.ts";
@@ -88,12 +89,13 @@ function createAssignments(graph: Graph, model: Model): CellFamily<EncodedResour
       const found = read.get(shapes, service);
       const servicePort = found && portOfNumber(found.ports, Number(port));
       if (found === undefined || servicePort === undefined) return undefined;
-      const labels = subset === "" ? {} : read.get(rules.subsets, rule)?.[subset];
+      const labels = subset === "" ? {} : own(read.get(rules.subsets, rule), subset);
       if (labels === undefined) return undefined;
       // Who has no place does not have the host: it gets what there is.
       const said = place === "" ? undefined : read.get(placements, service);
-      const own = said === undefined || rule === "" ? undefined : read.get(rules.localities, rule);
-      const kind = placementUnder(own, subset, servicePort.number, said);
+      const ruled =
+        said === undefined || rule === "" ? undefined : read.get(rules.localities, rule);
+      const kind = placementUnder(ruled, subset, servicePort.number, said);
       return encodeEndpoints(
         loadAssignment({
           clusterName: outboundClusterName(servicePort.number, subset, found.hostname),
