@@ -13,6 +13,19 @@ import { nearest } from "./suggest.ts";
 /** Of JSON that no schema describes; the schemas themselves are finite. */
 export const MAX_DEPTH = 64;
 
+/** What a warning calls a spec of which nothing is carried out. */
+const WHOLE_OBJECT = "everything in this object";
+
+/** For an object without a spec, where nothing of a spec would be carried out. */
+export function absentSpec(node: SchemaNode | undefined, report: Report): void {
+  if (node?.notYet === true)
+    report.warning("spec", "NotCarriedOut", notYetText(WHOLE_OBJECT, node));
+}
+
+function notYetText(what: string, { notYetEffect }: SchemaNode): string {
+  return `${what} is accepted but not carried out yet; ${notYetEffect}`;
+}
+
 /** The decoded value, or undefined when the report has an error about it. */
 export function decode<S extends SchemaNode>(
   schema: S,
@@ -35,11 +48,11 @@ class Decoder {
   }
 
   value(node: SchemaNode, json: Json): unknown {
-    const known = !this.#muted && node.notYet === true && !isEmpty(json);
+    // Of a whole object, an empty one says something, too: often that nothing is let in.
+    const counts = !isEmpty(json) || this.#isSpec();
+    const known = !this.#muted && node.notYet === true && counts;
     if (!known) return this.#ruled(node, json);
-    this.#notCarriedOut(
-      `${this.#fieldName()} is accepted but not carried out yet; ${node.notYetEffect}`,
-    );
+    this.#notCarriedOut(notYetText(this.#fieldName(), node));
     this.#muted = true;
     const value = this.#ruled(node, json);
     this.#muted = false;
@@ -237,8 +250,12 @@ class Decoder {
   }
 
   #fieldName(): string {
-    if (this.#path.length === 1 && this.#path[0] === "spec") return "everything in this object";
+    if (this.#isSpec()) return WHOLE_OBJECT;
     return String(this.#path.findLast(part => typeof part === "string") ?? "this field");
+  }
+
+  #isSpec(): boolean {
+    return this.#path.length === 1 && this.#path[0] === "spec";
   }
 
   #where(): string {

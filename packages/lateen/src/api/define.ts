@@ -1,5 +1,5 @@
 /** Makes a `Kind` of one schema and what the schema can not say. */
-import { decode, isObject, show } from "./decode.ts";
+import { absentSpec, decode, isObject, show } from "./decode.ts";
 import { storedDefaults } from "./defaults.ts";
 import type {
   ApiObject,
@@ -88,6 +88,7 @@ function decodeObject<S extends Shape>(
   checkTypeMeta(definition, json, report);
   const metadata = decode(metadataSchema, json["metadata"] ?? {}, report, ["metadata"]);
   const fields = decode(schema, withoutTypeMeta(json), report);
+  if ((json["spec"] ?? null) === null) absentSpec(definition.fields["spec"], report);
   if (metadata !== undefined) checkMeta(definition, metadata, report);
   if (report.failed || metadata === undefined || fields === undefined)
     return { ok: false, diagnostics: report.diagnostics() };

@@ -2,6 +2,7 @@
 import { readFileSync } from "node:fs";
 import { readdir, readFile, stat } from "node:fs/promises";
 import { join } from "node:path";
+import { setTimeout } from "node:timers/promises";
 import { type FlagValues, UserError } from "../cli/command.ts";
 import type { CliContext, Output } from "../cli/context.ts";
 import { runCli } from "../cli/main.ts";
@@ -27,6 +28,7 @@ function createContext(flags: FlagValues): CliContext {
     stderr,
     version,
     now: () => Date.now(),
+    pause: ms => setTimeout(ms),
     mesh: async () => {
       // Loaded only here, as everything that not every command needs: people wait for each of them.
       const { openMesh } = await import("./open-mesh.ts");

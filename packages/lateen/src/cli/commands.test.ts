@@ -111,6 +111,7 @@ async function run(
     },
     version: "1",
     now: () => 0,
+    pause: () => Promise.resolve(),
     meshName: undefined,
     home: undefined,
     mesh: () =>

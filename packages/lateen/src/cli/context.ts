@@ -93,6 +93,8 @@ export interface CliContext {
   /** Version of this program. */
   readonly version: string;
   readonly now: () => number;
+  /** Lets some time go by. */
+  pause(ms: number): Promise<void>;
   /** Name that was given for the local mesh, by flag or environment. */
   readonly meshName: string | undefined;
   /** The folder that meshes are kept under (undefined: the default). */

@@ -84,6 +84,7 @@ async function run(words: readonly string[]): Promise<Told> {
     stderr: output("stderr"),
     version: "1.2.3",
     now: () => 0,
+    pause: () => Promise.resolve(),
     meshName: undefined,
     home: undefined,
     mesh: () => Promise.resolve(mesh),

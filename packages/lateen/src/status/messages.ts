@@ -19,6 +19,7 @@ const WARNINGS: ReadonlyMap<string, MessageType> = new Map(
     NotCarriedOut: "LAT0002",
     ConflictingDestinationRules: "LAT0003",
     HostTaken: "LAT0004",
+    PortTaken: "LAT0005",
     ReferencedResourceNotFound: "IST0101",
     ConflictingMeshGatewayVirtualServiceHosts: "IST0109",
     MultipleSidecarsWithoutWorkloadSelectors: "IST0111",
@@ -26,6 +27,7 @@ const WARNINGS: ReadonlyMap<string, MessageType> = new Map(
     NoMatchingWorkloadsFound: "IST0127",
     VirtualServiceHostNotFoundInGateway: "IST0132",
     ConflictingGateways: "IST0145",
+    GatewayPortNotDefinedOnService: "IST0162",
     UnknownDestinationRuleHost: "IST0174",
   }).map(([name, code]) => [name, { code, name }]),
 );

@@ -19,6 +19,7 @@ export async function runCommand(command: Command, words: readonly string[]): Pr
     stderr: output("stderr"),
     version: "0.1.0",
     now: () => Date.now(),
+    pause: () => Promise.resolve(),
     meshName: undefined,
     home: undefined,
     mesh: never,

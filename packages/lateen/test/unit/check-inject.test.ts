@@ -90,6 +90,7 @@ async function run(line: string): Promise<string> {
     stderr: output,
     version: "1.0",
     now: () => 0,
+    pause: () => Promise.resolve(),
     meshName: undefined,
     home: undefined,
     mesh: () => Promise.resolve(mesh),

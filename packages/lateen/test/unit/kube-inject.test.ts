@@ -56,6 +56,7 @@ async function run(line: string): Promise<{ out: string; err: string; code: numb
     stderr: output("err"),
     version: "1.0",
     now: () => 0,
+    pause: () => Promise.resolve(),
     meshName: undefined,
     home: undefined,
     mesh: () => Promise.resolve(mesh),

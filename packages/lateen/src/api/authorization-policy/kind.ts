@@ -4,6 +4,7 @@ import { defineKind, type ObjectOfKind } from "../define.ts";
 import { creationColumn } from "../networking/columns.ts";
 import { status } from "../networking/common.ts";
 import { atMostOne, policySelector, targetRef, targetRefs } from "../policy/common.ts";
+import { pathOf, type Report } from "../report.ts";
 import { enumOf, list, notYet, object, required, type SchemaRule, string } from "../schema.ts";
 
 const texts = list(string());
@@ -79,6 +80,25 @@ const fields = {
 
 export type AuthorizationPolicy = ObjectOfKind<typeof fields>;
 
+/** What people write by mistake, and what means the opposite of what they may think. */
+function validatePolicy({ spec }: AuthorizationPolicy, report: Report): void {
+  const { action = "ALLOW", rules = [] } = spec ?? {};
+  if (rules.length === 0)
+    report.warning(
+      "spec.rules",
+      "NoRules",
+      action === "ALLOW"
+        ? "found no rule: such a policy denies every request to its workloads, and will once policies are carried out; to allow all, want rules: [{}]"
+        : `found no rule: action ${action} without one takes no request`,
+    );
+  if (action !== "DENY") return;
+  rules.forEach(({ from, to, when }, i) => {
+    if (from.length + to.length + when.length > 0) return;
+    const message = "found neither from, to nor when: this denies every request to its workloads";
+    report.warning(pathOf("spec.rules", i), "MatchesEverything", message);
+  });
+}
+
 export const authorizationPolicyKind = defineKind({
   group: "security.istio.io",
   versions: ["v1", "v1beta1"],
@@ -89,6 +109,7 @@ export const authorizationPolicyKind = defineKind({
   subresources: ["status"],
   description: "Which requests workloads take.",
   fields,
+  validate: validatePolicy,
   columns: [
     column("Action", "What is done with requests that match.", ".spec.action"),
     creationColumn,

@@ -97,5 +97,15 @@ test("rules and what is not carried out", () => {
       ],
     ],
   ];
-  for (const [yaml, expected] of cases) assert.deepEqual(problems(kind, yaml), expected, yaml);
+  for (const [yaml, expected] of cases) {
+    const selecting = yaml.replace("{", "{selector: {istio: x}, ").replace(", }", "}");
+    assert.deepEqual(problems(kind, selecting), expected, yaml);
+  }
+});
+
+test("without labels to select by, it is for all gateways, which is said", () => {
+  const server = "{port: {number: 80, name: http, protocol: HTTP}, hosts: [a]}";
+  const warning = "warning spec.selector: found no labels: this is for all gateways there are";
+  for (const selector of ["", "selector: {}, "])
+    assert.deepEqual(problems(kind, `{${selector}servers: [${server}]}`), [warning]);
 });

@@ -6,6 +6,12 @@ import type { Gateway, GatewayServer } from "./schema.ts";
 export function validateGateway({ spec }: Gateway, report: Report): void {
   if (spec.servers.length === 0)
     report.error("spec.servers", "Required", "found no servers, want at least one");
+  if (Object.keys(spec.selector).length === 0)
+    report.warning(
+      "spec.selector",
+      "Required",
+      "found no labels: this is for all gateways there are",
+    );
   const portNames = new Set<string>();
   spec.servers.forEach((server, i) => {
     const path = pathOf("spec.servers", i);

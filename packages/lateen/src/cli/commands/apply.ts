@@ -18,6 +18,7 @@ import {
 } from "../objects/discover.ts";
 import { type Manifest, RECURSIVE_FLAG, readEachFile } from "../objects/manifests.ts";
 import { LAST_APPLIED, threeWayPatch } from "../objects/three-way.ts";
+import { type Applied, tellFindings } from "./apply-findings.ts";
 
 /** @param install carries out IstioOperator files: for these `apply` is another word for install */
 export function applyCommand(install?: Command["run"]): Command {
@@ -85,11 +86,12 @@ async function runApply(
   const resources = new Resources(mesh);
   const trial = TRIALS[stringFlag(call, "dry-run") ?? "none"];
   let failures = problems.length;
+  const applied: Applied[] = [];
   for (const { manifest, origin } of manifests) {
     try {
       const namespace =
         manifest.metadata.namespace ?? stringFlag(call, "namespace") ?? ctx.namespace;
-      await applyOne(ctx, { mesh, resources, trial }, manifest, namespace);
+      applied.push(await applyOne(ctx, { mesh, resources, trial }, manifest, namespace));
     } catch (error) {
       // One broken object does not keep the others of the same file out.
       if (!(error instanceof UserError)) throw error;
@@ -98,6 +100,7 @@ async function runApply(
       failures++;
     }
   }
+  if (trial === undefined) await tellFindings(ctx, mesh, applied);
   return failures === 0 ? 0 : 1;
 }
 
@@ -124,7 +127,7 @@ async function applyOne(
   { mesh, resources, trial }: Target,
   manifest: Manifest,
   namespace: string,
-): Promise<void> {
+): Promise<Applied> {
   const { words, query } = trial ?? { words: "", query: "" };
   const resource = await resources.byKind(manifest.apiVersion, manifest.kind);
   const name = manifest.metadata.name;
@@ -132,11 +135,14 @@ async function applyOne(
   const wanted = withLastApplied(manifest, resource, namespace);
   const path = resourcePath(resource, namespace, name);
   const live = await mesh.api({ method: "GET", path });
+  const done = (unchanged: boolean, warned: readonly string[] = []): Applied => {
+    return { resource, namespace, name, unchanged, warned };
+  };
   const told = (what: string): string => `${displayName(resource, name)} ${what}${words}`;
   if (live.status === 404) {
     if (query === undefined) {
       ctx.stdout.write(`${told("created")}\n`);
-      return;
+      return done(false);
     }
     const answer = await mesh.api({
       method: "POST",
@@ -144,8 +150,8 @@ async function applyOne(
       body: wanted,
       contentType: "application/json",
     });
-    report(ctx, answer, told("created"));
-    return;
+    report(ctx, answer, displayName(resource, name), told("created"));
+    return done(false, answer.warnings);
   }
   if (live.status !== 200) throw apiError(live.body, live.status);
   const patch = threeWayPatch(lastApplied(live.body), wanted, live.body, {
@@ -153,11 +159,11 @@ async function applyOne(
   });
   if (patch === undefined) {
     ctx.stdout.write(`${told("unchanged")}\n`);
-    return;
+    return done(true);
   }
   if (query === undefined) {
     ctx.stdout.write(`${told("configured")}\n`);
-    return;
+    return done(false);
   }
   const answer = await mesh.api({
     method: "PATCH",
@@ -165,15 +171,17 @@ async function applyOne(
     body: patch,
     contentType: "application/merge-patch+json",
   });
-  report(ctx, answer, told("configured"));
+  report(ctx, answer, displayName(resource, name), told("configured"));
+  return done(false, answer.warnings);
 }
 
 function isBuiltIn({ group }: Resource): boolean {
   return !group.includes(".") || group.endsWith(".k8s.io");
 }
 
-function report(ctx: CliContext, answer: ApiAnswer, text: string): void {
-  for (const warning of answer.warnings) ctx.stderr.write(`Warning: ${warning}\n`);
+/** Of a file of many, each warning names its object. */
+function report(ctx: CliContext, answer: ApiAnswer, name: string, text: string): void {
+  for (const warning of answer.warnings) ctx.stderr.write(`Warning: ${name}: ${warning}\n`);
   if (answer.status >= 300) throw apiError(answer.body, answer.status);
   ctx.stdout.write(`${text}\n`);
 }
