@@ -50,8 +50,8 @@ const cases: [string, StringCheck, string[], string[]][] = [
   [
     "wildcardHost",
     wildcardHost,
-    ["*", "*.com", "*-a.b", "reviews", "a.b.c", "A.b", "istio.io.", "1a.b"],
-    ["", "a.*", "**.b", "*a.b", "10.0.0.1", "a..b", "-a.b", ".", "a_b", long(256), "8080"],
+    ["*", "*.com", "*-a.b", "*a.b", "*x", "reviews", "a.b.c", "A.b", "istio.io.", "1a.b"],
+    ["", "a.*", "**.b", "*-.b", "a*.b", "10.0.0.1", "a..b", "-a.b", ".", "a_b", long(256), "8080"],
   ],
   ["wildcardHostOrIp", wildcardHostOrIp, ["10.0.0.1", "::1", "*.a"], ["10.0.0.256", "a/b"]],
   ["fqdn", fqdn, ["a", "a.b.", "1.a"], ["*.a", "1.2.3.4", "a.1", ""]],

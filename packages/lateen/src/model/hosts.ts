@@ -7,6 +7,11 @@ export function isWildcard(host: string): boolean {
   return host.startsWith("*");
 }
 
+/** TLS knows wildcards of whole labels only: of `*-api.example.com` no server name can be made. */
+export function canBeServerName(host: string): boolean {
+  return !isWildcard(host) || host === "*" || host.startsWith("*.");
+}
+
 /**
  * `reviews` in namespace `default` is `reviews.default.svc.cluster.local`; what has a dot, and the
  * lone `*`, stays as it is.

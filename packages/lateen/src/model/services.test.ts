@@ -90,6 +90,18 @@ test("entries of a namespace for one host add their ports and addresses, each it
     [["240.0.0.1"], [1, 2]],
     [["240.0.0.2"], [2, 3]],
   ]);
+  const udp = { ports: [{ number: 1, name: "udp", protocol: "UDP" }] };
+  mesh.set(
+    mesh.inputs.serviceEntries,
+    serviceEntry({ at: "default/zero", age: 0 }, { ...spec, ...udp }),
+  );
+  assert.deepEqual(
+    mesh.model.services
+      .get("default/a.example")
+      ?.ports.map(({ number, protocol }) => `${number} ${protocol}`),
+    ["1 UDP", "1 TCP", "2 TCP", "3 TCP"],
+  );
+  mesh.remove(mesh.inputs.serviceEntries, "default/zero");
   mesh.remove(mesh.inputs.serviceEntries, "default/second");
   assert.equal(mesh.model.services.get("default/a.example")?.parts, undefined);
 });

@@ -14,6 +14,7 @@ import { lines } from "../support/api.ts";
 const NOTHING: Resources = { cds: [], eds: [], lds: [], rds: [] };
 const SIDECAR = proxy("sidecar", "sleep", { app: "sleep" });
 const GATEWAY = proxy("router", "gateway", { istio: "ingressgateway" });
+const SELECTED = "selector: {istio: ingressgateway}";
 
 function proxy(type: string, name: string, labels: Record<string, string>): ReferenceProxy {
   const nodeId = `${type}~10.0.0.9~${name}.default~default.svc.cluster.local`;
@@ -132,7 +133,11 @@ test("a Gateway's redirect to HTTPS, and mutual TLS with the mesh's certificates
   const server = (port: string, tls: string): Resources =>
     resources(
       GATEWAY,
-      istio("Gateway", "edge", `{servers: [{port: ${port}, hosts: [a.b], tls: ${tls}}]}`),
+      istio(
+        "Gateway",
+        "edge",
+        `{${SELECTED}, servers: [{port: ${port}, hosts: [a.b], tls: ${tls}}]}`,
+      ),
     );
   const redirect = server("{number: 80, name: http, protocol: HTTP}", "{httpsRedirect: true}");
   assert.equal(find(asJson(redirect.rds), "requireTls"), "ALL");
@@ -210,7 +215,7 @@ test("a DestinationRule's credential holds at gateways; sidecars trust the syste
 test("a Gateway's certificates: a Secret, files, or the mesh's own", () => {
   const server = (tls: string): Json | undefined => {
     const port = "{number: 443, name: https, protocol: HTTPS}";
-    const spec = `{servers: [{port: ${port}, hosts: [a.b], tls: ${tls}}]}`;
+    const spec = `{${SELECTED}, servers: [{port: ${port}, hosts: [a.b], tls: ${tls}}]}`;
     return resources(GATEWAY, istio("Gateway", "edge", spec)).lds[0];
   };
   const certificate = (tls: string): Json | undefined =>

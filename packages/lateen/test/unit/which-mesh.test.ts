@@ -144,6 +144,7 @@ async function lateen({ home, object }: Bed, line: string): Promise<Told> {
     stderr: errors,
     version: "0.1.0",
     now: () => 0,
+    pause: () => Promise.resolve(),
     meshName: undefined,
     home,
     mesh: async () => {

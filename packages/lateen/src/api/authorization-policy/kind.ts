@@ -3,7 +3,7 @@ import { column } from "../columns.ts";
 import { defineKind, type ObjectOfKind } from "../define.ts";
 import { creationColumn } from "../networking/columns.ts";
 import { status } from "../networking/common.ts";
-import { atMostOne, policySelector, targetRef, targetRefs } from "../policy/common.ts";
+import { atMostOne, isSet, policySelector, targetRef, targetRefs } from "../policy/common.ts";
 import { pathOf, type Report } from "../report.ts";
 import { enumOf, list, notYet, object, required, type SchemaRule, string } from "../schema.ts";
 
@@ -16,6 +16,13 @@ const ACCOUNTS_ALONE: SchemaRule = {
     "!(has(self.principals) || has(self.notPrincipals) || " +
     "has(self.namespaces) || has(self.notNamespaces))",
   message: "serviceAccounts do not go with principals or namespaces",
+  holds: value => {
+    const any = (...names: readonly string[]): boolean => names.some(name => isSet(value, name));
+    return !(
+      any("serviceAccounts", "notServiceAccounts") &&
+      any("principals", "notPrincipals", "namespaces", "notNamespaces")
+    );
+  },
 };
 
 const source = object(

@@ -9,7 +9,7 @@ import {
   uint32,
   workloadSelector,
 } from "../networking/common.ts";
-import { atMostOne, targetRefs } from "../policy/common.ts";
+import { atMostOne, fieldOf, targetRefs } from "../policy/common.ts";
 import { enumOf, list, map, notYet, object, string } from "../schema.ts";
 
 const name = string();
@@ -58,6 +58,8 @@ const match = object(
       {
         rule: '(has(self.context) && self.context == "WAYPOINT") == has(self.waypoint)',
         message: "waypoint goes with context WAYPOINT, and only with that",
+        holds: value =>
+          (fieldOf(value, "context") === "WAYPOINT") === (fieldOf(value, "waypoint") !== undefined),
       },
     ],
   },

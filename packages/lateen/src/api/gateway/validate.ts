@@ -1,4 +1,5 @@
 /** Istio's rules for Gateways (pkg/config/validation: ValidateGateway), in our words. */
+import { isPartialWildcard } from "../networking/hosts.ts";
 import { isHttpProtocol, isTlsProtocol } from "../networking/protocol.ts";
 import { pathOf, type Report } from "../report.ts";
 import type { Gateway, GatewayServer } from "./schema.ts";
@@ -30,6 +31,12 @@ export function validateGateway({ spec }: Gateway, report: Report): void {
 function validateServer(server: GatewayServer, path: string, report: Report): void {
   if (server.hosts.length === 0)
     report.error(`${path}.hosts`, "Required", "found no hosts, want at least one");
+  if (isTlsProtocol(server.port.protocol))
+    server.hosts.forEach((host, i) => {
+      if (!isPartialWildcard(host.slice(host.indexOf("/") + 1))) return;
+      const message = `found "${host}": not served over TLS, as server names know wildcards of whole labels only`;
+      report.warning(pathOf(`${path}.hosts`, i), "NoServerName", message);
+    });
   if (server.port.protocol === "")
     report.error(`${path}.port.protocol`, "Required", "is required; want HTTP, HTTPS, TCP, ...");
   if ((server.port.targetPort ?? 0) !== 0)

@@ -13,13 +13,13 @@ export const fqdn: StringCheck = text =>
     ? undefined
     : "a host name such as reviews or reviews.default.svc.cluster.local";
 
-/** The same, or with `*` as first label. */
+/** The same, or with `*` as first label or at its beginning (`*-api.example.com`, `*x`). */
 export const wildcardHost: StringCheck = text => {
   const wanted = 'a host name such as reviews.default.svc.cluster.local, "*.example.com" or "*"';
   if (text === "" || text.length > MAX_HOST) return wanted;
   const [first = "", ...rest] = text.split(".");
-  const label = first === "*" ? "" : first.replace(/^\*-/, "");
-  const goodFirst = label === "" ? first === "*" : isLabel(label);
+  const label = first === "*" ? "" : first.replace(/^\*-?/, "");
+  const goodFirst = label === "" ? first === "*" : isLabel(label) && first.length <= MAX_LABEL;
   const goodRest = rest.length === 0 || areLabels(rest);
   const number = rest.length === 0 && /^\d+$/.test(label);
   return goodFirst && goodRest && !number ? undefined : wanted;
@@ -73,6 +73,11 @@ function areLabels(parts: readonly string[]): boolean {
 
 function isLabel(text: string): boolean {
   return text.length <= MAX_LABEL && HOST_LABEL.test(text);
+}
+
+/** A wildcard that is no whole label: HTTP finds it by its header, TLS can not by its server name. */
+export function isPartialWildcard(host: string): boolean {
+  return host.startsWith("*") && host !== "*" && !host.startsWith("*.");
 }
 
 /** Whether every name that `other` can stand for is also one of `host` (`*.com` covers `*.a.com`). */

@@ -3,7 +3,7 @@ import { column } from "../columns.ts";
 import { defineKind, type ObjectOfKind } from "../define.ts";
 import { creationColumn } from "../networking/columns.ts";
 import { status } from "../networking/common.ts";
-import { policySelector } from "../policy/common.ts";
+import { fieldOf, policySelector } from "../policy/common.ts";
 import { enumOf, map, notYet, object, type StringCheck } from "../schema.ts";
 
 const mutualTls = object({ mode: enumOf(["UNSET", "DISABLE", "PERMISSIVE", "STRICT"]) });
@@ -35,6 +35,9 @@ const fields = {
               "!has(self.portLevelMtls) || (has(self.selector) && " +
               "has(self.selector.matchLabels) && self.selector.matchLabels.size() > 0)",
             message: "portLevelMtls needs a selector with labels",
+            holds: value =>
+              Object.keys(fieldOf(value, "portLevelMtls") ?? {}).length === 0 ||
+              Object.keys(fieldOf(fieldOf(value, "selector"), "matchLabels") ?? {}).length > 0,
           },
         ],
       },

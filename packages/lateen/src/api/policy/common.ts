@@ -22,10 +22,15 @@ export function atMostOne(...names: readonly string[]): SchemaRule {
 }
 
 /** Lists that are absent are decoded as empty ones. */
-function isSet(value: unknown, name: string): boolean {
-  if (typeof value !== "object" || value === null) return false;
-  const field: unknown = Object.entries(value).find(([key]) => key === name)?.[1];
+export function isSet(value: unknown, name: string): boolean {
+  const field = fieldOf(value, name);
   return Array.isArray(field) ? field.length > 0 : field !== undefined;
+}
+
+/** Of a decoded object, for rules. */
+export function fieldOf(value: unknown, name: string): unknown {
+  if (typeof value !== "object" || value === null) return undefined;
+  return Object.entries(value).find(([key]) => key === name)?.[1];
 }
 
 export const matchLabels = map(

@@ -1,7 +1,7 @@
 /** Istio's rules for ServiceEntries (pkg/config/validation: ValidateServiceEntry), in our words. */
 import { isIP } from "node:net";
 import { validateExportTo } from "../networking/export-to.ts";
-import { fqdn, fqdnOrIp } from "../networking/hosts.ts";
+import { fqdn, fqdnOrIp, isPartialWildcard } from "../networking/hosts.ts";
 import { isHttpProtocol, isTlsProtocol } from "../networking/protocol.ts";
 import { pathOf, type Report } from "../report.ts";
 import { validateWorkload } from "../workload-entry/validate.ts";
@@ -15,6 +15,7 @@ export function validateServiceEntry({ spec, metadata }: ServiceEntry, report: R
   validatePorts(spec, report);
   validateEndpoints(spec, report);
   validateResolution(spec, report);
+  validateServerNames(spec, report);
   validateExportTo(spec.exportTo, metadata.namespace, report);
 }
 
@@ -119,6 +120,16 @@ function validateResolution(spec: ServiceEntrySpec, report: Report): void {
       report.error(pathOf("spec.addresses", i), "InvalidValue", message);
     });
   validateSeveralHosts(spec, report);
+}
+
+/** What no server name can be made of. */
+function validateServerNames({ hosts, ports, addresses }: ServiceEntrySpec, report: Report): void {
+  if (addresses.length > 0 || !ports.some(({ protocol }) => isTlsProtocol(protocol))) return;
+  hosts.forEach((host, i) => {
+    if (!isPartialWildcard(host)) return;
+    const message = `found "${host}": TLS ports of it are not served, as server names know wildcards of whole labels only`;
+    report.warning(pathOf("spec.hosts", i), "NoServerName", message);
+  });
 }
 
 /** Only HTTP (by header) and TLS (by SNI) can tell hosts apart. */

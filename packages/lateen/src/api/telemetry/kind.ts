@@ -2,7 +2,7 @@
 import { defineKind, type ObjectOfKind } from "../define.ts";
 import { creationColumn } from "../networking/columns.ts";
 import { status } from "../networking/common.ts";
-import { atMostOne, policySelector, targetRef, targetRefs } from "../policy/common.ts";
+import { atMostOne, fieldOf, policySelector, targetRef, targetRefs } from "../policy/common.ts";
 import {
   boolean,
   duration,
@@ -42,10 +42,14 @@ const tagOverride = object(
       {
         rule: '!has(self.operation) || self.operation != "UPSERT" || self.value != ""',
         message: "UPSERT needs a value",
+        holds: value =>
+          fieldOf(value, "operation") !== "UPSERT" || (fieldOf(value, "value") ?? "") !== "",
       },
       {
         rule: '!has(self.operation) || self.operation != "REMOVE" || !has(self.value)',
         message: "REMOVE takes no value",
+        holds: value =>
+          fieldOf(value, "operation") !== "REMOVE" || fieldOf(value, "value") === undefined,
       },
     ],
   },

@@ -1,4 +1,5 @@
 /** What WasmPlugin and TrafficExtension share (extensions.istio.io). */
+import { fieldOf } from "../policy/common.ts";
 import {
   describe,
   enumOf,
@@ -58,6 +59,8 @@ export const vmConfig = object({
           {
             rule: '!has(self.value) || !has(self.valueFrom) || self.valueFrom != "HOST"',
             message: "a value does not go with valueFrom HOST",
+            holds: value =>
+              fieldOf(value, "valueFrom") !== "HOST" || fieldOf(value, "value") === undefined,
           },
         ],
       },

@@ -8,6 +8,7 @@ import {
   mergeGateways,
   sniNames,
 } from "../../model/gateways.ts";
+import { canBeServerName } from "../../model/hosts.ts";
 import { MESH_KEY } from "../../model/inputs.ts";
 import type { Model } from "../../model/model.ts";
 import { encodeListener } from "../encode.ts";
@@ -97,7 +98,8 @@ function routesOf({ routeName, protocol }: MergedServer): RoutesOverRds {
 function httpsServer(server: MergedServer): readonly GatewayServer[] {
   const tls = server.tls && serverTls(server.tls);
   if (server.routeName === "" || tls === undefined) return [];
-  const names = sniNames(server.hosts);
+  const names = sniNames(server.hosts).filter(canBeServerName);
+  if (names.length === 0) return [];
   return [
     {
       kind: "https",

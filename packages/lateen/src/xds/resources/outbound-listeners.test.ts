@@ -145,3 +145,28 @@ test("a Sidecar's listener for a port keeps all others off it", () => {
     "outbound|81||c.other.svc.cluster.local",
   ]);
 });
+
+test("a host with a wildcard that is no whole label: TLS has no server name for it", () => {
+  const mesh = meshWith({});
+  const entry = (at: string, hosts: readonly string[], addresses: readonly string[]) =>
+    serviceEntry(
+      { at },
+      {
+        ...{ hosts, addresses, resolution: "NONE" },
+        ports: [
+          { number: 443, name: "tls", protocol: "TLS" },
+          { number: 80, name: "http", protocol: "HTTP" },
+        ],
+      },
+    );
+  mesh.set(mesh.inputs.serviceEntries, entry("default/odd", ["*x"], []));
+  assert.deepEqual(listeners(mesh), ["0.0.0.0_80"]);
+  mesh.set(mesh.inputs.serviceEntries, entry("default/whole", ["*.example"], []));
+  assert.deepEqual(chains(mesh, "0.0.0.0_443"), ["*.example: tcp_proxy", REST]);
+  mesh.set(mesh.inputs.serviceEntries, entry("default/odd", ["*x"], ["240.0.0.0/24"]));
+  assert.deepEqual(chains(mesh, "0.0.0.0_443"), [
+    "*.example: tcp_proxy",
+    "240.0.0.0: tcp_proxy",
+    REST,
+  ]);
+});

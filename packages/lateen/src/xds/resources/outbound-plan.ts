@@ -4,6 +4,7 @@
  * their routes; all others listen on the service's own address, if it has one.
  */
 
+import { canBeServerName } from "../../model/hosts.ts";
 import type { PodAddresses } from "../../model/pod-addresses.ts";
 import { isCarried, isHttp } from "../../model/protocol.ts";
 import type { IpFamilies } from "../../model/proxies.ts";
@@ -46,6 +47,7 @@ export function bindsOf(
   families: IpFamilies,
 ): readonly Bind[] {
   if (!isCarried(port.protocol) || !isCarried(protocol)) return [];
+  if (isToldByName(service, protocol) && !canBeServerName(service.hostname)) return [];
   if (isHttp(protocol)) return [ANYWHERE];
   if (service.addresses.length > 0)
     return service.registry === "Kubernetes"
@@ -56,6 +58,11 @@ export function bindsOf(
   const noneEver = service.registry === "External" && !service.selectsWorkloads;
   if (addresses.length === 0 && noneEver) return [ANYWHERE];
   return addresses.map(bindTo);
+}
+
+/** TLS without an address: nothing but the server name tells it apart. */
+function isToldByName({ addresses }: ServiceShape, protocol: Protocol): boolean {
+  return (protocol === "TLS" || protocol === "HTTPS") && addresses.length === 0;
 }
 
 /**
@@ -168,7 +175,7 @@ function routeName({ service, port, protocol, bind }: Claim): string | undefined
 /** TLS is told apart by server name where the address does not do it. */
 function tcpChain({ service, port, protocol, bind }: Claim): TcpChain {
   const tls = protocol === "TLS" || protocol === "HTTPS";
-  const byName = tls && bind.address === WILDCARD;
+  const byName = tls && bind.address === WILDCARD && canBeServerName(service.hostname);
   const [only] = service.ports;
   const target = service.ports.length === 1 && only !== undefined ? only.number : port.number;
   return {
