@@ -22,6 +22,7 @@ import { httpGet } from "./http-get.ts";
 import {
   chosenMesh,
   DEFAULT_MESH,
+  isHidden,
   type MeshHome,
   type MeshState,
   meshHome,
@@ -73,6 +74,11 @@ function noMesh(
   named: boolean,
   kubeconfigs: readonly string[],
 ): UserError {
+  if (isHidden(home))
+    return new UserError(
+      "what meshes of this machine keep is not for this user to read",
+      "local meshes are root's: run it with sudo",
+    );
   const { name } = place;
   const flag = name === DEFAULT_MESH ? "" : ` --mesh ${name}`;
   const crashed = recordedState(place);

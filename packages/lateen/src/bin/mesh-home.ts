@@ -3,7 +3,9 @@
  * Everything below is readable by its owner only: the store holds the CA's key.
  */
 import {
+  accessSync,
   chmodSync,
+  constants,
   existsSync,
   mkdirSync,
   readdirSync,
@@ -149,7 +151,17 @@ export function recordedState(home: MeshHome): MeshState | undefined {
 /** Names of meshes that keep something under the same home, whether they run or not. */
 export function meshesKept(home: string | undefined): string[] {
   const dir = home ?? DEFAULT_HOME;
-  return existsSync(dir) ? readdirSync(dir).filter(isMeshName) : [];
+  return existsSync(dir) && !isHidden(home) ? readdirSync(dir).filter(isMeshName) : [];
+}
+
+/** Whether the folder of meshes is there and not for this user, who may still ask a cluster. */
+export function isHidden(home: string | undefined): boolean {
+  try {
+    accessSync(home ?? DEFAULT_HOME, constants.R_OK);
+    return false;
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code === "EACCES";
+  }
 }
 
 /** Names of meshes that run now under the same home. */
