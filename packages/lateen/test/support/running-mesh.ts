@@ -11,7 +11,7 @@ export interface Ran {
 }
 
 const root = join(import.meta.dirname, "../../../..");
-const program = join(root, "packages/lateen/bin/lateen.mjs");
+const ownProgram = join(root, "packages/lateen/bin/lateen.mjs");
 const READY_MS = 120_000;
 
 export class RunningMesh {
@@ -20,17 +20,26 @@ export class RunningMesh {
   /** Host address of the ingress gateway, `ip:port` of its port 80. */
   ingress = "";
   readonly #output: string[] = [];
+  readonly #program: string;
   #process: ChildProcess | undefined;
 
-  private constructor(name: string, home: string) {
+  private constructor(name: string, home: string, program: string) {
+    this.#program = program;
     this.name = name;
     this.home = home;
   }
 
-  /** `suffix` tells several meshes of one test file apart. */
-  static async start(extra: readonly string[] = [], suffix = ""): Promise<RunningMesh> {
+  /**
+   * `suffix` tells several meshes of one test file apart; `program` is another than this checkout's
+   * for `up` (other commands are always this one's).
+   */
+  static async start(
+    extra: readonly string[] = [],
+    suffix = "",
+    program = ownProgram,
+  ): Promise<RunningMesh> {
     const name = `t${process.pid.toString(36)}${suffix}`;
-    const mesh = new RunningMesh(name, mkdtempSync(join(tmpdir(), "lateen-")));
+    const mesh = new RunningMesh(name, mkdtempSync(join(tmpdir(), "lateen-")), program);
     await mesh.#start(extra);
     return mesh;
   }
@@ -42,7 +51,7 @@ export class RunningMesh {
   }
 
   async #start(extra: readonly string[]): Promise<void> {
-    const child = spawn(process.execPath, [program, "up", "--mesh", this.name, ...extra], {
+    const child = spawn(process.execPath, [this.#program, "up", "--mesh", this.name, ...extra], {
       env: this.#environment(),
       stdio: ["ignore", "pipe", "pipe"],
     });
@@ -114,12 +123,12 @@ export class RunningMesh {
 
   /** Runs `lateen` with words as a person types them; a quoted word stays whole in an array. */
   lateen(words: string | readonly string[], stdin?: string): Promise<Ran> {
-    return this.#run(process.execPath, [program, ...split(words)], stdin);
+    return this.#run(process.execPath, [ownProgram, ...split(words)], stdin);
   }
 
   /** The same without waiting for its end. */
   spawn(words: string | readonly string[]): ChildProcess {
-    return spawn(process.execPath, [program, ...split(words)], {
+    return spawn(process.execPath, [ownProgram, ...split(words)], {
       env: this.#environment(),
       stdio: ["ignore", "pipe", "pipe"],
     });
@@ -200,13 +209,17 @@ export class RunningMesh {
     throw new Error(`${what}: not within ${timeoutMs} ms${reason}`);
   }
 
-  async stop(): Promise<void> {
+  /** As Ctrl-C: what was applied stays. */
+  async end(): Promise<void> {
     const child = this.#process;
-    if (child !== undefined && child.exitCode === null && child.signalCode === null) {
-      const ended = new Promise(done => child.once("exit", done));
-      child.kill("SIGTERM");
-      await ended;
-    }
+    if (child === undefined || child.exitCode !== null || child.signalCode !== null) return;
+    const ended = new Promise(done => child.once("exit", done));
+    child.kill("SIGTERM");
+    await ended;
+  }
+
+  async stop(): Promise<void> {
+    await this.end();
     await this.lateen("down");
     rmSync(this.home, { recursive: true, force: true });
   }
