@@ -41,7 +41,7 @@ import {
   VIRTUAL_INBOUND_BLACKHOLE_CHAIN,
   VIRTUAL_INBOUND_CATCHALL_HTTP_CHAIN,
 } from "./names.ts";
-import { PEER_NAMESPACE, singleCluster, tcpProxy } from "./network-filters.ts";
+import { PEER_NAMESPACE, protocolFilters, singleCluster, tcpProxy } from "./network-filters.ts";
 import { meshServerSocket } from "./tls.ts";
 
 export interface InboundListenerPort extends InboundPort {
@@ -186,10 +186,13 @@ function match(target: Target, kind: ChainKind): FilterChainMatch {
 
 function filters(mesh: Mesh, target: Target, kind: ChainKind): Filter[] {
   const { mutualTls } = kind;
-  const last = kind.http
-    ? inboundConnectionManager(mesh, target, mutualTls)
-    : tcpProxy(singleCluster(target.cluster), { side: "destination", mutualTls }, mesh);
-  return mutualTls ? [PEER_NAMESPACE, last] : [last];
+  const own = kind.http
+    ? [inboundConnectionManager(mesh, target, mutualTls)]
+    : [
+        ...protocolFilters(target.protocol, target.cluster),
+        tcpProxy(singleCluster(target.cluster), { side: "destination", mutualTls }, mesh),
+      ];
+  return mutualTls ? [PEER_NAMESPACE, ...own] : own;
 }
 
 /** HTTP is spoken by what was negotiated, so there nothing else may be. */

@@ -382,14 +382,9 @@ export function inboundPort(
 }
 
 function inboundListener(mtls: MutualTlsMode): EncodedResource {
-  const ports = [
-    inboundPort(8080, "HTTP", mtls),
-    inboundPort(8083, "TCP", mtls),
-    inboundPort(8082, "AUTO", mtls),
-    inboundPort(8084, "GRPC", mtls),
-    inboundPort(8085, "GRPC-WEB", mtls),
-    inboundPort(8086, "HTTP2", mtls),
-  ];
+  const protocols = ["HTTP", "TCP", "AUTO", "GRPC", "GRPC-WEB", "HTTP2", "MONGO"] as const;
+  const numbers = [8080, 8083, 8082, 8084, 8085, 8086, 27017];
+  const ports = protocols.map((each, i) => inboundPort(numbers[i] ?? 0, each, mtls));
   return encodeListener(
     virtualInbound({ mesh, trustDomains: ["cluster.local"], ports, mtls, ipFamilies: "IPv4" }),
   );
