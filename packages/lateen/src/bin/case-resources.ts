@@ -2,6 +2,7 @@
 import type { JsonObject as ApiJson } from "../api/kind.ts";
 import { decodeMeshConfig } from "../api/mesh-config/decode.ts";
 import { kindOfObject } from "../api/registry.ts";
+import { CAPABILITIES_KEY, COMPACT_METRICS } from "../base/compact-metrics.ts";
 import type { ReferenceCase, ReferenceProxy, Resources } from "../debug/compare/case.ts";
 import { isObject, type JsonObject } from "../debug/compare/json.ts";
 import { MESH_KEY, objectKey } from "../model/inputs.ts";
@@ -40,7 +41,8 @@ function load(mesh: MeshGraph, of: ReferenceCase): void {
     writer.set(inputs.mesh, MESH_KEY, meshConfig.value);
     for (const { write, key } of edits) write(writer, key);
     for (const { name, nodeId, metadata } of of.proxies) {
-      const node = { id: nodeId, metadata };
+      // What our own bootstrap adds.
+      const node = { id: nodeId, metadata: { ...metadata, [CAPABILITIES_KEY]: COMPACT_METRICS } };
       const proxy = describeProxy(node, { flavour: "upstream", vhds: "large" });
       if ("refused" in proxy) throw new Error(`${of.name}: proxy ${name}: ${proxy.refused}`);
       writer.set(inputs.proxies, name, proxy.row);

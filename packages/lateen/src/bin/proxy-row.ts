@@ -1,5 +1,6 @@
 /** From what a proxy says of itself to the model's row. */
-import type { ConnectedProxy } from "../model/types.ts";
+import { COMPACT_METRICS, LIVE_TCP_BYTES } from "../base/compact-metrics.ts";
+import type { ConnectedProxy, MetricsForm } from "../model/types.ts";
 import {
   decodeNodeMetadata,
   isAddress,
@@ -73,5 +74,12 @@ function proxyRow(
     nodeName: metadata.nodeName ?? "",
     workloadName: metadata.workloadName ?? "",
     interceptionMode: mode === "TPROXY" || mode === "NONE" ? mode : "REDIRECT",
+    metrics: metricsForm(metadata),
   };
+}
+
+/** A proxy whose bootstrap does not say that it can write labels out gets them whole. */
+function metricsForm({ capabilities, tcpBytes }: NodeMetadata): MetricsForm {
+  if (!capabilities.includes(COMPACT_METRICS)) return "full";
+  return tcpBytes === LIVE_TCP_BYTES ? "live" : "compact";
 }

@@ -17,7 +17,14 @@ import { type PlacedHosts, type PlacedHostsByAudience, placedHostsFor } from "./
 import type { PodAddresses } from "./pod-addresses.ts";
 import { isCarried } from "./protocol.ts";
 import { gatewayScopeKey, type ScopeKey, scopeKey } from "./scopes.ts";
-import type { ConnectedProxy, Locality, ProxyType, Service, VhdsUse } from "./types.ts";
+import type {
+  ConnectedProxy,
+  Locality,
+  MetricsForm,
+  ProxyType,
+  Service,
+  VhdsUse,
+} from "./types.ts";
 import { labelsOfSourceSelector } from "./virtual-services.ts";
 import type { Workload } from "./workloads.ts";
 
@@ -35,6 +42,7 @@ export interface ProxyClass {
   readonly locality: Locality;
   readonly flavour: ConnectedProxy["flavour"];
   readonly vhds: VhdsUse;
+  readonly metrics: MetricsForm;
   readonly interceptionMode: ConnectedProxy["interceptionMode"];
   readonly ipFamilies: IpFamilies;
   /** Its node, where some service's endpoints depend on it; else "", so that nodes share a class. */
@@ -187,6 +195,7 @@ function proxyRow(proxy: ConnectedProxy, read: Reader, lookups: Lookups): ProxyR
     locality: pod?.locality ?? proxy.locality,
     flavour: proxy.flavour,
     vhds: proxy.vhds,
+    metrics: proxy.metrics,
     interceptionMode: proxy.interceptionMode,
     ipFamilies: ipFamilies(proxy.ipAddresses),
     node: placed.some(({ byNode }) => byNode) ? pod?.nodeName || proxy.nodeName : "",

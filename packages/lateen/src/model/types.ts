@@ -198,6 +198,16 @@ export type ProxyType = "sidecar" | "router";
  */
 export type VhdsUse = "none" | "large" | "all";
 
+/**
+ * How a proxy's metrics are made: every label a tag of its own, as bootstraps of any age understand;
+ * compact ones that its own listeners write out; or these, with bytes of TCP that count while a
+ * connection lives.
+ */
+export type MetricsForm = "full" | "compact" | "live";
+
+/** The mesh's settings as proxies of one class have them. */
+export type MeshView = Mesh & { readonly metrics: MetricsForm };
+
 /** A connected proxy as it described itself, cross-checked with its identity and its Pod. */
 export interface ConnectedProxy {
   /** Node id: `sidecar~10.0.0.1~pod.namespace~namespace.svc.cluster.local`. */
@@ -216,6 +226,7 @@ export interface ConnectedProxy {
   readonly flavour: "upstream" | "istio-proxy";
   readonly interceptionMode: "REDIRECT" | "TPROXY" | "NONE";
   readonly vhds: VhdsUse;
+  readonly metrics: MetricsForm;
 }
 
 /** One service port that a workload serves: what virtualInbound has a chain for. */

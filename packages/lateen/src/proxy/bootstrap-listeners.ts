@@ -1,5 +1,6 @@
 import { SCRAPE_FAILURES } from "./bootstrap-stats.ts";
 import { extension, type JsonOutObject, socketAddress } from "./json.ts";
+import { METRICS_PAGE_LUA } from "./metrics-lua.ts";
 import { ProxyPort } from "./ports.ts";
 import { type AppProbe, probeFilters, probeRoutes } from "./probes.ts";
 import { fromPassthrough, MAX_PAGE_BYTES, staticCluster } from "./static-cluster.ts";
@@ -14,30 +15,6 @@ export type IpFamily = "IPv4" | "IPv6";
 
 const HTTP = "envoy.extensions.filters.http";
 const AGENT_STATUS = "agent_status";
-
-/**
- * Envoy writes `envoy_` before names it does not know; dashboards ask for `istio_...`. Only starts
- * of lines are touched: label values hold no raw line breaks.
- */
-const RENAME_LUA = `
-local function rename(text)
-  text = string.gsub("\\n" .. text, "\\nenvoy_istio_", "\\nistio_")
-  text = string.gsub(text, "\\n# TYPE envoy_istio_", "\\n# TYPE istio_")
-  if string.find(text, "${SCRAPE_FAILURES}", 1, true) then
-    text = string.gsub(text, "\\n# TYPE envoy_[%w_]*${SCRAPE_FAILURES}", "\\n# TYPE ${SCRAPE_FAILURES}")
-    text = string.gsub(text, "(\\n)envoy_[%w_]*(${SCRAPE_FAILURES}){[^}\\n]*}", [[%1%2{type="application"}]])
-  end
-  return string.sub(text, 2)
-end
-function envoy_on_response(handle)
-  local body = handle:body()
-  if body == nil then return end
-  local text = rename(body:getBytes(0, body:length()))
-  local app = handle:streamInfo():dynamicMetadata():get("lateen.metrics")
-  if app ~= nil and app["page"] ~= nil then text = text .. app["page"] end
-  handle:headers():replace("content-length", tostring(body:setBytes(text)))
-end
-`;
 
 /**
  * Runs before the response: Lua can not call out while it answers. Without the application's page
@@ -92,7 +69,13 @@ export function localClusters(
 
 /** 15090: `/stats/prometheus` under the names that Istio's dashboards use. */
 export function prometheusListener(families: readonly IpFamily[]): JsonOutObject {
-  return listener(families, ProxyPort.prometheus, "stats", [statsRoute()], [luaFilter(RENAME_LUA)]);
+  return listener(
+    families,
+    ProxyPort.prometheus,
+    "stats",
+    [statsRoute()],
+    [luaFilter(METRICS_PAGE_LUA)],
+  );
 }
 
 /** 15021: `/healthz/ready`. Open only once the first configuration is in place. */
@@ -112,7 +95,8 @@ export function agentListener(
     route: { cluster: "agent" },
     typed_per_filter_config: luaForRoute(QUIT_LUA),
   };
-  const scripts = metrics === undefined ? RENAME_LUA : fetchLua(metrics.path) + RENAME_LUA;
+  const scripts =
+    metrics === undefined ? METRICS_PAGE_LUA : fetchLua(metrics.path) + METRICS_PAGE_LUA;
   return listener(
     families,
     port,

@@ -1,4 +1,5 @@
 import { assert } from "../base/assert.ts";
+import { CAPABILITIES_KEY, COMPACT_METRICS } from "../base/compact-metrics.ts";
 import {
   type AppMetrics,
   agentListener,
@@ -39,6 +40,8 @@ export interface BootstrapOptions {
   readonly runtimeValues?: Readonly<Record<string, string>>;
   /** Where Envoy writes what outlier detection ejects, such as /dev/stdout; "": nowhere. */
   readonly outlierLogPath?: string;
+  /** Metrics go elsewhere than to who scrapes: every label must be a tag of its own. Default false. */
+  readonly fullMetrics?: boolean;
   /** Downstream connections that are taken before new ones are refused. */
   readonly maxConnections?: number;
 }
@@ -60,7 +63,7 @@ export function bootstrap(options: BootstrapOptions): JsonOutObject {
     node: {
       id: options.nodeId,
       cluster: options.nodeCluster,
-      metadata: options.metadata,
+      metadata: { ...options.metadata, ...capabilities(options) },
       ...(options.locality === undefined ? {} : { locality: nodeLocality(options.locality) }),
     },
     admin: {
@@ -103,6 +106,11 @@ export function bootstrap(options: BootstrapOptions): JsonOutObject {
       ],
     },
   };
+}
+
+/** What this bootstrap can do beyond what every one could: the control plane sends nothing else for it. */
+function capabilities({ fullMetrics = false }: BootstrapOptions): JsonOutObject {
+  return { [CAPABILITIES_KEY]: fullMetrics ? "" : COMPACT_METRICS };
 }
 
 /** The value of `--config-yaml` (JSON is YAML). */

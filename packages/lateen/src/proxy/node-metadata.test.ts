@@ -23,6 +23,7 @@ test("what a proxy says is read by name, and what it does not say is absent", ()
     namespace: "default",
     name: "a",
     istioVersion: "1.2",
+    capabilities: [],
     instanceIps: ["10.0.0.1", "fd00::1"],
     labels: { app: "a", constructor: "b" },
   });
@@ -36,7 +37,11 @@ test("what has another type counts as not said, with field, what was found and w
     INSTANCE_IPS: true,
   });
   assert.ok(decoded.ok);
-  assert.deepEqual(decoded.metadata, { instanceIps: [], labels: { app: "a" } });
+  assert.deepEqual(decoded.metadata, {
+    capabilities: [],
+    instanceIps: [],
+    labels: { app: "a" },
+  });
   assert.deepEqual(decoded.findings, [
     "node metadata NAME: found a list, expected text",
     "node metadata ISTIO_VERSION: found a object, expected text",
@@ -48,6 +53,23 @@ test("what has another type counts as not said, with field, what was found and w
   const many = Object.fromEntries(Array.from({ length: 50 }, (_, i) => [`l${i}`, i]));
   const bounded = decodeNodeMetadata({ LABELS: many });
   assert.ok(bounded.ok && bounded.findings.length === 8);
+});
+
+test("what a bootstrap can do is a list, of which not everything must be known", () => {
+  const of = (metadata: Record<string, string>) => {
+    const decoded = decodeNodeMetadata(metadata);
+    assert.ok(decoded.ok);
+    const { capabilities, tcpBytes } = decoded.metadata;
+    return { capabilities, tcpBytes, findings: decoded.findings };
+  };
+  const many = `compact-metrics,${"later,".repeat(100)}`;
+  assert.equal(of({ LATEEN_CAPABILITIES: many }).capabilities[0], "compact-metrics");
+  assert.equal(of({ LATEEN_TCP_BYTES: "live" }).tcpBytes, "live");
+  const mistyped = of({ LATEEN_TCP_BYTES: "lives" });
+  assert.equal(mistyped.tcpBytes, undefined);
+  assert.deepEqual(mistyped.findings, [
+    'node metadata LATEEN_TCP_BYTES: found "lives", expected one of live, at-close',
+  ]);
 });
 
 test("what is inherited was not said", () => {

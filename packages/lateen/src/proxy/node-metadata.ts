@@ -4,6 +4,13 @@
  * another type than it should counts as not said, and is told as a finding; what is too large, or
  * could be taken for a part of a key, refuses the proxy. Nothing here throws.
  */
+import {
+  CAPABILITIES_KEY,
+  LIVE_TCP_BYTES,
+  TCP_BYTES_AT_CLOSE,
+  TCP_BYTES_KEY,
+  type TcpBytes,
+} from "../base/compact-metrics.ts";
 import { ownText } from "../base/own-text.ts";
 
 export interface NodeMetadata {
@@ -16,6 +23,9 @@ export interface NodeMetadata {
   readonly workloadName?: string;
   readonly istioVersion?: string;
   readonly interceptionMode?: string;
+  /** What its bootstrap can do that not every one can (base/compact-metrics.ts). */
+  readonly capabilities: readonly string[];
+  readonly tcpBytes?: TcpBytes;
   /** Beside the one in the node id. */
   readonly instanceIps: readonly string[];
   readonly labels: Readonly<Record<string, string>>;
@@ -40,6 +50,8 @@ const LABEL_KEY_MAX_CHARS = 317;
 const LABEL_VALUE_MAX_CHARS = 256;
 const LABELS_MAX = 512;
 const LABELS_MAX_CHARS = 64 * 1024;
+/** A bootstrap of a later version may name many that are not known here. */
+const CAPABILITIES_MAX_CHARS = 4096;
 const FINDINGS_MAX = 8;
 const SHOWN_MAX_CHARS = 80;
 
@@ -53,6 +65,7 @@ export function decodeNodeMetadata(
 ): DecodedNodeMetadata {
   const reader = new MetadataReader(metadata);
   const text = (key: string, maxChars = NAME_MAX_CHARS) => reader.text(key, maxChars);
+  const tcpBytes = reader.oneOf(TCP_BYTES_KEY, [LIVE_TCP_BYTES, TCP_BYTES_AT_CLOSE]);
   const decoded: NodeMetadata = {
     ...said("namespace", text("NAMESPACE")),
     ...said("name", text("NAME")),
@@ -63,6 +76,8 @@ export function decodeNodeMetadata(
     ...said("workloadName", text("WORKLOAD_NAME")),
     ...said("istioVersion", text("ISTIO_VERSION")),
     ...said("interceptionMode", text("INTERCEPTION_MODE")),
+    ...said<"tcpBytes", TcpBytes>("tcpBytes", tcpBytes),
+    capabilities: text(CAPABILITIES_KEY, CAPABILITIES_MAX_CHARS)?.split(",") ?? [],
     instanceIps: reader.addresses("INSTANCE_IPS"),
     labels: reader.labels("LABELS"),
   };
@@ -78,15 +93,21 @@ export function isAddress(text: string): boolean {
 }
 
 /** Why a text of the node outside its metadata can not be taken, or undefined. */
-export function unusableText(what: string, text: string): string | undefined {
-  if (text.length > NAME_MAX_CHARS)
-    return `${what} has ${text.length} characters, at most ${NAME_MAX_CHARS}`;
+export function unusableText(
+  what: string,
+  text: string,
+  maxChars = NAME_MAX_CHARS,
+): string | undefined {
+  if (text.length > maxChars) return `${what} has ${text.length} characters, at most ${maxChars}`;
   if (!PART_OF_A_KEY.test(text)) return undefined;
   return `${what}: found ${shown(text)}, expected a name without "|" and control characters`;
 }
 
-function said<K extends string>(key: K, value: string | undefined): { readonly [P in K]?: string } {
-  return value === undefined ? {} : ({ [key]: value } as { [P in K]: string });
+function said<K extends string, V extends string>(
+  key: K,
+  value: V | undefined,
+): { readonly [P in K]?: V } {
+  return value === undefined ? {} : ({ [key]: value } as { [P in K]: V });
 }
 
 class MetadataReader {
@@ -108,8 +129,16 @@ class MetadataReader {
     }
     if (value.length > maxChars)
       this.refused ??= `${key} has ${value.length} characters, at most ${maxChars}`;
-    this.refused ??= unusableText(key, ownText(value, maxChars));
+    this.refused ??= unusableText(key, ownText(value, maxChars), maxChars);
     return value;
+  }
+
+  oneOf<const T extends string>(key: string, values: readonly T[]): T | undefined {
+    const value = this.text(key, NAME_MAX_CHARS);
+    const known = values.find(each => each === value);
+    if (value !== undefined && known === undefined)
+      this.#find(`${key}: found ${shown(value)}, expected one of ${values.join(", ")}`);
+    return known;
   }
 
   addresses(key: string): readonly string[] {

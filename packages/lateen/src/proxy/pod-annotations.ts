@@ -1,4 +1,4 @@
-/** Istio's annotations of pods: which are carried out, and what is said of the others. */
+/** Istio's annotations of pods, and ours: which are carried out, and what is said of the others. */
 import type { Diagnostic } from "../base/diagnostic.ts";
 import { nearest } from "../base/nearest.ts";
 
@@ -22,6 +22,7 @@ const CARRIED_OUT: Readonly<Record<string, string>> = {
   "traffic.istio.io/": "",
   "topology.istio.io/": "cluster network subzone",
   "ambient.istio.io/": "",
+  "metrics.lateen.dev/": "tcp-bytes",
   "istio.io/": "dataplane-mode reroute-virtual-interfaces rev",
 };
 
@@ -55,7 +56,7 @@ const NOT_CARRIED_OUT: Readonly<Record<string, readonly [why: string, ...asIs: s
 const MAX_WARNINGS = 20;
 
 /**
- * A warning for each annotation under one of Istio's prefixes that has no effect on the pod's proxy.
+ * A warning for each annotation under one of Istio's prefixes, or of ours, that has no effect on the pod's proxy.
  * https://istio.io/latest/docs/reference/config/annotations/
  */
 export function annotationWarnings(annotations: Readonly<Record<string, string>>): Diagnostic[] {

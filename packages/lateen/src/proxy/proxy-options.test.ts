@@ -67,6 +67,13 @@ test("histograms have the pod's bounds before Istio's, and statistics live as lo
   assert.equal(options({}).stats.evictionSeconds, 300);
 });
 
+test("bytes of TCP count at the end of a connection, or while it lives, as the pod says", () => {
+  assert.equal(options({}).tcpBytes, undefined);
+  assert.equal(options({ "metrics.lateen.dev/tcp-bytes": "live" }).tcpBytes, "live");
+  const bad = read({ "metrics.lateen.dev/tcp-bytes": "yes" });
+  assert.ok(!bad.ok && /expected one of live, at-close/.test(bad.diagnostics[0]?.message ?? ""));
+});
+
 test("the control plane's address can be said by an annotation of its own", () => {
   const name = "sidecar.istio.io/discoveryAddress";
   const address = (annotations: Annotations): string | undefined =>

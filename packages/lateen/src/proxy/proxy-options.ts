@@ -5,6 +5,7 @@ import {
   type ProxyDefaults,
 } from "../api/mesh-config/proxy-config.ts";
 import type { ProxyConfig } from "../api/mesh-config/schema.ts";
+import { LIVE_TCP_BYTES, TCP_BYTES_AT_CLOSE, type TcpBytes } from "../base/compact-metrics.ts";
 import type { Diagnostic, Result } from "../base/diagnostic.ts";
 import { parseQuantity } from "../base/quantity.ts";
 import { AnnotationReader } from "./annotation-reader.ts";
@@ -20,6 +21,8 @@ export interface ProxyOptions {
   readonly config: ProxyConfig;
   readonly stats: StatsOptions;
   readonly interceptionMode: InterceptionMode;
+  /** When bytes of TCP count; undefined: as proxyMetadata says, else at the end of a connection. */
+  readonly tcpBytes: TcpBytes | undefined;
   /** Where metrics, application probes and quitquitquit are; 0: nowhere. */
   readonly statusPort: number;
   readonly logLevel: string;
@@ -112,6 +115,7 @@ export function readProxyOptions(
       read.oneOf("sidecar.istio.io/interceptionMode", ["REDIRECT", "TPROXY", "NONE"]) ??
       config.interceptionMode ??
       "REDIRECT",
+    tcpBytes: read.oneOf("metrics.lateen.dev/tcp-bytes", [LIVE_TCP_BYTES, TCP_BYTES_AT_CLOSE]),
     statusPort:
       read.integer("status.sidecar.istio.io/port", 0, 65535) ??
       config.statusPort ??

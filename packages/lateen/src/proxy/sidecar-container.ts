@@ -1,5 +1,6 @@
 import type { JsonObject } from "../api/kind.ts";
 import type { Pod } from "../api/pod/schema.ts";
+import { TCP_BYTES_KEY } from "../base/compact-metrics.ts";
 import { bootstrapArgument } from "./bootstrap.ts";
 import type { AppMetrics, IpFamily } from "./bootstrap-listeners.ts";
 import { escapeReferences } from "./expansion.ts";
@@ -163,6 +164,8 @@ function bootstrapText(options: ProxyContainerOptions): string {
     instanceIp: "$(INSTANCE_IP)",
     probes: options.probes,
     stats: proxy.stats,
+    // It may send statistics somewhere, where nobody writes labels out.
+    fullMetrics: proxy.bootstrapOverride !== undefined,
     runtimeValues: proxy.config.runtimeValues,
     outlierLogPath: settings.outlierLogPath ?? "",
     statusPort: proxy.statusPort,
@@ -189,6 +192,7 @@ function nodeMetadata(options: ProxyContainerOptions): JsonObject {
     ENVOY_STATUS_PORT: ProxyPort.health,
     ENVOY_PROMETHEUS_PORT: ProxyPort.prometheus,
     POD_PORTS: JSON.stringify(podPorts(pod)),
+    ...(proxy.tcpBytes === undefined ? {} : { [TCP_BYTES_KEY]: proxy.tcpBytes }),
     INTERCEPTION_MODE: type === "router" ? "NONE" : proxy.interceptionMode,
     INSTANCE_IPS: settings.ipFamilies.length > 1 ? `$(${INSTANCE_IPS})` : "$(INSTANCE_IP)",
     APP_CONTAINERS: appContainers(pod).join(","),

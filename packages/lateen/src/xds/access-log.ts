@@ -11,7 +11,7 @@ import {
   StdoutAccessLog,
 } from "@lateen/envoy-api/envoy/extensions/access_loggers/stream/v3/stream.js";
 import { DEFAULT_ACCESS_LOG_FORMAT } from "../api/mesh-config/access-log-format.ts";
-import type { Mesh } from "../model/types.ts";
+import type { Mesh, MeshView } from "../model/types.ts";
 import { extension } from "./message.ts";
 
 type LogSettings = Pick<Mesh, "accessLogFile" | "accessLogFormat">;
@@ -23,11 +23,12 @@ export function requestLog(mesh: LogSettings): AccessLog[] {
 
 /**
  * One line for each connection, at its end. TCP proxies log a connection when it is established as
- * well, for the metrics.
+ * well, and some while it lives, for the metrics.
  */
-export function connectionLog(mesh: LogSettings): AccessLog[] {
+export function connectionLog(mesh: LogSettings & Pick<MeshView, "metrics">): AccessLog[] {
+  const live = mesh.metrics === "live" ? [AccessLogType.TcpPeriodic] : [];
   return textLog(mesh, {
-    logTypeFilter: { types: [AccessLogType.TcpUpstreamConnected], exclude: true },
+    logTypeFilter: { types: [AccessLogType.TcpUpstreamConnected, ...live], exclude: true },
   });
 }
 

@@ -22,6 +22,8 @@ export interface InboundClusterInput {
   /** `127.0.0.1:8080` of a Sidecar ingress; undefined: the address that the client asked for. */
   readonly defaultEndpoint: { readonly address: string; readonly port: number } | undefined;
   readonly ipFamilies: IpFamilies;
+  /** Without what only the full form of metrics reads, and without what Envoy does anyway. */
+  readonly terse: boolean;
 }
 
 export function inboundCluster(input: InboundClusterInput): Cluster {
@@ -66,6 +68,6 @@ function inboundMetadata(input: InboundClusterInput): Cluster["metadata"] {
   const config = destinationRule === undefined ? {} : { config: configPath(destinationRule) };
   return filterMetadata({
     istio: { ...config, services: services.map(serviceMetadata) },
-    [METADATA_NAMESPACE]: serviceMetadata(first),
+    [METADATA_NAMESPACE]: input.terse ? undefined : serviceMetadata(first),
   });
 }

@@ -5,7 +5,7 @@ import { endpoint } from "../../test/support/xds-rows.ts";
 import { encodeEndpoints } from "./encode.ts";
 import { loadAssignment } from "./endpoint.ts";
 
-const BASE = { clusterName: "c", labels: {}, ipFamilies: "IPv4" } as const;
+const BASE = { clusterName: "c", labels: {}, ipFamilies: "IPv4", terse: false } as const;
 const zone = (name: string) => ({ region: "r", zone: name, subZone: "" });
 
 test("endpoints are grouped by locality, and a locality weighs what they weigh", () => {

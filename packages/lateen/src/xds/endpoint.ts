@@ -23,6 +23,8 @@ export interface EndpointsInput {
   readonly labels: Readonly<Record<string, string>>;
   /** Of the client: which of an endpoint's addresses it can dial. */
   readonly ipFamilies: IpFamilies;
+  /** Without what only the full form of metrics reads, and without what Envoy does anyway. */
+  readonly terse: boolean;
   /** Where the client is, if the service makes a difference. */
   readonly placement?: { readonly kind: Placement; readonly place: Place } | undefined;
 }
@@ -53,7 +55,7 @@ export function loadAssignment(input: EndpointsInput): ClusterLoadAssignment {
   return {
     clusterName: input.clusterName,
     endpoints: sorted.map(group =>
-      localityEndpoints(group, distances.indexOf(group.distance), input.ipFamilies),
+      localityEndpoints(group, distances.indexOf(group.distance), input),
     ),
   };
 }
@@ -67,12 +69,12 @@ interface Group {
 function localityEndpoints(
   { endpoints }: Group,
   priority: number,
-  ipFamilies: IpFamilies,
+  seen: Seen,
 ): LocalityLbEndpoints {
   const [first] = endpoints;
   return {
     locality: first === undefined ? {} : { ...first.locality },
-    lbEndpoints: endpoints.map(endpoint => lbEndpoint(endpoint, ipFamilies)),
+    lbEndpoints: endpoints.map(endpoint => lbEndpoint(endpoint, seen)),
     loadBalancingWeight: endpoints.reduce((sum, endpoint) => sum + weightOf(endpoint), 0),
     ...(priority === 0 ? {} : { priority }),
   };
@@ -103,8 +105,10 @@ function distanceTo(endpoint: Endpoint, placement: EndpointsInput["placement"]):
   return different < 0 ? 0 : same.length - different;
 }
 
-export function lbEndpoint(endpoint: Endpoint, ipFamilies: IpFamilies): LbEndpoint {
-  const [address = endpoint.address, ...more] = dialledAddresses(endpoint, ipFamilies);
+type Seen = Pick<EndpointsInput, "ipFamilies" | "terse">;
+
+function lbEndpoint(endpoint: Endpoint, seen: Seen): LbEndpoint {
+  const [address = endpoint.address, ...more] = dialledAddresses(endpoint, seen.ipFamilies);
   const { port } = endpoint;
   const additional = more.map(each => ({ address: socketAddress(each, port) }));
   return {
@@ -117,7 +121,7 @@ export function lbEndpoint(endpoint: Endpoint, ipFamilies: IpFamilies): LbEndpoi
       "envoy.transport_socket_match":
         endpoint.tlsMode === "istio" ? { tlsMode: "istio" } : undefined,
       istio: { workload: workloadOf(endpoint) },
-      [METADATA_NAMESPACE]: peerLabels(endpoint),
+      [METADATA_NAMESPACE]: seen.terse ? undefined : peerLabels(endpoint),
     }),
     loadBalancingWeight: weightOf(endpoint),
   };
@@ -162,7 +166,7 @@ export const PEER_LABEL_KEYS = {
   cluster: "k",
 } as const;
 
-/** The same facts as `istio.workload`, one a key: metrics can not split a string. */
+/** The same facts as `istio.workload`, one a key: Envoy itself can not split a string. */
 function peerLabels(endpoint: Endpoint): Record<string, string> {
   const labels: Record<string, string> = {};
   const add = (key: string, value: string): void => {

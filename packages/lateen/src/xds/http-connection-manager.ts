@@ -11,7 +11,7 @@ import { UuidRequestIdConfig } from "@lateen/envoy-api/envoy/extensions/request_
 import type { CustomTag } from "@lateen/envoy-api/envoy/type/tracing/v3/custom_tag.js";
 import { ProxyEnvironment } from "../base/proxy-environment.ts";
 import { isHttp2 } from "../model/protocol.ts";
-import type { Mesh, Protocol } from "../model/types.ts";
+import type { MeshView, Protocol } from "../model/types.ts";
 import { requestLog } from "./access-log.ts";
 import { inboundHttpFilters, outboundHttpFilters } from "./http-filters.ts";
 import { ADS, extension, seconds } from "./message.ts";
@@ -30,7 +30,7 @@ export interface RoutesOverRds {
 
 /** Sidecar, towards services: routes come over RDS. `listener` is its name, as `0.0.0.0_80`. */
 export function outboundConnectionManager(
-  mesh: Mesh,
+  mesh: MeshView,
   listener: string,
   { routeName: routeConfigName, grpcWeb }: RoutesOverRds,
 ): Filter {
@@ -39,7 +39,10 @@ export function outboundConnectionManager(
     statPrefix: httpStatPrefix("outbound", listener),
     rds: { configSource: ADS, routeConfigName },
     httpFilters: outboundHttpFilters(grpcWeb),
-    accessLog: [...requestLog(mesh), ...httpStats({ side: "source", hostFallback: true })],
+    accessLog: [
+      ...requestLog(mesh),
+      ...httpStats({ side: "source", hostFallback: true }, mesh.metrics),
+    ],
     useRemoteAddress: false,
   });
 }
@@ -53,7 +56,7 @@ export interface InboundHttp {
 
 /** Sidecar, towards its application. */
 export function inboundConnectionManager(
-  mesh: Mesh,
+  mesh: MeshView,
   { statPrefix, protocol, routes: routeConfig }: InboundHttp,
   mutualTls: boolean,
 ): Filter {
@@ -63,7 +66,10 @@ export function inboundConnectionManager(
     routeConfig,
     http2ProtocolOptions: isHttp2(protocol) ? {} : undefined,
     httpFilters: inboundHttpFilters(protocol, mutualTls),
-    accessLog: [...requestLog(mesh), ...httpStats({ side: "destination", mutualTls })],
+    accessLog: [
+      ...requestLog(mesh),
+      ...httpStats({ side: "destination", mutualTls }, mesh.metrics),
+    ],
     serverName: SERVER_NAME,
     useRemoteAddress: false,
     forwardClientCertDetails: HttpConnectionManager_ForwardClientCertDetails.APPEND_FORWARD,
@@ -76,7 +82,7 @@ export function inboundConnectionManager(
  * address is, and lets nobody else say who the client is.
  */
 export function gatewayConnectionManager(
-  mesh: Mesh,
+  mesh: MeshView,
   listener: string,
   { routeName: routeConfigName, grpcWeb }: RoutesOverRds,
 ): Filter {
@@ -85,7 +91,10 @@ export function gatewayConnectionManager(
     statPrefix: httpStatPrefix("outbound", listener),
     rds: { configSource: ADS, routeConfigName },
     httpFilters: outboundHttpFilters(grpcWeb),
-    accessLog: [...requestLog(mesh), ...httpStats({ side: "source", hostFallback: false })],
+    accessLog: [
+      ...requestLog(mesh),
+      ...httpStats({ side: "source", hostFallback: false }, mesh.metrics),
+    ],
     httpProtocolOptions: {},
     serverName: SERVER_NAME,
     useRemoteAddress: true,
@@ -98,7 +107,7 @@ function connectionManager(message: HttpConnectionManager): Filter {
   return extension("envoy.filters.network.http_connection_manager", HttpConnectionManager, message);
 }
 
-function common(mesh: Mesh): HttpConnectionManager {
+function common(mesh: MeshView): HttpConnectionManager {
   return {
     tracing: tracing(mesh),
     streamIdleTimeout: seconds(0),
@@ -116,7 +125,7 @@ const REQUEST_ID = {
 };
 
 /** Without a provider there are no spans; sampling and tags hold once there is one. */
-function tracing(mesh: Mesh): HttpConnectionManager_Tracing {
+function tracing(mesh: MeshView): HttpConnectionManager_Tracing {
   return {
     clientSampling: { value: 100 },
     randomSampling: { value: 1 },

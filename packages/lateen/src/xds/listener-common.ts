@@ -9,12 +9,12 @@ import { OriginalDst } from "@lateen/envoy-api/envoy/extensions/filters/listener
 import { OriginalSrc } from "@lateen/envoy-api/envoy/extensions/filters/listener/original_src/v3/original_src.js";
 import { TlsInspector } from "@lateen/envoy-api/envoy/extensions/filters/listener/tls_inspector/v3/tls_inspector.js";
 import type { Duration } from "@lateen/envoy-api/google/protobuf/duration.js";
-import type { Mesh, ObjectRef, Protocol } from "../model/types.ts";
+import type { Mesh, MeshView, ObjectRef, Protocol } from "../model/types.ts";
 import { extension, filterMetadata, milliseconds, seconds } from "./message.ts";
 import { configPath, outboundClusterName } from "./names.ts";
 import { protocolFilters, singleCluster, type TcpTarget, tcpProxy } from "./network-filters.ts";
 import type { Destination } from "./route.ts";
-import type { Reporter } from "./stats.ts";
+import type { Reporter } from "./stats-logger.ts";
 
 /** One way of TCP connections to one or more clusters. */
 export interface TcpChain {
@@ -75,7 +75,7 @@ export const HTTP_INSPECTOR: ListenerFilter = extension(
   {},
 );
 
-export function tcpFilterChain(mesh: Mesh, chain: TcpChain, reporter: Reporter): FilterChain {
+export function tcpFilterChain(mesh: MeshView, chain: TcpChain, reporter: Reporter): FilterChain {
   const target = tcpTarget(chain);
   const filters: Filter[] = [
     ...protocolFilters(chain.protocol, target.statPrefix),

@@ -2,7 +2,7 @@
 import { TrafficDirection } from "@lateen/envoy-api/envoy/config/core/v3/base.js";
 import type { Listener } from "@lateen/envoy-api/envoy/config/listener/v3/listener.js";
 import type { FilterChain } from "@lateen/envoy-api/envoy/config/listener/v3/listener_components.js";
-import type { Mesh } from "../model/types.ts";
+import type { MeshView } from "../model/types.ts";
 import { listenerLog } from "./access-log.ts";
 import { gatewayConnectionManager, type RoutesOverRds } from "./http-connection-manager.ts";
 import { listensOn } from "./ip-families.ts";
@@ -36,7 +36,7 @@ export type GatewayServer =
     };
 
 export interface GatewayListenerInput {
-  readonly mesh: Mesh;
+  readonly mesh: MeshView;
   /** The first one is in the listener's name. */
   readonly binds: readonly [string, ...string[]];
   /** The target port of the gateway's Service: 8080, not 80. */
@@ -63,7 +63,7 @@ function needsInspector(server: GatewayServer): boolean {
   return server.kind === "https" || server.chain.serverNames.length > 0;
 }
 
-function filterChain(mesh: Mesh, listener: string, server: GatewayServer): FilterChain {
+function filterChain(mesh: MeshView, listener: string, server: GatewayServer): FilterChain {
   if (server.kind === "tcp") {
     const chain = tcpFilterChain(mesh, server.chain, { side: "source", hostFallback: false });
     if (server.tls === undefined) return chain;

@@ -13,7 +13,7 @@ import { isGrpc } from "../model/protocol.ts";
 import type { IpFamilies } from "../model/proxies.ts";
 import type {
   InboundPort,
-  Mesh,
+  MeshView,
   MutualTlsMode,
   ObjectRef,
   Protocol,
@@ -54,7 +54,7 @@ export interface InboundListenerPort extends InboundPort {
 }
 
 export interface InboundListenerInput {
-  readonly mesh: Mesh;
+  readonly mesh: MeshView;
   /** The mesh's own first, then its aliases: whose certificates are accepted. */
   readonly trustDomains: readonly string[];
   /** One for each port that the application listens on, in any order. */
@@ -71,7 +71,7 @@ export interface InboundListenerInput {
 export function commonInboundChains(
   input: Pick<InboundListenerInput, "mesh" | "trustDomains" | "mtls">,
 ): readonly FilterChain[] {
-  return [blackhole(), ...chains(input, undeclared(input.mtls))];
+  return [blackhole(input.mesh), ...chains(input, undeclared(input.mtls))];
 }
 
 /** `common` is `commonInboundChains` of the same input, made once for many. */
@@ -109,12 +109,12 @@ function inspected(port: InboundListenerPort): {
 }
 
 /** A connection to this port itself would come back for ever. */
-function blackhole(): FilterChain {
+function blackhole(mesh: MeshView): FilterChain {
   const reporter = { side: "destination", mutualTls: false } as const;
   return {
     name: VIRTUAL_INBOUND_BLACKHOLE_CHAIN,
     filterChainMatch: { destinationPort: INBOUND_PORT },
-    filters: [tcpProxy(singleCluster(BLACK_HOLE_CLUSTER), reporter, undefined)],
+    filters: [tcpProxy(singleCluster(BLACK_HOLE_CLUSTER), reporter, mesh, { textLog: false })],
   };
 }
 
@@ -184,7 +184,7 @@ function match(target: Target, kind: ChainKind): FilterChainMatch {
   };
 }
 
-function filters(mesh: Mesh, target: Target, kind: ChainKind): Filter[] {
+function filters(mesh: MeshView, target: Target, kind: ChainKind): Filter[] {
   const { mutualTls } = kind;
   const own = kind.http
     ? [inboundConnectionManager(mesh, target, mutualTls)]

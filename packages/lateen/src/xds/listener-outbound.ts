@@ -7,7 +7,7 @@ import type {
   ListenerFilter,
 } from "@lateen/envoy-api/envoy/config/listener/v3/listener_components.js";
 import type { IpFamilies } from "../model/proxies.ts";
-import type { Mesh } from "../model/types.ts";
+import type { Mesh, MeshView } from "../model/types.ts";
 import { listenerLog } from "./access-log.ts";
 import { outboundConnectionManager, type RoutesOverRds } from "./http-connection-manager.ts";
 import { listensOn, wildcards } from "./ip-families.ts";
@@ -32,10 +32,10 @@ import {
   VIRTUAL_OUTBOUND_CATCHALL_CHAIN,
 } from "./names.ts";
 import { singleCluster, tcpProxy } from "./network-filters.ts";
-import type { Reporter } from "./stats.ts";
+import type { Reporter } from "./stats-logger.ts";
 
 export interface OutboundListenerInput {
-  readonly mesh: Mesh;
+  readonly mesh: MeshView;
   /**
    * Any address, a service's virtual ones, or a pod's address of a headless service. The first one
    * is in the listener's name.
@@ -73,7 +73,7 @@ export function outboundListener(input: OutboundListenerInput): Listener {
   };
 }
 
-function httpChain(mesh: Mesh, name: string, routes: RoutesOverRds): FilterChain {
+function httpChain(mesh: MeshView, name: string, routes: RoutesOverRds): FilterChain {
   return {
     filterChainMatch: {
       transportProtocol: "raw_buffer",
@@ -85,7 +85,7 @@ function httpChain(mesh: Mesh, name: string, routes: RoutesOverRds): FilterChain
 }
 
 function fallbackChain(
-  mesh: Mesh,
+  mesh: MeshView,
   fallback: Mesh["outboundTrafficPolicy"] | TcpChain,
 ): FilterChain {
   if (typeof fallback === "object") return tcpFilterChain(mesh, fallback, REPORTER);
@@ -111,7 +111,7 @@ function inspectors(input: OutboundListenerInput): ListenerFilter[] {
 
 /** Takes all intercepted connections and hands each to the listener of its destination. */
 export function virtualOutbound(
-  mesh: Mesh,
+  mesh: MeshView,
   outboundTrafficPolicy: Mesh["outboundTrafficPolicy"],
   ipFamilies: IpFamilies,
 ): Listener {
@@ -119,7 +119,7 @@ export function virtualOutbound(
     name: VIRTUAL_OUTBOUND_BLACKHOLE_CHAIN,
     // A connection to this port itself would come back for ever.
     filterChainMatch: { destinationPort: OUTBOUND_PORT },
-    filters: [tcpProxy(singleCluster(BLACK_HOLE_CLUSTER), REPORTER, undefined)],
+    filters: [tcpProxy(singleCluster(BLACK_HOLE_CLUSTER), REPORTER, mesh, { textLog: false })],
   };
   const catchAll: FilterChain = {
     name: VIRTUAL_OUTBOUND_CATCHALL_CHAIN,

@@ -8,6 +8,17 @@ export const BLACK_HOLE_CLUSTER = "BlackHoleCluster";
 export const PASSTHROUGH_CLUSTER = "PassthroughCluster";
 export const INBOUND_PASSTHROUGH_CLUSTER = "InboundPassthroughCluster";
 
+/** Clusters that are no service's: metrics have their names instead. */
+export function isCatchAllCluster(name: string): boolean {
+  return CATCH_ALL_CLUSTERS.has(name);
+}
+
+const CATCH_ALL_CLUSTERS = new Set([
+  BLACK_HOLE_CLUSTER,
+  PASSTHROUGH_CLUSTER,
+  INBOUND_PASSTHROUGH_CLUSTER,
+]);
+
 export const VIRTUAL_OUTBOUND = "virtualOutbound";
 export const VIRTUAL_INBOUND = "virtualInbound";
 export const VIRTUAL_OUTBOUND_BLACKHOLE_CHAIN = "virtualOutbound-blackhole";

@@ -6,12 +6,13 @@ import {
   TcpProxy,
   UpstreamConnectMode,
 } from "@lateen/envoy-api/envoy/extensions/filters/network/tcp_proxy/v3/tcp_proxy.js";
-import type { Mesh, Protocol } from "../model/types.ts";
+import type { MeshView, Protocol } from "../model/types.ts";
 import { connectionLog } from "./access-log.ts";
 import { CEL_FORMATTER } from "./http-filters.ts";
 import { extension } from "./message.ts";
 import { PEER_NAMESPACE_STATE } from "./names.ts";
-import { type Reporter, tcpStats } from "./stats.ts";
+import { tcpRecords, tcpStats } from "./stats.ts";
+import type { Reporter } from "./stats-logger.ts";
 
 export interface TcpTarget {
   readonly statPrefix: string;
@@ -19,19 +20,24 @@ export interface TcpTarget {
   readonly clusters: readonly { readonly name: string; readonly weight: number }[];
 }
 
-/** `mesh` undefined: no text log, as for what only a mistake brings here. */
-export function tcpProxy(target: TcpTarget, reporter: Reporter, mesh: Mesh | undefined): Filter {
+/** `textLog`: false for what only a mistake brings here. */
+export function tcpProxy(
+  target: TcpTarget,
+  reporter: Reporter,
+  mesh: MeshView,
+  { textLog = true } = {},
+): Filter {
   const [first] = target.clusters;
+  const only = target.clusters.length === 1 ? (first?.name ?? "") : "";
   const chosen =
     target.clusters.length === 1
-      ? { cluster: first?.name }
+      ? { cluster: only }
       : { weightedClusters: { clusters: target.clusters.map(each => ({ ...each })) } };
   return extension("envoy.filters.network.tcp_proxy", TcpProxy, {
     statPrefix: target.statPrefix,
     ...chosen,
-    accessLog: [...(mesh === undefined ? [] : connectionLog(mesh)), ...tcpStats(reporter)],
-    // A record when the connection is established, for istio_tcp_connections_opened_total.
-    accessLogOptions: { flushAccessLogOnConnected: true },
+    accessLog: [...(textLog ? connectionLog(mesh) : []), ...tcpStats(reporter, mesh.metrics, only)],
+    accessLogOptions: tcpRecords(mesh.metrics),
     ...(reporter.side === "destination" && reporter.mutualTls ? AFTER_HANDSHAKE : {}),
   });
 }

@@ -22,7 +22,7 @@ export class EnvoyProcess {
     });
   }
 
-  /** `bootstrap` gets an admin address; everything else is the caller's. `env` adds to our own. */
+  /** `bootstrap` gets an admin address where it has none. `env` adds to our own. */
   static async start(
     bootstrap: Readonly<Record<string, unknown>>,
     args: readonly string[] = [],
@@ -30,7 +30,9 @@ export class EnvoyProcess {
   ): Promise<EnvoyProcess> {
     const directory = await mkdtemp(join(tmpdir(), "lateen-envoy-"));
     const adminFile = join(directory, "admin");
-    const admin = { address: { socket_address: { address: "127.0.0.1", port_value: 0 } } };
+    const admin = bootstrap["admin"] ?? {
+      address: { socket_address: { address: "127.0.0.1", port_value: 0 } },
+    };
     // A file, as one argument can not be longer than 128 KB.
     const configFile = join(directory, "bootstrap.json");
     await writeFile(configFile, JSON.stringify({ ...bootstrap, admin }));

@@ -210,6 +210,7 @@ export interface ProxyOptions {
   /** Its address in the other IP family. */
   readonly otherIp?: string;
   readonly vhds?: ConnectedProxy["vhds"];
+  readonly metrics?: ConnectedProxy["metrics"];
   readonly account?: string;
   readonly node?: string;
   /** `region/zone`. */
@@ -237,5 +238,6 @@ export function proxy(at: string, options: ProxyOptions = {}): ConnectedProxy {
     flavour: "upstream",
     interceptionMode: "REDIRECT",
     vhds: options.vhds ?? "none",
+    metrics: options.metrics ?? "compact",
   };
 }

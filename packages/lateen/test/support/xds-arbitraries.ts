@@ -1,7 +1,13 @@
 /** Random inputs of the xDS builders, within what the model may give them. */
 import fc from "fast-check";
 import type { IpFamilies } from "../../src/model/proxies.ts";
-import type { Endpoint, Protocol, Service, TrafficPolicy } from "../../src/model/types.ts";
+import type {
+  Endpoint,
+  MetricsForm,
+  Protocol,
+  Service,
+  TrafficPolicy,
+} from "../../src/model/types.ts";
 import { discoveryOf, outboundCluster } from "../../src/xds/cluster.ts";
 import { inboundCluster } from "../../src/xds/cluster-inbound.ts";
 import {
@@ -118,6 +124,7 @@ export const cluster: fc.Arbitrary<EncodedResource> = fc
     ),
     endpoints: fc.array(someEndpoint, { minLength: 1, maxLength: 1 }),
     ipFamilies,
+    terse: fc.boolean(),
   })
   .map(({ number, protocol, proxyType, ...input }) => {
     const servicePort = { name: "port", number, protocol };
@@ -131,6 +138,7 @@ export const inbound: fc.Arbitrary<EncodedResource> = fc
     protocol,
     services: fc.array(someService, { maxLength: 3 }),
     ipFamilies,
+    terse: fc.boolean(),
   })
   .map(input => encodeCluster(inboundCluster({ ...input, defaultEndpoint: undefined })));
 
@@ -140,6 +148,7 @@ export const endpoints: fc.Arbitrary<EncodedResource> = fc
     endpoints: fc.uniqueArray(someEndpoint, { maxLength: 8, selector: each => each.address }),
     labels: fc.constantFrom({}, { app: "a" }),
     ipFamilies,
+    terse: fc.boolean(),
     placement: fc.option(
       fc.record({
         kind: fc.constantFrom("Local", "PreferSameZone", "PreferSameNode"),
@@ -217,18 +226,21 @@ export const routes: fc.Arbitrary<EncodedResource> = fc
   })
   .map(input => encodeRoutes(routeConfiguration(input)));
 
+const metrics = fc.constantFrom<MetricsForm>("full", "compact", "live");
+
 export const sidecarInbound: fc.Arbitrary<EncodedResource> = fc
   .record({
+    metrics,
     mtls,
     ipFamilies,
     ports: fc.uniqueArray(fc.tuple(port, protocol, mtls), { maxLength: 2, selector: ([p]) => p }),
   })
-  .map(({ ports, ...rest }) => {
+  .map(({ ports, metrics, ...rest }) => {
     // The proxy's own port can not be an application's.
     const inboundPorts = ports.filter(([number]) => number !== 15_006);
     return encodeListener(
       virtualInbound({
-        mesh,
+        mesh: { ...mesh, metrics },
         trustDomains: ["cluster.local", "old.example"],
         ports: inboundPorts.map(each => inboundPort(...each)),
         ...rest,
@@ -238,6 +250,7 @@ export const sidecarInbound: fc.Arbitrary<EncodedResource> = fc
 
 export const sidecarOutbound: fc.Arbitrary<EncodedResource> = fc
   .record({
+    metrics,
     binds: fc.oneof(fc.tuple(fc.ipV4()), fc.tuple(fc.ipV6()), fc.tuple(fc.ipV4(), fc.ipV6())),
     port,
     http: fc.option(routesOverRds, { nil: undefined }),
@@ -246,11 +259,14 @@ export const sidecarOutbound: fc.Arbitrary<EncodedResource> = fc
     protocol,
     destinations: fc.array(destination, { minLength: 1, maxLength: 3 }),
   })
-  .map(({ serverNames, protocol, destinations, ...input }) => {
+  .map(({ serverNames, protocol, destinations, metrics, ...input }) => {
     const chain = tcpChain(80, { protocol, destinations });
     const bySni = serverNames.map(name => ({ ...chain, serverNames: [name] }));
     const chains = input.http === undefined ? [chain] : [];
-    return encodeListener(outboundListener({ mesh, ...input, chains: [...chains, ...bySni] }));
+    const seen = { ...mesh, metrics };
+    return encodeListener(
+      outboundListener({ mesh: seen, ...input, chains: [...chains, ...bySni] }),
+    );
   });
 
 const sni = fc.oneof(
@@ -338,6 +354,7 @@ export const dnsCluster: fc.Arbitrary<EncodedResource> = fc
           ...names.map(name => ({ ...endpoint("10.0.0.1", 80), address: name })),
         ],
         ipFamilies: "IPv4",
+        terse: false,
       }),
     ),
   );

@@ -59,6 +59,7 @@ export function serverResources(ports: Record<Kind, number>) {
           services: [SERVICE],
           defaultEndpoint: undefined,
           ipFamilies: "IPv4",
+          terse: false,
         }),
       ),
     ),
@@ -124,7 +125,13 @@ export function clientEndpoints(
     const endpoints = [endpoint("127.0.0.1", port, changes)];
     const json = JSON.parse(
       JSON.stringify(
-        loadAssignment({ clusterName: "x", endpoints, labels: {}, ipFamilies: "IPv4" }),
+        loadAssignment({
+          clusterName: "x",
+          endpoints,
+          labels: {},
+          ipFamilies: "IPv4",
+          terse: false,
+        }),
       ),
     );
     return json.endpoints[0].lbEndpoints[0];

@@ -2,7 +2,7 @@
 import type {
   ClientTls,
   Endpoint,
-  Mesh,
+  MeshView,
   Protocol,
   Service,
   ServiceKey,
@@ -10,7 +10,8 @@ import type {
   TrafficPolicy,
 } from "../../src/model/types.ts";
 
-export const mesh: Mesh = {
+export const mesh: MeshView = {
+  metrics: "full",
   trustDomain: "cluster.local",
   rootNamespace: "istio-system",
   domain: "cluster.local",

@@ -2,6 +2,7 @@
 import type { IpFamilies } from "../../src/model/proxies.ts";
 import type {
   Endpoint,
+  MetricsForm,
   MutualTlsMode,
   Protocol,
   ServicePort,
@@ -72,6 +73,7 @@ export function clusterInput(
     spiffeIds: ["spiffe://cluster.local/ns/default/sa/reviews"],
     endpoints: [],
     ipFamilies: "IPv4" as const,
+    terse: false,
     ...changes,
   };
   return { discovery: discoveryOf(made.service, made.policy, "sidecar"), ...made };
@@ -142,7 +144,7 @@ function fixedClusters(): EncodedResource[] {
   const inbound = (targetPort: number, protocol: Protocol): EncodedResource =>
     encodeCluster(
       inboundCluster({
-        ...{ targetPort, protocol, services: [reviews], ipFamilies: "IPv4" },
+        ...{ targetPort, protocol, services: [reviews], ipFamilies: "IPv4", terse: false },
         defaultEndpoint: undefined,
       }),
     );
@@ -152,6 +154,7 @@ function fixedClusters(): EncodedResource[] {
     services: [],
     defaultEndpoint: { address: "127.0.0.1", port: 8080 },
     ipFamilies: "IPv4",
+    terse: false,
   });
   return [
     encodeCluster(blackHoleCluster()),
@@ -165,7 +168,7 @@ function fixedClusters(): EncodedResource[] {
   ];
 }
 
-const ASSIGNED = { labels: {}, ipFamilies: "IPv4" } as const;
+const ASSIGNED = { labels: {}, ipFamilies: "IPv4", terse: false } as const;
 
 function endpoints(): EncodedResource[] {
   const other = { region: "r2", zone: "z3", subZone: "rack1" };
@@ -515,7 +518,13 @@ function otherFamilies(ipFamilies: IpFamilies): EncodedResource[] {
     encodeCluster(inboundPassthroughCluster(ipFamilies)),
     encodeCluster(
       inboundCluster({
-        ...{ targetPort: 8080, protocol: "HTTP", services: [reviews], ipFamilies },
+        ...{
+          targetPort: 8080,
+          protocol: "HTTP",
+          services: [reviews],
+          ipFamilies,
+          terse: false,
+        },
         defaultEndpoint: undefined,
       }),
     ),
@@ -569,6 +578,45 @@ function placed(): EncodedResource[] {
 }
 
 /** Golden files by name. */
+/** What proxies get that write the labels of metrics out themselves. */
+function terse(metrics: MetricsForm): EncodedResource[] {
+  const seen = { ...mesh, metrics };
+  const inbound = inboundCluster({
+    ...{ targetPort: 8080, protocol: "HTTP", services: [reviews], ipFamilies: "IPv4" },
+    defaultEndpoint: undefined,
+    terse: true,
+  });
+  const endpoints = [endpoint("10.0.0.1", 8080)];
+  const ports = [8080, 8082].map(port =>
+    inboundPort(port, port === 8080 ? "HTTP" : "TCP", "STRICT"),
+  );
+  const listeners = [
+    outboundInput({ http: { routeName: "80", grpcWeb: false }, fallback: "ALLOW_ANY" }),
+    outboundInput({ binds: ["10.0.0.1"], port: 83, chains: [tcpChain(83)] }),
+  ];
+  return [
+    ...[servicePort(80, "HTTP"), servicePort(82, "AUTO"), servicePort(83, "TCP")].map(port =>
+      encodeCluster(outboundCluster(clusterInput(port, { terse: true }))),
+    ),
+    encodeCluster(inbound),
+    encodeEndpoints(loadAssignment({ ...ASSIGNED, clusterName: "c", endpoints, terse: true })),
+    encodeListener(virtualOutbound(seen, "ALLOW_ANY", "IPv4")),
+    ...listeners.map(input => encodeListener(outboundListener({ ...input, mesh: seen }))),
+    encodeListener(
+      virtualInbound({
+        ...{ mesh: seen, trustDomains: ["cluster.local"], ports, mtls: "PERMISSIVE" },
+        ipFamilies: "IPv4",
+      }),
+    ),
+    encodeListener(
+      gatewayListener({
+        ...{ mesh: seen, binds: ["0.0.0.0"], port: 8080 },
+        servers: [{ kind: "http", routes: { routeName: "http.8080", grpcWeb: false } }],
+      }),
+    ),
+  ];
+}
+
 export const SAMPLES: Readonly<Record<string, () => readonly EncodedResource[]>> = {
   "clusters-outbound": outboundClusters,
   "clusters-fixed": fixedClusters,
@@ -592,4 +640,6 @@ export const SAMPLES: Readonly<Record<string, () => readonly EncodedResource[]>>
   "ipv6-only": () => otherFamilies("IPv6"),
   placed,
   secrets,
+  "metrics-compact": () => terse("compact"),
+  "metrics-live": () => terse("live"),
 };

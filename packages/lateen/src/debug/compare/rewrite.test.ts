@@ -35,6 +35,30 @@ test("patterns are exact unless they say otherwise", () => {
   assert.ok(!matches([1], [1, 2], facts));
 });
 
+test("what a message says elsewhere is copied, and a whole list gets one more at its end", () => {
+  const by = (field: string, from: Json, action: Rewrite["action"], value: Json) =>
+    run(value, { side: "reference", message: CLUSTER, field, from, action });
+  const absent = { $absent: true };
+  const copied = by(
+    "edsClusterConfig.serviceName",
+    absent,
+    { copyOf: "name" },
+    {
+      name: "a",
+      edsClusterConfig: {},
+    },
+  );
+  assert.deepEqual(copied, { name: "a", edsClusterConfig: { serviceName: "a" } });
+  const said = { name: "a", edsClusterConfig: { serviceName: "b" } };
+  assert.deepEqual(by("edsClusterConfig.serviceName", absent, { copyOf: "name" }, said), said);
+  const list = { transportSocketMatches: [{ name: "x" }] };
+  const last = { putLast: { name: "y" } };
+  assert.deepEqual(by("transportSocketMatches", [{ name: "x" }], last, list), {
+    transportSocketMatches: [{ name: "x" }, { name: "y" }],
+  });
+  assert.deepEqual(by("transportSocketMatches", [{ name: "z" }], last, list), list);
+});
+
 test("fields are replaced, removed, noted", () => {
   const value = { name: "a", lbPolicy: "RANDOM", type: "EDS" };
   const at = { side: "reference", message: CLUSTER, field: "lbPolicy" } as const;

@@ -29,6 +29,10 @@ export interface Rewrite {
     | { readonly replaceBy: Json }
     /** For a whole list: one more element in front. */
     | { readonly putFirst: Json }
+    /** For a whole list: one more element at its end. */
+    | { readonly putLast: Json }
+    /** What the message says in another of its fields. */
+    | { readonly copyOf: string }
     /** The field `part` of what is there (of each element of a list) under another field's name. */
     | { readonly renameTo: string; readonly part: string }
     /** Taken out, and noted on the message: the other side must have a note of the same name. */
@@ -121,12 +125,18 @@ function apply(
 ): void {
   if (rewrite.where !== undefined && !matches(rewrite.where, message, state.facts)) return;
   const before = state.leaves;
-  const done = applyAt(message, steps(rewrite.field), rewrite, state);
+  const done = applyAt(message, steps(rewrite.field), filledFrom(message, rewrite), state);
   if (!done) return;
   state.applied.set(difference.name, (state.applied.get(difference.name) ?? 0) + 1);
   if (state.leaves === before) state.leaves++;
   if (typeof rewrite.action === "object" && "noteAs" in rewrite.action)
     message[`(${rewrite.action.noteAs})`] = true;
+}
+
+function filledFrom(message: MutableObject, rewrite: Rewrite): Rewrite {
+  const { action } = rewrite;
+  if (typeof action !== "object" || !("copyOf" in action)) return rewrite;
+  return { ...rewrite, action: { replaceBy: message[action.copyOf] ?? null } };
 }
 
 interface Step {
@@ -179,9 +189,14 @@ function take(
   const { facts } = state;
   if (typeof action === "object" && "renameTo" in action)
     return rename(container, step.field, value, { ...action, from }, state);
-  if (isList(value) && typeof action === "object" && "putFirst" in action) {
+  if (
+    isList(value) &&
+    typeof action === "object" &&
+    ("putFirst" in action || "putLast" in action)
+  ) {
     if (!matches(from, value, facts)) return false;
-    container[step.field] = [action.putFirst, ...value];
+    container[step.field] =
+      "putFirst" in action ? [action.putFirst, ...value] : [...value, action.putLast];
     return true;
   }
   if (isList(value) && !isList(from)) return takeElements(container, step, value, rewrite, state);

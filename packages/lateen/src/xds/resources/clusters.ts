@@ -33,7 +33,15 @@ import {
 } from "../names.ts";
 import type { EncodedResource } from "../resource.ts";
 import { usable } from "./endpoints.ts";
-import { joinKey, sameResource, splitViewKey, type TypeResources, viewKey } from "./family.ts";
+import {
+  detailView,
+  isTerse,
+  joinKey,
+  sameResource,
+  splitViewKey,
+  type TypeResources,
+  viewKey,
+} from "./family.ts";
 import {
   type ClusterTarget,
   type HostTarget,
@@ -43,14 +51,31 @@ import {
 
 type Encoded = EncodedResource | undefined;
 
-/** `outbound|sidecar|IPv4|SCOPE`: scopes hold a `|` themselves, so theirs is the last part. */
-function outboundView({ type, ipFamilies, scope }: ProxyClass): string {
-  return joinKey("outbound", type, ipFamilies, scope);
+/** `outbound|sidecar|IPv4|detail|SCOPE`: scopes hold a `|` themselves, so theirs is the last part. */
+function outboundView(proxy: ProxyClass): string {
+  return joinKey("outbound", proxy.type, proxy.ipFamilies, detailView(proxy), proxy.scope);
 }
 
-/** `inbound|IPv4|inbound set`. */
+/** `inbound|IPv4|detail|inbound set`. */
 function inboundView(proxy: ProxyClass): string {
-  return joinKey("inbound", proxy.ipFamilies, proxy.inbound ?? "");
+  return joinKey("inbound", proxy.ipFamilies, detailView(proxy), proxy.inbound ?? "");
+}
+
+interface View {
+  readonly direction: string;
+  /** Of the proxy; "" for inbound ones. */
+  readonly type: string;
+  readonly families: string;
+  readonly detail: string;
+  /** A scope, or an inbound set. */
+  readonly of: string;
+}
+
+function viewOf(view: string): View {
+  const [direction = "", ...parts] = view.split("|");
+  const type = direction === "inbound" ? "" : (parts.shift() ?? "");
+  const [families = "", detail = "", ...of] = parts;
+  return { direction, type, families, detail, of: of.join("|") };
 }
 
 export function createClusterResources(
@@ -64,13 +89,12 @@ export function createClusterResources(
     { name: "CDS by view", reads: [hosts, outbound, inbound], equals: sameResource },
     (key, read) => {
       const { view, name } = splitViewKey(key);
-      const [direction, rest = "", family = "IPv4"] = view.split("|");
-      if (direction === "inbound") return read.cell(inbound, joinKey(rest, family, name));
+      const { direction, families, detail, of, ...seen } = viewOf(view);
+      if (direction === "inbound") return read.cell(inbound, joinKey(families, detail, of, name));
       const fixed = FIXED.get(name);
-      if (fixed !== undefined) return fixed(familiesOf(family));
-      const scope = view.slice(joinKey("outbound", rest, family, "").length);
-      const target = resolveCluster(read, hosts, scope, name);
-      return target && read.cell(outbound, outboundKey(target, rest, family));
+      if (fixed !== undefined) return fixed(familiesOf(families));
+      const target = resolveCluster(read, hosts, of, name);
+      return target && read.cell(outbound, outboundKey(target, seen.type, families, detail));
     },
   );
   return {
@@ -98,11 +122,11 @@ const FIXED: ReadonlyMap<string, (families: IpFamilies) => EncodedResource> = ne
  * Sniffed ports, the client's own destination and some rules differ between sidecars and gateways,
  * DNS between IP families.
  */
-function outboundKey(target: ClusterTarget, type: string, family: string): string {
+function outboundKey(target: ClusterTarget, type: string, family: string, detail: string): string {
   const { service, port, protocol, resolution, subset, rule, byProxyType } = target;
   const differs = protocol === "AUTO" || resolution === "Passthrough" || byProxyType;
   const seenType = differs ? type : "";
-  return joinKey(service, port, subset, seenType, isByDns(resolution) ? family : "", rule);
+  return joinKey(service, port, subset, seenType, isByDns(resolution) ? family : "", rule, detail);
 }
 
 function createOutbound(graph: Graph, model: Model): CellFamily<Encoded> {
@@ -111,12 +135,12 @@ function createOutbound(graph: Graph, model: Model): CellFamily<Encoded> {
   return graph.cells<Encoded>(
     { name: "outbound clusters", reads, equals: sameResource },
     (key, read) => {
-      const [service = "", port = "", subset = "", type = "", family = "", rule = ""] =
+      const [service = "", port = "", subset = "", type = "", family = "", rule = "", detail = ""] =
         key.split("|");
       const row = read.get(services, service);
       const found = rule === "" ? undefined : read.get(rules.rules, rule);
       if (row === undefined) return undefined;
-      const view = { port: Number(port), subset, type, family };
+      const view = { port: Number(port), subset, type, family, detail };
       const input = outboundInput(read, model, row, found, view);
       return input && encodeCluster(outboundCluster(input));
     },
@@ -128,6 +152,7 @@ interface OutboundView {
   readonly subset: string;
   readonly type: string;
   readonly family: string;
+  readonly detail: string;
 }
 
 function outboundInput(
@@ -155,6 +180,7 @@ function outboundInput(
     spiffeIds: read.get(model.accounts, service.key) ?? [],
     endpoints,
     ipFamilies: familiesOf(view.family),
+    terse: isTerse(view.detail),
   };
 }
 
@@ -169,14 +195,14 @@ function unsniffed(port: ServicePort): ServicePort {
   return port.protocol === "AUTO" ? { ...port, protocol: "TCP" } : port;
 }
 
-/** Key: IP families, inbound set and name of the cluster. */
+/** Key: IP families, detail, inbound set and name of the cluster. */
 function createInbound(graph: Graph, model: Model): CellFamily<Encoded> {
   const { services, proxies, rules } = model;
   const reads = [services, proxies.inboundSets, rules.holding, rules.rules];
   return graph.cells<Encoded>(
     { name: "inbound clusters", reads, equals: sameResource },
     (key, read) => {
-      const [families = "", set = "", ...rest] = key.split("|");
+      const [families = "", detail = "", set = "", ...rest] = key.split("|");
       const name = rest.join("|");
       const ports = (read.get(proxies.inboundSets, set)?.ports ?? []).filter(
         port => inboundClusterName(port.targetPort) === name,
@@ -192,6 +218,7 @@ function createInbound(graph: Graph, model: Model): CellFamily<Encoded> {
           destinationRule: inboundRule(read, model, first.service)?.source,
           defaultEndpoint: first.defaultEndpoint,
           ipFamilies: familiesOf(families),
+          terse: isTerse(detail),
         }),
       );
     },
@@ -217,17 +244,16 @@ function createNames(
   const { imports, proxies } = model;
   const reads = [imports.services, hosts, proxies.inboundSets];
   return graph.cells<readonly string[]>({ name: "CDS names", reads }, (view, read) => {
-    const [direction, rest = "", family = ""] = view.split("|");
+    const { direction, type, of } = viewOf(view);
     if (direction === "inbound") {
-      const ports = read.get(proxies.inboundSets, family)?.ports ?? [];
+      const ports = read.get(proxies.inboundSets, of)?.ports ?? [];
       return [...new Set(ports.map(port => inboundClusterName(port.targetPort)))].sort();
     }
-    const scope = view.slice(joinKey("outbound", rest, family, "").length);
-    const hostnames = new Set(read.cell(imports.services, scope).map(({ hostname }) => hostname));
+    const hostnames = new Set(read.cell(imports.services, of).map(({ hostname }) => hostname));
     const names = [...hostnames].flatMap(hostname =>
-      namesOf(read.cell(hosts, viewKey(scope, hostname))),
+      namesOf(read.cell(hosts, viewKey(of, hostname))),
     );
-    const fixed = rest === "router" ? [BLACK_HOLE_CLUSTER] : FIXED.keys();
+    const fixed = type === "router" ? [BLACK_HOLE_CLUSTER] : FIXED.keys();
     return [...fixed, ...names].sort();
   });
 }

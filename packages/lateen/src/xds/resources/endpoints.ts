@@ -17,7 +17,14 @@ import { loadAssignment } from "../endpoint.ts";
 import { familiesOf } from "../ip-families.ts";
 import { outboundClusterName } from "../names.ts";
 import type { EncodedResource } from "../resource.ts";
-import { joinKey, sameResource, splitViewKey, type TypeResources } from "./family.ts";
+import {
+  detailView,
+  isTerse,
+  joinKey,
+  sameResource,
+  splitViewKey,
+  type TypeResources,
+} from "./family.ts";
 import {
   type ClusterTarget,
   type HostTargets,
@@ -37,11 +44,11 @@ export function createEndpointResources(
     { name: "EDS by view", reads: [hosts, assignments], equals: sameResource },
     (key, read) => {
       const { view, name } = splitViewKey(key);
-      const { families, place, scope } = viewOf(view);
+      const { scope, ...seen } = viewOf(view);
       const target = resolveCluster(read, hosts, scope, name);
       // Whose clients go to the address they mean have assignments for gateways.
       if (target === undefined || isByDns(target.resolution)) return undefined;
-      return read.cell(assignments, assignmentKey(target, families, place));
+      return read.cell(assignments, assignmentKey(target, seen));
     },
   );
   return {
@@ -52,30 +59,37 @@ export function createEndpointResources(
   };
 }
 
-/** `families|place|SCOPE`. */
+/** `families|place|detail|SCOPE`. */
 function namedView(proxy: ProxyClass): (name: string) => string {
   const { placed, network, locality, node, ipFamilies, scope } = proxy;
-  const anywhere = joinKey(ipFamilies, "", scope);
+  const detail = detailView(proxy);
+  const anywhere = joinKey(ipFamilies, "", detail, scope);
   if (placed.length === 0) return () => anywhere;
   return name => {
     const placement = placementOfHost(placed, parseOutboundName(name)?.hostname ?? "");
     if (placement === undefined) return anywhere;
-    return joinKey(ipFamilies, placeKey({ network, node, ...locality }, placement), scope);
+    return joinKey(ipFamilies, placeKey({ network, node, ...locality }, placement), detail, scope);
   };
 }
 
-function viewOf(view: string): { families: string; place: string; scope: string } {
-  const [families = "", place = "", ...scope] = view.split("|");
-  return { families, place, scope: scope.join("|") };
+interface Seen {
+  readonly families: string;
+  readonly place: string;
+  readonly detail: string;
+}
+
+function viewOf(view: string): Seen & { readonly scope: string } {
+  const [families = "", place = "", detail = "", ...scope] = view.split("|");
+  return { families, place, detail, scope: scope.join("|") };
 }
 
 /** A subset is a rule's, and a rule may do away with a preference; else no rule matters. */
 function assignmentKey(
   { service, port, subset, rule }: ClusterTarget,
-  families: string,
-  place: string,
+  { families, place, detail }: Seen,
 ): string {
-  return joinKey(service, port, subset, subset === "" && place === "" ? "" : rule, families, place);
+  const ruled = subset === "" && place === "" ? "" : rule;
+  return joinKey(service, port, subset, ruled, families, place, detail);
 }
 
 function createAssignments(graph: Graph, model: Model): CellFamily<EncodedResource | undefined> {
@@ -84,8 +98,15 @@ function createAssignments(graph: Graph, model: Model): CellFamily<EncodedResour
   return graph.cells<EncodedResource | undefined>(
     { name: "endpoint assignments", reads, equals: sameResource },
     (key, read) => {
-      const [service = "", port = "", subset = "", rule = "", families = "", place = ""] =
-        key.split("|");
+      const [
+        service = "",
+        port = "",
+        subset = "",
+        rule = "",
+        families = "",
+        place = "",
+        detail = "",
+      ] = key.split("|");
       const found = read.get(shapes, service);
       const servicePort = found && portOfNumber(found.ports, Number(port));
       if (found === undefined || servicePort === undefined) return undefined;
@@ -102,6 +123,7 @@ function createAssignments(graph: Graph, model: Model): CellFamily<EncodedResour
           endpoints: usable(read.get(endpoints, service)?.byPort[servicePort.name]),
           labels,
           ipFamilies: familiesOf(families),
+          terse: isTerse(detail),
           placement: kind && { kind, place: placeOfKey(place) },
         }),
       );

@@ -4,6 +4,7 @@
  */
 import type { CellFamily } from "../../flow/types.ts";
 import type { ProxyClass } from "../../model/proxies.ts";
+import type { MetricsForm } from "../../model/types.ts";
 import type { EncodedResource } from "../resource.ts";
 
 export interface TypeResources {
@@ -29,6 +30,25 @@ export function viewKey(view: string, name: string): string {
 export function splitViewKey(key: string): { readonly view: string; readonly name: string } {
   const end = key.indexOf("\n");
   return { view: key.slice(0, end), name: key.slice(end + 1) };
+}
+
+/**
+ * The part of a view of clusters and endpoints that says how much of them is written out. Proxies that can
+ * read little get what they always got, so that nothing of theirs is sent again when we learn to say less.
+ */
+export function detailView({ metrics }: Pick<ProxyClass, "metrics">): string {
+  return metrics === "full" ? FULL : "";
+}
+
+export function isTerse(part: string): boolean {
+  return part !== FULL;
+}
+
+const FULL = "full";
+
+/** From the part of a view of listeners. */
+export function metricsFormOf(part: string): MetricsForm {
+  return part === "compact" || part === "live" ? part : "full";
 }
 
 /** Keys are made of parts that never hold a `|`: names of namespaces, objects, hosts and ports. */

@@ -18,7 +18,7 @@ import { type GatewayServer, gatewayListener } from "../listener-gateway.ts";
 import { gatewayHttpRouteName, gatewayHttpsRouteName, listenerName } from "../names.ts";
 import type { EncodedResource } from "../resource.ts";
 import type { ServerTls, TlsVersion } from "../tls.ts";
-import { sameResource } from "./family.ts";
+import { metricsFormOf, sameResource } from "./family.ts";
 
 /** Key: a gateway set. */
 export type MergedGateways = CellFamily<MergedGateway>;
@@ -38,7 +38,7 @@ export function createMergedGateways(graph: Graph, model: Model): MergedGateways
 }
 
 export interface GatewayListeners {
-  /** Key: `IP families|gateway set|name of the listener`. */
+  /** Key: `form of metrics|IP families|gateway set|name of the listener`. */
   readonly cells: CellFamily<EncodedResource | undefined>;
   /** Key: `IP families|gateway set`. */
   readonly names: CellFamily<readonly string[]>;
@@ -53,14 +53,21 @@ export function createGatewayListeners(
   const cells = graph.cells<EncodedResource | undefined>(
     { name: "gateway listeners", reads: [gateways, inputs.mesh], equals: sameResource },
     (key, read) => {
-      const [families = "", set = "", name = ""] = key.split("|");
+      const [form = "", families = "", set = "", name = ""] = key.split("|");
       const binds = wildcards(familiesOf(families));
       const mesh = read.get(inputs.mesh, MESH_KEY);
       const port = read.cell(gateways, set).ports.find(each => nameOf(each, binds[0]) === name);
       if (mesh === undefined || port === undefined) return undefined;
       const servers = serversOf(port);
       if (servers.length === 0) return undefined;
-      return encodeListener(gatewayListener({ mesh, binds, port: port.number, servers }));
+      return encodeListener(
+        gatewayListener({
+          mesh: { ...mesh, metrics: metricsFormOf(form) },
+          binds,
+          port: port.number,
+          servers,
+        }),
+      );
     },
   );
   const names = graph.cells<readonly string[]>(

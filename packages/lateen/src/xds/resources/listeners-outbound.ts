@@ -1,4 +1,4 @@
-/** Outbound listeners of sidecars: one cell a scope, set of IP families, address and port. */
+/** Outbound listeners of sidecars: one cell a form of metrics, set of IP families, scope, address and port. */
 import type { CellFamily, Graph, Reader } from "../../flow/types.ts";
 import { onPortKey } from "../../model/imports.ts";
 import { MESH_KEY } from "../../model/inputs.ts";
@@ -15,13 +15,13 @@ import {
 } from "../listener-outbound.ts";
 import { listenerName, VIRTUAL_OUTBOUND } from "../names.ts";
 import type { EncodedResource } from "../resource.ts";
-import { joinKey, sameResource } from "./family.ts";
+import { joinKey, metricsFormOf, sameResource } from "./family.ts";
 import { bindsOf, type Claim, planListener, WILDCARD } from "./outbound-plan.ts";
 
 type Encoded = EncodedResource | undefined;
 
 export interface OutboundListeners {
-  /** Key: `IP families|scope|name of the listener`. */
+  /** Key: `form of metrics|IP families|scope|name of the listener`. */
   readonly cells: CellFamily<Encoded>;
   /** Key: `IP families|scope`. */
   readonly names: CellFamily<readonly string[]>;
@@ -43,12 +43,13 @@ export function createOutboundListeners(graph: Graph, model: Model): OutboundLis
   const cells = graph.cells<Encoded>(
     { name: "outbound listeners", reads: [scopes, claims, planned], equals: sameResource },
     (key, read) => {
-      const bar = key.lastIndexOf("|");
-      const view = key.slice(0, bar);
-      const plan = planOf(viewOf(read, model, view), key.slice(bar + 1), port =>
+      const start = key.indexOf("|");
+      const end = key.lastIndexOf("|");
+      const view = key.slice(start + 1, end);
+      const plan = planOf(viewOf(read, model, view), key.slice(end + 1), port =>
         read.cell(claims, joinKey(view, port)),
       );
-      return plan && read.cell(planned, JSON.stringify(plan));
+      return plan && read.cell(planned, joinKey(key.slice(0, start), JSON.stringify(plan)));
     },
   );
   const names = graph.cells<readonly string[]>(
@@ -69,14 +70,16 @@ interface CatchAll extends Pick<View, "families"> {
   readonly policy: Scope["outboundTrafficPolicy"];
 }
 
-/** Key: a `Planned` as JSON. What comes out the same in many scopes is built and kept once. */
+/** Key: form of metrics, and a `Planned` as JSON. What comes out the same in many scopes is built and kept once. */
 function createPlanned(graph: Graph, { inputs }: Model): CellFamily<Encoded> {
   return graph.cells<Encoded>(
     { name: "planned outbound listeners", reads: [inputs.mesh], equals: sameResource },
     (key, read) => {
-      const mesh = read.get(inputs.mesh, MESH_KEY);
-      if (mesh === undefined) return undefined;
-      const plan = JSON.parse(key) as Planned;
+      const settings = read.get(inputs.mesh, MESH_KEY);
+      if (settings === undefined) return undefined;
+      const end = key.indexOf("|");
+      const mesh = { ...settings, metrics: metricsFormOf(key.slice(0, end)) };
+      const plan = JSON.parse(key.slice(end + 1)) as Planned;
       return encodeListener(
         "policy" in plan
           ? virtualOutbound(mesh, plan.policy, plan.families)

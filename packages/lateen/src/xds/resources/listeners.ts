@@ -10,7 +10,13 @@ import { familiesOf } from "../ip-families.ts";
 import { commonInboundChains, virtualInbound } from "../listener-inbound.ts";
 import { VIRTUAL_INBOUND } from "../names.ts";
 import type { EncodedResource } from "../resource.ts";
-import { joinKey, sameResource, splitViewKey, type TypeResources } from "./family.ts";
+import {
+  joinKey,
+  metricsFormOf,
+  sameResource,
+  splitViewKey,
+  type TypeResources,
+} from "./family.ts";
 import { createGatewayListeners, type MergedGateways } from "./gateways.ts";
 import { createOutboundListeners } from "./listeners-outbound.ts";
 
@@ -49,9 +55,10 @@ export function createListenerResources(
     { name: "LDS names", reads: [outbound.names, gateway.names] },
     (view, read) => {
       if (view.startsWith(INBOUND)) return [VIRTUAL_INBOUND];
-      if (view.startsWith(GATEWAY)) return read.cell(gateway.names, view.slice(GATEWAY.length));
-      const [scope = "", own] = view.slice(OUTBOUND.length).split("\t");
-      const all = read.cell(outbound.names, scope);
+      if (view.startsWith(GATEWAY))
+        return read.cell(gateway.names, withoutForm(view.slice(GATEWAY.length)));
+      const [seen = "", own] = view.slice(OUTBOUND.length).split("\t");
+      const all = read.cell(outbound.names, withoutForm(seen));
       if (own === undefined) return all;
       const mine = own.split(",");
       return all.filter(name => !mine.includes(name.slice(0, name.lastIndexOf("_"))));
@@ -60,14 +67,16 @@ export function createListenerResources(
   return { cells, names, wildcardViews, namedView };
 }
 
+/** Views say the form of metrics first: `outbound|compact|IPv4|SCOPE`. */
 function wildcardViews(proxy: ProxyClass): readonly string[] {
-  const { type, scope, inbound, gateway, ownAddresses, interceptionMode, ipFamilies } = proxy;
-  if (type === "router") return [`${GATEWAY}${joinKey(ipFamilies, gateway ?? "")}`];
+  const { type, scope, inbound, gateway, ownAddresses, interceptionMode, ipFamilies, metrics } =
+    proxy;
+  if (type === "router") return [`${GATEWAY}${joinKey(metrics, ipFamilies, gateway ?? "")}`];
   const own = ownAddresses.length === 0 ? "" : `\t${ownAddresses.join(",")}`;
   const mode = interceptionMode === "TPROXY" ? TPROXY : "";
   return [
-    `${OUTBOUND}${joinKey(ipFamilies, scope)}${own}`,
-    `${INBOUND}${mode}${joinKey(ipFamilies, inbound ?? "")}`,
+    `${OUTBOUND}${joinKey(metrics, ipFamilies, scope)}${own}`,
+    `${INBOUND}${mode}${joinKey(metrics, ipFamilies, inbound ?? "")}`,
   ];
 }
 
@@ -76,7 +85,12 @@ function namedView(proxy: ProxyClass): (name: string) => string {
   return name => (name === VIRTUAL_INBOUND ? second : first);
 }
 
-/** Key: IP families and an inbound set, or TPROXY and these. */
+/** Names of listeners do not depend on how metrics are made. */
+function withoutForm(view: string): string {
+  return view.slice(view.indexOf("|") + 1);
+}
+
+/** Key: form of metrics, IP families and an inbound set, or TPROXY and these. */
 function createInbound(graph: Graph, model: Model): CellFamily<Encoded> {
   const { inputs, proxies } = model;
   const common = createCommonInbound(graph, model);
@@ -86,9 +100,10 @@ function createInbound(graph: Graph, model: Model): CellFamily<Encoded> {
     (key, read) => {
       const mesh = read.get(inputs.mesh, MESH_KEY);
       const transparent = key.startsWith(TPROXY);
-      const [families = "", inboundSet = ""] = key
+      const [form = "", families = "", inboundSet = ""] = key
         .slice(transparent ? TPROXY.length : 0)
         .split("|");
+      const metrics = metricsFormOf(form);
       const set = read.get(proxies.inboundSets, inboundSet);
       if (mesh === undefined || set === undefined) return undefined;
       // The first service of a target port says how it is served; the others only share it.
@@ -98,29 +113,34 @@ function createInbound(graph: Graph, model: Model): CellFamily<Encoded> {
       return encodeListener(
         virtualInbound(
           {
-            mesh,
+            mesh: { ...mesh, metrics },
             trustDomains: [mesh.trustDomain],
             ports: ports.map(port => ({ ...port, mtls: set.mtls })),
             mtls: set.mtls,
             transparent,
             ipFamilies: familiesOf(families),
           },
-          read.cell(common, set.mtls),
+          read.cell(common, joinKey(metrics, set.mtls)),
         ),
       );
     },
   );
 }
 
-/** Key: a mode of mutual TLS. Half of every inbound listener, and the same for all workloads. */
+/** Key: form of metrics and mode of mutual TLS. Half of every inbound listener, and the same for all workloads. */
 function createCommonInbound(graph: Graph, { inputs }: Model): CellFamily<readonly FilterChain[]> {
   return graph.cells<readonly FilterChain[]>(
     { name: "common inbound chains", reads: [inputs.mesh] },
     (key, read) => {
       const mesh = read.get(inputs.mesh, MESH_KEY);
-      const mtls = MUTUAL_TLS_MODES.find(mode => mode === key);
+      const [form = "", named] = key.split("|");
+      const mtls = MUTUAL_TLS_MODES.find(mode => mode === named);
       if (mesh === undefined || mtls === undefined) return [];
-      return commonInboundChains({ mesh, trustDomains: [mesh.trustDomain], mtls });
+      return commonInboundChains({
+        mesh: { ...mesh, metrics: metricsFormOf(form) },
+        trustDomains: [mesh.trustDomain],
+        mtls,
+      });
     },
   );
 }

@@ -82,9 +82,15 @@ for (const [origin, make] of Object.entries(ORIGINS))
       assert.ok(atSidecar.transportSocket);
       const atGateway = clusterOf(mesh, "default/edge", name);
       assert.equal(atGateway.type, DiscoveryType.EDS);
-      assert.equal(atGateway.edsClusterConfig?.serviceName, name);
+      // Without a name of its own the assignment has the cluster's.
+      assert.equal(atGateway.edsClusterConfig?.serviceName || atGateway.name, name);
       assert.equal(atGateway.lbPolicy, LbPolicy.LEAST_REQUEST);
-      assert.equal(atGateway.transportSocketMatches?.length, 2);
+      // What does not say that it speaks the mesh's TLS matches nothing, and is called in plaintext.
+      assert.deepEqual(
+        atGateway.transportSocketMatches?.map(each => each.match),
+        [{ tlsMode: "istio" }],
+      );
+      assert.equal(atGateway.transportSocket, undefined);
       assert.deepEqual(addresses(mesh, "default/edge", name), ["10.0.0.9"]);
     });
 
