@@ -22,7 +22,8 @@ import { localAdmission } from "./local-admission.ts";
 import { ensureMeshConfig } from "./local-mesh-config.ts";
 import { meshConfigAdmission } from "./mesh-config-admission.ts";
 import { defaultMesh, SYSTEM_NAMESPACE, startingMesh } from "./mesh-config-input.ts";
-import { writePrivate } from "./mesh-home.ts";
+import { DEFAULT_MESH, writePrivate } from "./mesh-home.ts";
+import { localPodAccess } from "./pod-access.ts";
 import { secretPort } from "./secret-port.ts";
 import { must, SERVER_NAME, type SupervisorOptions, TLS_PORT } from "./supervisor-options.ts";
 import type { Undo } from "./undo.ts";
@@ -47,7 +48,8 @@ export async function openApi(
   const store = openLocalStore(options, network);
   undo.push(() => store.close());
   const token = randomBytes(32).toString("base64url");
-  const api = { store, clock: systemClock, version, token };
+  const pods = localPodAccess(home.runtimeDir, ownLine(home.name));
+  const api = { store, clock: systemClock, version, token, pods };
   const client = new ApiClient(localTransport(kubeApiHandler(api), token));
   await ensureMeshConfig(client, options.meshConfig, text => options.progress(`Warning: ${text}`));
   const { trustDomain } = await startingMesh(client, defaultMesh(), undefined);
@@ -90,6 +92,10 @@ export async function openApi(
   });
   writePrivate(home.kubeconfigFile, config);
   return { client, trust, url, token, tokenFile, ca, caFile };
+}
+
+function ownLine(mesh: string): string {
+  return mesh === DEFAULT_MESH ? "lateen" : `lateen --mesh ${mesh}`;
 }
 
 function httpTls(certificate: KeyedCertificate): HttpTls {

@@ -5,6 +5,7 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import { createServer as createSecureServer } from "node:https";
 import { type AddressInfo, isIP, type Socket } from "node:net";
+import type { Duplex } from "node:stream";
 import { assert } from "../base/assert.ts";
 import { LimitedLog } from "../base/limited-log.ts";
 import type { Log } from "../base/log.ts";
@@ -56,7 +57,19 @@ export interface HttpRoute {
   readonly handle: (request: HttpRequest) => HttpAnswer | Promise<HttpAnswer>;
 }
 
+/** A connection that asks for another protocol than HTTP; whoever takes it owns the socket. */
+export interface HttpUpgrade {
+  readonly incoming: IncomingMessage;
+  readonly socket: Duplex;
+  readonly head: Buffer;
+}
+
 export interface HttpServerOptions {
+  /** Takes the connection and resolves to undefined, or says why not. Default: all are refused. */
+  readonly upgrade?: (
+    request: HttpRequest,
+    upgrade: HttpUpgrade,
+  ) => Promise<HttpAnswer | undefined>;
   /** The first route that matches answers. */
   readonly routes: readonly HttpRoute[];
   readonly log: Log;
@@ -124,6 +137,8 @@ export async function serveHttp(
   server.on("request", (request, response) => {
     void answer({ options, routes, hosts, outsiders }, request, response);
   });
+  const upgraded = new Set<Duplex>();
+  if (options.upgrade !== undefined) takeUpgrades(server, { options, routes, hosts }, upgraded);
   return {
     host: address.address,
     port: address.port,
@@ -131,7 +146,7 @@ export async function serveHttp(
       assert("setSecureContext" in server, "a plain HTTP listener has no certificate to exchange");
       server.setSecureContext(tls);
     },
-    close: graceMs => closeServer(server, graceMs ?? 0),
+    close: graceMs => closeServer(server, upgraded, graceMs ?? 0),
   };
 }
 
@@ -146,9 +161,16 @@ function closeIfIdle(socket: Socket): void {
   });
 }
 
-async function closeServer(server: Server, graceMs: number): Promise<void> {
+async function closeServer(
+  server: Server,
+  upgraded: ReadonlySet<Duplex>,
+  graceMs: number,
+): Promise<void> {
   await new Promise<void>(done => {
-    const cut = setTimeout(() => server.closeAllConnections(), graceMs);
+    const cut = setTimeout(() => {
+      server.closeAllConnections();
+      for (const socket of upgraded) socket.destroy();
+    }, graceMs);
     server.close(() => {
       clearTimeout(cut);
       done();
@@ -272,6 +294,62 @@ function moved(location: string): HttpAnswer {
 function parseTarget(target: string): URL | undefined {
   if (!target.startsWith("/")) return undefined;
   return URL.parse(`http://host${target}`) ?? undefined;
+}
+
+/** Those that are taken outlive the server's own limits, and end with `close`'s cut. */
+function takeUpgrades(server: Server, serving: Serving, upgraded: Set<Duplex>): void {
+  server.on("upgrade", (incoming: IncomingMessage, socket: Duplex, head: Buffer) => {
+    socket.on("error", () => {});
+    upgraded.add(socket);
+    socket.once("close", () => upgraded.delete(socket));
+    void upgradeAnswer(serving, { incoming, socket, head }).then(refused => {
+      if (refused !== undefined) refuseUpgrade(socket, refused);
+    });
+  });
+}
+
+async function upgradeAnswer(
+  { options, hosts }: Serving,
+  upgrade: HttpUpgrade,
+): Promise<HttpAnswer | undefined> {
+  const { incoming } = upgrade;
+  const url = parseTarget(incoming.url ?? "/");
+  if (!hosts(incoming.headers.host)) return failure(options, 403, "this host name is refused");
+  const path = url && decodedPath(url);
+  if (url === undefined || path === undefined || options.upgrade === undefined)
+    return failure(options, 400, "the request target is not a valid path");
+  const request = {
+    method: incoming.method ?? "GET",
+    path,
+    params: {},
+    query: url.searchParams,
+    headers: incoming.headers,
+    body: new Uint8Array(),
+    peerAddress: incoming.socket.remoteAddress ?? "",
+  };
+  try {
+    return await options.upgrade(request, upgrade);
+  } catch (error) {
+    options.log.error("an upgrade failed", { path, error: String(error) });
+    return failure(options, 500, "internal error; the log has the cause");
+  }
+}
+
+function decodedPath({ pathname }: URL): string | undefined {
+  try {
+    return decodeURIComponent(pathname);
+  } catch {
+    return undefined;
+  }
+}
+
+function refuseUpgrade(socket: Duplex, answer: HttpAnswer): void {
+  const body =
+    "json" in answer ? `${JSON.stringify(answer.json)}\n` : "body" in answer ? answer.body : "";
+  socket.end(
+    `HTTP/1.1 ${answer.status} Refused\r\ncontent-type: application/json\r\n` +
+      `content-length: ${Buffer.byteLength(body)}\r\nconnection: close\r\n\r\n${String(body)}`,
+  );
 }
 
 interface FoundRoute {

@@ -7,7 +7,8 @@ const SUBRESOURCES: Readonly<Record<string, string>> = {
   "pods/exec": "use `lateen exec POD -- COMMAND`",
   "pods/log": "use `lateen logs POD`",
   "pods/attach": "use `lateen exec POD -- COMMAND`",
-  "pods/portforward": "pods and Services are reachable from this machine under their addresses",
+  "pods/portforward":
+    "pods and Services are reachable from this machine under their addresses, or use `lateen port-forward POD PORT`",
   "pods/ephemeralcontainers": "use `lateen exec POD -- COMMAND`",
   "pods/eviction": "use `kubectl delete pod`",
   "serviceaccounts/token":
@@ -26,9 +27,15 @@ const RESOURCES: Readonly<Record<string, string>> = {
 };
 
 /** 501 with what to use instead, for subresources that other programs serve. */
-export function servedElsewhere({ plural, subresource }: ResourcePath): Failed | undefined {
+export function servedElsewhere(
+  { plural, subresource }: ResourcePath,
+  forwardLine?: string,
+): Failed | undefined {
   const what = `${plural}/${subresource}`;
-  const instead = SUBRESOURCES[what];
+  const instead =
+    what === "pods/portforward" && forwardLine !== undefined
+      ? `use \`${forwardLine}\``
+      : SUBRESOURCES[what];
   if (instead === undefined) return undefined;
   return failed(501, "NotImplemented", `${what} is not served by this API: ${instead}`);
 }

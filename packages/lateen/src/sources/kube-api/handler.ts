@@ -5,9 +5,10 @@
 import { createHash, timingSafeEqual } from "node:crypto";
 import type { JsonObject } from "../../api/kind.ts";
 import type { Clock } from "../../base/clock.ts";
-import type { HttpAnswer, HttpRequest } from "../../net/http-server.ts";
-import { type Failed, failed, methodNotAllowed } from "../status.ts";
+import type { HttpAnswer, HttpRequest, HttpUpgrade } from "../../net/http-server.ts";
+import { badRequest, type Failed, failed, methodNotAllowed } from "../status.ts";
 import type { Store } from "../store/store.ts";
+import { resourceId } from "../store/stored.ts";
 import { failedAnswer, jsonAnswer } from "./answer.ts";
 import { flag, header, parseResourcePath, type ResourcePath } from "./api-request.ts";
 import { derivedCrds } from "./derived-crds.ts";
@@ -17,6 +18,9 @@ import { servedElsewhere, unknownPath } from "./elsewhere.ts";
 import { negotiate } from "./negotiate.ts";
 import { openApiDocument, openApiIndex } from "./openapi.ts";
 import { openApiV2 } from "./openapi-v2.ts";
+import type { PodAccess } from "./pod-access.ts";
+import { ExecSessions } from "./pod-exec.ts";
+import { logAnswer } from "./pod-log.ts";
 import { getObject, listObjects, watchObjects } from "./read-verbs.ts";
 import { reviewAnswer } from "./reviews.ts";
 import { scaleOf } from "./scale.ts";
@@ -38,6 +42,8 @@ export interface KubeApiOptions {
   readonly version: string;
   /** Every request must then bring it as `Authorization: Bearer`. */
   readonly token?: string;
+  /** Without it logs and commands are other programs' to serve. */
+  readonly pods?: PodAccess;
 }
 
 export type Handler = (request: HttpRequest) => HttpAnswer;
@@ -170,6 +176,9 @@ function subresourceAnswer(
   context: Parameters<typeof getObject>[0],
 ): HttpAnswer {
   const { name = "", subresource = "" } = path;
+  const { pods } = options;
+  if (pods !== undefined && resourceId(served.kind) === "/pods" && subresource !== "status")
+    return podAnswer(options, pods, served, path, context.request);
   const elsewhere = servedElsewhere(path);
   if (elsewhere !== undefined) return failedAnswer(elsewhere);
   if (!served.kind.subresources.some(known => known === subresource))
@@ -178,6 +187,51 @@ function subresourceAnswer(
   const found = options.store.get(served.kind, path.namespace ?? "", name);
   if (!found.ok) return failedAnswer(found);
   return jsonAnswer(200, scaleOf(found.value), { as: "", version: "", yaml: false });
+}
+
+function podAnswer(
+  options: KubeApiOptions,
+  pods: PodAccess,
+  served: Served,
+  path: ResourcePath,
+  request: HttpRequest,
+): HttpAnswer {
+  const { namespace = "", name = "", subresource } = path;
+  const pod = options.store.get(served.kind, namespace, name);
+  if (!pod.ok) return failedAnswer(pod);
+  if (subresource === "log") return logAnswer(pods, pod.value, request);
+  if (subresource === "exec") return failedAnswer(badRequest("Upgrade request required"));
+  return failedAnswer(
+    servedElsewhere(path, pods.forwardLine({ namespace, name }, "")) ?? unknownPath(request.path),
+  );
+}
+
+/** Takes connections that become something else: commands in pods. */
+export function kubeApiUpgrade(
+  options: KubeApiOptions,
+): (request: HttpRequest, upgrade: HttpUpgrade) => Promise<HttpAnswer | undefined> {
+  const { store, pods, token } = options;
+  const kind = store.kinds.find(each => resourceId(each) === "/pods");
+  const sessions = new ExecSessions();
+  return async (request, upgrade) => {
+    const refused = authenticate(token, request);
+    if (refused !== undefined) return failedAnswer(refused);
+    const path = parseResourcePath(request.path);
+    const { namespace = "", name, subresource = "" } = path ?? {};
+    const isPods = path?.group === "" && path.plural === "pods" && name !== undefined;
+    if (path !== undefined && pods === undefined) {
+      const elsewhere = servedElsewhere(path);
+      if (elsewhere !== undefined) return failedAnswer(elsewhere);
+    }
+    if (path === undefined || !isPods || kind === undefined || pods === undefined)
+      return failedAnswer(badRequest(`there is nothing to upgrade to at ${request.path}`));
+    const pod = store.get(kind, namespace, name);
+    if (!pod.ok) return failedAnswer(pod);
+    if (subresource === "exec") return sessions.open(pods, pod.value, request, upgrade);
+    const ports = request.query.getAll("ports").join(" ");
+    const elsewhere = servedElsewhere(path, pods.forwardLine({ namespace, name }, ports));
+    return failedAnswer(elsewhere ?? unknownPath(request.path));
+  };
 }
 
 function writeAnswer(

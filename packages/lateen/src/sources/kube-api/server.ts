@@ -4,7 +4,7 @@ import type { Log } from "../../base/log.ts";
 import { type HttpListener, type HttpTls, serveHttp } from "../../net/http-server.ts";
 import { statusBody } from "./answer.ts";
 import { MAX_BODY_BYTES } from "./body.ts";
-import { type KubeApiOptions, kubeApiHandler } from "./handler.ts";
+import { type KubeApiOptions, kubeApiHandler, kubeApiUpgrade } from "./handler.ts";
 
 export interface KubeApiServerOptions extends KubeApiOptions {
   readonly log: Log;
@@ -25,6 +25,7 @@ export function serveKubeApi(options: KubeApiServerOptions): Promise<HttpListene
       log: options.log,
       bodyLimitBytes: MAX_BODY_BYTES,
       errorBody: statusBody,
+      upgrade: kubeApiUpgrade(options),
       ...(options.tls === undefined ? {} : { tls: options.tls }),
     },
     { host: options.host, port: options.port },
