@@ -94,6 +94,69 @@ describe("kubectl and a running mesh", { skip }, () => {
     assert.match(await kubectl("get dr web -o yaml"), /^ {6}simple: ROUND_ROBIN$/m);
   });
 
+  test("logs, exec and cp reach into pods, and port-forward names the line that does it", async () => {
+    const [web = ""] = await mesh.pods("web-");
+    const [first] = (await kubectl(`get pod ${web} -o jsonpath={.spec.containers[*].name}`)).split(
+      " ",
+    );
+    const inPod = (...words: string[]) => ["exec", web, "-c", first ?? "", "--", ...words];
+    const ran = await mesh.kubectl(inPod("sh", "-c", "hostname; echo no >&2; exit 7"));
+    assert.deepEqual([ran.code, ran.stdout], [7, `${web}\n`]);
+    assert.match(ran.stderr, /^no\n/);
+    const input = "x".repeat(1_000_000);
+    const counting = ["exec", "-i", web, "-c", first ?? "", "--", "wc", "-c"];
+    assert.match(await kubectl(counting, input), /^1000000\n/);
+    const terminal = ["exec", "-it", web, "-c", first ?? "", "--", "sh", "-c", "tty; exit 3"];
+    const onTerminal = await mesh.kubectl(terminal, "");
+    assert.deepEqual([onTerminal.code, onTerminal.stdout.trim()], [3, onTerminal.stdout.trim()]);
+    assert.match(onTerminal.stdout, /^\/dev\/pts\/\d+/);
+    const file = mesh.path("copied.txt");
+    writeFileSync(file, "some text\n".repeat(1000));
+    await kubectl(["cp", file, `${web}:/tmp/copied.txt`, "-c", first ?? ""]);
+    assert.equal((await kubectl(inPod("wc", "-c", "/tmp/copied.txt"))).split(" ")[0], "10000");
+    await kubectl(inPod("sh", "-c", "echo marked > /proc/1/fd/1 || true"));
+    const tail = await kubectl(["logs", web, "-c", "istio-proxy", "--tail=2"]);
+    assert.equal(tail.trimEnd().split("\n").length, 2, tail);
+    const previous = await mesh.kubectl(["logs", web, "-c", first ?? "", "-p"]);
+    assert.match(previous.stderr, /previous terminated container ".*" in pod ".*" not found/);
+    const forward = await mesh.kubectl(["port-forward", web, "8080:80"]);
+    assert.match(forward.stderr, new RegExp(`lateen --mesh \\S+ port-forward ${web} -n default`));
+  });
+
+  test("a pod that is applied again is unchanged, whatever was filled in", async () => {
+    const pod = JSON.stringify({
+      apiVersion: "v1",
+      kind: "Pod",
+      metadata: { name: "once", labels: { app: "once" }, creationTimestamp: null },
+      spec: {
+        containers: [
+          {
+            name: "main",
+            image: "sleep",
+            command: ["sleep", "1000"],
+            ports: [{ containerPort: 80 }],
+            env: [{ name: "A", value: "1" }],
+          },
+        ],
+      },
+      status: {},
+    });
+    for (const apply of [
+      (input: string) => mesh.kubectl("apply -f -", input),
+      (input: string) => mesh.lateen("apply -f -", input),
+    ]) {
+      assert.match((await apply(pod)).stdout, /pod\/once created/);
+      await mesh.until("it runs", async () =>
+        (await kubectl("get pod once -o jsonpath={.status.phase}")).includes("Running"),
+      );
+      const again = await apply(pod);
+      assert.match(again.stdout, /pod\/once unchanged/, again.stderr);
+      const labelled = await apply(pod.replace('"app":"once"', '"app":"once","more":"yes"'));
+      assert.match(labelled.stdout, /pod\/once configured/, labelled.stderr);
+      await kubectl("delete pod once --grace-period=1");
+    }
+  });
+
   test("label, edit and delete reach the proxies", async () => {
     await kubectl("label vs web tier=front");
     assert.match(await kubectl("get vs -l tier=front -o name"), /web/);

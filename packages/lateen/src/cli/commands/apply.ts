@@ -171,8 +171,15 @@ async function applyOne(
     body: patch,
     contentType: "application/merge-patch+json",
   });
-  report(ctx, answer, displayName(resource, name), told("configured"));
-  return done(false, answer.warnings);
+  // What the server fills in may look like a change and be none.
+  const same = versionOf(answer.body) !== "" && versionOf(answer.body) === versionOf(live.body);
+  const unchanged = same && trial === undefined;
+  report(ctx, answer, displayName(resource, name), told(unchanged ? "unchanged" : "configured"));
+  return done(unchanged, answer.warnings);
+}
+
+function versionOf(object: unknown): string {
+  return String(record(record(object)["metadata"])["resourceVersion"] ?? "");
 }
 
 function isBuiltIn({ group }: Resource): boolean {
@@ -189,8 +196,11 @@ function report(ctx: CliContext, answer: ApiAnswer, name: string, text: string):
 function withLastApplied(manifest: Manifest, resource: Resource, namespace: string): Manifest {
   const annotations = { ...record(manifest.metadata["annotations"]) };
   delete annotations[LAST_APPLIED];
+  const { creationTimestamp, ...own } = manifest.metadata;
   const metadata = {
-    ...manifest.metadata,
+    ...own,
+    // Generators write null there, which says nothing.
+    ...((creationTimestamp ?? null) === null ? {} : { creationTimestamp }),
     ...(resource.namespaced ? { namespace } : {}),
   };
   const plain = { ...manifest, metadata: { ...metadata, annotations } };

@@ -49,3 +49,37 @@ test("a null in the file asks for nothing where there is nothing", () => {
     spec: { a: null },
   });
 });
+
+test("items of Kubernetes' own lists are merged by their names: what was injected stays", () => {
+  const main = { name: "main", image: "1", ports: [{ containerPort: 80 }] };
+  const wanted = { spec: { containers: [main] } };
+  const filled = { ...main, ports: [{ containerPort: 80, protocol: "TCP" }], stdin: false };
+  const proxy = { name: "istio-proxy", image: "x" };
+  const live = { spec: { containers: [filled, proxy] } };
+  assert.equal(threeWayPatch(wanted, wanted, live), undefined);
+  assert.equal(threeWayPatch(undefined, wanted, live), undefined);
+  const newer = { spec: { containers: [{ ...main, image: "2" }] } };
+  assert.deepEqual(threeWayPatch(wanted, newer, live), {
+    spec: { containers: [{ ...filled, image: "2" }, proxy] },
+  });
+  const two = { spec: { containers: [main, { name: "more", image: "3" }] } };
+  assert.deepEqual(threeWayPatch(wanted, two, live), {
+    spec: { containers: [filled, proxy, { name: "more", image: "3" }] },
+  });
+  const both = { spec: { containers: [filled, { name: "more", image: "3" }, proxy] } };
+  assert.deepEqual(threeWayPatch(two, wanted, both), { spec: { containers: [filled, proxy] } });
+});
+
+test("several ports of one number, and lists whose items say no name, are replaced as a whole", () => {
+  const ports = [
+    { port: 53, protocol: "UDP" },
+    { port: 53, protocol: "TCP" },
+  ];
+  const given = ports.map(port => ({ ...port, targetPort: 53 }));
+  assert.equal(
+    threeWayPatch(undefined, { spec: { ports } }, { spec: { ports: given } }),
+    undefined,
+  );
+  const env = { spec: { env: [{ value: "x" }] } };
+  assert.deepEqual(threeWayPatch(undefined, env, { spec: { env: [{ value: "y" }] } }), env);
+});
