@@ -59,7 +59,9 @@ export class Lifecycle {
   }
 
   #drain(): void {
-    for (let task = this.#work.shift(); task !== undefined; task = this.#work.shift()) task();
+    // Grows while it is worked off; to take from its front would move all that is behind.
+    for (let next = 0; next < this.#work.length; next++) this.#work[next]?.();
+    this.#work.length = 0;
   }
 
   #delete(object: StoredObject, manner: DeleteManner): void {

@@ -146,7 +146,8 @@ function withNodePorts(
     (type === "LoadBalancer" && spec["allocateLoadBalancerNodePorts"] !== false);
   const ports = arrayAt(spec, "ports").filter(isObject);
   const before = arrayAt(objectAt(request.before ?? {}, "spec"), "ports").filter(isObject);
-  const kept = ports.map(port => keepNodePort(port, before, wants));
+  const known = new Map(before.toReversed().map(port => [portKey(port), port]));
+  const kept = ports.map(port => keepNodePort(port, known.get(portKey(port)), wants));
   if (!wants) return succeeded({ ...object, spec: { ...spec, ports: kept } });
   const used = new Set(others.flatMap(other => nodePortsOf(other.json)));
   for (const [i, port] of kept.entries()) {
@@ -174,11 +175,12 @@ function hasNodePort(port: JsonObject): boolean {
   return typeof port["nodePort"] === "number" && port["nodePort"] > 0;
 }
 
+function portKey(port: JsonObject): string {
+  return `${String(port["port"])}/${String(port["protocol"])}`;
+}
+
 /** A port keeps its node port while the Service has any, and loses it with them. */
-function keepNodePort(port: JsonObject, before: readonly JsonObject[], wants: boolean): JsonObject {
-  const old = before.find(
-    other => other["port"] === port["port"] && other["protocol"] === port["protocol"],
-  );
+function keepNodePort(port: JsonObject, old: JsonObject | undefined, wants: boolean): JsonObject {
   if (wants) {
     const nodePort = old?.["nodePort"];
     return hasNodePort(port) || nodePort === undefined ? port : { ...port, nodePort };

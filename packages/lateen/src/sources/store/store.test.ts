@@ -330,3 +330,18 @@ test("label selectors", () => {
   for (const text of ["app=(", "a b", "app in web", ",", "=x"])
     assert.match(refusal(parseLabelSelector(text)), /unable to parse requirement/, text);
 });
+
+test("a collection is deleted in one write, however many it holds", () => {
+  const { store } = testStore();
+  for (let i = 0; i < 200; i++) value(store.create(widgetKind, "default", widget(`w${i}`)));
+  const write = store.database.write.bind(store.database);
+  let writes = 0;
+  store.database.write = changes => {
+    writes++;
+    write(changes);
+  };
+  const gone = value(store.deleteCollection(widgetKind, "default"));
+  assert.equal(gone.length, 200);
+  assert.equal(writes, 1);
+  assert.deepEqual(store.all(widgetKind), []);
+});

@@ -221,23 +221,35 @@ export class Store {
     name: string,
     options: DeleteOptions = {},
   ): ApiResult<Deletion> {
-    return this.#commit(options.dryRun === true, txn => {
-      const current = this.#tables.get(resourceId(kind), namespace, name);
-      if (current === undefined) return notFound(kind, name);
-      // What names no namespace lives there.
-      if (kind === this.#namespaceKinds.namespace && name === "default")
-        return forbidden(kind, name, "this namespace may not be deleted");
-      const checked = checkPreconditions(current, options.preconditions ?? {});
-      if (!checked.ok) return checked;
-      new Lifecycle(txn, this.#namespaceKinds).delete(current, {
-        gracePeriodSeconds: options.gracePeriodSeconds,
-        propagationPolicy: options.propagationPolicy ?? "Background",
-      });
-      return succeeded({ uid: current.uid, remaining: this.#tables.byUid(current.uid) });
-    });
+    return this.#commit(options.dryRun === true, txn =>
+      this.#deleteIn(txn, kind, namespace, name, options),
+    );
   }
 
-  /** Deletes what the selection names; returns the objects as they were. */
+  #deleteIn(
+    txn: Transaction,
+    kind: Kind,
+    namespace: string,
+    name: string,
+    options: DeleteOptions,
+  ): ApiResult<Deletion> {
+    const current = this.#tables.get(resourceId(kind), namespace, name);
+    if (current === undefined) return notFound(kind, name);
+    // What names no namespace lives there.
+    if (kind === this.#namespaceKinds.namespace && name === "default")
+      return forbidden(kind, name, "this namespace may not be deleted");
+    const checked = checkPreconditions(current, options.preconditions ?? {});
+    if (!checked.ok) return checked;
+    new Lifecycle(txn, this.#namespaceKinds).delete(current, {
+      gracePeriodSeconds: options.gracePeriodSeconds,
+      propagationPolicy: options.propagationPolicy ?? "Background",
+    });
+    return succeeded({ uid: current.uid, remaining: this.#tables.byUid(current.uid) });
+  }
+
+  /**
+   * Deletes what the selection names, in one step and one write; returns the objects as they were.
+   */
   deleteCollection(
     kind: Kind,
     namespace: string | undefined,
@@ -246,11 +258,13 @@ export class Store {
   ): ApiResult<readonly StoredObject[]> {
     const page = this.list(kind, { namespace, selection });
     if (!page.ok) return page;
-    for (const object of page.value.items) {
-      const deleted = this.delete(kind, object.namespace, object.name, options);
-      if (!deleted.ok && deleted.status.code !== 404) return deleted;
-    }
-    return succeeded(page.value.items);
+    return this.#commit(options.dryRun === true, txn => {
+      for (const object of page.value.items) {
+        const deleted = this.#deleteIn(txn, kind, object.namespace, object.name, options);
+        if (!deleted.ok && deleted.status.code !== 404) return deleted;
+      }
+      return succeeded(page.value.items);
+    });
   }
 
   ensureNamespace(name: string): void {
