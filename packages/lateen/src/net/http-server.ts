@@ -134,11 +134,12 @@ export async function serveHttp(
   const address = server.address() as AddressInfo;
   const hosts = isLoopback(address.address) ? isLocalName : () => true;
   const outsiders = new LimitedLog(options.log, systemClock);
+  const serving = { options, routes, hosts, outsiders };
   server.on("request", (request, response) => {
-    void answer({ options, routes, hosts, outsiders }, request, response);
+    void answer(serving, request, response);
   });
   const upgraded = new Set<Duplex>();
-  if (options.upgrade !== undefined) takeUpgrades(server, { options, routes, hosts }, upgraded);
+  if (options.upgrade !== undefined) takeUpgrades(server, serving, upgraded);
   return {
     host: address.address,
     port: address.port,
@@ -309,7 +310,7 @@ function takeUpgrades(server: Server, serving: Serving, upgraded: Set<Duplex>): 
 }
 
 async function upgradeAnswer(
-  { options, hosts }: Serving,
+  { options, hosts, outsiders }: Serving,
   upgrade: HttpUpgrade,
 ): Promise<HttpAnswer | undefined> {
   const { incoming } = upgrade;
@@ -330,7 +331,7 @@ async function upgradeAnswer(
   try {
     return await options.upgrade(request, upgrade);
   } catch (error) {
-    options.log.error("an upgrade failed", { path, error: String(error) });
+    outsiders.error(request.peerAddress, "an upgrade failed", { path, error: String(error) });
     return failure(options, 500, "internal error; the log has the cause");
   }
 }
@@ -349,6 +350,7 @@ function refuseUpgrade(socket: Duplex, answer: HttpAnswer): void {
   socket.end(
     `HTTP/1.1 ${answer.status} Refused\r\ncontent-type: application/json\r\n` +
       `content-length: ${Buffer.byteLength(body)}\r\nconnection: close\r\n\r\n${String(body)}`,
+    () => socket.destroy(),
   );
 }
 
