@@ -216,6 +216,7 @@ describe("kubectl and what runs in pods", { skip }, () => {
     await new Promise(done => large.once("open", done));
     large.send(Buffer.alloc(2 << 20));
     assert.equal(await new Promise<number>(done => large.once("close", done)), 1009);
+    while (killed.length < before + 3) await new Promise(done => setTimeout(done, 5));
   });
 
   test("commands at once have a limit", async () => {
