@@ -36,7 +36,7 @@ export function mountScript(options: MountOptions): string {
     ),
     // Not before: what the former root had mounted can not be mounted from any more.
     `exec 3<${OURS}`,
-    ...(kept === undefined ? [] : [`exec 4<${quote(kept)}`]),
+    ...(kept === undefined ? [] : [`[ ! -d ${quote(kept)} ] || exec 4<${quote(kept)}`]),
     ...volumes.map(bindLine),
     `again 3 ${OURS} --rbind`,
     ...(kept === undefined ? [] : [`again 4 ${quote(kept)} --bind 2>/dev/null || :`]),
