@@ -15,6 +15,8 @@ export interface HostileOptions {
   readonly address: string;
   /** A number in [0, 1). */
   readonly random: () => number;
+  /** A stream that ended is opened again after this. Default 100. */
+  readonly againMs?: number;
 }
 
 /** What one client does with a stream that it has just opened. */
@@ -142,7 +144,7 @@ export class Hostile {
     if (this.#stopped) return;
     setTimeout(() => {
       if (!this.#stopped) work();
-    }, AGAIN_MS).unref();
+    }, this.#options.againMs ?? AGAIN_MS).unref();
   }
 }
 
