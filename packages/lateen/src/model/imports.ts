@@ -148,7 +148,7 @@ function allServices(
     for (const route of read.cell(meshRoutes, meshRoutesKey(scope.key, index)))
       for (const hostname of route.destinations) {
         if (known.has(hostname)) continue;
-        const service = ownerOf(read, sources.byHostname, scope, hostname);
+        const service = destinationOf(read, sources.byHostname, scope, hostname);
         if (service === undefined || !hasPort(service, listener)) continue;
         known.add(hostname);
         found.set(service.key, service);
@@ -227,6 +227,27 @@ export function ownerOf(
     .rows(byHostname, hostname)
     .filter(service => visibleTo(service.exportTo, viewer.namespace));
   return firstOf(visible, viewer);
+}
+
+/**
+ * What a VirtualService sends requests to that no listener imports. Istio: the own namespace's, else
+ * that of the first namespace by name.
+ */
+function destinationOf(
+  read: Reader,
+  byHostname: Index<ServiceShape>,
+  viewer: Viewer,
+  hostname: string,
+): ServiceShape | undefined {
+  const visible = read
+    .rows(byHostname, hostname)
+    .filter(service => visibleTo(service.exportTo, viewer.namespace));
+  const names = visible.map(service => service.namespace).sort();
+  const chosen = names.includes(viewer.namespace) ? viewer.namespace : names[0];
+  return firstOf(
+    visible.filter(service => service.namespace === chosen),
+    viewer,
+  );
 }
 
 /** Of services with one host name, the one that counts. */

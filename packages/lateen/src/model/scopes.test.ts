@@ -198,3 +198,20 @@ test("a Sidecar's clusters hold what its VirtualServices send requests to", () =
     ["a/two", "a/one"],
   );
 });
+
+test("a destination that no listener imports: the own namespace's, else the first one's by name", () => {
+  const mesh = new TestMesh();
+  const http = [{ route: [{ destination: { host: "x.example" } }] }];
+  const own = virtualService({ at: "d/v" }, { hosts: ["unused"], http });
+  mesh.set(mesh.inputs.virtualServices, own);
+  const wide = [{ hosts: ["./unused.d.svc.cluster.local"] }];
+  mesh.set(mesh.inputs.sidecars, sidecar({ at: "d/s" }, { egress: wide }));
+  const found = (): readonly string[] => {
+    const cell = mesh.model.imports.services.acquire(scopeOf(mesh, "d/p"));
+    return cell.value().map(each => each.namespace);
+  };
+  mesh.set(mesh.inputs.serviceEntries, entry("c/e", 1, "x.example"), entry("b/e", 2, "x.example"));
+  assert.deepEqual(found(), ["b"]);
+  mesh.set(mesh.inputs.serviceEntries, entry("d/e", 3, "x.example"));
+  assert.deepEqual(found(), ["d"]);
+});
