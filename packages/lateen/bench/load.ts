@@ -14,6 +14,8 @@ export interface LoadSize {
   readonly scoped: boolean;
   /** A TCP port beside the HTTP port of each service. */
   readonly tcp?: boolean;
+  /** A second HTTP port instead: as many clusters as with a TCP port, without a listener of its own. */
+  readonly secondHttp?: boolean;
   /** What real meshes have beside the usual: headless services, UDP ports, clashing names. */
   readonly mixed?: boolean;
 }
@@ -26,6 +28,7 @@ interface LoadPort {
 }
 
 const HTTP: LoadPort = { name: "http", port: 80, targetPort: 8080, protocol: "TCP" };
+const SECOND_HTTP: LoadPort = { ...HTTP, name: "http-second", port: 81, targetPort: 8081 };
 const TCP: LoadPort = { name: "tcp", port: 9000, targetPort: 9001, protocol: "TCP" };
 /** Of the same number as the TCP port, as kube-dns has it. */
 const UDP: LoadPort = { ...TCP, name: "udp", protocol: "UDP" };
@@ -97,7 +100,8 @@ export function serviceObjects(size: LoadSize, service: number): JsonObject[] {
 function portsOf(size: LoadSize, service: number): readonly LoadPort[] {
   const tcp = size.tcp === true ? [TCP] : [];
   const udp = size.mixed === true && service % MIXED_EVERY === 1 ? [UDP] : [];
-  return [HTTP, ...tcp, ...udp];
+  const second = size.secondHttp === true ? [SECOND_HTTP] : [];
+  return [HTTP, ...tcp, ...second, ...udp];
 }
 
 function isHeadless(size: LoadSize, service: number): boolean {

@@ -12,18 +12,22 @@ import { scenarioSizes } from "./scenario-sizes.ts";
 export interface SidecarCost {
   readonly services: number;
   readonly http: SidecarFigures;
+  readonly twoHttp: SidecarFigures;
   readonly httpAndTcp: SidecarFigures;
-  /** What Envoy's allocator hands out more, for each service with a TCP port. */
-  readonly bytesPerTcpService: number;
+  /** What Envoy's allocator hands out for one more port of a service. */
+  readonly bytesPerPort: Readonly<Record<"http" | "tcp", number>>;
 }
 
 /** Needs the right to make a network namespace, and Envoy. */
 export async function measureSidecar(nodeArgs: readonly string[]): Promise<SidecarCost> {
   const http = await figuresOf(scenarioSizes.unscoped, nodeArgs);
+  const twoHttp = await figuresOf({ ...scenarioSizes.unscoped, secondHttp: true }, nodeArgs);
   const httpAndTcp = await figuresOf(scenarioSizes.tcp, nodeArgs);
   const { services } = scenarioSizes.tcp;
-  const more = httpAndTcp.configured.allocatedBytes - http.configured.allocatedBytes;
-  return { services, http, httpAndTcp, bytesPerTcpService: more / services };
+  const more = ({ configured }: SidecarFigures): number =>
+    (configured.allocatedBytes - http.configured.allocatedBytes) / services;
+  const bytesPerPort = { http: more(twoHttp), tcp: more(httpAndTcp) };
+  return { services, http, twoHttp, httpAndTcp, bytesPerPort };
 }
 
 async function figuresOf(size: LoadSize, nodeArgs: readonly string[]): Promise<SidecarFigures> {
@@ -44,7 +48,13 @@ async function figuresOf(size: LoadSize, nodeArgs: readonly string[]): Promise<S
   }
 }
 
-export function sidecarLines({ services, http, httpAndTcp, ...cost }: SidecarCost): string[] {
+/** The clusters of a port are the same for both protocols; a TCP port has a listener, too. */
+export function tcpListenerBytes({ bytesPerPort }: SidecarCost): number {
+  return bytesPerPort.tcp - bytesPerPort.http;
+}
+
+export function sidecarLines(cost: SidecarCost): string[] {
+  const { services, http, twoHttp, httpAndTcp, bytesPerPort } = cost;
   const row = (what: string, { configured, clusters }: SidecarFigures): string[] => [
     what,
     `${clusters}`,
@@ -58,9 +68,11 @@ export function sidecarLines({ services, http, httpAndTcp, ...cost }: SidecarCos
       ["", "clusters", "allocated", "resident"],
       ["before configuration", "", ...beforeOf(http)],
       row("HTTP ports", http),
+      row("two HTTP ports", twoHttp),
       row("HTTP and TCP ports", httpAndTcp),
     ]),
-    `a TCP port of a service costs ${megabytes(cost.bytesPerTcpService)}, with its three clusters`,
+    `one more port of a service, with its three clusters: HTTP ${megabytes(bytesPerPort.http)}, ` +
+      `TCP ${megabytes(bytesPerPort.tcp)}; so its listener: ${megabytes(tcpListenerBytes(cost))}`,
   ];
 }
 

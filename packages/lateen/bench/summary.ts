@@ -3,7 +3,7 @@ import type { Changed } from "./fleet.ts";
 import { aligned, megabytes, time } from "./report.ts";
 import type { ScenarioResult } from "./scenario.ts";
 import { isOwnSize, type ScenarioName } from "./scenario-sizes.ts";
-import type { SidecarCost } from "./sidecar-cost.ts";
+import { type SidecarCost, tcpListenerBytes } from "./sidecar-cost.ts";
 
 /** Of Istio (August 2026) on an idle two-core machine, measured once on 2026-11-30. */
 interface Line {
@@ -102,10 +102,10 @@ export function summaryLines(
   });
   if (sidecar !== undefined)
     rows.push([
-      "a TCP service, in a sidecar's memory",
+      "the listener of a TCP service, in a sidecar's memory",
       "",
-      megabytes(sidecar.bytesPerTcpService),
-      "40 KB (28 KB is the bare listener)",
+      megabytes(tcpListenerBytes(sidecar)),
+      "40 KB (28 KB is a bare one)",
     ]);
   if (rows.length === 0) return [];
   const head = ["", "reference", "ours (over the floor of this run)", "ours should be"];

