@@ -106,10 +106,6 @@ describe("kubectl and a running mesh", { skip }, () => {
     const input = "x".repeat(1_000_000);
     const counting = ["exec", "-i", web, "-c", first ?? "", "--", "wc", "-c"];
     assert.match(await kubectl(counting, input), /^1000000\n/);
-    const terminal = ["exec", "-it", web, "-c", first ?? "", "--", "sh", "-c", "tty; exit 3"];
-    const onTerminal = await mesh.kubectl(terminal, "");
-    assert.deepEqual([onTerminal.code, onTerminal.stdout.trim()], [3, onTerminal.stdout.trim()]);
-    assert.match(onTerminal.stdout, /^\/dev\/pts\/\d+/);
     const file = mesh.path("copied.txt");
     writeFileSync(file, "some text\n".repeat(1000));
     await kubectl(["cp", file, `${web}:/tmp/copied.txt`, "-c", first ?? ""]);
@@ -127,7 +123,7 @@ describe("kubectl and a running mesh", { skip }, () => {
     const pod = JSON.stringify({
       apiVersion: "v1",
       kind: "Pod",
-      metadata: { name: "once", labels: { app: "once" }, creationTimestamp: null },
+      metadata: { name: "once", labels: { app: "once" } },
       spec: {
         containers: [
           {
@@ -141,16 +137,18 @@ describe("kubectl and a running mesh", { skip }, () => {
       },
       status: {},
     });
-    for (const apply of [
-      (input: string) => mesh.kubectl("apply -f -", input),
-      (input: string) => mesh.lateen("apply -f -", input),
-    ]) {
+    // kubectl itself takes the null that generators write there for a change.
+    const generated = pod.replace('"name":"once"', '"name":"once","creationTimestamp":null');
+    for (const [apply, again] of [
+      [(input: string) => mesh.kubectl("apply -f -", input), pod],
+      [(input: string) => mesh.lateen("apply -f -", input), generated],
+    ] as const) {
       assert.match((await apply(pod)).stdout, /pod\/once created/);
       await mesh.until("it runs", async () =>
         (await kubectl("get pod once -o jsonpath={.status.phase}")).includes("Running"),
       );
-      const again = await apply(pod);
-      assert.match(again.stdout, /pod\/once unchanged/, again.stderr);
+      const second = await apply(again);
+      assert.match(second.stdout, /pod\/once unchanged/, second.stderr);
       const labelled = await apply(pod.replace('"app":"once"', '"app":"once","more":"yes"'));
       assert.match(labelled.stdout, /pod\/once configured/, labelled.stderr);
       await kubectl("delete pod once --grace-period=1");
