@@ -136,7 +136,7 @@ local function expand(text)
   for gauge, name in pairs(${table(mapped(LIVE_BYTES))}) do
     live[name] = {}
     if string.find(text, gauge, 1, true) then
-      text = string.gsub(text, "\\n# TYPE envoy_" .. gauge .. " [^\\n]*", "")
+      text = string.gsub(text, "\\n# TYPE " .. gauge .. " [^\\n]*", "")
       text = string.gsub(text, "\\nenvoy_" .. gauge .. "({[^\\n]*)", function(rest)
         local key, bytes = string.match(rest, '^{(.*"),${CONNECTION_TAG}="%d+"} (%d+)$')
         if key ~= nil then live[name][key] = (live[name][key] or 0) + tonumber(bytes) end
@@ -166,8 +166,10 @@ end
  */
 const PAGE_LUA = `
 local function rename(text)
-  text = string.gsub(text, "\\nenvoy_istio_", "\\nistio_")
-  text = string.gsub(text, "\\n# TYPE envoy_istio_", "\\n# TYPE istio_")
+  text = expand((string.gsub(text, "\\n# TYPE envoy_istio_", "\\n# TYPE istio_")))
+  if string.find(text, "\\nenvoy_istio_", 1, true) then
+    text = string.gsub(text, "\\nenvoy_istio_", "\\nistio_")
+  end
   if string.find(text, "${SCRAPE_FAILURES}", 1, true) then
     text = string.gsub(text, "\\n# TYPE envoy_[%w_]*${SCRAPE_FAILURES}", "\\n# TYPE ${SCRAPE_FAILURES}")
     text = string.gsub(text, "(\\n)envoy_[%w_]*(${SCRAPE_FAILURES}){[^}\\n]*}", [[%1%2{type="application"}]])
@@ -177,7 +179,7 @@ end
 function envoy_on_response(handle)
   local body = handle:body()
   if body == nil then return end
-  local text = string.sub(rename(expand("\\n" .. body:getBytes(0, body:length()))), 2)
+  local text = string.sub(rename("\\n" .. body:getBytes(0, body:length())), 2)
   local app = handle:streamInfo():dynamicMetadata():get("lateen.metrics")
   if app ~= nil and app["page"] ~= nil then text = text .. app["page"] end
   handle:headers():replace("content-length", tostring(body:setBytes(text)))
