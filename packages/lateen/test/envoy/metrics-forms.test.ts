@@ -223,6 +223,54 @@ describe("the same traffic makes the same page", () => {
   });
 });
 
+/** As Prometheus reads it: all labels of all series, without what is escaped. */
+function labelsOf(page: string, name: string): Record<string, string>[] {
+  return page
+    .split("\n")
+    .filter(line => line.startsWith(`${name}{`))
+    .map(line => {
+      assert.match(line, /^\w+\{(\w+="(\\.|[^"\\])*",?)*\} \d+$/);
+      return Object.fromEntries(
+        [...line.matchAll(/(\w+)="((?:\\.|[^"\\])*)"/g)].map(([, key = "", value = ""]) => [
+          key,
+          value.replaceAll(/\\(.)/g, (_, each) => (each === "n" ? "\n" : each)),
+        ]),
+      );
+    });
+}
+
+test("what a peer says of itself shifts nothing that is proven, and breaks no line", async () => {
+  const clientName = 'a|"} 5\n\\b",le="1"} 7';
+  const what = { builders: TODAY, metrics: "compact", bootstrap: NEW_BOOTSTRAP } as const;
+  const pair = await startPair({ ...what, authority, apps, clientName });
+  try {
+    assert.equal(await call(pair.clientPorts.http, "reviews"), "200 hello");
+    const total = "istio_requests_total";
+    let [seen, told]: Record<string, string>[] = [];
+    await eventually("both have counted", async () => {
+      const { client, server } = await pair.pages();
+      [told] = labelsOf(client, total);
+      [seen] = labelsOf(server, total);
+      return told !== undefined && seen !== undefined;
+    });
+    const proven = {
+      source_principal: CLIENT_ID,
+      source_workload_namespace: "clients",
+      destination_workload: "reviews-v1",
+      destination_service_name: "reviews",
+      response_code: "200",
+    };
+    for (const [label, value] of Object.entries(proven)) {
+      assert.equal(seen?.[label], value);
+      assert.equal(told?.[label], value);
+    }
+    // Its own proxy has it from the environment, whole.
+    assert.equal(told?.["source_app"], clientName);
+  } finally {
+    await pair.stop();
+  }
+});
+
 describe("what compact tags hold", () => {
   let pair: Pair;
   before(async () => {

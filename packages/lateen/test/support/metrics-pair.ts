@@ -50,6 +50,8 @@ export interface PairOptions {
   /** Of the version whose bootstrap the proxies have. */
   readonly bootstrap: JsonOutObject;
   readonly authority: ReturnType<typeof testAuthority>;
+  /** What the client's proxy says that its application is named; default sleep. */
+  readonly clientName?: string;
   /** Ports of the applications. */
   readonly apps: { readonly http: number; readonly tcp: number };
 }
@@ -123,7 +125,7 @@ export async function startPair(options: PairOptions): Promise<Pair> {
         own.clientAdmin,
       ),
       [],
-      environment("sleep", "clients"),
+      environment(options.clientName ?? "sleep", "clients"),
     );
     started.push(client);
     for (const each of started) await eventually("a proxy", () => each.isLive());
