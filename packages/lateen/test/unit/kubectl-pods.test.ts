@@ -233,8 +233,10 @@ describe("kubectl and what runs in pods", { skip }, () => {
           }),
       ),
     );
-    assert.equal(outcomes.filter(each => each === "open").length, 64);
-    assert.equal(outcomes.filter(each => each === "429").length, 6);
+    // Sessions of the tests before may still be counted for a moment.
+    const opened = outcomes.filter(each => each === "open").length;
+    assert.ok(opened <= 64 && opened > 55, String(opened));
+    assert.equal(outcomes.filter(each => each === "429").length, 70 - opened);
     for (const socket of sockets) {
       socket.on("error", () => {});
       socket.terminate();
