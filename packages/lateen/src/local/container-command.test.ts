@@ -142,6 +142,24 @@ test("the container's user wins over the pod's, and the network's rules are out 
   assert.match(env["PATH"] ?? "", /^\/usr\/local\/sbin:/, "what leads there is the system's");
 });
 
+test("a container's variables steer its own program, never the machine's that lead there as root", () => {
+  const env = [
+    { name: "LD_PRELOAD", value: "/tmp/mine.so" },
+    { name: "BASH_ENV", value: "/tmp/mine.sh" },
+    { name: "COLOUR", value: "blue" },
+  ];
+  const result = resolve({ command: ["a"], env });
+  assert.ok(result.ok);
+  const entering = enterCommand(42, result.command, "session");
+  assert.equal(entering.env["LD_PRELOAD"], undefined);
+  assert.equal(entering.env["BASH_ENV"], undefined);
+  assert.equal(entering.env["COLOUR"], "blue");
+  const words = entering.argv;
+  const user = words.indexOf("setpriv");
+  for (const word of ["LD_PRELOAD=/tmp/mine.so", "BASH_ENV=/tmp/mine.sh"])
+    assert.ok(words.indexOf(word) > user && user > 0, word);
+});
+
 test("capabilities and privileges are what the container's security context leaves", () => {
   const securityContext = {
     allowPrivilegeEscalation: false,

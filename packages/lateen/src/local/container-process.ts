@@ -41,13 +41,25 @@ export function enterCommand(
   attachment: Attachment,
 ): EnteringCommand {
   const { workingDir, argv, user, env } = command;
-  const own = [`PWD=${workingDir}`, ...(env["PATH"] === undefined ? [] : [`PATH=${env["PATH"]}`])];
+  const late = Object.entries(env).filter(([name]) => name === "PATH" || STEERS.test(name));
+  const own = [`PWD=${workingDir}`, ...late.map(([name, value]) => `${name}=${value}`)];
   const run = [...asUser(user), "env", "-C", workingDir, ...own, ...notAssigned(argv)];
   const wait = attachment === "session" ? WAIT : WAIT_ATTACHED;
   return {
     argv: parentInside(pid, ["sh", "-c", wait, "wait", ...run]),
-    env: { ...env, PATH: SYSTEM_PATH },
+    env: { ...withoutSteering(env), PATH: SYSTEM_PATH },
   };
+}
+
+/**
+ * Variables that make a program load or run something: the machine's own programs, which lead into the
+ * pod as root, are started without them. The container's program gets them by its command line.
+ */
+const STEERS =
+  /^(?:LD_|GLIBC_TUNABLES$|GCONV_PATH$|LOCPATH$|MALLOC_|ENV$|BASH_ENV$|BASH_FUNC_|SHELLOPTS$|BASHOPTS$|PS4$|IFS$)/;
+
+function withoutSteering(env: Readonly<Record<string, string>>): Record<string, string> {
+  return Object.fromEntries(Object.entries(env).filter(([name]) => !STEERS.test(name)));
 }
 
 /** env(1) takes a program with a `=` in its name for one more variable. */
