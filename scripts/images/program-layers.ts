@@ -136,15 +136,15 @@ function lateenEntries(emitted: readonly TarEntry[], packages: readonly string[]
   ];
 }
 
-/** Starts without a shell or `env`: the image has neither. */
+/** Starts without a shell or `env`: the image has neither. What it imports is emitted as JavaScript. */
 function entryPoint(): string {
   const text = readFileSync(join(root, "packages/lateen/bin/lateen.mjs"), "utf8");
   const changes = [
-    ["#!/usr/bin/env node", "#!/usr/local/bin/node"],
-    ["../src/bin/main.ts", "../src/bin/main.js"],
+    [/^#!\/usr\/bin\/env node$/m, "#!/usr/local/bin/node"],
+    [/"(\.\.\/src\/[^"]+)\.ts"/g, '"$1.js"'],
   ] as const;
   return changes.reduce((changed, [from, to]) => {
-    if (!changed.includes(from)) throw new Error(`lateen.mjs: no ${from} to replace`);
+    if (changed.search(from) === -1) throw new Error(`lateen.mjs: no ${from} to replace`);
     return changed.replace(from, to);
   }, text);
 }
