@@ -90,6 +90,38 @@ test("requests that begin and stop hold a bounded number of bytes for a bounded 
   await push([proxy]);
 });
 
+test("who reads nothing has no copies of the configuration held for it", async () => {
+  const { server, source, good, push, client } = await rig();
+  source.commit(edit => {
+    for (let i = 1; i < 2000; i++) edit.set(clusterType, `c${i}`, "1", Buffer.alloc(1000, i));
+  });
+  const deaf = Array.from({ length: 20 }, () => client(STRANGER));
+  for (const each of deaf) {
+    each.session.settings({ initialWindowSize: 0 });
+    each.send({ node, typeUrl: clusterType });
+  }
+  await eventually("each was written to", () => server.held.unsentBytes > deaf.length * 64 * 1024);
+  const proxy = await good();
+  await push([proxy]);
+  assert.ok(server.held.unsentBytes <= deaf.length * 192 * 1024, `${server.held.unsentBytes}`);
+  const [first] = deaf;
+  first?.session.settings({ initialWindowSize: 1 << 20 });
+  const response = await first?.response(1, 30_000);
+  assert.equal(response?.resources?.length, 2000, "what is sent in pieces is whole");
+});
+
+test("empty requests that wait are charged, too", async () => {
+  const clock = new FakeClock();
+  const serverLimits = { requestBurst: 1, bufferedBytesPerOwnerMax: 512 << 10 };
+  const { client, server } = await rig({ clock, serverLimits });
+  const many = client(STRANGER);
+  many.send({ node, typeUrl: endpointType, resourceNamesSubscribe: ["c0"] });
+  await many.response(1);
+  many.stream.write(Buffer.alloc(5 * 3000));
+  assert.equal((await many.status).code, 8);
+  assert.equal(server.held.bufferedBytes, 0);
+});
+
 test("a request that waits for us may take its time", async () => {
   const clock = new FakeClock();
   const serverLimits = { requestBurst: 1, requestsPerSecond: 1, messageMs: 2000 };

@@ -3,7 +3,7 @@ import { GrpcStatus, type StreamEnd, type StreamLimits } from "../discovery/limi
 import type { SnapshotCache } from "../discovery/snapshot.ts";
 import { AdsStream } from "../discovery/stream.ts";
 import type { ConfigSource, Peer } from "../discovery/types.ts";
-import type { ServerLimits } from "./ads-limits.ts";
+import { type ServerLimits, WINDOW_BYTES } from "./ads-limits.ts";
 import type { Account, Budget } from "./budget.ts";
 import type { GrpcStream } from "./grpc-stream.ts";
 import type { Pusher, PushScheduler } from "./push-scheduler.ts";
@@ -34,6 +34,9 @@ export interface CallBudgets {
   /** Asked for, and nothing answers to them. */
   readonly names: Budget;
 }
+
+/** What a message costs that is kept, beside its bytes: a thousand empty ones are no less. */
+const HELD_MESSAGE_BYTES = 256;
 
 /** Joins one state machine to one transport. */
 export class AdsCall implements Pusher {
@@ -134,6 +137,11 @@ export class AdsCall implements Pusher {
     if (this.#held.length > 0) this.#release();
   }
 
+  /** Bytes of responses that are copied for it and not sent. */
+  get unsentBytes(): number {
+    return this.#transport.unsentBytes;
+  }
+
   /** Bytes that the next request may have, of which so many are announced. */
   requestBytesMax(announced: number): number {
     return this.#machine.requestBytesMax(announced);
@@ -164,7 +172,13 @@ export class AdsCall implements Pusher {
     if (bytes === 0) this.#begunAtMs = undefined;
     else this.#begunAtMs ??= this.#nowMs;
     this.#begunBytes = bytes;
-    this.#bytes.set(bytes + this.#heldBytes);
+    this.#charge();
+  }
+
+  /** While it waits for us, as much as a window may have come and not be read. */
+  #charge(): void {
+    const unread = this.#held.length > 0 ? WINDOW_BYTES : 0;
+    this.#bytes.set(this.#begunBytes + this.#heldBytes + unread);
   }
 
   #receive(message: Uint8Array): void {
@@ -172,7 +186,7 @@ export class AdsCall implements Pusher {
     if (this.#held.length > 0 || !this.#requests.take(this.#nowMs, this.#costOf(message))) {
       // What has been read already waits here; the rest waits in the client.
       this.#held.push(Uint8Array.from(message));
-      this.#heldBytes += message.length;
+      this.#heldBytes += HELD_MESSAGE_BYTES + message.length;
       this.#transport.pause();
       return;
     }
@@ -189,11 +203,11 @@ export class AdsCall implements Pusher {
       if (message === undefined || this.#closed) break;
       if (!this.#requests.take(this.#nowMs, this.#costOf(message))) break;
       this.#held.shift();
-      this.#heldBytes -= message.length;
+      this.#heldBytes -= HELD_MESSAGE_BYTES + message.length;
       this.#handle(message);
     }
     if (this.#closed) return;
-    this.#bytes.set(this.#begunBytes + this.#heldBytes);
+    this.#charge();
     if (this.#held.length === 0) this.#transport.resume();
   }
 

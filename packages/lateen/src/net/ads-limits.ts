@@ -51,6 +51,9 @@ export interface ServerLimits {
   readonly streamAgeMaxMs: number;
 }
 
+/** What a stream may send before we read on: HTTP/2's own first window. */
+export const WINDOW_BYTES = 65_535;
+
 export const defaultServerLimits: ServerLimits = {
   connectionsMax: 20_000,
   streamsPerConnectionMax: 32,

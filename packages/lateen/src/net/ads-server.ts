@@ -30,7 +30,7 @@ import { SnapshotCache } from "../discovery/snapshot.ts";
 import type { ConfigSource, Peer, Refusal } from "../discovery/types.ts";
 import { Admission } from "./admission.ts";
 import { AdsCall, type CallBudgets } from "./ads-call.ts";
-import { defaultServerLimits, type ServerLimits } from "./ads-limits.ts";
+import { defaultServerLimits, type ServerLimits, WINDOW_BYTES } from "./ads-limits.ts";
 import { Budget } from "./budget.ts";
 import { GrpcStream, notGrpc, refuse } from "./grpc-stream.ts";
 import { ownerOf } from "./owner.ts";
@@ -88,9 +88,8 @@ const services = new Map<string, "delta" | "sotw">([
 ]);
 const TICK_MS = 1000;
 
-/** What a stream may send before it is let in, which waits here unread; and after that. */
+/** What a stream may send before it is let in, which waits here unread; after that WINDOW_BYTES. */
 const WAITING_WINDOW_BYTES = 16 * 1024;
-const WINDOW_BYTES = 65_535;
 
 /** Where there are few streams, draining them takes no longer than this for each. */
 const DRAIN_EVERY_MS = 50;
@@ -151,12 +150,16 @@ export class AdsServer {
     readonly waiting: number;
     readonly bufferedBytes: number;
     readonly unknownNames: number;
+    readonly unsentBytes: number;
   } {
+    let unsentBytes = 0;
+    for (const call of this.#calls) unsentBytes += call.unsentBytes;
     return {
       connections: this.#sockets.size,
       waiting: this.#admission.waiting,
       bufferedBytes: this.#budgets.bytes.total,
       unknownNames: this.#budgets.names.total,
+      unsentBytes,
     };
   }
 

@@ -38,3 +38,20 @@ test("where all together have too much, the owner with the most gives way", () =
   assert.match(ended[0] ?? "", /^l: 105 bytes of all clients, at most 100/);
   assert.equal(budget.total, 25);
 });
+
+test("as many go as it takes, where those that began first hold next to nothing", () => {
+  const { budget, ended, open } = rig({ server: 1000, owner: 100 });
+  for (let i = 0; i < 50; i++) open("a", `small ${i}`).set(1);
+  const large = open("a", "large");
+  large.set(90);
+  assert.deepEqual([ended.length, budget.total], [40, 100]);
+  large.set(101);
+  assert.deepEqual([ended.length, budget.total], [51, 0]);
+});
+
+test("nobody is asked for ever to let go of what he keeps", () => {
+  const budget = new Budget({ server: 10, owner: 10 }, "bytes");
+  let asked = 0;
+  budget.open("a", () => asked++).set(11);
+  assert.equal(asked, 2);
+});

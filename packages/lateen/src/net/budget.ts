@@ -59,12 +59,12 @@ export class Budget {
     return this.#owners.size;
   }
 
-  /** `over` ends the stream, which sets its account to 0 in the end. */
+  /** `over` ends the stream, which sets its account to 0 at once. */
   open(owner: string, over: (why: string) => void): Account {
     return new Account(this, owner, over);
   }
 
-  /** Of an owner with too much, and of the one with the most where all have too much, the stream goes that began first. */
+  /** Of an owner with too much, and of the one with the most where all have too much, the streams go that began first. */
   change(account: Account, amount: number): void {
     const owner = this.#ownerOf(account.owner);
     this.#total += amount - account.held;
@@ -73,15 +73,22 @@ export class Budget {
     if (amount > 0) owner.accounts.add(account);
     else owner.accounts.delete(account);
     if (owner.accounts.size === 0) this.#owners.delete(account.owner);
-    const { limits, what } = { limits: this.#limits, what: this.#what };
-    if (owner.total > limits.owner)
-      end(owner, `${owner.total} ${what} of this client, at most ${limits.owner}`);
-    if (this.#total > limits.server) {
-      const total = this.#total;
-      end(
-        this.#largest(),
-        `${total} ${what} of all clients, at most ${limits.server}, and most of them of this one`,
-      );
+    this.#keepOwner(owner);
+    this.#keepServer();
+  }
+
+  /** As many as it takes: those that began first may hold next to nothing. */
+  #keepOwner(owner: Owner): void {
+    const most = this.#limits.owner;
+    while (owner.total > most)
+      if (!endFirst(owner, `${owner.total} ${this.#what} of this client, at most ${most}`)) return;
+  }
+
+  #keepServer(): void {
+    const most = this.#limits.server;
+    while (this.#total > most) {
+      const why = `${this.#total} ${this.#what} of all clients, at most ${most}, and most of them of this one`;
+      if (!endFirst(this.#largest(), why)) return;
     }
   }
 
@@ -101,9 +108,11 @@ export class Budget {
   }
 }
 
-function end(owner: Owner | undefined, why: string): void {
+/** False: none was ended that held something. */
+function endFirst(owner: Owner | undefined, why: string): boolean {
   for (const account of owner?.accounts ?? []) {
     account.end(why);
-    return;
+    return account.held === 0;
   }
+  return false;
 }

@@ -11,7 +11,7 @@ function partsOf(sizes: readonly number[]): Buffer[] {
 function written(sizes: readonly number[]): { blocks: Uint8Array[]; message: Buffer } {
   const parts = partsOf(sizes);
   const message = Buffer.concat(parts);
-  return { blocks: framedBlocks(parts, message.length), message };
+  return { blocks: [...framedBlocks(parts, message.length)], message };
 }
 
 test("blocks read back as the one message, however its parts are cut", () => {
@@ -36,7 +36,7 @@ test("a change of a few resources is one write", () => {
 
 test("a large part is not copied, and none is copied twice", () => {
   const parts = partsOf([10, 100 * KB, 10, 10]);
-  const blocks = framedBlocks(parts, 100 * KB + 30);
+  const blocks = [...framedBlocks(parts, 100 * KB + 30)];
   assert.deepEqual(
     blocks.map(block => block.length),
     [15, 100 * KB, 20],

@@ -28,6 +28,12 @@ export class GrpcFrameReader {
     return this.#partial.length;
   }
 
+  /** Nothing more will be read: what has come of a message is let go. */
+  drop(): void {
+    this.#partial = nothing;
+    this.#filled = 0;
+  }
+
   /** Messages that came whole are parts of `chunk`, to be copied by who keeps them. */
   push(chunk: Buffer, onMessage: (message: Uint8Array) => void): FrameError | undefined {
     let rest = chunk;
@@ -76,26 +82,33 @@ export class GrpcFrameReader {
 }
 
 /** What is written at once: a copy of so many bytes costs less than writes of the parts in it. */
-const BLOCK_BYTES = 64 * 1024;
+export const BLOCK_BYTES = 64 * 1024;
 
-/** A message's prefix and its parts, small ones copied together: resources are thousands of them. */
-export function framedBlocks(parts: readonly Uint8Array[], messageBytes: number): Uint8Array[] {
-  const blocks: Uint8Array[] = [];
+/**
+ * A message's prefix and its parts, small ones copied together: resources are thousands of them. Each
+ * block is made when it is asked for, as the parts are shared by all streams and the copies are not.
+ */
+export function* framedBlocks(
+  parts: readonly Uint8Array[],
+  messageBytes: number,
+): Generator<Uint8Array, void, undefined> {
   let run: Uint8Array[] = [prefixed(new Uint8Array(), messageBytes)];
   let runBytes = GRPC_PREFIX_BYTES;
-  const end = (): void => {
-    const [only] = run;
-    if (only !== undefined) blocks.push(run.length === 1 ? only : Buffer.concat(run, runBytes));
-    run = [];
-    runBytes = 0;
-  };
   for (const part of parts) {
-    if (runBytes + part.length > BLOCK_BYTES) end();
+    if (runBytes + part.length > BLOCK_BYTES) {
+      yield joinedRun(run, runBytes);
+      run = [];
+      runBytes = 0;
+    }
     run.push(part);
     runBytes += part.length;
   }
-  end();
-  return blocks;
+  yield joinedRun(run, runBytes);
+}
+
+function joinedRun(run: readonly Uint8Array[], bytes: number): Uint8Array {
+  const [only] = run;
+  return run.length === 1 && only !== undefined ? only : Buffer.concat(run, bytes);
 }
 
 /** A message's prefix and its first part in one buffer; what follows is written as it is. */

@@ -1,7 +1,7 @@
 import { constants, type IncomingHttpHeaders, type ServerHttp2Stream } from "node:http2";
 import { GrpcStatus, type StreamEnd } from "../discovery/limits.ts";
 import type { EncodedResponse } from "../discovery/response.ts";
-import { encodeGrpcMessage, framedBlocks, GrpcFrameReader } from "./grpc-frames.ts";
+import { BLOCK_BYTES, encodeGrpcMessage, framedBlocks, GrpcFrameReader } from "./grpc-frames.ts";
 
 export interface GrpcStreamEvents {
   /** A part of a larger buffer, to be copied by who keeps it. */
@@ -17,11 +17,18 @@ export interface GrpcStreamEvents {
 
 /** How long a client may take to read what is left when its call ends. */
 const FINISH_MS = 5000;
+/**
+ * Of a message that is being sent so much is copied ahead of what the client has taken: whoever reads
+ * nothing must not have us hold megabytes of its own.
+ */
+const WRITTEN_AHEAD_BYTES = 2 * BLOCK_BYTES;
 
 /** The server's side of one gRPC call over a raw HTTP/2 stream. */
 export class GrpcStream {
   readonly #stream: ServerHttp2Stream;
   readonly #reader: GrpcFrameReader;
+  /** What is not written yet of the message that is being sent. */
+  #unwritten: Iterator<Uint8Array> | undefined;
   #end: StreamEnd | undefined;
 
   constructor(stream: ServerHttp2Stream, messageBytesMax: (announced: number) => number) {
@@ -32,6 +39,11 @@ export class GrpcStream {
 
   get closed(): boolean {
     return this.#stream.destroyed || this.#stream.closed || this.#end !== undefined;
+  }
+
+  /** Bytes of its own that are written and not sent. */
+  get unsentBytes(): number {
+    return this.#stream.writableLength;
   }
 
   /** Sends the headers and begins to read. */
@@ -50,7 +62,9 @@ export class GrpcStream {
       // A client that does not end its side would keep the stream, and so the connection, open.
       setImmediate(() => stream.close(constants.NGHTTP2_NO_ERROR));
     });
-    stream.on("drain", events.onDrain);
+    stream.on("drain", () => {
+      if (this.#unwritten === undefined || this.#writeOn()) events.onDrain();
+    });
     stream.once("close", events.onClose);
     stream.on("end", events.onHalfClose);
     stream.on("data", (chunk: Buffer) => this.#read(chunk, events));
@@ -66,11 +80,26 @@ export class GrpcStream {
 
   /** False when the transport is full: wait for drain before the next one. */
   send(message: EncodedResponse): boolean {
+    this.#unwritten = framedBlocks(message.parts, message.bytes);
+    return this.#writeOn();
+  }
+
+  /** True when the message is written whole and there is room for another one. */
+  #writeOn(): boolean {
     const stream = this.#stream;
     let room = true;
     stream.cork();
-    for (const block of framedBlocks(message.parts, message.bytes)) room = stream.write(block);
+    while (stream.writableLength < WRITTEN_AHEAD_BYTES) {
+      const next = this.#unwritten?.next();
+      if (next === undefined || next.done === true) {
+        this.#unwritten = undefined;
+        break;
+      }
+      room = stream.write(next.value);
+    }
     stream.uncork();
+    if (this.#unwritten !== undefined) return false;
+    if (this.#end !== undefined) stream.end();
     return room;
   }
 
@@ -78,8 +107,10 @@ export class GrpcStream {
   finish(end: StreamEnd): void {
     if (this.closed) return;
     this.#end = end;
-    if (this.#stream.headersSent) this.#stream.end();
-    else refuse(this.#stream, end);
+    this.#reader.drop();
+    if (!this.#stream.headersSent) refuse(this.#stream, end);
+    // Otherwise the end comes behind the message that is being sent.
+    else if (this.#unwritten === undefined) this.#stream.end();
     // The client may go on sending for ever; its data is thrown away until it sees the status.
     this.#stream.resume();
     setTimeout(() => this.cut(), FINISH_MS).unref();
