@@ -73,7 +73,8 @@ async function exec(
     exited,
     resize: size => sizes.set(size),
     kill: () => {
-      if (child.exitCode !== null || child.pid === undefined) return;
+      const hasEnded = child.exitCode !== null || child.signalCode !== null;
+      if (hasEnded || child.pid === undefined) return;
       try {
         process.kill(-child.pid, "SIGKILL");
       } catch {

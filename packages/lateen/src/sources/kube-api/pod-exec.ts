@@ -65,6 +65,11 @@ export class ExecSessions {
 
   #accept(process: PodProcess, asked: Asked, { incoming, socket, head }: HttpUpgrade): void {
     const gone = (): void => process.kill();
+    // While the command was started nobody listened.
+    if (socket.destroyed) {
+      gone();
+      return;
+    }
     socket.once("close", gone);
     this.#server.handleUpgrade(incoming, socket as Duplex, head, webSocket => {
       this.#sockets.add(webSocket);
@@ -112,6 +117,8 @@ function askedOf(pod: StoredObject, request: HttpRequest): Asked | HttpAnswer {
 function attach(socket: WebSocket, process: PodProcess, asked: Asked): void {
   let alive = true;
   const ping = setInterval(() => {
+    // Its answers are not read while the program does not read either.
+    if (socket.isPaused) alive = true;
     if (!alive) socket.terminate();
     alive = false;
     socket.ping();
