@@ -1,4 +1,4 @@
-/** Takes the node out of a request's bytes, so that what is large in it is measured, not decoded. */
+/** Takes the node out of a request's bytes, so that what is large in it is measured, not decoded; counts what is left. */
 import { Node as NodeMessage } from "@lateen/envoy-api/envoy/config/core/v3/base.js";
 
 export interface NodeBytes {
@@ -15,7 +15,15 @@ export interface NodeLimits {
   readonly extensionBytesMax: number;
 }
 
-export class NodeTooLarge extends Error {}
+export class RequestTooLarge extends Error {}
+
+/** Of a request there may be more than one, which nobody sends. */
+const NODES_MAX = 16;
+const NODE_FIELDS_MAX = 20_000;
+/** What is not decoded costs so much of what is; Envoy names about a thousand extensions. */
+const UNREAD_FIELD_SHARE = 1 / 8;
+/** Field numbers that are counted each, as no request has more; the others are counted together. */
+const COUNTED_NUMBERS = 16;
 
 /** Fields of Node that nothing here reads: extensions, client_features, listening_addresses. */
 const UNREAD: ReadonlySet<number> = new Set([9, 10, 11]);
@@ -23,17 +31,35 @@ const LENGTH_DELIMITED = 2;
 const VARINT_BYTES_MAX = 10;
 
 /**
- * `field` is the node's number in the request. Throws where the bytes are no message, and NodeTooLarge.
- * A request with several nodes means the last one; all of them count.
+ * `field` is the node's number in the request. Throws where the bytes are no message, and RequestTooLarge.
+ * A request with several nodes means the last one; all of them count. `timesMax`: how often any other
+ * field may be there, as to decode a byte of an empty one costs a hundred times what its reading does.
  */
-export function takeNode(message: Uint8Array, field: number, limits: NodeLimits): NodeBytes {
+export function takeNode(
+  message: Uint8Array,
+  field: number,
+  limits: NodeLimits,
+  timesMax: () => number,
+): NodeBytes {
+  const times = new Uint32Array(COUNTED_NUMBERS);
+  let most: number | undefined;
   const rest: Uint8Array[] = [];
-  const sizes = { node: 0, unread: 0 };
+  const sizes = { node: 0, unread: 0, fields: 0 };
   let node: Uint8Array[] | undefined;
   let keptFrom = 0;
   const fields = new Fields(message);
   while (fields.next()) {
-    if (fields.number !== field || fields.wireType !== LENGTH_DELIMITED) continue;
+    const isNode = fields.number === field && fields.wireType === LENGTH_DELIMITED;
+    const counted = fields.number < COUNTED_NUMBERS ? fields.number : 0;
+    const found = (times[counted] ?? 0) + 1;
+    times[counted] = found;
+    if (!isNode) {
+      if (found <= LEAST_TIMES_MAX) continue;
+      most ??= timesMax();
+      checkTimes(found, most);
+      continue;
+    }
+    checkTimes(found, NODES_MAX);
     rest.push(message.subarray(keptFrom, fields.from));
     keptFrom = fields.to;
     node = readParts(message.subarray(fields.valueFrom, fields.to), sizes, limits);
@@ -43,16 +69,27 @@ export function takeNode(message: Uint8Array, field: number, limits: NodeLimits)
   return { rest: joined(rest), node: NodeMessage.decode(joined(node)) };
 }
 
+/** So often a field may always be there. */
+const LEAST_TIMES_MAX = 1000;
+
+function checkTimes(found: number, most: number): void {
+  if (found > most) throw new RequestTooLarge(`one field is there more than ${most} times`);
+}
+
 function readParts(
   bytes: Uint8Array,
-  sizes: { node: number; unread: number },
+  sizes: { node: number; unread: number; fields: number },
   limits: NodeLimits,
 ): Uint8Array[] {
   const parts: Uint8Array[] = [];
   const fields = new Fields(bytes);
   while (fields.next()) {
+    const isUnread = UNREAD.has(fields.number);
+    sizes.fields += isUnread ? UNREAD_FIELD_SHARE : 1;
+    if (sizes.fields > NODE_FIELDS_MAX)
+      throw new RequestTooLarge(`node has more than ${NODE_FIELDS_MAX} fields`);
     const size = fields.to - fields.from;
-    if (UNREAD.has(fields.number)) sizes.unread += size;
+    if (isUnread) sizes.unread += size;
     else {
       sizes.node += size;
       parts.push(bytes.subarray(fields.from, fields.to));
@@ -60,11 +97,11 @@ function readParts(
   }
   const { nodeBytesMax, extensionBytesMax } = limits;
   if (sizes.node > nodeBytesMax)
-    throw new NodeTooLarge(
+    throw new RequestTooLarge(
       `node has ${sizes.node} bytes without its extensions, at most ${nodeBytesMax}: is something large in its metadata?`,
     );
   if (sizes.unread > extensionBytesMax)
-    throw new NodeTooLarge(
+    throw new RequestTooLarge(
       `node.extensions has ${sizes.unread} bytes, at most ${extensionBytesMax}`,
     );
   return parts;

@@ -5,7 +5,7 @@ import {
 } from "@lateen/envoy-api/envoy/service/discovery/v3/discovery.js";
 import { ownText } from "../base/own-text.ts";
 import { GrpcStatus, type StreamEnd, type StreamLimits } from "./limits.ts";
-import { NodeTooLarge, takeNode } from "./node-bytes.ts";
+import { RequestTooLarge, takeNode } from "./node-bytes.ts";
 import type { Node } from "./types.ts";
 
 /** A request of either form, decoded and within limits. */
@@ -39,11 +39,14 @@ export function decodeRequest(
   limits: StreamLimits,
   namesMax: () => number = () => limits.namesPerTypeMax,
 ): Decoded {
+  // Somewhat too many are told by their type, and exactly.
+  const timesMax = (): number => 2 * namesMax();
   let request: Request;
   try {
-    request = form === "delta" ? fromDelta(message, limits) : fromSotw(message, limits);
+    request =
+      form === "delta" ? fromDelta(message, limits, timesMax) : fromSotw(message, limits, timesMax);
   } catch (error) {
-    if (error instanceof NodeTooLarge)
+    if (error instanceof RequestTooLarge)
       return { ok: false, end: { code: GrpcStatus.resourceExhausted, message: error.message } };
     const reason = error instanceof Error ? error.message : String(error);
     const what = form === "delta" ? "DeltaDiscoveryRequest" : "DiscoveryRequest";
@@ -57,8 +60,8 @@ export function decodeRequest(
 const DELTA_NODE = 1;
 const SOTW_NODE = 2;
 
-function fromDelta(message: Uint8Array, limits: StreamLimits): Request {
-  const { rest, node } = takeNode(message, DELTA_NODE, limits);
+function fromDelta(message: Uint8Array, limits: StreamLimits, timesMax: () => number): Request {
+  const { rest, node } = takeNode(message, DELTA_NODE, limits, timesMax);
   const raw = DeltaDiscoveryRequest.decode(rest);
   if ((raw.resourceLocatorsSubscribe ?? []).length > 0)
     throw new Error("resource_locators_subscribe is not supported; use resource_names_subscribe");
@@ -76,8 +79,8 @@ function fromDelta(message: Uint8Array, limits: StreamLimits): Request {
 
 const noVersions: ReadonlyMap<string, string> = new Map();
 
-function fromSotw(message: Uint8Array, limits: StreamLimits): Request {
-  const { rest, node } = takeNode(message, SOTW_NODE, limits);
+function fromSotw(message: Uint8Array, limits: StreamLimits, timesMax: () => number): Request {
+  const { rest, node } = takeNode(message, SOTW_NODE, limits, timesMax);
   const raw = DiscoveryRequest.decode(rest);
   if ((raw.resourceLocators ?? []).length > 0)
     throw new Error("resource_locators is not supported; use resource_names");
