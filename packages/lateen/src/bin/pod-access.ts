@@ -18,6 +18,7 @@ const PROXY = "istio-proxy";
 /** `line`: how the mesh's own commands are called, e.g. `lateen --mesh two`. */
 export function localPodAccess(stateDir: string, line: string): PodAccess {
   return {
+    now: Date.now,
     logs: (of, options, signal) => {
       const found = logDirectories(stateDir, of);
       const names = found.map(({ container }) => container);
@@ -25,12 +26,14 @@ export function localPodAccess(stateDir: string, line: string): PodAccess {
       const chosen = found.findLast(({ container }) => container === wanted);
       const waiting = `container "${wanted ?? ""}" in pod "${of.name}" is waiting to start`;
       if (chosen === undefined) return badRequest(waiting);
-      const { tail, follow, previous } = options;
+      const { tail, follow, previous, since, timestamps } = options;
       const pieces = readLogs(chosen.directory, {
         follow,
         previous,
         signal,
         ...(tail === undefined ? {} : { tail }),
+        ...(since === undefined ? {} : { since }),
+        ...(timestamps ? { timestamps: { now: Date.now } } : {}),
       });
       if (pieces.ok) return succeeded(pieces.value);
       const before = `previous terminated container "${wanted ?? ""}" in pod "${of.name}" not found`;

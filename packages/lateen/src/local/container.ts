@@ -106,8 +106,10 @@ export class RunningContainer {
     return this.#state.kind === "terminated" && this.#state.exitCode === 0;
   }
 
-  rotateLog(): void {
-    this.#options.log.rotate();
+  /** To be called each second; `rotate`: now and then. */
+  checkLog(rotate: boolean): void {
+    if (rotate) this.#options.log.rotate();
+    this.#options.log.noteTime(this.#options.clock.now());
   }
 
   /** What goes wrong ends in its state, and it is tried again; never rejects. */

@@ -10,6 +10,7 @@ import {
   rmSync,
 } from "node:fs";
 import { join } from "node:path";
+import { LogTimes, timesPath } from "./log-times.ts";
 
 /** A log is cut when it is longer than this; what was before is kept once, as `.1`. */
 const MAX_LOG_BYTES = 10 << 20;
@@ -23,6 +24,7 @@ export class LogFile {
   readonly directory: string;
   #fd: number | undefined;
   #path: string | undefined;
+  #times: LogTimes | undefined;
 
   constructor(directory: string) {
     this.directory = directory;
@@ -34,9 +36,11 @@ export class LogFile {
     this.close();
     rmSync(logPath(this.directory, restart - 2), { force: true });
     rmSync(`${logPath(this.directory, restart - 2)}.1`, { force: true });
+    rmSync(timesPath(logPath(this.directory, restart - 2)), { force: true });
     this.#path = logPath(this.directory, restart);
     this.#fd = openSync(this.#path, "a", 0o640);
     if (uid !== 0) chownSync(this.#path, uid, 0);
+    this.#times = new LogTimes(this.#path);
     return this.#fd;
   }
 
@@ -46,6 +50,15 @@ export class LogFile {
    */
   rotate(): void {
     if (this.#fd !== undefined && this.#path !== undefined) rotateLog(this.#path, this.#fd);
+  }
+
+  /** To be called each second or so, for who asks what was written since when. Never throws. */
+  noteTime(now: number): void {
+    try {
+      if (this.#fd !== undefined) this.#times?.note(fstatSync(this.#fd).size, now);
+    } catch {
+      // A full disk costs the times, not the mesh.
+    }
   }
 
   /** Of what was written last; empty where there is nothing. */

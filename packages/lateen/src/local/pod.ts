@@ -23,7 +23,8 @@ import { PodSecrets } from "./pod-secrets.ts";
 import { type ConditionTimes, type ContainerView, type PodView, podStatus } from "./pod-status.ts";
 import type { ProbeTarget } from "./probe-check.ts";
 
-const LOG_CHECK_MS = 10_000;
+const LOG_CHECK_MS = 1_000;
+const CHECKS_A_ROTATION = 10;
 const CONTAINER_GRACE_MS = 5_000;
 const POST_START_MS = 60_000;
 const INIT_POLL_MS = 50;
@@ -382,8 +383,10 @@ export class RunningPod {
   }
 
   #watchLogs(): void {
+    let checks = 0;
     const check = (): void => {
-      for (const { container } of this.#slots.values()) container.rotateLog();
+      const rotate = checks++ % CHECKS_A_ROTATION === 0;
+      for (const { container } of this.#slots.values()) container.checkLog(rotate);
       this.#stops.push(this.#context.clock.after(LOG_CHECK_MS, check));
       this.#stops.splice(0, this.#stops.length - 1);
     };

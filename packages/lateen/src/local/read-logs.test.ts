@@ -4,6 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, test } from "node:test";
 import { LogFile, logPath } from "./log-file.ts";
+import { LogTimes, readTimes } from "./log-times.ts";
 import { logDirectories, readLogs } from "./read-logs.ts";
 
 const root = mkdtempSync(join(tmpdir(), "lateen-logs-"));
@@ -65,4 +66,55 @@ test("two starts are kept, and a long log is cut while its writer goes on", () =
   file.close();
   const read = readLogs(file.directory, {});
   assert.ok(read.ok);
+});
+
+test("what was written since then, and each line with its time", async () => {
+  const file = new LogFile(join(root, "timed"));
+  const fd = file.open(0, 0);
+  const read = async (options: Parameters<typeof readLogs>[1]): Promise<string> => {
+    const found = readLogs(file.directory, options);
+    assert.ok(found.ok);
+    const parts: Buffer[] = [];
+    for await (const piece of found.value) parts.push(piece);
+    return Buffer.concat(parts).toString();
+  };
+  const at = (second: number): number => Date.UTC(2026, 0, 1, 0, 0, second);
+  assert.equal(await read({ since: at(9) }), "");
+  for (const [second, text] of [
+    [1, "one\n"],
+    [2, "two\nth"],
+    [3, "ree\n"],
+  ] as const) {
+    writeSync(fd, text);
+    file.noteTime(at(second));
+  }
+  writeSync(fd, "four\n");
+  assert.equal(await read({ since: at(2) }), "two\nthree\nfour\n");
+  assert.equal(await read({ since: at(4) }), "four\n");
+  assert.equal(await read({ since: 0, tail: 1 }), "four\n");
+  const stamped = await read({ timestamps: { now: () => at(9) } });
+  assert.deepEqual(stamped.split("\n"), [
+    "2026-01-01T00:00:01.000Z one",
+    "2026-01-01T00:00:02.000Z two",
+    "2026-01-01T00:00:02.000Z three",
+    "2026-01-01T00:00:09.000Z four",
+    "",
+  ]);
+  // The same lines, read by somebody who came later.
+  file.close();
+  file.open(0, 0);
+  file.noteTime(at(5));
+  assert.equal(await read({ since: at(5) }), "four\n");
+  file.close();
+});
+
+test("times stay bounded, and a log that was cut has none of what was before", async () => {
+  const log = join(root, "bounded.log");
+  const times = new LogTimes(log);
+  for (let size = 1; size <= 30_000; size++) times.note(size, 1_700_000_000_000 + size);
+  const marks = readTimes(log);
+  assert.ok(marks.length < 15_000, `${marks.length}`);
+  assert.deepEqual(marks.at(-1), { end: 30_000, at: 1_700_000_030_000 });
+  times.note(5, 1_700_000_040_000);
+  assert.deepEqual(readTimes(log), [{ end: 5, at: 1_700_000_040_000 }]);
 });

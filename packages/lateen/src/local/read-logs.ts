@@ -2,6 +2,7 @@ import { closeSync, openSync, readdirSync, readSync, statSync } from "node:fs";
 import { join } from "node:path";
 import type { Result } from "../base/diagnostic.ts";
 import { logPath } from "./log-file.ts";
+import { type LogMark, offsetSince, readTimes, timeAt } from "./log-times.ts";
 import { pause } from "./pause.ts";
 
 export interface LogOptions {
@@ -12,6 +13,10 @@ export interface LogOptions {
   /** Goes on with what comes, until `signal` is aborted or the pod is gone. */
   readonly follow?: boolean;
   readonly signal?: AbortSignal;
+  /** Only what was written since then (milliseconds since the epoch), as far as that is known. */
+  readonly since?: number;
+  /** Each line gets the time at which it was seen first; `now` is that of lines that nobody saw yet. */
+  readonly timestamps?: { readonly now: () => number };
 }
 
 const CHUNK = 64 * 1024;
@@ -48,24 +53,66 @@ export function readLogs(directory: string, options: LogOptions): Result<AsyncIt
       ],
     };
   }
-  return { ok: true, value: pieces(directory, wanted, options), diagnostics: [] };
+  const found = pieces(directory, wanted, options);
+  const { timestamps } = options;
+  const value = timestamps === undefined ? plain(found) : timed(found, timestamps.now);
+  return { ok: true, value, diagnostics: [] };
+}
+
+/** A part of a log, and where it stands in it. */
+interface Piece {
+  readonly log: string;
+  readonly position: number;
+  readonly data: Buffer;
+}
+
+async function* plain(pieces: AsyncIterable<Piece>): AsyncGenerator<Buffer> {
+  for await (const { data } of pieces) yield data;
+}
+
+const NEWLINE = 10;
+
+/** `2026-01-02T03:04:05.678Z line`, as the kubelet puts them. */
+async function* timed(pieces: AsyncIterable<Piece>, now: () => number): AsyncGenerator<Buffer> {
+  let atLineStart = true;
+  for await (const { log, position, data } of pieces) {
+    const marks = readTimes(log);
+    const parts: Buffer[] = [];
+    for (let from = 0; from < data.length; ) {
+      if (atLineStart) parts.push(stamp(marks, position + from, now));
+      const newline = data.indexOf(NEWLINE, from);
+      const end = newline < 0 ? data.length : newline + 1;
+      parts.push(data.subarray(from, end));
+      atLineStart = newline >= 0;
+      from = end;
+    }
+    yield Buffer.concat(parts);
+  }
+}
+
+function stamp(marks: readonly LogMark[], offset: number, now: () => number): Buffer {
+  return Buffer.from(`${new Date(timeAt(marks, offset) ?? now()).toISOString()} `);
 }
 
 async function* pieces(
   directory: string,
   first: number,
-  { tail, follow, signal }: LogOptions,
-): AsyncGenerator<Buffer> {
+  { tail, follow, signal, since }: LogOptions,
+): AsyncGenerator<Piece> {
   let start = first;
-  let fd = openSync(logPath(directory, start), "r");
-  let position = tail === undefined ? 0 : tailPosition(fd, tail);
+  let log = logPath(directory, start);
+  let fd = openSync(log, "r");
+  let position = Math.max(
+    tail === undefined ? 0 : tailPosition(fd, tail),
+    since === undefined ? 0 : offsetSince(readTimes(log), since),
+  );
   try {
     for (;;) {
       const chunk = Buffer.alloc(CHUNK);
       const read = readSync(fd, chunk, 0, CHUNK, position);
       position += read;
       if (read > 0) {
-        yield chunk.subarray(0, read);
+        yield { log, position: position - read, data: chunk.subarray(0, read) };
         continue;
       }
       if (follow !== true || signal?.aborted === true) return;
@@ -73,13 +120,14 @@ async function* pieces(
       if (next !== undefined) {
         closeSync(fd);
         start = next;
-        fd = openSync(logPath(directory, start), "r");
+        log = logPath(directory, start);
+        fd = openSync(log, "r");
         position = 0;
         continue;
       }
       if (startsIn(directory).length === 0) return;
       // A log that was cut begins anew.
-      if (statSync(logPath(directory, start)).size < position) position = 0;
+      if (statSync(log).size < position) position = 0;
       await pause(POLL_MS);
     }
   } finally {

@@ -78,7 +78,7 @@ test("requests that begin and stop hold a bounded number of bytes for a bounded 
   });
   assert.ok(most <= 1 << 20, `${most} bytes`);
   await push([proxy]);
-  for (let i = 0; i < 17; i++) clock.advance(1000);
+  for (let i = 0; i < 32; i++) clock.advance(1000);
   await eventually("all are over", () => codes.length === 24);
   assert.ok(
     codes.every(code => code === 8 || code === 4),
@@ -134,6 +134,23 @@ test("a request that waits for us may take its time", async () => {
   await eventually("they wait", () => server.held.bufferedBytes > 500);
   for (let i = 0; i < 4; i++) clock.advance(1000);
   assert.equal(server.streams, 1);
+});
+
+test("a request that we are late to read is not cut for that", async () => {
+  const clock = new FakeClock();
+  const { client, server } = await rig({ clock });
+  const honest = client("127.0.0.1");
+  honest.send({ node, typeUrl: endpointType, resourceNamesSubscribe: ["c0"] });
+  await honest.response(1);
+  begin(honest, 10 << 10);
+  await eventually("it has begun", () => server.held.bufferedBytes > 5_000);
+  // The process had no processor for an hour, and a moment later none for another.
+  for (let i = 0; i < 2; i++) {
+    clock.jump(3_600_000);
+    clock.advance(1000);
+  }
+  assert.equal(server.streams, 1);
+  assert.ok(server.held.bufferedBytes > 5_000);
 });
 
 test("names that nothing answers to are charged to who asks for them", async () => {

@@ -61,7 +61,7 @@ export const defaultServerLimits: ServerLimits = {
   streamsMax: 40_000,
   bufferedBytesMax: 256 * 1024 * 1024,
   bufferedBytesPerOwnerMax: 64 * 1024 * 1024,
-  messageMs: 15_000,
+  messageMs: 30_000,
   unknownNamesMax: 200_000,
   unknownNamesPerOwnerMax: 50_000,
   requestBurst: 1000,

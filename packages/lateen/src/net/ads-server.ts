@@ -29,7 +29,7 @@ import {
 import { SnapshotCache } from "../discovery/snapshot.ts";
 import type { ConfigSource, Peer, Refusal } from "../discovery/types.ts";
 import { Admission } from "./admission.ts";
-import { AdsCall, type CallBudgets } from "./ads-call.ts";
+import { AdsCall, type CallBudgets, TICK_MS } from "./ads-call.ts";
 import { defaultServerLimits, type ServerLimits, WINDOW_BYTES } from "./ads-limits.ts";
 import { Budget } from "./budget.ts";
 import { GrpcStream, notGrpc, refuse } from "./grpc-stream.ts";
@@ -86,7 +86,6 @@ const services = new Map<string, "delta" | "sotw">([
   ["/envoy.service.discovery.v3.AggregatedDiscoveryService/DeltaAggregatedResources", "delta"],
   ["/envoy.service.discovery.v3.AggregatedDiscoveryService/StreamAggregatedResources", "sotw"],
 ]);
-const TICK_MS = 1000;
 
 /** What a stream may send before it is let in, which waits here unread; after that WINDOW_BYTES. */
 const WAITING_WINDOW_BYTES = 16 * 1024;

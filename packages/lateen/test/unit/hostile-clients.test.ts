@@ -244,7 +244,8 @@ test("2,000 proxies behind one address get in while strangers fill the line", as
   await eventually(
     "all got in",
     () => {
-      clock.advance(100);
+      // Only while the line moves by it: deadlines must not pass that a loaded machine can not keep.
+      if (server.held.waiting > 0) clock.advance(100);
       return seen("1");
     },
     180_000,

@@ -49,6 +49,7 @@ describe("kubectl and what runs in pods", { skip }, () => {
 
   /** Commands run on this machine, as they are. */
   const pods: PodAccess = {
+    now: () => Date.UTC(2026, 0, 1),
     logs: ({ container }, options, signal) => {
       logged.push(JSON.stringify({ container, ...options }));
       if (options.previous) return badRequest("previous terminated container not found");
@@ -143,8 +144,15 @@ describe("kubectl and what runs in pods", { skip }, () => {
     assert.match((await run(["logs", "app", "-c", "main", "-f"])).out, /the last one/);
     await run(["logs", "app", "-c", "istio-proxy", "--tail", "5"]);
     assert.deepEqual(logged.slice(-1), [
-      '{"container":"istio-proxy","previous":false,"follow":false,"tail":5}',
+      '{"container":"istio-proxy","previous":false,"follow":false,"tail":5,"timestamps":false}',
     ]);
+    await run(["logs", "app", "-c", "main", "--since", "1m", "--timestamps"]);
+    const since = Date.UTC(2025, 11, 31, 23, 59);
+    assert.deepEqual(logged.slice(-1), [
+      `{"container":"main","previous":false,"follow":false,"since":${since},"timestamps":true}`,
+    ]);
+    await run(["logs", "app", "-c", "main", "--since-time", "2025-12-31T00:00:00Z"]);
+    assert.match(logged.at(-1) ?? "", new RegExp(`"since":${Date.UTC(2025, 11, 31)}`));
     assert.equal(
       (await run(["logs", "app", "-c", "main", "--limit-bytes", "9"])).out,
       "line 0\nli",

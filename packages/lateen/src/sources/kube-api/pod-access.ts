@@ -14,6 +14,10 @@ export interface PodLogOptions {
   readonly follow: boolean;
   /** Only the last lines; undefined: all. */
   readonly tail: number | undefined;
+  /** Only what was written since then (milliseconds since the epoch). */
+  readonly since: number | undefined;
+  /** Each line with its time. */
+  readonly timestamps: boolean;
 }
 
 export interface TerminalSize {
@@ -40,6 +44,8 @@ export interface PodProcess {
 }
 
 export interface PodAccess {
+  /** Milliseconds since the epoch. */
+  now(): number;
   logs(
     of: PodContainer,
     options: PodLogOptions,

@@ -49,6 +49,7 @@ async function rig(stdin: Writable = new PassThrough()) {
     kill: () => void killed++,
   };
   const pods: PodAccess = {
+    now: () => 0,
     logs: () => badRequest("none"),
     exec: async () => {
       await new Promise<void>(done => starting.push(done));

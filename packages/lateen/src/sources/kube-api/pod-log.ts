@@ -10,14 +10,8 @@ import type { PodAccess, PodContainer } from "./pod-access.ts";
 export function logAnswer(access: PodAccess, pod: StoredObject, request: HttpRequest): HttpAnswer {
   const of = containerOf(pod, request.query.get("container"));
   if (!of.ok) return failedAnswer(of);
-  for (const name of ["sinceSeconds", "sinceTime", "timestamps"])
-    if (flag(request, name) && request.query.get(name) !== "")
-      return failedAnswer(
-        badRequest(
-          `${name}: programs write their logs themselves here, so no times are kept with the lines: ` +
-            "use tailLines (kubectl logs --tail)",
-        ),
-      );
+  const since = sinceOf(request, access.now());
+  if (!since.ok) return failedAnswer(since);
   const tail = count(request, "tailLines");
   if (!tail.ok) return failedAnswer(tail);
   const limit = count(request, "limitBytes");
@@ -27,6 +21,8 @@ export function logAnswer(access: PodAccess, pod: StoredObject, request: HttpReq
     previous: flag(request, "previous"),
     follow: flag(request, "follow"),
     tail: tail.value,
+    since: since.value,
+    timestamps: flag(request, "timestamps"),
   };
   const pieces = access.logs(of.value, options, ended.signal);
   if (!pieces.ok) return failedAnswer(pieces);
@@ -38,6 +34,22 @@ export function logAnswer(access: PodAccess, pod: StoredObject, request: HttpReq
       return () => ended.abort();
     },
   };
+}
+
+/** `sinceSeconds` or `sinceTime`, of which the API takes one. */
+function sinceOf(request: HttpRequest, now: number): ApiResult<number | undefined> {
+  const seconds = count(request, "sinceSeconds");
+  if (!seconds.ok) return seconds;
+  const text = request.query.get("sinceTime") ?? "";
+  if (seconds.value !== undefined && text !== "")
+    return badRequest("sinceTime: at most one of sinceTime and sinceSeconds may be specified");
+  if (seconds.value !== undefined) return succeeded(now - seconds.value * 1000);
+  if (text === "") return succeeded(undefined);
+  const time = Date.parse(text);
+  if (/^\d{4}-\d\d-\d\dT/.test(text) && !Number.isNaN(time)) return succeeded(time);
+  return badRequest(
+    `sinceTime: Invalid value: ${JSON.stringify(text)}: expected a time like 2026-01-02T15:04:05Z`,
+  );
 }
 
 /** Nothing is read ahead of what the client takes. */
