@@ -5,6 +5,7 @@ export class NameList {
   /** May be a list that other streams share: never changed in place. */
   #names: readonly string[] = none;
   #queued: Map<string, boolean> | undefined;
+  #size = 0;
 
   /** As of the last `take`. */
   get names(): readonly string[] {
@@ -13,7 +14,7 @@ export class NameList {
 
   /** With the changes that were not taken yet. */
   get size(): number {
-    return this.#queued === undefined ? this.#names.length : this.#merged(this.#queued).length;
+    return this.#size;
   }
 
   get queuedSize(): number {
@@ -22,6 +23,8 @@ export class NameList {
 
   queue(name: string, wanted: boolean): void {
     this.#queued ??= new Map();
+    const had = this.#queued.get(name) ?? isIn(this.#names, name);
+    if (had !== wanted) this.#size += wanted ? 1 : -1;
     this.#queued.set(name, wanted);
   }
 
@@ -49,4 +52,17 @@ export class NameList {
     for (const [name, wanted] of queued) if (wanted) merged.push(name);
     return merged;
   }
+}
+
+/** `sorted` as `take` sorts. */
+function isIn(sorted: readonly string[], name: string): boolean {
+  let [from, to] = [0, sorted.length];
+  while (from < to) {
+    const middle = (from + to) >> 1;
+    const found = sorted[middle] ?? "";
+    if (found === name) return true;
+    if (found < name) from = middle + 1;
+    else to = middle;
+  }
+  return false;
 }

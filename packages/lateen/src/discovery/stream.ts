@@ -130,11 +130,15 @@ export class AdsStream {
     return namesMax(limits, nameable);
   }
 
-  /** Names that requests have added or taken away since this was asked last. */
-  takeNamesChanged(): number {
-    const changed = this.#namesChanged;
+  /**
+   * Names that requests have added or taken away since this was asked last, and all those that had to be
+   * gone through for it: who has many pays for each change of one.
+   */
+  takeNamesHandled(): number {
+    let handled = this.#namesChanged;
     this.#namesChanged = 0;
-    return changed;
+    for (const subscription of this.#subscriptions) handled += subscription.takeLooked();
+    return handled;
   }
 
   /** What it asks for and nothing answers to, in names; long ones count more. */

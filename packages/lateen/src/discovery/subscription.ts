@@ -52,6 +52,7 @@ export class Subscription implements Lookup {
   #isCounted = true;
   #unanswered = 0;
   #answerDue = false;
+  #looked = 0;
   /** What the client said it has, until the first response was made. */
   #known: ReadonlyMap<string, string> | undefined;
   #knownVersion = "";
@@ -70,15 +71,19 @@ export class Subscription implements Lookup {
 
   /** Names that are subscribed explicitly. */
   get nameCount(): number {
-    const max = this.#context.limits.namesPerTypeMax;
-    // What is added and taken away may cancel out, which is counted where it matters only.
-    const most = this.#names.names.length + this.#names.queuedSize;
-    return most <= max ? most : this.#names.size;
+    return this.#names.size;
   }
 
   /** Names whose coming or going has not been taken over yet. */
   get namesQueued(): number {
     return this.#names.queuedSize;
+  }
+
+  /** Names of lists that were gone through anew for a change of some, since this was asked last. */
+  takeLooked(): number {
+    const looked = this.#looked;
+    this.#looked = 0;
+    return looked;
   }
 
   /** As of when the names were last taken over: those that no resource answered to. */
@@ -307,7 +312,9 @@ export class Subscription implements Lookup {
 
   #rebuild(): void {
     const names = this.#names.take();
-    if (names !== undefined) this.#follow(names);
+    if (names === undefined) return;
+    if (this.#named !== undefined) this.#looked += names.length;
+    this.#follow(names);
   }
 
   #count(): void {

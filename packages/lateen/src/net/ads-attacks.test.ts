@@ -178,6 +178,27 @@ test("names that nothing answers to are charged to who asks for them", async () 
   await push([proxy]);
 });
 
+test("a change of one name among many is charged for all that are gone through", async () => {
+  const clock = new FakeClock();
+  const { server, client } = await rig({ clock });
+  const churning = client(STRANGER);
+  const many = Array.from({ length: 10_000 }, (_, i) => `none${i}`);
+  churning.send({ node, typeUrl: endpointType, resourceNamesSubscribe: many });
+  churning.ack(await churning.response(1, 30_000));
+  for (let i = 0; i < 40; i++) {
+    churning.send({ typeUrl: endpointType, resourceNamesSubscribe: [`more${i}`] });
+    await eventually("it is answered, or waits", () => {
+      return churning.responses.length === i + 2 || server.held.bufferedBytes > 0;
+    });
+    const last = churning.responses.at(-1);
+    if (server.held.bufferedBytes > 0 || last === undefined) break;
+    churning.ack(last);
+  }
+  assert.ok(churning.responses.length < 15, `${churning.responses.length} lists were made`);
+  assert.ok(server.held.bufferedBytes > 0, "the rest waits");
+  assert.equal(server.streams, 1);
+});
+
 test("a long name counts for several", async () => {
   const serverLimits = { unknownNamesPerOwnerMax: 100 };
   const { client } = await rig({ serverLimits });

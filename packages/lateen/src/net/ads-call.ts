@@ -100,6 +100,7 @@ export class AdsCall implements Pusher {
     try {
       const pulled = this.#machine.pull(stop);
       this.#names.set(this.#machine.unanswered);
+      this.#chargeNames();
       if (this.#closed) return "idle";
       if (pulled.kind === "message")
         return this.#transport.send(pulled.message) ? "again" : "blocked";
@@ -228,13 +229,16 @@ export class AdsCall implements Pusher {
   #handle(message: Uint8Array): void {
     try {
       const end = this.#machine.receive(message);
-      this.#requests.charge(
-        this.#machine.takeNamesChanged() / this.#options.serverLimits.namesPerRequest,
-      );
+      this.#chargeNames();
       if (end !== undefined) this.#refused(end);
     } catch (error) {
       this.#fail(error);
     }
+  }
+
+  #chargeNames(): void {
+    const { namesPerRequest } = this.#options.serverLimits;
+    this.#requests.charge(this.#machine.takeNamesHandled() / namesPerRequest);
   }
 
   /** What the client said is not taken. */
