@@ -1,9 +1,9 @@
 /**
  * Under load, over keep-alive and new connections, with default retries and with none, from and to
- * sidecars of both forms: applications are rolled and scaled down, the control plane is rolled and
- * killed, the API server and etcd come again. No request fails, of those that are under way when a
- * pod ends, too, and nothing is pushed that a proxy has. The applications are the two that
- * docs/applications.md knows: one closes its port at SIGTERM and has a preStop, one goes on by itself.
+ * sidecars of both forms: applications are rolled and scaled down, ports of Services get other names, the
+ * control plane is rolled and killed, the API server and etcd come again. No request fails, of those that
+ * are under way when a pod ends, too, and nothing is pushed that a proxy has. The applications are the two
+ * that docs/applications.md knows: one closes its port at SIGTERM and has a preStop, one goes on by itself.
  */
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
@@ -124,6 +124,22 @@ describe("nothing is lost", { skip, timeout: 900_000 }, () => {
     return found;
   };
 
+  /** Endpoints by Service, of the namespace's ports 8080, in a pod's Envoy. */
+  const clustersOf = async (pod: string): Promise<ReadonlyMap<string, readonly string[]>> => {
+    const ask = ["curl", "-s", "127.0.0.1:15000/clusters?format=json"];
+    const text = await namespace.kubectl("exec", pod, "-c", "istio-proxy", "--", ...ask);
+    const found = new Map<string, readonly string[]>();
+    for (const each of arrayAt(JSON.parse(text), "cluster_statuses").filter(isObject)) {
+      const [, service] = /^outbound\|8080\|\|(.*)\.load\.svc\./.exec(stringAt(each, "name")) ?? [];
+      if (service === undefined) continue;
+      const hosts = arrayAt(each, "host_statuses").filter(isObject);
+      const at = hosts.map(host => objectAt(objectAt(host, "address"), "socket_address"));
+      const addresses = at.map(socket => `${stringAt(socket, "address")}:${socket["port_value"]}`);
+      found.set(service, addresses.sort());
+    }
+    return found;
+  };
+
   const rolledOut = (where: string, name: string): Promise<string> => {
     const status = ["rollout", "status", `deploy/${name}`, `--timeout=${PATIENCE_MS}ms`];
     return cluster.must(["-n", where, ...status], { timeoutMs: PATIENCE_MS });
@@ -173,6 +189,39 @@ describe("nothing is lost", { skip, timeout: 900_000 }, () => {
       t.diagnostic(`${service}: ${across} answered of those under way at SIGTERM`);
       assert.ok(across >= LEAST_ACROSS, `${service}: ${across} were under way when pods ended`);
     }
+  });
+
+  test("ports of Services get other names, and their slices follow much later", async () => {
+    const loads = await started("names");
+    await allConnected();
+    const addresses = await Promise.all(FORMS.map(form => namespace.readyPods(`app=${form}`, 1)));
+    const [native = "", classic = ""] = addresses.flat().map(pod => `${pod.address}:80`);
+    const known = SERVICES.map(name => (name.startsWith("native") ? native : classic));
+    for (const name of ["http-web", "http"]) {
+      // Nobody changes slices then.
+      await cluster.stop("kube-controller-manager");
+      const patch = JSON.stringify({ spec: { ports: [{ name, port: 8080, targetPort: 80 }] } });
+      for (const service of SERVICES) await namespace.kubectl("patch", "svc", service, "-p", patch);
+      // It comes after them in the same watch: who has it has seen them.
+      const later = `after-${name}`;
+      await namespace.kubectl("create", "service", "clusterip", later, "--tcp=8080:80");
+      for (const form of FORMS) {
+        await cluster.until(`names-${form} is told of what came later`, async () =>
+          (await clustersOf(`names-${form}`)).has(later) ? true : undefined,
+        );
+        const found = await clustersOf(`names-${form}`);
+        for (const [i, service] of SERVICES.entries())
+          assert.deepEqual(found.get(service), [known[i]], `${service} as names-${form} has it`);
+      }
+      await cluster.start("kube-controller-manager");
+      await cluster.until(`the slices call it ${name}`, async () => {
+        const path = "jsonpath={.items[*].ports[*].name}";
+        const names = await namespace.kubectl("get", "endpointslices", "-o", path);
+        const wrong = names.split(" ").filter(each => each !== name && each !== "8080-80");
+        return wrong.length === 0 ? true : undefined;
+      });
+    }
+    await nothingLost("names", loads);
   });
 
   test("the control plane is rolled, and killed; API server and etcd end and come again", async () => {
