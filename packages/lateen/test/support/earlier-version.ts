@@ -25,16 +25,25 @@ export interface EarlierVersion {
   remove(): void;
 }
 
-/** Dependencies and generated code are today's. */
 export function earlierVersion(commit: string): EarlierVersion {
   const directory = mkdtempSync(join(tmpdir(), `lateen-${commit}-`));
-  const archive = git("archive", "--format=tar", commit, "package.json", "packages/lateen");
-  execFileSync("tar", ["-x", "-C", directory], { input: archive });
-  symlinkSync(join(REPOSITORY, "node_modules"), join(directory, "node_modules"));
+  extractCommit(commit, directory, "package.json", "packages/lateen");
   return {
     load: path => import(join(directory, "packages/lateen", path)),
     remove: () => rmSync(directory, { recursive: true, force: true }),
   };
+}
+
+/** These files and folders of a commit. Dependencies and generated code are today's. */
+export function extractCommit(
+  commit: string,
+  directory: string,
+  ...paths: readonly string[]
+): void {
+  const input = git("archive", "--format=tar", commit, ...paths);
+  execFileSync("tar", ["-x", "-C", directory], { input });
+  for (const today of ["node_modules", "packages/envoy-api"])
+    symlinkSync(join(REPOSITORY, today), join(directory, today));
 }
 
 function git(...args: string[]): Buffer {

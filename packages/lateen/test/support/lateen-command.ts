@@ -4,7 +4,7 @@ import { join } from "node:path";
 import type { KubeCluster, Ran } from "./kube-cluster.ts";
 
 /** As people have it: it keeps what Node has compiled, and so starts in half the time. */
-const program = join(import.meta.dirname, "../../bin/lateen.mjs");
+const own = join(import.meta.dirname, "../../bin/lateen.mjs");
 /** Longer than the program itself waits for pods to come or go, so that it can say what is missing. */
 const TIMEOUT_MS = 400_000;
 const MAX_OUTPUT = 64 << 20;
@@ -14,6 +14,15 @@ const MAX_OUTPUT = 64 << 20;
  * what went wrong is in the result.
  */
 export function lateenOn(cluster: KubeCluster, ...args: readonly string[]): Promise<Ran> {
+  return programOn(own, cluster, ...args);
+}
+
+/** The same with the `lateen.mjs` of another checkout. */
+export function programOn(
+  program: string,
+  cluster: KubeCluster,
+  ...args: readonly string[]
+): Promise<Ran> {
   return new Promise(done => {
     const settings = { timeout: TIMEOUT_MS, maxBuffer: MAX_OUTPUT };
     const all = [program, ...args, "--kubeconfig", cluster.kubeconfig];
