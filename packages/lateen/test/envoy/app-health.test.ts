@@ -88,8 +88,12 @@ for (const [kind, { check, app }] of Object.entries(kinds))
     const envoy = await EnvoyProcess.start(standalone([probe]));
     try {
       const url = `http://127.0.0.1:${await envoy.listenerPort("agent")}${probe.path}`;
+      // Envoy names a listener before its workers listen: until then the connection is refused.
       const answers = (status: number) =>
-        eventually(`${kind}: ${status}`, async () => (await fetch(url)).status === status);
+        eventually(
+          `${kind}: ${status}`,
+          async () => (await fetch(url).catch(() => undefined))?.status === status,
+        );
       await answers(200);
       await application.stop();
       await answers(503);

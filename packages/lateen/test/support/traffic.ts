@@ -73,14 +73,29 @@ function portOf(application: { address(): string | AddressInfo | null }): number
   return address.port;
 }
 
+/** What freePorts has given out: whoever asks next is not given it again before it is listened on. */
+const given = new Set<number>();
+
 /** Ports that were free a moment ago, one for each name. */
 export async function freePorts<Name extends string>(
   names: readonly Name[],
 ): Promise<Record<Name, number>> {
   const servers = names.map(name => [name, createServer()] as const);
   const ports: Partial<Record<Name, number>> = {};
-  for (const [name, server] of servers) ports[name] = await listen(server);
-  for (const [, server] of servers) await new Promise(done => server.close(done));
+  const held: Server[] = [];
+  for (const [name, first] of servers) {
+    let server = first;
+    let port = await listen(server);
+    while (given.has(port)) {
+      held.push(server);
+      server = createServer();
+      port = await listen(server);
+    }
+    held.push(server);
+    given.add(port);
+    ports[name] = port;
+  }
+  for (const server of held) await new Promise(done => server.close(done));
   return ports as Record<Name, number>;
 }
 
