@@ -126,9 +126,11 @@ describe("a canary control plane", { skip, timeout: 900_000 }, () => {
     const namespace = namespaces[place];
     for (const { name } of await namespace.readyPods("app=web", 2)) {
       const policies = await namespace.until(`${name} is asked something`, async () => {
-        const ask = ["curl", "-s", "127.0.0.1:15000/stats/prometheus?filter=istio_requests_total"];
+        const ask = ["curl", "-s", "127.0.0.1:15020/stats/prometheus"];
         const text = await namespace.kubectl("exec", name, "-c", "istio-proxy", "--", ...ask);
-        const found = text.matchAll(/reporter="destination".*connection_security_policy="(\w+)"/g);
+        const found = text.matchAll(
+          /^istio_requests_total\{reporter="destination".*connection_security_policy="(\w+)"/gm,
+        );
         const each = new Set([...found].map(([, policy]) => policy));
         return each.size > 0 ? [...each] : undefined;
       });
