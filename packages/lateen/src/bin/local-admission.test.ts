@@ -132,6 +132,14 @@ test("a container that names no program is named: images are not run here", () =
   assert.deepEqual(others, []);
 });
 
+test("an image that something stands in for needs no program", () => {
+  const image = "docker.io/istio/examples-bookinfo-reviews-v2:1.20.3";
+  const containers = [{ name: "reviews", image }];
+  const template = { metadata: { labels: { app: "a" } }, spec: { containers } };
+  const spec = { selector: { matchLabels: { app: "a" } }, template };
+  assert.deepEqual(create(localStore(), deploymentKind, spec), []);
+});
+
 test("a pod is looked at when it is created by a person, not when its Deployment did", () => {
   const store = localStore();
   const [warning = ""] = create(store, podKind, {

@@ -46,6 +46,7 @@ test("an image of Istio's samples has a stand-in, with its arguments and variabl
   assert.equal(hello.command.env["VERSION"], "v9");
   const own = resolve({ image, command: ["mine"] });
   assert.ok(own.ok);
+  assert.deepEqual([result.standIn, own.standIn], [true, false]);
   assert.deepEqual(own.command.argv, ["mine"]);
 });
 

@@ -17,7 +17,12 @@ export interface CommandContext {
 }
 
 export type CommandResult =
-  | { readonly ok: true; readonly command: ContainerCommand }
+  | {
+      readonly ok: true;
+      readonly command: ContainerCommand;
+      /** The container names none, and a program of Lateen's answers in place of its image. */
+      readonly standIn: boolean;
+    }
   | { readonly ok: false; readonly reason: string; readonly message: string };
 
 /**
@@ -51,6 +56,7 @@ export function containerCommand(
   if (root !== undefined) return wrong("CreateContainerConfigError", root);
   return {
     ok: true,
+    standIn: standIn !== undefined,
     command: {
       argv: [...command, ...(container.args ?? [])].map(expand),
       env,

@@ -44,7 +44,7 @@ export interface ContainerOptions {
   /** What is known of why it failed, beside its exit code. */
   explain(): string | undefined;
   /** Something that a person may look for: reason and message as in the kubelet's Events. */
-  tell(reason: string, message: string): void;
+  tell(type: "Normal" | "Warning", reason: string, message: string): void;
 }
 
 /** Kubernetes: the first restart at once, then 10 s doubling up to 5 min, forgotten after 10 min. */
@@ -69,6 +69,7 @@ export class RunningContainer {
   #restarts = 0;
   #crashes = 0;
   #stopping = false;
+  #saidStandIn = false;
   #cancelRestart: () => void = () => {};
 
   constructor(options: ContainerOptions) {
@@ -120,6 +121,7 @@ export class RunningContainer {
       this.#wait(resolved.reason, resolved.message);
       return;
     }
+    if (resolved.standIn) this.#tellStandIn(resolved.command);
     try {
       await this.#launch(resolved.command);
     } catch (error) {
@@ -127,9 +129,21 @@ export class RunningContainer {
     }
   }
 
+  /** Once: whoever looks at the pod should not take it for the image's own program. */
+  #tellStandIn({ argv }: ContainerCommand): void {
+    if (this.#saidStandIn) return;
+    this.#saidStandIn = true;
+    const program = argv.find(word => word.includes("/")) ?? this.name;
+    this.#options.tell(
+      "Normal",
+      "StandIn",
+      `Images are not run in a local mesh: ${program} answers in place of ${this.spec.image ?? ""}`,
+    );
+  }
+
   /** It can not be started as things are. */
   #wait(reason: string, message: string): void {
-    this.#options.tell("Failed", `Error: ${message}`);
+    this.#options.tell("Warning", "Failed", `Error: ${message}`);
     this.#set({ kind: "waiting", reason, message });
     this.#again(Math.min(5000, this.#options.backOff.firstMs), () => {});
   }
@@ -191,7 +205,7 @@ export class RunningContainer {
     const times = { startedAt, finishedAt };
     const why = exit.signal === null ? startProblem(command, exit.code, this.#lastLine) : undefined;
     if (why !== undefined && !this.#stopping) {
-      this.#options.tell("Failed", `Error: ${why}`);
+      this.#options.tell("Warning", "Failed", `Error: ${why}`);
       const failed = { exitCode: 128, signal: 0, reason: "StartError", message: why } as const;
       return { kind: "terminated", ...failed, ...times };
     }
@@ -200,7 +214,7 @@ export class RunningContainer {
     if (exitCode === 0)
       return { kind: "terminated", exitCode, signal, reason: "Completed", ...times };
     const message = this.#stopping ? undefined : this.#options.explain();
-    if (message !== undefined) this.#options.tell("Failed", `Error: ${message}`);
+    if (message !== undefined) this.#options.tell("Warning", "Failed", `Error: ${message}`);
     const more = message === undefined ? {} : { message };
     return { kind: "terminated", exitCode, signal, reason: "Error", ...more, ...times };
   }
@@ -223,6 +237,7 @@ export class RunningContainer {
     if (waitMs > 0) {
       const pod = podText(this.#options);
       this.#options.tell(
+        "Warning",
         "BackOff",
         `Back-off restarting failed container ${this.name} in pod ${pod}`,
       );

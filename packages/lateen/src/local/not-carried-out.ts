@@ -4,7 +4,8 @@
  */
 import type { Json, JsonObject } from "../api/kind.ts";
 import type { Diagnostic } from "../base/diagnostic.ts";
-import { isObject } from "../sources/json.ts";
+import { isObject, stringAt } from "../sources/json.ts";
+import { standInFor } from "./stand-ins.ts";
 
 /** One field, or all fields of one object but some, that have no effect. */
 export interface LocalRule {
@@ -152,12 +153,16 @@ export function notCarriedOut(kind: string, object: JsonObject): Diagnostic[] {
   return [...withoutProgram(kind, object), ...fieldsInVain(kind, object)];
 }
 
-/** A container that Kubernetes would run by its image alone. What the injector completes is none. */
+/**
+ * A container that Kubernetes would run by its image alone, and for whose image nothing stands in. What the
+ * injector completes is none.
+ */
 function withoutProgram(kind: string, object: JsonObject): Diagnostic[] {
   return (CONTAINERS[kind] ?? []).flatMap(path =>
     find(object, path.split("."), "").flatMap(([place, container]) => {
       if (!isObject(container) || asks(container["command"])) return [];
       if (container["name"] === PROXY) return [];
+      if (standInFor(stringAt(container, "image")) !== undefined) return [];
       const message =
         "is required in a local mesh, where images are not run: name the program, e.g. [sleep, infinity]; " +
         "the container does not start";

@@ -243,7 +243,7 @@ export class RunningPod {
       command: () => this.#command(spec),
       onChange: () => this.#onContainerChange(spec.name),
       explain: () => (spec.name === PROXY_CONTAINER ? this.#portsTaken(undefined) : undefined),
-      tell: (reason, message) => this.#tell("Warning", reason, message, spec),
+      tell: (type, reason, message) => this.#tell(type, reason, message, spec),
     });
     const slot: Slot = { container, health: undefined, pid: 0, hooked: false };
     this.#slots.set(spec.name, slot);
