@@ -1,6 +1,9 @@
 /** Any pod's volumes make a script that a shell can read, that ends, and in which every path is one word. */
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { test } from "node:test";
 import fc from "fast-check";
 import { podKind } from "../api/pod/kind.ts";
@@ -124,4 +127,27 @@ test("links are followed as Linux does, and not for ever", () => {
   assert.deepEqual(place("/a/up/new"), { path: "/b/new", above: "/b" });
   assert.deepEqual(place("/a"), { path: "/c", above: undefined });
   assert.equal(place("/x/z"), undefined);
+});
+
+test("a volume that hides the programs which mount is named, also where the shell knew their place", t => {
+  const directory = mkdtempSync(join(tmpdir(), "lateen-mount-"));
+  t.after(() => rmSync(directory, { recursive: true }));
+  const program = join(directory, "mount");
+  const none = { programs: {}, naming: {}, volumes: [], kept: undefined, hidden: [] };
+  const [functions = ""] = mountScript(none).split("exec 3<");
+  const run = (hides: string) => {
+    writeFileSync(program, `#!/bin/sh\n[ "$1" = --version ] || ${hides}\n`, { mode: 0o755 });
+    mkdirSync(join(directory, "usr"), { recursive: true });
+    const place = quote(join(directory, "usr"));
+    const script = `set -e\n${functions}mount --version\nvolume data host ${place} ${place} bind\n`;
+    const env = { PATH: directory };
+    return spawnSync("/bin/sh", ["-c", script], { env, encoding: "utf8" });
+  };
+  assert.deepEqual([run(":").stderr, run(":").status], ["", 0]);
+  const hidden = `volume data: at ${join(directory, "usr")} it hides the machine's programs\n`;
+  const without = run(`/bin/rm ${quote(program)}`);
+  assert.deepEqual([without.stderr, without.status], [hidden, 1]);
+  // It is there, and the libraries that it needs are not.
+  const broken = run(`echo '#!/no/such/loader' > ${quote(program)}`);
+  assert.deepEqual([broken.stderr, broken.status], [hidden, 1]);
 });

@@ -100,7 +100,7 @@ volume() {
   else [ ! -d "$3" ] || fail "volume $1: $4 is no folder, and what is mounted is one"
   fi
   mount -nc -o "$5" -- "$3" "$4"
-  command -v mount > /dev/null || fail "volume $1: at $4 it hides the machine's programs"
+  mount --version > /dev/null 2>&1 || fail "volume $1: at $4 it hides the machine's programs"
 }
 again() {
   [ "$2" -ef "/proc/self/fd/$1" ] || { mkdir -p -- "$2" && mount -nc "$3" "/proc/self/fd/$1" "$2"; }
