@@ -7,6 +7,14 @@ import { jsonPath } from "./json-path.ts";
 /** What each row carries beside its cells: kubectl needs the metadata for -A and --show-labels. */
 export type IncludeObject = "None" | "Metadata" | "Object";
 
+const NAME: PrinterColumn = {
+  name: "Name",
+  type: "string",
+  description: "Name of the object, unique in its namespace.",
+  priority: 0,
+  value: object => stringAt(objectAt(object, "metadata"), "name"),
+};
+
 const AGE: PrinterColumn = {
   name: "Age",
   type: "date",
@@ -27,28 +35,24 @@ export function table(
     kind: "Table",
     apiVersion: "meta.k8s.io/v1",
     metadata,
-    columnDefinitions: [
-      {
-        name: "Name",
-        type: "string",
-        format: "name",
-        description: "Name of the object, unique in its namespace.",
-        priority: 0,
-      },
-      ...columns.map(definitionOf),
-    ],
+    columnDefinitions: columns.map(definitionOf),
     rows: objects.map(object => rowOf(columns, object, include, nowMs)),
   };
 }
 
-/** A kind that does not say when its objects were made gets a column for it, as CRDs do. */
-function columnsOf(kind: Kind): readonly PrinterColumn[] {
-  return kind.columns.some(column => column.name === "Age") ? kind.columns : [...kind.columns, AGE];
+/**
+ * A kind that does not say where the names of its objects stand has them first; when they were made comes
+ * last, as in CRDs.
+ */
+function columnsOf({ columns }: Kind): readonly PrinterColumn[] {
+  if (columns.some(column => column.name === "Name")) return columns;
+  const dated = columns.some(column => column.name === "Age");
+  return dated ? [NAME, ...columns] : [NAME, ...columns, AGE];
 }
 
 function definitionOf(column: PrinterColumn): JsonObject {
   const { name, type, description, priority } = column;
-  return { name, type, format: "", description, priority };
+  return { name, type, format: column === NAME ? "name" : "", description, priority };
 }
 
 function rowOf(
@@ -57,8 +61,7 @@ function rowOf(
   include: IncludeObject,
   nowMs: number,
 ): JsonObject {
-  const name = stringAt(objectAt(object, "metadata"), "name");
-  const cells = [name, ...columns.map(column => cellOf(column, object, nowMs))];
+  const cells = columns.map(column => cellOf(column, object, nowMs));
   if (include === "None") return { cells };
   return { cells, object: include === "Object" ? object : partialMetadata(object) };
 }
