@@ -1,3 +1,4 @@
+import { shellWord } from "../../packages/lateen/src/cli/kubectl.ts";
 import { type DemoMesh, root } from "./demo-mesh.ts";
 import type { Screen } from "./screen.ts";
 import { HOST } from "./traffic.ts";
@@ -8,8 +9,8 @@ export function printNextSteps(screen: Screen, mesh: DemoMesh, name: string): vo
   const lines = [
     "",
     "== What to try next, in another terminal",
-    `   cd ${root}`,
-    `   export PATH=$PWD/bin:$PATH LATEEN_MESH=${name}${home === undefined ? "" : ` LATEEN_HOME=${home}`}`,
+    `   cd ${shellWord(root)}`,
+    `   export PATH=$PWD/bin:$PATH LATEEN_MESH=${name}${home === undefined ? "" : ` LATEEN_HOME=${shellWord(home)}`}`,
     "",
     "   lateen ps                                       is every Envoy up to date?",
     "   lateen get pods,svc,gw,vs,dr -A                 what is declared",
@@ -19,7 +20,7 @@ export function printNextSteps(screen: Screen, mesh: DemoMesh, name: string): vo
     "   lateen apply -f samples/canary/90-10.yaml       back to the canary",
     "   lateen exec deploy/sleep -- curl -s demoapp:8080",
     `   curl -H 'Host: ${HOST}' http://${mesh.ingress}/`,
-    `   kubectl --kubeconfig ${mesh.kubeconfig} get pods`,
+    `   kubectl --kubeconfig ${shellWord(mesh.kubeconfig)} get pods`,
     "",
     "   A mesh of your own, which keeps what you apply: lateen up --mesh mine",
     "",

@@ -1,6 +1,6 @@
 /** What commands ask of an API server, of a local mesh's or a cluster's. */
 import { UserError } from "../cli/command.ts";
-import type { ApiAnswer, ApiCall, Following } from "../cli/context.ts";
+import type { ApiAnswer, ApiCall, Following, ReadingText } from "../cli/context.ts";
 import type {
   Transport,
   TransportRequest,
@@ -13,14 +13,16 @@ export async function callApi(transport: Transport, call: ApiCall): Promise<ApiA
   return answerOf(await transport.request(requestOf(call)));
 }
 
-/** The answer in lines as they come; see `MeshAccess.follow`. */
+/** The answer in lines or pieces of text as they come; see `MeshAccess.follow` and `readText`. */
 export async function followApi(
   transport: Transport,
   call: ApiCall,
-  { onLines, until }: Following,
+  following: Following | ReadingText,
 ): Promise<ApiAnswer | undefined> {
   const { promise, resolve } = Promise.withResolvers<TransportResponse | undefined>();
-  const stop = transport.stream(requestOf(call), { onOpen() {}, onLines, onEnd: resolve });
+  const { until } = following;
+  const reader = { onOpen() {}, onLines() {}, ...following, onEnd: resolve };
+  const stop = transport.stream(requestOf(call), reader);
   const refused = await Promise.race([promise, until.then(() => undefined)]);
   stop();
   return refused === undefined ? undefined : answerOf(refused);

@@ -3,7 +3,14 @@ import { request } from "node:http";
 import type { JsonObject } from "../api/kind.ts";
 import { CONTROL_PLANE_LABEL, REVISION_LABEL } from "../api/revision-label.ts";
 import { UserError } from "../cli/command.ts";
-import type { ApiAnswer, ApiCall, Following, MeshAccess, PodRef } from "../cli/context.ts";
+import type {
+  ApiAnswer,
+  ApiCall,
+  Following,
+  MeshAccess,
+  PodRef,
+  ReadingText,
+} from "../cli/context.ts";
 import { resourceOf } from "../install/objects.ts";
 import { ApiClient } from "../sources/client/api-client.ts";
 import { type HttpTransportOptions, httpTransport } from "../sources/client/http-transport.ts";
@@ -54,6 +61,10 @@ class KubeMesh implements MeshAccess {
     return followApi(this.#transport, call, following);
   }
 
+  readText(call: ApiCall, reading: ReadingText): Promise<ApiAnswer | undefined> {
+    return followApi(this.#transport, call, reading);
+  }
+
   async envoyAdmin(pod: PodRef, method: "GET" | "POST", path: string): Promise<string> {
     return this.#ask(pod, this.#choice.adminPort, method, `/${path}`).catch((error: unknown) => {
       throw new UserError(
@@ -72,10 +83,6 @@ class KubeMesh implements MeshAccess {
 
   exec(pod: PodRef): Promise<number> {
     return Promise.reject(inAnotherWay(pod, "exec"));
-  }
-
-  logs(pod: PodRef): Promise<void> {
-    return Promise.reject(inAnotherWay(pod, "logs"));
   }
 
   forward(pod: PodRef): ReturnType<MeshAccess["forward"]> {

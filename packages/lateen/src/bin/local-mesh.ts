@@ -8,13 +8,12 @@ import type {
   Following,
   Forward,
   MeshAccess,
-  Output,
   PodRef,
+  ReadingText,
 } from "../cli/context.ts";
 import { requestInside } from "../local/dial-inside.ts";
 import { execCommand, findSandbox } from "../local/pod-processes.ts";
 import { forwardPort } from "../local/port-forward.ts";
-import { logDirectories, readLogs } from "../local/read-logs.ts";
 import { ProxyPort } from "../proxy/ports.ts";
 import type { Transport } from "../sources/client/transport.ts";
 import { callApi, followApi } from "./call-api.ts";
@@ -32,7 +31,6 @@ import {
 } from "./mesh-home.ts";
 
 const ADMIN_TIMEOUT_MS = 20_000;
-const PROXY_CONTAINER = "istio-proxy";
 const LISTEN_PROBLEMS: Readonly<Record<string, string>> = {
   EADDRINUSE: "address already in use",
   EADDRNOTAVAIL: "this machine does not have the address",
@@ -129,6 +127,11 @@ class LocalMesh implements MeshAccess {
     return followApi(await this.#transport, call, following);
   }
 
+  async readText(call: ApiCall, reading: ReadingText): Promise<ApiAnswer | undefined> {
+    this.#transport ??= this.#openTransport();
+    return followApi(await this.#transport, call, reading);
+  }
+
   async #openTransport(): Promise<Transport> {
     const { url, token, ca } = this.#state.api;
     // Loaded only here: TLS is not needed to ask the control plane.
@@ -196,38 +199,6 @@ class LocalMesh implements MeshAccess {
       child.on("exit", (code, signal) => done(code ?? (signal ? 128 : 1)));
     });
   }
-
-  async logs(pod: PodRef, options: Parameters<MeshAccess["logs"]>[1], out: Output): Promise<void> {
-    const found = logDirectories(this.#home.runtimeDir, pod);
-    const names = found.map(each => each.container);
-    const wanted = options.container ?? names.find(name => name !== PROXY_CONTAINER) ?? names[0];
-    const chosen = found.findLast(each => each.container === wanted);
-    if (chosen === undefined) {
-      if (names.length === 0) {
-        throw new UserError(`nothing has run in pod ${pod.name} yet`, whyNot(pod));
-      }
-      throw new UserError(
-        `pod ${pod.name} has no container ${wanted ?? ""}`,
-        `containers: ${names.join(", ")}`,
-      );
-    }
-    const lines = readLogs(chosen.directory, {
-      follow: options.follow,
-      previous: options.previous,
-      ...(options.tail === undefined ? {} : { tail: options.tail }),
-    });
-    if (!lines.ok && options.previous !== true) {
-      throw new UserError(
-        `container ${chosen.container} of pod ${pod.name} has not run yet`,
-        whyNot(pod),
-      );
-    }
-    for await (const chunk of must(lines)) out.write(chunk.toString("utf8"));
-  }
-}
-
-function whyNot({ name, namespace }: PodRef): string {
-  return `its status says why: lateen get pod ${name} -n ${namespace} -o yaml`;
 }
 
 function must<T>(result: Result<T>): T {

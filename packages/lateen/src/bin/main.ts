@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { setTimeout } from "node:timers/promises";
 import { type FlagValues, UserError } from "../cli/command.ts";
 import type { CliContext, Output } from "../cli/context.ts";
+import { shellWord } from "../cli/kubectl.ts";
 import { runCli } from "../cli/main.ts";
 import { ProxyPort } from "../proxy/ports.ts";
 import { root } from "./command-tree.ts";
@@ -120,7 +121,7 @@ function kubectl(): string {
   try {
     const chosen = chosenMesh(home, process.env["LATEEN_MESH"] || undefined);
     if ("name" in chosen && runningState(meshHome(home, chosen.name)) !== undefined)
-      return `kubectl --kubeconfig ${meshHome(home, chosen.name).kubeconfigFile}`;
+      return `kubectl --kubeconfig ${shellWord(meshHome(home, chosen.name).kubeconfigFile)}`;
   } catch {
     // What meshes keep is root's.
   }

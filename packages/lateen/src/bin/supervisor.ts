@@ -1,6 +1,7 @@
 /** What `lateen up` holds: store, network, control plane, runtime; started in order, ended in reverse. */
 
 import { UserError } from "../cli/command.ts";
+import { shellWord } from "../cli/kubectl.ts";
 import { findEnvoy } from "../local/envoy-binary.ts";
 import { RANGE_TAKEN } from "../local/node-network.ts";
 import { type LocalNetwork, openLocalNetwork } from "../local/open-network.ts";
@@ -51,7 +52,7 @@ async function start(options: SupervisorOptions, undo: Undo): Promise<void> {
   interrupted.throwIfAborted();
   const store = await openApi(options, undo, network);
   interrupted.throwIfAborted();
-  progress(`store: ${store.url} (kubectl --kubeconfig ${home.kubeconfigFile})`);
+  progress(`store: ${store.url} (kubectl --kubeconfig ${shellWord(home.kubeconfigFile)})`);
   const debug = await startControlPlane(options, undo, store, network);
   progress(`control plane: ${debug.url} (metrics: ${debug.metrics}, log: ${home.logFile})`);
   const runtime = await runPods(options, undo, store, network, envoy.path);

@@ -85,7 +85,7 @@ async function run(
       return Promise.resolve(new Map([["istiod-1", text]]));
     },
     exec: () => Promise.resolve(0),
-    logs: () => Promise.resolve(),
+    readText: () => Promise.resolve(undefined),
     forward: (pod, { address, localPort, podPort, onConnection, onRefused }) => {
       forwarded.push(`${pod.name} ${address}:${localPort}->${podPort}`);
       if (localPort === 80 || address === "::1")

@@ -33,18 +33,18 @@ export interface Following {
   readonly until: Promise<void>;
 }
 
+/** Of an answer that is text: pieces of it as they come. */
+export interface ReadingText {
+  readonly onText: (text: string) => void;
+  /** Ends it. */
+  readonly until: Promise<void>;
+}
+
 export interface ExecIo {
   readonly command: readonly string[];
   readonly container: string | undefined;
   readonly stdin: boolean;
   readonly tty: boolean;
-}
-
-export interface LogOptions {
-  readonly container: string | undefined;
-  readonly follow: boolean;
-  readonly tail: number | undefined;
-  readonly previous: boolean;
 }
 
 export interface Forward {
@@ -73,6 +73,8 @@ export interface MeshAccess {
   api(call: ApiCall): Promise<ApiAnswer>;
   /** Resolves where the server ends the answer, or `until` does; the refusal, where there was one. */
   follow(call: ApiCall, following: Following): Promise<ApiAnswer | undefined>;
+  /** As `follow`, for what is text. */
+  readText(call: ApiCall, reading: ReadingText): Promise<ApiAnswer | undefined>;
   /** Envoy's admin interface of a pod: body of the answer. */
   envoyAdmin(pod: PodRef, method: "GET" | "POST", path: string): Promise<string>;
   /**
@@ -82,7 +84,6 @@ export interface MeshAccess {
   discoveryDebug(path: string): Promise<ReadonlyMap<string, string>>;
   /** Streams between the terminal and a command in the pod; resolves to its exit code. */
   exec(pod: PodRef, io: ExecIo): Promise<number>;
-  logs(pod: PodRef, options: LogOptions, out: Output): Promise<void>;
   /** Listens here for a port of the pod's loopback; `problem`: why it can not listen. */
   forward(pod: PodRef, options: Forward): Promise<Forwarding | { readonly problem: string }>;
 }

@@ -3,10 +3,15 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { FlagValues } from "./command.ts";
 import type { ApiCall, CliContext, MeshAccess } from "./context.ts";
+import { shellWord } from "./kubectl.ts";
 import { createRoot, runCli } from "./main.ts";
 
 const pod = (name: string, ip: string) => ({
   metadata: { name, namespace: "default", labels: { app: name } },
+  spec: {
+    initContainers: [{ name: "init" }],
+    containers: [{ name: "istio-proxy" }, { name: "app" }],
+  },
   status: { podIP: ip },
 });
 const PODS = [pod("sleep", "10.0.0.1"), pod("web", "10.0.0.2")];
@@ -43,8 +48,10 @@ async function run(words: readonly string[]): Promise<Told> {
     if (method !== "GET") return {};
     if (path.endsWith("/pods/fresh")) return undefined;
     if (accept?.includes("as=Table") === true) return tableOf("sleep", "Pending", COLUMNS);
+    const [sleep, web] = PODS;
+    if (path.endsWith("/pods/web")) return web;
     return path.endsWith("/pods/sleep")
-      ? PODS[0]
+      ? sleep
       : { kind: "List", metadata: { resourceVersion: "7" }, items: PODS };
   };
   const mesh: MeshAccess = {
@@ -71,7 +78,13 @@ async function run(words: readonly string[]): Promise<Told> {
     envoyAdmin: () => Promise.resolve(""),
     discoveryDebug: () => Promise.resolve(new Map()),
     exec: () => Promise.resolve(0),
-    logs: () => Promise.resolve(),
+    readText: async ({ path }, { onText }) => {
+      calls.push(`TEXT ${path}`);
+      if (path.includes("container=nope"))
+        return { status: 400, body: { message: "container nope is not valid" }, warnings: [] };
+      for (const text of ["one\n\ntw", "o\n"]) onText(text);
+      return undefined;
+    },
     forward: () => Promise.resolve({ problem: "" }),
   };
   const output = (key: "stdout" | "stderr") => ({
@@ -171,4 +184,70 @@ test("what is kubectl's is answered with kubectl's line", async () => {
 
 test("--version is the program's own", async () => {
   assert.equal((await run(["--version"])).stdout, "1.2.3\n");
+});
+
+const logsOf = ({ calls }: Told): string[] =>
+  calls.flatMap(call => (call.startsWith("TEXT ") ? [call.slice(call.indexOf("/pods/") + 6)] : []));
+
+test("logs of one pod: of its application, or of the container that is named", async () => {
+  const plain = await run(["logs", "web"]);
+  assert.deepEqual([plain.stdout, plain.code], ["one\n\ntwo\n", 0]);
+  assert.deepEqual(logsOf(plain), ["web/log?container=app"]);
+  const words = "logs web -c istio-proxy --tail 5 --since 1m30s --timestamps -p".split(" ");
+  assert.deepEqual(logsOf(await run(words)), [
+    "web/log?container=istio-proxy&previous=true&timestamps=true&tailLines=5&sinceSeconds=90",
+  ]);
+  const all = await run(["logs", "web", "--all-containers", "--prefix"]);
+  assert.deepEqual(
+    logsOf(all),
+    ["init", "istio-proxy", "app"].map(name => `web/log?container=${name}`),
+  );
+  assert.match(
+    all.stdout,
+    /^\[pod\/web\/init\] one\n\[pod\/web\/init\] \n\[pod\/web\/init\] two\n\[/,
+  );
+  const time = await run(["logs", "web", "--since-time", "2026-01-01T00:00:00Z"]);
+  assert.deepEqual(logsOf(time), ["web/log?container=app&sinceTime=2026-01-01T00%3A00%3A00Z"]);
+  const wrong = await run(["logs", "web", "-c", "nope"]);
+  assert.deepEqual(
+    [wrong.code, wrong.stderr],
+    [1, "Error from server: container nope is not valid\n"],
+  );
+});
+
+test("logs of pods by their labels: ten lines of each, as kubectl", async () => {
+  const told = await run(["logs", "-l", "app in (sleep,web)", "-f", "--since=1m"]);
+  assert.ok(
+    told.calls.includes(
+      "GET /api/v1/namespaces/default/pods?labelSelector=app%20in%20(sleep%2Cweb)",
+    ),
+  );
+  const query = "log?container=app&follow=true&tailLines=10&sinceSeconds=60";
+  assert.deepEqual(logsOf(told), [`sleep/${query}`, `web/${query}`]);
+  const whole = await run(["logs", "-l", "app", "--tail=-1"]);
+  assert.deepEqual(logsOf(whole), ["sleep/log?container=app", "web/log?container=app"]);
+});
+
+test("logs: what makes no sense is said before anything is asked", async () => {
+  const cases: readonly (readonly [words: string, said: RegExp])[] = [
+    ["logs", /logs needs a pod, or --selector/],
+    ["logs web -l app=web", /a pod and --selector both say whose log/],
+    ["logs web --since soon", /--since is "soon"; it must be a duration/],
+    ["logs web --since 1m --since-time 2026-01-01T00:00:00Z", /give one of them/],
+    ["logs web --tail 1.5", /--tail is "1.5"; it must be a number of lines/],
+  ];
+  for (const [words, said] of cases) {
+    const told = await run(words.split(" "));
+    assert.equal(told.code, 1, words);
+    assert.match(told.stderr, said);
+    assert.deepEqual(told.calls, [], words);
+  }
+});
+
+test("the line for kubectl can be copied, whatever is in the kubeconfig's path", () => {
+  assert.equal(shellWord("/tmp/new user/it's"), "'/tmp/new user/it'\\''s'");
+  assert.equal(
+    shellWord("/var/lib/lateen/default/kubeconfig"),
+    "/var/lib/lateen/default/kubeconfig",
+  );
 });

@@ -17,7 +17,7 @@ const SHARED: ReadonlySet<string> = new Set([
 export function kubectlLine(kubectl: string, words: readonly string[]): string | undefined {
   const verb = words.find(word => !word.startsWith("-"));
   if (verb === undefined || !(KUBECTL_VERBS.has(verb) || SHARED.has(verb))) return undefined;
-  return [kubectl, ...withoutOurs(words).map(quoted)].join(" ");
+  return [kubectl, ...withoutOurs(words).map(shellWord)].join(" ");
 }
 
 /** Which mesh is meant stands in the kubeconfig. */
@@ -25,6 +25,7 @@ function withoutOurs(words: readonly string[]): readonly string[] {
   return words.filter((word, index) => !/^--mesh(=|$)/.test(word) && words[index - 1] !== "--mesh");
 }
 
-function quoted(word: string): string {
+/** As it stands in a line that a person copies into a shell. */
+export function shellWord(word: string): string {
   return /^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", `'\\''`)}'`;
 }

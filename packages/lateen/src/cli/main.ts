@@ -9,10 +9,11 @@ import {
 import { applyCommand } from "./commands/apply.ts";
 import { completionCommand } from "./commands/completion.ts";
 import { deleteCommand } from "./commands/delete.ts";
-import { execCommand, logsCommand } from "./commands/exec.ts";
+import { execCommand } from "./commands/exec.ts";
 import { experimentalCommand } from "./commands/experimental.ts";
 import { getCommand } from "./commands/get.ts";
 import { labelCommand } from "./commands/label.ts";
+import { logsCommand } from "./commands/logs.ts";
 import { portForwardCommand } from "./commands/port-forward.ts";
 import { proxyConfigCommand } from "./commands/proxy-config.ts";
 import { proxyStatusCommand } from "./commands/proxy-status.ts";

@@ -32,7 +32,7 @@ async function apply(api: CallApi, text: string, words: readonly string[] = []):
   const never = (): Promise<never> => Promise.reject(new Error("apply does not need this"));
   const mesh: MeshAccess = {
     api,
-    ...{ follow: never, envoyAdmin: never, discoveryDebug: never, exec: never, logs: never },
+    ...{ follow: never, envoyAdmin: never, discoveryDebug: never, exec: never, readText: never },
     forward: never,
   };
   const output = (stream: keyof typeof said) => ({

@@ -82,7 +82,7 @@ async function run(line: string): Promise<string> {
     envoyAdmin: () => Promise.resolve(""),
     discoveryDebug: () => Promise.resolve(new Map()),
     exec: () => Promise.resolve(0),
-    logs: () => Promise.resolve(),
+    readText: () => Promise.resolve(undefined),
     forward: () => Promise.resolve({ localPort: 0, close: () => {} }),
   };
   const createContext = (flags: FlagValues): CliContext => ({

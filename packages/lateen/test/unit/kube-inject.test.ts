@@ -43,7 +43,7 @@ async function run(line: string): Promise<{ out: string; err: string; code: numb
     envoyAdmin: () => Promise.resolve(""),
     discoveryDebug: () => Promise.resolve(new Map()),
     exec: () => Promise.resolve(0),
-    logs: () => Promise.resolve(),
+    readText: () => Promise.resolve(undefined),
     forward: () => Promise.resolve({ localPort: 0, close: () => {} }),
   };
   const output = (key: "out" | "err") => ({

@@ -1,5 +1,5 @@
-/** `lateen exec` and `lateen logs`. */
-import { booleanFlag, type Command, numberFlag, stringFlag, UserError } from "../command.ts";
+/** `lateen exec`. */
+import { booleanFlag, type Command, stringFlag, UserError } from "../command.ts";
 import { resolvePod } from "./resolve-pod.ts";
 
 const CONTAINER = {
@@ -36,39 +36,5 @@ export const execCommand: Command = {
       stdin: booleanFlag(call, "stdin"),
       tty: booleanFlag(call, "tty"),
     });
-  },
-};
-
-export const logsCommand: Command = {
-  name: "logs",
-  aliases: ["log"],
-  summary: "Shows what a container printed",
-  positionals: [{ name: "pod", required: true, completes: "pod" }],
-  flags: [
-    CONTAINER,
-    { name: "follow", short: "f", kind: "boolean", description: "Go on as it prints" },
-    { name: "tail", kind: "number", description: "Only the last lines" },
-    {
-      name: "previous",
-      short: "p",
-      kind: "boolean",
-      description: "Of the run before the last restart",
-    },
-  ],
-  examples: ["lateen logs sleep-6c5f-x2x4z -c istio-proxy", "lateen logs -f deploy/demoappv10"],
-  async run(ctx, call) {
-    const mesh = await ctx.mesh();
-    const pod = await resolvePod(ctx, mesh, call.args[0] ?? "");
-    await mesh.logs(
-      pod,
-      {
-        container: stringFlag(call, "container"),
-        follow: booleanFlag(call, "follow"),
-        tail: numberFlag(call, "tail"),
-        previous: booleanFlag(call, "previous"),
-      },
-      ctx.stdout,
-    );
-    return 0;
   },
 };

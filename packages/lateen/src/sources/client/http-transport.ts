@@ -52,7 +52,9 @@ export function httpTransport(options: HttpTransportOptions): Transport & { clos
       return last.response;
     },
     stream: (request, reader) => {
-      const outgoing = connections.start(request, STREAM_IDLE_MS, connections.streams);
+      // A log may be silent for as long as it likes; watches have bookmarks.
+      const idleMs = reader.onText === undefined ? STREAM_IDLE_MS : 0;
+      const outgoing = connections.start(request, idleMs, connections.streams);
       const end = once(reader);
       outgoing.on("error", error => end(unreachable(options.server, error)));
       outgoing.on("response", response => readStream(response, reader, end));
@@ -177,6 +179,7 @@ function readStream(response: IncomingMessage, reader: StreamReader, end: End): 
   reader.onOpen();
   response.on("data", (text: string) => {
     if (end.isOver()) return;
+    if (reader.onText !== undefined) return reader.onText(text);
     const lines = splitter.push(text);
     if (lines === undefined) response.destroy();
     else if (lines.length > 0) reader.onLines(lines);

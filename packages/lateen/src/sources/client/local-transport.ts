@@ -106,6 +106,10 @@ class LocalSink implements HttpSink {
     this.#cut = true;
   }
 
+  #pass(lines: readonly string[]): void {
+    if (lines.length > 0) this.#reader.onLines(lines);
+  }
+
   #schedule(): void {
     if (this.#scheduled) return;
     this.#scheduled = true;
@@ -115,9 +119,10 @@ class LocalSink implements HttpSink {
   #deliver(): void {
     this.#scheduled = false;
     if (this.#cut) return;
-    const lines = this.#splitter.push(this.#waiting) ?? [];
+    const text = this.#waiting;
     this.#waiting = "";
-    if (lines.length > 0) this.#reader.onLines(lines);
+    if (this.#reader.onText !== undefined) this.#reader.onText(text);
+    else this.#pass(this.#splitter.push(text) ?? []);
     if (this.#full) {
       this.#full = false;
       for (const listener of this.#drained) listener();

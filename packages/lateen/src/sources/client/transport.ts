@@ -23,6 +23,8 @@ export interface StreamReader {
   onOpen(): void;
   /** Complete lines, all that were there at the moment. */
   onLines(lines: readonly string[]): void;
+  /** Takes the text as it comes in place of lines, empty and unfinished ones too; may be silent for ever. */
+  readonly onText?: (text: string) => void;
   /** Called once, last. With a response where the server refused the request or was not there. */
   onEnd(refused: TransportResponse | undefined): void;
 }
