@@ -223,3 +223,17 @@ test("a WorkloadEntry says its port by the old name", () => {
   names.commit(web([port("http-web")]));
   assert.deepEqual(names.endpoints(), all);
 });
+
+test("a port may be called as what every object inherits", () => {
+  const entry = { address: "10.9.0.1", labels: { app: "web" }, ports: { http: 7070 } };
+  const all = { 80: [...BOTH[80], "10.9.0.1:7070"] };
+  const fresh = new Names();
+  fresh.commit(web([port("constructor")]), listed("s1", { other: 8080 }, ["a"]));
+  assert.deepEqual(fresh.endpoints(), { 80: [] });
+  const names = started();
+  names.mesh.set(names.mesh.inputs.workloadEntries, workloadEntry({ at: "default/vm" }, entry));
+  names.commit(web([port("constructor")]));
+  assert.deepEqual(names.endpoints(), all);
+  names.commit(web([port("later")]));
+  assert.deepEqual(names.endpoints(), all);
+});

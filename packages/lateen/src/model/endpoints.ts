@@ -9,6 +9,7 @@ import {
   type Listing,
   type OtherName,
   type OtherNames,
+  otherNamesOf,
 } from "./held-port-names.ts";
 import { objectKey } from "./inputs.ts";
 import { NOWHERE } from "./locality.ts";
@@ -210,7 +211,7 @@ function kubernetesEndpoints(service: Service, read: Reader, joined: Joined): By
   }
   for (const workload of selectedEntries(service, read, joined))
     for (const port of service.ports)
-      selectedEndpoints(workload, port, held[port.name]).forEach(add);
+      selectedEndpoints(workload, port, otherNamesOf(held, port.name)).forEach(add);
   const byPort: ByPort = Object.create(null);
   for (const endpoint of listed.values()) {
     const whole = withListedAddresses(endpoint, service, listed);
@@ -226,8 +227,8 @@ const NO_NAMES: OtherNames = Object.freeze({});
 
 /** Endpoints of a port that the slice lists under another name only. */
 function heldEndpoints(row: SliceRow, servicePort: string, held: OtherNames): readonly Listed[] {
-  const others = held[servicePort];
-  if (others === undefined || row.byPort[servicePort] !== undefined) return [];
+  const others = otherNamesOf(held, servicePort);
+  if (others.length === 0 || row.byPort[servicePort] !== undefined) return [];
   const listed = heldListing(row, others);
   return (listed?.endpoints ?? []).map(each => ({
     ...each,

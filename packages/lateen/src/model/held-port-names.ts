@@ -17,6 +17,11 @@ export interface OtherName {
 /** By the name that the port has in the Service; the first that a slice lists counts. */
 export type OtherNames = Readonly<Record<string, readonly OtherName[]>>;
 
+/** Ports may be called as what every object inherits (`constructor`). */
+export function otherNamesOf(held: OtherNames, name: string): readonly OtherName[] {
+  return (Object.hasOwn(held, name) ? held[name] : undefined) ?? [];
+}
+
 /** An input row. */
 export interface HeldPortNames {
   readonly names: OtherNames;
@@ -47,13 +52,17 @@ export function renamedPorts(
       before.spec.ports.find(each => alike(each) && each.port === port.port) ??
       gone.find(each => alike(each) && targetOf(each) === targetOf(port));
     if (old === undefined) continue;
-    const others = [{ name: old.name }, ...(held[old.name] ?? []), ...(held[port.name] ?? [])];
+    const others = [
+      { name: old.name },
+      ...otherNamesOf(held, old.name),
+      ...otherNamesOf(held, port.name),
+    ];
     found[port.name] = newest(others, port.name);
   }
   if (Object.keys(found).length === 0) return undefined;
   const kept = after.spec.ports.flatMap(({ name }) => {
-    const names = found[name] ?? held[name];
-    return names === undefined ? [] : [[name, names] as const];
+    const names = found[name] ?? otherNamesOf(held, name);
+    return names.length === 0 ? [] : [[name, names] as const];
   });
   return Object.fromEntries(kept);
 }
@@ -77,7 +86,7 @@ export function renamedListings(
   for (const { name, port } of gone) {
     if (port === undefined) continue;
     const other = { name: ahead.name, at: { slice, port } };
-    found[name] = newest([other, ...(held[name] ?? [])], name);
+    found[name] = newest([other, ...otherNamesOf(held, name)], name);
   }
   return found;
 }
