@@ -28,6 +28,8 @@ export interface RejectionsOptions {
   readonly onChanged?: (byObject: ReadonlyMap<string, readonly Rejection[]>) => void;
   readonly clock: Clock;
   readonly log: Log;
+  /** Of resources that are read to find the objects behind them, at once; default 16 MB. */
+  readonly readBytes?: number;
 }
 
 type Nacked = StreamEvent & { readonly kind: "nacked" };
@@ -56,6 +58,14 @@ interface Held {
 const GATHER_MS = 500;
 /** What one stream may hold against us. */
 const MAX_HELD = 100;
+/** Of all streams together that have shown no identity: each of these is gone through at every flush. */
+const MAX_UNPROVEN = 1_000;
+/**
+ * Bytes of rejected resources that are read again to find the objects behind them: at once, and a second.
+ * What comes beyond is put down to objects by its name alone.
+ */
+const READ_BYTES = 16 << 20;
+const READ_BYTES_PER_SECOND = 2 << 20;
 /** Before a word of others' proxies is passed on at all: who says yes and no in turn is not heard. */
 const STANDS_MS = 10_000;
 /** About so many objects at a time are proxies of other namespaces heard. */
@@ -85,6 +95,9 @@ export class Rejections {
   readonly #streams = new Map<string, Map<string, Held>>();
   #shown: ReadonlySet<string> = new Set();
   #said: ReadonlySet<string> = new Set();
+  #unproven = 0;
+  #readBytes: number;
+  #readAt = 0;
   #lines = MAX_LINES;
   #refilledAt = 0;
   #cancel: (() => void) | undefined;
@@ -92,6 +105,7 @@ export class Rejections {
 
   constructor(options: RejectionsOptions) {
     this.#options = options;
+    this.#readBytes = options.readBytes ?? READ_BYTES;
   }
 
   /** `stream` is unique for the stream; the class is the proxy's present one. */
@@ -101,7 +115,16 @@ export class Rejections {
   }
 
   closed(stream: string): void {
-    if (this.#streams.delete(stream)) this.#schedule();
+    const held = this.#streams.get(stream);
+    if (held === undefined) return;
+    for (const each of held.values()) this.#uncount(each);
+    this.#streams.delete(stream);
+    this.#schedule();
+  }
+
+  /** What is held now, for tests. */
+  get held(): { readonly streams: number; readonly unproven: number } {
+    return { streams: this.#streams.size, unproven: this.#unproven };
   }
 
   stop(): void {
@@ -114,12 +137,14 @@ export class Rejections {
     const message = plainText(event.message, MAX_MESSAGE_CHARS);
     const held = this.#streams.get(stream) ?? new Map<string, Held>();
     for (const name of culprits(event)) {
-      if (held.size >= MAX_HELD) break;
+      if (held.size >= MAX_HELD || this.#isFull(witness)) break;
       const json = this.#content(type, name, proxyClass);
       const rejected = { type, name, json, proxyClass, message };
       const objects = objectsBehind(this.#options.model, rejected);
       const id = `${type}\n${name}`;
-      const since = held.get(id)?.since ?? this.#options.clock.now();
+      const before = held.get(id);
+      const since = before?.since ?? this.#options.clock.now();
+      if (before === undefined && witness.namespace === undefined) this.#unproven++;
       held.set(id, { type, name, message, witness, since, proxyClass, objects });
     }
     if (held.size === 0) return;
@@ -136,7 +161,9 @@ export class Rejections {
     for (const [id, each] of held) {
       if (each.type !== type) continue;
       const over = accepted.has(each.name) || this.#isGone(each);
-      if (over && held.delete(id)) changed = true;
+      if (!over || !held.delete(id)) continue;
+      this.#uncount(each);
+      changed = true;
     }
     if (held.size === 0) this.#streams.delete(stream);
     if (changed) this.#schedule();
@@ -149,7 +176,26 @@ export class Rejections {
 
   #content(type: string, name: string, proxyClass: ProxyClass): Json | undefined {
     const resource = this.#cell(type, name, proxyClass)?.value();
-    return resource && toCanonicalJson(resource.type, resource.body);
+    if (resource === undefined || !this.#mayRead(resource.body.length)) return undefined;
+    return toCanonicalJson(resource.type, resource.body);
+  }
+
+  #mayRead(bytes: number): boolean {
+    const now = this.#options.clock.now();
+    const refill = ((now - this.#readAt) / 1000) * READ_BYTES_PER_SECOND;
+    this.#readBytes = Math.min(this.#options.readBytes ?? READ_BYTES, this.#readBytes + refill);
+    this.#readAt = now;
+    if (bytes > this.#readBytes) return false;
+    this.#readBytes -= bytes;
+    return true;
+  }
+
+  #isFull(witness: Witness): boolean {
+    return witness.namespace === undefined && this.#unproven >= MAX_UNPROVEN;
+  }
+
+  #uncount({ witness }: Held): void {
+    if (witness.namespace === undefined) this.#unproven--;
   }
 
   #isGone({ type, name, proxyClass }: Held): boolean {

@@ -38,7 +38,7 @@ function route(host: string, match: string): string {
   return `{hosts: [${host}], http: [{match: ${match}, route: [{destination: {host: ${host}}}]}]}`;
 }
 
-function setUp() {
+function setUp(limits: { readonly readBytes?: number } = {}) {
   const mesh = new YamlMesh();
   const { graph, inputs, model, resources } = mesh.mesh;
   const rows = graph.input<readonly Rejection[]>("rejections");
@@ -62,7 +62,15 @@ function setUp() {
   const clock = new FakeClock();
   const log: string[] = [];
   const noted = { ...silentLog, error: (line: string) => log.push(line) };
-  const rejections = new Rejections({ graph, model, resources, rows, clock, log: noted });
+  const rejections = new Rejections({
+    graph,
+    model,
+    resources,
+    rows,
+    clock,
+    log: noted,
+    ...limits,
+  });
   const hold = (of: ProxyClass, type: Type, name: string): void => {
     const family = resources[type];
     const value = family.cells.acquire(viewKey(family.namedView(of)(name), name)).value();
@@ -211,4 +219,40 @@ test("other words about the same resource are no new beginning", () => {
     clock.advance(4_000);
   }
   assert.equal(shown().length, 1);
+});
+
+test("who shows no identity and rejects all the time costs no more than so much", () => {
+  const { rejections, sidecar, hold, clock } = setUp();
+  hold(sidecar, TypeUrl.cluster, WEB);
+  const stranger: Witness = { proxy: "x.y", namespace: undefined };
+  for (let i = 0; i < 1_500; i++)
+    rejections.report(`s${i}`, stranger, sidecar, nack(TypeUrl.cluster, `no ${i}`, WEB));
+  assert.deepEqual(rejections.held, { streams: 1_000, unproven: 1_000 });
+  // Good proxies are heard all the same.
+  rejections.report("good", WITNESS, sidecar, nack(TypeUrl.cluster, "no", WEB));
+  assert.equal(rejections.held.streams, 1_001);
+  clock.advance(500);
+  rejections.report("s0", stranger, sidecar, ack(TypeUrl.cluster, WEB));
+  for (let i = 1; i < 1_000; i++) rejections.closed(`s${i}`);
+  rejections.closed("s1");
+  assert.deepEqual(rejections.held, { streams: 1, unproven: 0 });
+});
+
+test("a large resource is read again a bounded number of times, and then goes by its name", () => {
+  const { rejections, sidecar, hold, shown, clock } = setUp({ readBytes: 64 << 10 });
+  hold(sidecar, TypeUrl.route, "80");
+  const message = "regex '/[^x]{1000}' RE2 program size of 99999 > max program size of 32768";
+  const two = `VirtualService.networking.istio.io/default/two RDS 80 1: ${message}`;
+  const say = (): readonly string[] => {
+    rejections.report("a", WITNESS, sidecar, ack(TypeUrl.route, "80"));
+    rejections.report("a", WITNESS, sidecar, nack(TypeUrl.route, message, "80"));
+    return shown();
+  };
+  assert.deepEqual(say(), [two]);
+  for (let i = 0; i < 1_000; i++)
+    rejections.report("a", WITNESS, sidecar, nack(TypeUrl.route, `other ${i}`, "80"));
+  rejections.report("a", WITNESS, sidecar, nack(TypeUrl.route, message, "80"));
+  assert.doesNotMatch(shown().join("\n"), /default\/two RDS/);
+  clock.advance(60_000);
+  assert.deepEqual(say(), [two]);
 });
