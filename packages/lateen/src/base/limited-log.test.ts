@@ -30,17 +30,18 @@ test("of one reason a few lines are written, then how many more there were", () 
   assert.equal(clock.waiting, 0, "nothing to sum up");
 });
 
-test("a day of refusals from everywhere is a bounded number of bytes", () => {
+test("an hour of refusals from everywhere is a bounded number of bytes: 60 MB in a day", () => {
   const { log, lines, clock } = rig();
-  for (let minute = 0; minute < 24 * 60; minute++) {
+  // Each minute is as the one before: a whole day would take as long as all other tests.
+  for (let minute = 0; minute < 60; minute++) {
     for (let i = 0; i < 2000; i++)
       log.error(`10.${i >> 8}.${i & 255}.1`, "refused", { reason: "x".repeat(10_000) });
     assert.ok(log.keys <= 1000);
     clock.advance(60_000);
   }
   const bytes = lines.reduce((sum, line) => sum + line.length, 0);
-  assert.ok(lines.length <= 24 * 60 * 71, `${lines.length} lines`);
-  assert.ok(bytes < 60e6, `${bytes} bytes`);
+  assert.ok(lines.length <= 60 * 71, `${lines.length} lines`);
+  assert.ok(bytes < 60e6 / 24, `${bytes} bytes`);
   assert.match(
     lines.at(-1) ?? "",
     /^and more lines about what clients did in the last minute 1930$/,
