@@ -223,10 +223,17 @@ export function ownerOf(
   viewer: Viewer,
   hostname: string,
 ): ServiceShape | undefined {
-  const visible = read
-    .rows(byHostname, hostname)
-    .filter(service => visibleTo(service.exportTo, viewer.namespace));
-  return firstOf(visible, viewer);
+  return firstOf(visibleAt(read, byHostname, viewer, hostname), viewer);
+}
+
+/** All services of a host name that the viewer may see. */
+function visibleAt(
+  read: Reader,
+  byHostname: Index<ServiceShape>,
+  { namespace }: Viewer,
+  hostname: string,
+): readonly ServiceShape[] {
+  return read.rows(byHostname, hostname).filter(service => visibleTo(service.exportTo, namespace));
 }
 
 /**
@@ -239,9 +246,7 @@ function destinationOf(
   viewer: Viewer,
   hostname: string,
 ): ServiceShape | undefined {
-  const visible = read
-    .rows(byHostname, hostname)
-    .filter(service => visibleTo(service.exportTo, viewer.namespace));
+  const visible = visibleAt(read, byHostname, viewer, hostname);
   const names = visible.map(service => service.namespace).sort();
   const chosen = names.includes(viewer.namespace) ? viewer.namespace : names[0];
   return firstOf(
