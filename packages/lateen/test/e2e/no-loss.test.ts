@@ -27,14 +27,6 @@ interface StreamJson {
   readonly bytesSent: number;
 }
 
-/** What `ps -o json` says of a proxy. */
-interface ClientConfig {
-  readonly genericXdsConfigs: readonly {
-    readonly typeUrl: string;
-    readonly configStatus: string;
-  }[];
-}
-
 describe("leaving and coming back without loss", { skip }, () => {
   let mesh: RunningMesh;
   let sleep = "";
@@ -48,20 +40,9 @@ describe("leaving and coming back without loss", { skip }, () => {
     await mesh.ok("apply -f -", NO_RETRIES);
     for (const name of ["sleep", "retried", "once"]) await rolledOut(mesh, name);
     [sleep = ""] = await mesh.pods("sleep-");
-    await synced();
+    await mesh.synced();
   });
   after(() => mesh?.stop());
-
-  /** Every proxy has what it should have, as `ps` says. */
-  const synced = () =>
-    mesh.until("every proxy is synced", async () => {
-      const { resources } = await mesh.json<{ resources: readonly ClientConfig[] }>("ps");
-      return resources.every(
-        ({ genericXdsConfigs: types }) =>
-          types.some(({ typeUrl }) => typeUrl.endsWith(".Cluster")) &&
-          types.every(({ configStatus }) => configStatus === "SYNCED"),
-      );
-    });
 
   const admin = (pod: string, path: string) =>
     mesh.ok(["exec", pod, "-c", "istio-proxy", "--", "curl", "-s", `127.0.0.1:15000/${path}`]);
@@ -100,7 +81,7 @@ describe("leaving and coming back without loss", { skip }, () => {
     ];
     const before = { updates: await updates(sleep), serial: await serial(sleep) };
     await killControlPlane();
-    await synced();
+    await mesh.synced();
     await nothingWasSent();
     assert.deepEqual(await updates(sleep), before.updates, "Envoy was given nothing");
     assert.equal(await serial(sleep), before.serial, "the certificate is the same");
@@ -144,7 +125,7 @@ describe("leaving and coming back without loss", { skip }, () => {
     assert.match(await mesh.ok("get pods"), /late-\S+ +[01]\/2 +Running /);
     release();
     await rolledOut(mesh, "late");
-    await synced();
+    await mesh.synced();
     const [late = ""] = await mesh.pods("late-");
     assert.match(await mesh.ok("ps"), new RegExp(`^${late}\\.default .* \\(CDS,LDS,EDS`, "m"));
   });

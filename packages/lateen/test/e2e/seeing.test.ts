@@ -4,38 +4,10 @@ import { createServer, type Server } from "node:http";
 import { after, before, describe, test } from "node:test";
 import { networkPlan } from "../../src/local/network-plan.ts";
 import { demoapp, rolledOut } from "../support/demoapp.ts";
+import { CALL_ECHO, ECHO } from "../support/echo.ts";
 import { RunningMesh, whyNoMesh } from "../support/running-mesh.ts";
 
 const skip = whyNoMesh() ?? false;
-
-const ECHO_PROGRAM = "require('net').createServer(s => s.pipe(s)).listen(9000)";
-const ECHO = JSON.stringify({
-  apiVersion: "apps/v1",
-  kind: "Deployment",
-  metadata: { name: "echo" },
-  spec: {
-    selector: { matchLabels: { app: "echo" } },
-    template: {
-      metadata: { labels: { app: "echo", version: "v2" } },
-      spec: {
-        terminationGracePeriodSeconds: 0,
-        containers: [{ name: "echo", image: "echo", command: ["node", "-e", ECHO_PROGRAM] }],
-      },
-    },
-  },
-});
-const ECHO_SERVICE = `
-apiVersion: v1
-kind: Service
-metadata: {name: echo}
-spec:
-  selector: {app: echo}
-  ports: [{name: tcp-echo, port: 9000}]
-`;
-const CALL_ECHO =
-  "const s = require('net').connect(9000, 'echo', () => s.write('hello'));" +
-  "s.on('data', data => { console.log(String(data)); s.end(); });" +
-  "s.setTimeout(5000, () => s.destroy(new Error('timeout')))";
 
 const REGISTRY_ONLY = `
 apiVersion: networking.istio.io/v1
@@ -86,7 +58,6 @@ describe("seeing a mesh", { skip }, () => {
     await mesh.ok("apply -f samples/demoapp/sleep.yaml");
     await mesh.ok("apply -f -", demoapp({ name: "web" }));
     await mesh.ok("apply -f -", ECHO);
-    await mesh.ok("apply -f -", ECHO_SERVICE);
     for (const name of ["sleep", "web", "echo"]) await rolledOut(mesh, name);
     [sleep = ""] = await mesh.pods("sleep-");
     [web = ""] = await mesh.pods("web-");

@@ -6,38 +6,13 @@
 import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
 import { demoapp, rolledOut } from "../support/demoapp.ts";
+import { CALL_ECHO, ECHO } from "../support/echo.ts";
 import { assertNoLoss, type LoadRun, startLoad } from "../support/load-run.ts";
 import { RunningMesh, whyNoMesh } from "../support/running-mesh.ts";
 import { TwoVersions, type Version, whyNoEarlier } from "../support/two-versions.ts";
 
 const skip = whyNoMesh() ?? whyNoEarlier() ?? false;
 const LOAD_SECONDS = 5;
-
-const ECHO = `
-apiVersion: apps/v1
-kind: Deployment
-metadata: {name: echo}
-spec:
-  selector: {matchLabels: {app: echo}}
-  template:
-    metadata: {labels: {app: echo, version: v2}}
-    spec:
-      containers:
-      - name: echo
-        image: echo
-        command: [node, -e, "require('net').createServer(s => s.pipe(s)).listen(9000)"]
----
-apiVersion: v1
-kind: Service
-metadata: {name: echo}
-spec:
-  selector: {app: echo}
-  ports: [{name: tcp-echo, port: 9000}]
-`;
-const CALL_ECHO =
-  "const s = require('net').connect(9000, 'echo', () => s.write('hello'));" +
-  "s.on('data', () => s.end()); s.on('error', () => process.exit(1));" +
-  "s.setTimeout(5000, () => process.exit(1))";
 
 describe("from version to version", { skip, timeout: 900_000 }, () => {
   let versions: TwoVersions;
@@ -67,19 +42,8 @@ describe("from version to version", { skip, timeout: 900_000 }, () => {
       const next = mesh.controlPlanePid();
       return next !== undefined && next !== pid;
     });
-    await synced();
+    await mesh.synced();
   };
-
-  const synced = () =>
-    mesh.until("every proxy is synced", async () => {
-      const { resources } = await mesh.json<{
-        resources: readonly { genericXdsConfigs: readonly { configStatus: string }[] }[];
-      }>("ps");
-      return resources.every(
-        ({ genericXdsConfigs: types }) =>
-          types.length > 0 && types.every(({ configStatus }) => configStatus === "SYNCED"),
-      );
-    });
 
   const load = async (): Promise<LoadRun & { readonly sleep: string }> => {
     const [sleep = ""] = await mesh.pods("sleep-");

@@ -9,6 +9,7 @@ import { after, before, describe, test } from "node:test";
 import { VERSION as PRESENT } from "../../../../scripts/images/build.ts";
 import { BareCluster } from "../support/bare-cluster.ts";
 import { EarlierOnKube } from "../support/earlier-on-kube.ts";
+import { ECHO_PROGRAM } from "../support/echo.ts";
 import { type KubeCluster, needsKubernetes } from "../support/kube-cluster.ts";
 import {
   assertNothingLost,
@@ -313,11 +314,10 @@ metadata: {name: ${name}}
 /** The web application goes on for 3 s after SIGTERM by itself: docs/applications.md. */
 const READY =
   "readinessProbe: {httpGet: {path: /readyz, port: 80}, periodSeconds: 1, timeoutSeconds: 10, failureThreshold: 30}";
-const ECHO = "require('net').createServer(s => s.pipe(s)).listen(9000)";
 
 const OBJECTS = `
 ${deployment("web", 2, READY)}
-${deployment("echo", 1, `command: [node, -e, "${ECHO}"]`)}
+${deployment("echo", 1, `command: [node, -e, "${ECHO_PROGRAM}"]`)}
 ${deployment("caller", 1, "command: [sleep, infinity]")}
 apiVersion: v1
 kind: Service

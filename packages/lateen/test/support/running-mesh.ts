@@ -14,6 +14,14 @@ const root = join(import.meta.dirname, "../../../..");
 const ownProgram = join(root, "packages/lateen/bin/lateen.mjs");
 const READY_MS = 120_000;
 
+/** What `ps -o json` says of a proxy. */
+interface ClientConfig {
+  readonly genericXdsConfigs: readonly {
+    readonly typeUrl: string;
+    readonly configStatus: string;
+  }[];
+}
+
 export class RunningMesh {
   readonly name: string;
   readonly home: string;
@@ -181,6 +189,18 @@ export class RunningMesh {
   /** Objects of one kind as JSON, as `get -o json` prints them. */
   async json<T>(words: string): Promise<T> {
     return JSON.parse(await this.ok(`${words} -o json`)) as T;
+  }
+
+  /** Until every proxy has what it should have, as `ps` says. */
+  synced(): Promise<void> {
+    return this.until("every proxy is synced", async () => {
+      const { resources } = await this.json<{ resources: readonly ClientConfig[] }>("ps");
+      return resources.every(
+        ({ genericXdsConfigs: types }) =>
+          types.some(({ typeUrl }) => typeUrl.endsWith(".Cluster")) &&
+          types.every(({ configStatus }) => configStatus === "SYNCED"),
+      );
+    });
   }
 
   /** Names of running pods whose name starts so. */
