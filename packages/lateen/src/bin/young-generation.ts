@@ -15,14 +15,19 @@ const FILL_BYTES = 8 * 1024;
 export function boundYoungGeneration(): void {
   setFlagsFromString("--no-parallel-scavenge");
   setFlagsFromString("--semi-space-growth-factor=4");
-  // It grows when more has outlived a collection than fits into it.
+  // It grows when more has outlived a collection than fits into it. What pages say of themselves takes a
+  // little of their room, so that it is never quite the round number.
   const filling: unknown[] = [];
-  while (youngBytes() < HALF_BYTES && filling.length * FILL_BYTES < FILL_MAX_BYTES)
+  while (halfBytes() < HALF_BYTES / 2 && filling.length * FILL_BYTES < FILL_MAX_BYTES)
     filling.push(new Array(FILL_BYTES / 8).fill(0));
   setFlagsFromString("--semi-space-growth-factor=1");
 }
 
-/** What it has room for now, both halves of it once they are in use. */
-export function youngBytes(): number {
-  return getHeapSpaceStatistics().find(each => each.space_name === "new_space")?.space_size ?? 0;
+/**
+ * What one half has room for. Not what is taken of the system: a half that is not in use may be given
+ * back, so that this tells nothing of how much it has grown.
+ */
+export function halfBytes(): number {
+  const found = getHeapSpaceStatistics().find(each => each.space_name === "new_space");
+  return (found?.space_used_size ?? 0) + (found?.space_available_size ?? 0);
 }
