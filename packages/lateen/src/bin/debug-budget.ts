@@ -1,8 +1,8 @@
 /** How often the mesh may be asked about itself over xDS: an answer can cost as much as many pushes. */
 import type { Clock } from "../base/clock.ts";
+import { TokenBucket } from "../base/token-bucket.ts";
 import { GrpcStatus } from "../discovery/limits.ts";
 import type { Refusal } from "../discovery/types.ts";
-import { TokenBucket } from "../net/token-bucket.ts";
 
 /** A second, and at once. */
 interface Rate {

@@ -4,10 +4,10 @@
  * sources are ready: no answer could be right.
  */
 import type { Clock } from "../base/clock.ts";
+import { TokenBucket } from "../base/token-bucket.ts";
 import type { ConfigSource } from "../discovery/types.ts";
 import type { ServerLimits } from "./ads-limits.ts";
 import { FairLine, type InLine } from "./fair-line.ts";
-import { TokenBucket } from "./token-bucket.ts";
 
 /** While streams wait in line, they are let in this often. */
 const PACE_MS = 20;

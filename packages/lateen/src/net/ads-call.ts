@@ -1,4 +1,5 @@
 import type { LimitedLog } from "../base/limited-log.ts";
+import { TokenBucket } from "../base/token-bucket.ts";
 import { GrpcStatus, type StreamEnd, type StreamLimits } from "../discovery/limits.ts";
 import type { SnapshotCache } from "../discovery/snapshot.ts";
 import { AdsStream } from "../discovery/stream.ts";
@@ -7,7 +8,6 @@ import { type ServerLimits, WINDOW_BYTES } from "./ads-limits.ts";
 import type { Account, Budget } from "./budget.ts";
 import type { GrpcStream } from "./grpc-stream.ts";
 import type { Pusher, PushScheduler } from "./push-scheduler.ts";
-import { TokenBucket } from "./token-bucket.ts";
 
 export interface AdsCallOptions {
   readonly form: "delta" | "sotw";

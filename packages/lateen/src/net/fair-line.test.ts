@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { TokenBucket } from "../base/token-bucket.ts";
 import { FairLine } from "./fair-line.ts";
-import { TokenBucket } from "./token-bucket.ts";
 
 function rig(waitingMax: number) {
   const line = new FairLine(new TokenBucket(1, 1, 0), waitingMax);

@@ -1,5 +1,5 @@
 import { FairShares } from "../base/fair-shares.ts";
-import type { TokenBucket } from "./token-bucket.ts";
+import type { TokenBucket } from "../base/token-bucket.ts";
 
 export interface InLine {
   /** It is its turn. */

@@ -8,6 +8,7 @@ import type { Json } from "../api/kind.ts";
 import type { Clock } from "../base/clock.ts";
 import type { Log } from "../base/log.ts";
 import { own } from "../base/own.ts";
+import { TokenBucket } from "../base/token-bucket.ts";
 import type { StreamEvent } from "../discovery/types.ts";
 import type { Graph, InputCollection } from "../flow/types.ts";
 import { MESH_KEY } from "../model/inputs.ts";
@@ -76,9 +77,9 @@ const MAX_PROXY_CHARS = 320;
 const MAX_SUSPECTS = 4;
 /** Shorter names turn up in messages by accident. */
 const MIN_NAME = 4;
-/** Lines of the log at once, and one more for each of these. */
+/** Lines of the log at once, and on average. */
 const MAX_LINES = 20;
-const LINE_EVERY_MS = 1_000;
+const LINES_PER_SECOND = 1;
 
 const SHORT_NAMES: ReadonlyMap<string, string> = new Map([
   ["Cluster", "CDS"],
@@ -96,16 +97,16 @@ export class Rejections {
   #shown: ReadonlySet<string> = new Set();
   #said: ReadonlySet<string> = new Set();
   #unproven = 0;
-  #readBytes: number;
-  #readAt = 0;
-  #lines = MAX_LINES;
-  #refilledAt = 0;
+  readonly #reading: TokenBucket;
+  readonly #lines: TokenBucket;
   #cancel: (() => void) | undefined;
   #cancelLook: (() => void) | undefined;
 
   constructor(options: RejectionsOptions) {
     this.#options = options;
-    this.#readBytes = options.readBytes ?? READ_BYTES;
+    const { clock, readBytes = READ_BYTES } = options;
+    this.#reading = new TokenBucket(READ_BYTES_PER_SECOND, readBytes, clock.now());
+    this.#lines = new TokenBucket(LINES_PER_SECOND, MAX_LINES, clock.now());
   }
 
   /** `stream` is unique for the stream; the class is the proxy's present one. */
@@ -176,18 +177,10 @@ export class Rejections {
 
   #content(type: string, name: string, proxyClass: ProxyClass): Json | undefined {
     const resource = this.#cell(type, name, proxyClass)?.value();
-    if (resource === undefined || !this.#mayRead(resource.body.length)) return undefined;
-    return toCanonicalJson(resource.type, resource.body);
-  }
-
-  #mayRead(bytes: number): boolean {
     const now = this.#options.clock.now();
-    const refill = ((now - this.#readAt) / 1000) * READ_BYTES_PER_SECOND;
-    this.#readBytes = Math.min(this.#options.readBytes ?? READ_BYTES, this.#readBytes + refill);
-    this.#readAt = now;
-    if (bytes > this.#readBytes) return false;
-    this.#readBytes -= bytes;
-    return true;
+    if (resource === undefined || !this.#reading.takeWhole(now, resource.body.length))
+      return undefined;
+    return toCanonicalJson(resource.type, resource.body);
   }
 
   #isFull(witness: Witness): boolean {
@@ -273,9 +266,8 @@ export class Rejections {
   #say(said: ReadonlyMap<string, Said>): void {
     const fresh = [...said].filter(([id]) => !this.#said.has(id));
     this.#said = new Set(said.keys());
-    const lines = Math.min(fresh.length, this.#allowedLines());
-    this.#lines -= lines;
-    for (const [, { rejection, objects }] of fresh.slice(0, lines)) {
+    for (const [, { rejection, objects }] of fresh) {
+      if (!this.#lines.take(this.#options.clock.now())) return;
       const { type, resource, message, proxies, proxy } = rejection;
       this.#options.log.error("Envoy rejected configuration", {
         type,
@@ -286,14 +278,6 @@ export class Rejections {
         error: message,
       });
     }
-  }
-
-  #allowedLines(): number {
-    const now = this.#options.clock.now();
-    const more = Math.floor((now - this.#refilledAt) / LINE_EVERY_MS);
-    if (more > 0) this.#refilledAt = now;
-    this.#lines = Math.min(MAX_LINES, this.#lines + more);
-    return this.#lines;
   }
 }
 

@@ -256,3 +256,14 @@ test("a large resource is read again a bounded number of times, and then goes by
   clock.advance(60_000);
   assert.deepEqual(say(), [two]);
 });
+
+test("a clock that is set back keeps nothing from the log", () => {
+  const { rejections, sidecar, hold, shown, clock, log } = setUp();
+  hold(sidecar, TypeUrl.cluster, WEB);
+  rejections.report("a", WITNESS, sidecar, nack(TypeUrl.cluster, "one", WEB));
+  shown();
+  clock.jump(-3_600_000);
+  rejections.report("b", WITNESS, sidecar, nack(TypeUrl.cluster, "two", WEB));
+  clock.advance(3_601_000);
+  assert.equal(log.length, 2);
+});

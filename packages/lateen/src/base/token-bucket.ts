@@ -16,13 +16,24 @@ export class TokenBucket {
   }
 
   take(nowMs: number, cost = 1): boolean {
+    if (this.#refilled(nowMs) < 1) return false;
+    this.#tokens -= cost;
+    return true;
+  }
+
+  /** Where nothing may be owed: only as much as is left. */
+  takeWhole(nowMs: number, cost: number): boolean {
+    if (this.#refilled(nowMs) < cost) return false;
+    this.#tokens -= cost;
+    return true;
+  }
+
+  #refilled(nowMs: number): number {
     // A clock that was set back must not freeze the bucket.
     const elapsedMs = Math.max(0, nowMs - this.#atMs);
     this.#atMs = nowMs;
     this.#tokens = Math.min(this.#burst, this.#tokens + (elapsedMs * this.#perSecond) / 1000);
-    if (this.#tokens < 1) return false;
-    this.#tokens -= cost;
-    return true;
+    return this.#tokens;
   }
 
   /** What something turned out to cost beyond what was taken for it. */
