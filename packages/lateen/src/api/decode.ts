@@ -41,6 +41,8 @@ class Decoder {
   readonly #path: (string | number)[];
   /** Inside a field that is not carried out: one warning names it, none its parts. */
   #muted = false;
+  /** Inside of what only new objects are refused for. */
+  #lenient = false;
 
   constructor(report: Report, path: (string | number)[]) {
     this.#report = report;
@@ -51,6 +53,7 @@ class Decoder {
     // Of a whole object, an empty one says something, too: often that nothing is let in.
     const counts = !isEmpty(json) || this.#isSpec();
     const known = !this.#muted && node.notYet === true && counts;
+    if (node.newOnly === true && !this.#lenient) return this.#leniently(node, json);
     if (!known) return this.#ruled(node, json);
     this.#notCarriedOut(notYetText(this.#fieldName(), node));
     this.#muted = true;
@@ -59,11 +62,23 @@ class Decoder {
     return value;
   }
 
+  #leniently(node: SchemaNode, json: Json): unknown {
+    this.#lenient = true;
+    const value = this.value(node, json);
+    this.#lenient = false;
+    return value;
+  }
+
   #ruled(node: SchemaNode, json: Json): unknown {
     const value = this.#typed(node, json);
     if (node.rules === undefined || value === undefined) return value;
-    const broken = node.rules.find(rule => rule.holds?.(value) === false);
-    return broken === undefined ? value : this.#fail("InvalidValue", broken.message);
+    for (const rule of node.rules) {
+      if (rule.holds?.(value) !== false) continue;
+      const message = rule.found?.(value) ?? rule.message;
+      if (rule.newOnly !== true) return this.#fail("InvalidValue", message);
+      this.#newOnly("InvalidValue", message);
+    }
+    return value;
   }
 
   #typed(node: SchemaNode, json: Json): unknown {
@@ -95,6 +110,8 @@ class Decoder {
     if (typeof text !== "string") return this.#wrongType(node, json, wantedString(node));
     const wrong = stringProblem(node, text);
     if (wrong !== undefined) return this.#invalid(node, text, wrong);
+    const later = node.checkNew?.(text);
+    if (later !== undefined) this.#newOnly("InvalidValue", foundAndWanted(node, text, later));
     if (!this.#muted && node.notYetValues?.some(value => sameWord(value, text)) === true)
       this.#notCarriedOut(`value ${text} is accepted but not carried out yet`);
     return text;
@@ -236,13 +253,17 @@ class Decoder {
   }
 
   #invalid(node: SchemaNode, json: string | number, want: string): undefined {
-    const found = node.sensitive === true ? typeName(json) : quote(json);
-    return this.#fail("InvalidValue", `found ${found}, want ${want}`);
+    return this.#fail("InvalidValue", foundAndWanted(node, json, want));
   }
 
   #fail(reason: string, message: string): undefined {
-    this.#report.error(() => this.#where(), reason, message);
+    if (this.#lenient) this.#newOnly(reason, message);
+    else this.#report.error(() => this.#where(), reason, message);
     return undefined;
+  }
+
+  #newOnly(reason: string, message: string): void {
+    this.#report.newOnly(() => this.#where(), reason, message);
   }
 
   #notCarriedOut(message: string): void {
@@ -309,6 +330,11 @@ function patternOf(text: string): RegExp {
 
 function sameWord(a: string, b: string): boolean {
   return a.length === b.length && a.toUpperCase() === b.toUpperCase();
+}
+
+function foundAndWanted(node: SchemaNode, json: string | number, want: string): string {
+  const found = node.sensitive === true ? typeName(json) : quote(json);
+  return `found ${found}, want ${want}`;
 }
 
 function isBase64(text: string): boolean {

@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { parse } from "yaml";
+import { asNew } from "../base/diagnostic.ts";
 import { authorizationPolicyKind } from "./authorization-policy/kind.ts";
 import { destinationRuleKind } from "./destination-rule/kind.ts";
 import { envoyFilterKind } from "./envoy-filter/kind.ts";
@@ -14,15 +15,18 @@ import { telemetryKind } from "./telemetry/kind.ts";
 import { virtualServiceKind } from "./virtual-service/kind.ts";
 import { wasmPluginKind } from "./wasm-plugin/kind.ts";
 
-/** `path: message` of the errors. */
-function errors(kind: Kind, spec: string): readonly string[] {
-  const decoded = kind.decode({
+function decoded(kind: Kind, spec: string) {
+  return kind.decode({
     apiVersion: `${kind.group}/${kind.versions[0]}`,
     kind: kind.kind,
     metadata: { name: "x", namespace: "default" },
     spec: parse(spec),
   });
-  return decoded.diagnostics
+}
+
+/** `path: message` of what a new object is refused for. */
+function errors(kind: Kind, spec: string): readonly string[] {
+  return asNew(decoded(kind, spec).diagnostics)
     .filter(({ severity }) => severity === "error")
     .map(({ path, message }) => `${path}: ${message}`);
 }
@@ -68,15 +72,18 @@ test("waypoint matches of EnvoyFilters go with context WAYPOINT", () => {
     "{}",
   ])
     assert.deepEqual(errors(envoyFilterKind, patch(match)), [], match);
-  for (const match of [
-    "{context: SIDECAR_INBOUND, waypoint: {}}",
-    "{waypoint: {filter: {name: a}}}",
-    "{context: WAYPOINT, listener: {}}",
-    "{context: WAYPOINT}",
-  ])
+  const alone = "found context WAYPOINT without waypoint, want both or another context";
+  const misplaced = (context: string): string =>
+    `found waypoint in context ${context}, want context WAYPOINT, or no waypoint`;
+  for (const [match, message] of [
+    ["{context: SIDECAR_INBOUND, waypoint: {}}", misplaced("SIDECAR_INBOUND")],
+    ["{waypoint: {filter: {name: a}}}", misplaced("ANY")],
+    ["{context: WAYPOINT, listener: {}}", alone],
+    ["{context: WAYPOINT}", alone],
+  ] as const)
     assert.deepEqual(
       errors(envoyFilterKind, patch(match)),
-      ["spec.configPatches[0].match: waypoint goes with context WAYPOINT, and only with that"],
+      [`spec.configPatches[0].match: ${message}`],
       match,
     );
   assert.equal(

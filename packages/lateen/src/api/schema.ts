@@ -38,6 +38,10 @@ export interface SchemaRule {
   /** Our own words. */
   readonly message: string;
   holds?(value: unknown): boolean;
+  /** What was found in a value that breaks it, and what would be right; without it the message. */
+  found?(value: unknown): string;
+  /** Objects that break it may be stored: only new ones are refused. */
+  readonly newOnly?: true;
 }
 
 export interface Options {
@@ -50,6 +54,8 @@ export interface StringOptions extends Options {
   readonly minLength?: number;
   readonly maxLength?: number;
   readonly check?: StringCheck;
+  /** A check that values which are stored may fail: only new objects are refused for it. */
+  readonly checkNew?: StringCheck;
   readonly format?: "byte" | "date-time";
   /** A regular expression that RE2 and JavaScript read alike. */
   readonly pattern?: string;
@@ -108,6 +114,8 @@ export interface SchemaNode
   readonly notYet?: boolean;
   /** What that means for whoever sets it. */
   readonly notYetEffect?: string;
+  /** A value that does not fit is left out of objects that are stored; new ones are refused for it. */
+  readonly newOnly?: true;
   /** Of a list its items, of a map its values. */
   readonly items?: SchemaNode;
   readonly properties?: ReadonlyMap<string, SchemaNode>;
@@ -225,6 +233,14 @@ export function notYet<T, P extends Presence>(
   notYetEffect = "it has no effect",
 ): Schema<T, P> {
   return make({ ...schema, notYet: true, notYetEffect });
+}
+
+/**
+ * For a field of an object that an earlier version did not look at, so that anything may be stored in it.
+ * Not for items of a list: those behind what is left out would move up.
+ */
+export function newOnly<T>(schema: Schema<T, "optional">): Schema<T, "optional"> {
+  return make({ ...schema, newOnly: true });
 }
 
 export function describe<T, P extends Presence>(

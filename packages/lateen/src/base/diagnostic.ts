@@ -7,6 +7,27 @@ export interface Diagnostic {
   readonly message: string;
   /** Stable machine-readable reason, e.g. `UnknownField`, `NotCarriedOut`, `WrongType`. */
   readonly reason: string;
+  /**
+   * A warning about an object that is stored, which is read and takes effect; what is new is refused for
+   * it (`asNew`). For rules that objects which an earlier version took may break.
+   */
+  readonly newOnly?: true;
+}
+
+/** What is to be said about an object that is not stored yet. */
+export function asNew(diagnostics: readonly Diagnostic[]): readonly Diagnostic[] {
+  return diagnostics.map(each => {
+    if (each.newOnly !== true) return each;
+    const { newOnly: _newOnly, ...rest } = each;
+    return { ...rest, severity: "error" };
+  });
+}
+
+/** The message, with what it means for an object that is stored. */
+export function messageOf({ message, newOnly }: Diagnostic): string {
+  return newOnly === true
+    ? `${message} (what is stored stays in force, new objects are refused)`
+    : message;
 }
 
 /** Expected failures are returned, bugs are thrown. */

@@ -98,11 +98,11 @@ function bindOf(pod: Pod, mount: Mount, look: Look): VolumeBind | Refusal {
   if (volume === undefined) return refuse(`volumeMount ${name}: there is no such volume`);
   const target = normalize(mountPath).replace(/(.)\/$/, "$1");
   const what = `volumeMount ${name}: ${JSON.stringify(mountPath)}`;
-  if (!isAbsolute(target) || target === "/" || !isPath(target) || target.includes(":"))
+  if (!isAbsolute(target) || target === "/" || !isPath(target))
     return refuse(`${what} is no path to mount at`);
   if (/^\/proc(\/|$)/.test(target))
     return refuse(`${what} is in /proc, where nothing can be mounted`);
-  if (hasParent(subPath) || isAbsolute(subPath) || (subPath !== "" && !isPath(subPath)))
+  if (hasParent(subPath) || (subPath !== "" && !isPath(subPath)))
     return refuse(`volumeMount ${name}: subPath ${JSON.stringify(subPath)} is no path below it`);
   const hostPath = volume.hostPath?.path;
   if (hostPath !== undefined && (!isAbsolute(hostPath) || !isPath(hostPath)))

@@ -2,7 +2,7 @@
  * Codes and levels of messages in `status.validationMessages` (Istio, "Configuration Analysis
  * Messages"). What Istio has no message for has codes of our own.
  */
-import type { Diagnostic } from "../base/diagnostic.ts";
+import { type Diagnostic, messageOf } from "../base/diagnostic.ts";
 
 export interface MessageType {
   readonly code: string;
@@ -45,8 +45,9 @@ export function documentationUrl({ code }: MessageType): string | undefined {
 }
 
 /** `spec.http[0].route: found ...`. */
-export function diagnosticText({ path, message }: Diagnostic): string {
-  return path === "" ? message : `${path}: ${message}`;
+export function diagnosticText(diagnostic: Diagnostic): string {
+  const { path } = diagnostic;
+  return path === "" ? messageOf(diagnostic) : `${path}: ${messageOf(diagnostic)}`;
 }
 
 /** Cut at the end of a text where possible. */

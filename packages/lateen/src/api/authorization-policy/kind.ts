@@ -10,20 +10,28 @@ import { enumOf, list, notYet, object, required, type SchemaRule, string } from 
 const texts = list(string());
 const accounts = list(string({ maxLength: 320 }), { maxItems: 16 });
 
+const ACCOUNTS = ["serviceAccounts", "notServiceAccounts"];
+const NOT_BESIDE_ACCOUNTS = ["principals", "notPrincipals", "namespaces", "notNamespaces"];
+
 const ACCOUNTS_ALONE: SchemaRule = {
   rule:
     "!(has(self.serviceAccounts) || has(self.notServiceAccounts)) || " +
     "!(has(self.principals) || has(self.notPrincipals) || " +
     "has(self.namespaces) || has(self.notNamespaces))",
   message: "serviceAccounts do not go with principals or namespaces",
-  holds: value => {
-    const any = (...names: readonly string[]): boolean => names.some(name => isSet(value, name));
-    return !(
-      any("serviceAccounts", "notServiceAccounts") &&
-      any("principals", "notPrincipals", "namespaces", "notNamespaces")
+  holds: value => ACCOUNTS.every(unset(value)) || NOT_BESIDE_ACCOUNTS.every(unset(value)),
+  found: value => {
+    const [accounts, others] = [ACCOUNTS, NOT_BESIDE_ACCOUNTS].map(names =>
+      names.filter(name => isSet(value, name)).join(" and "),
     );
+    return `found ${accounts} beside ${others}, want one or the other`;
   },
+  newOnly: true,
 };
+
+function unset(value: unknown): (name: string) => boolean {
+  return name => !isSet(value, name);
+}
 
 const source = object(
   {

@@ -2,7 +2,7 @@
 import type { ObjectOfKind } from "../define.ts";
 import { labelValue, qualifiedName } from "../names.ts";
 import { exportTo, status } from "../networking/common.ts";
-import { istioLabel, wildcardHost } from "../networking/hosts.ts";
+import { istioLabel, WILDCARD_HOST } from "../networking/hosts.ts";
 import { trafficPolicy } from "../networking/traffic-policy.ts";
 import { matchLabels } from "../policy/common.ts";
 import { describe, list, map, notYet, object, required, string } from "../schema.ts";
@@ -19,7 +19,7 @@ export const destinationRuleFields = {
   spec: required(
     object({
       host: required(
-        string({ check: wildcardHost, description: "Host, after routing, that this is for." }),
+        string({ ...WILDCARD_HOST, description: "Host, after routing, that this is for." }),
       ),
       trafficPolicy,
       subsets: list(subset, { description: "Named sets of endpoints, for example versions." }),

@@ -60,6 +60,11 @@ const match = object(
         message: "waypoint goes with context WAYPOINT, and only with that",
         holds: value =>
           (fieldOf(value, "context") === "WAYPOINT") === (fieldOf(value, "waypoint") !== undefined),
+        found: value =>
+          fieldOf(value, "waypoint") === undefined
+            ? "found context WAYPOINT without waypoint, want both or another context"
+            : `found waypoint in context ${fieldOf(value, "context") ?? "ANY"}, want context WAYPOINT, or no waypoint`,
+        newOnly: true,
       },
     ],
   },

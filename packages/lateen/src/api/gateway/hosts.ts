@@ -1,6 +1,6 @@
 /** Hosts of a Gateway's server: `[namespace/]host`. */
 import { dnsLabel } from "../names.ts";
-import { wildcardHost } from "../networking/hosts.ts";
+import { shortWildcardBehind, wildcardHost } from "../networking/hosts.ts";
 import type { StringCheck } from "../schema.ts";
 
 export const gatewayHost: StringCheck = text => {
@@ -12,3 +12,5 @@ export const gatewayHost: StringCheck = text => {
     ? undefined
     : 'a host such as shop.example.com, "*.example.com" or "*", or namespace/host';
 };
+
+export const GATEWAY_HOST = { check: gatewayHost, checkNew: shortWildcardBehind };

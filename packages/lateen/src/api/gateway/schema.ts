@@ -3,7 +3,7 @@ import type { ObjectOfKind } from "../define.ts";
 import { labelValue, qualifiedName } from "../names.ts";
 import { serverPort, serverTls, status } from "../networking/common.ts";
 import { describe, list, map, notYet, object, orElse, required, string } from "../schema.ts";
-import { gatewayHost } from "./hosts.ts";
+import { GATEWAY_HOST } from "./hosts.ts";
 
 const NOT_YET_PROTOCOLS = [
   "TLS",
@@ -21,7 +21,7 @@ const NOT_YET_PROTOCOLS = [
 const server = object({
   port: required(serverPort(NOT_YET_PROTOCOLS)),
   hosts: required(
-    list(string({ check: gatewayHost }), {
+    list(string(GATEWAY_HOST), {
       description: 'Hosts that may be bound here: "host", "namespace/host", "*" or "./host".',
     }),
   ),

@@ -18,7 +18,7 @@ import {
   string,
   type TypeOf,
 } from "../schema.ts";
-import { istioLabel, visibility, wildcardHost } from "./hosts.ts";
+import { istioLabel, visibility, WILDCARD_HOST } from "./hosts.ts";
 import { protocolName } from "./protocol.ts";
 import { MAX_REGEX, re2 } from "./re2.ts";
 
@@ -57,7 +57,7 @@ export type StringMatch = TypeOf<typeof stringMatch>;
 
 export const destination = object(
   {
-    host: required(string({ check: wildcardHost, description: "A host of the service registry." })),
+    host: required(string({ ...WILDCARD_HOST, description: "A host of the service registry." })),
     subset: string({ check: istioLabel, description: "A subset that a DestinationRule defines." }),
     port: object(
       { number: required(portNumber) },

@@ -19,14 +19,30 @@ export const wildcardHost: StringCheck = text => {
   if (text === "" || text.length > MAX_HOST) return wanted;
   const [first = "", ...rest] = text.split(".");
   const label = first === "*" ? "" : first.replace(/^\*-?/, "");
-  const goodFirst = label === "" ? first === "*" : isLabel(label) && first.length <= MAX_LABEL;
+  const goodFirst = label === "" ? first === "*" : isLabel(label);
   const goodRest = rest.length === 0 || areLabels(rest);
   const number = rest.length === 0 && /^\d+$/.test(label);
   return goodFirst && goodRest && !number ? undefined : wanted;
 };
 
+/** What was not always checked of it: the wildcard counts as a part of the label. */
+const shortWildcard: StringCheck = text => {
+  const [first = ""] = text.split(".");
+  return first.length <= MAX_LABEL || !first.startsWith("*")
+    ? undefined
+    : `at most ${MAX_LABEL} characters up to the first dot (found ${first.length})`;
+};
+
+export const WILDCARD_HOST = { check: wildcardHost, checkNew: shortWildcard };
+
+/** The same for `namespace/host`. */
+export const shortWildcardBehind: StringCheck = text =>
+  shortWildcard(text.slice(text.indexOf("/") + 1));
+
 export const wildcardHostOrIp: StringCheck = text =>
   isIP(text) === 0 ? wildcardHost(text) : undefined;
+
+export const WILDCARD_HOST_OR_IP = { check: wildcardHostOrIp, checkNew: shortWildcard };
 
 export const fqdnOrIp: StringCheck = text => (isIP(text) === 0 ? fqdn(text) : undefined);
 

@@ -38,6 +38,9 @@ const fields = {
             holds: value =>
               Object.keys(fieldOf(value, "portLevelMtls") ?? {}).length === 0 ||
               Object.keys(fieldOf(fieldOf(value, "selector"), "matchLabels") ?? {}).length > 0,
+            found: () =>
+              "found portLevelMtls without selector.matchLabels, want labels of workloads, or no portLevelMtls",
+            newOnly: true,
           },
         ],
       },

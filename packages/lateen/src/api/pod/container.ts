@@ -13,6 +13,7 @@ import {
   optional,
   orElse,
   required,
+  type StringCheck,
   string,
   type TypeOf,
   withDefault,
@@ -98,11 +99,15 @@ const containerPort = object({
 const quantities = map(string({ numberToo: true }));
 const resources = object({ limits: quantities, requests: quantities, claims: any() });
 
+const mountPath: StringCheck = text => (text.includes(":") ? "a path without a colon" : undefined);
+const subPath: StringCheck = text =>
+  text.startsWith("/") ? "a path below the volume, without a slash at its beginning" : undefined;
+
 const volumeMount = object({
   name: required(string()),
-  mountPath: required(string()),
+  mountPath: required(string({ checkNew: mountPath })),
   readOnly: boolean(),
-  subPath: string(),
+  subPath: string({ checkNew: subPath }),
   subPathExpr: string(),
   mountPropagation: string(),
   recursiveReadOnly: string(),

@@ -7,6 +7,7 @@ import {
   integer,
   list,
   map,
+  newOnly,
   object,
   optional,
   orElse,
@@ -80,7 +81,7 @@ export const podSpec = object({
       {
         runAsUser: integer({ min: 0 }),
         runAsGroup: integer({ min: 0 }),
-        runAsNonRoot: boolean(),
+        runAsNonRoot: newOnly(boolean()),
       },
       { open: true },
     ),

@@ -1,7 +1,7 @@
 /** networking.istio.io ServiceEntry: its fields. */
 import type { ObjectOfKind } from "../define.ts";
 import { portNumber, status, workloadSelector } from "../networking/common.ts";
-import { ipOrCidr, istioLabel, serviceVisibility, wildcardHost } from "../networking/hosts.ts";
+import { ipOrCidr, istioLabel, serviceVisibility, WILDCARD_HOST } from "../networking/hosts.ts";
 import { protocolName } from "../networking/protocol.ts";
 import {
   describe,
@@ -67,7 +67,7 @@ export const serviceEntryFields = {
     object(
       {
         hosts: required(
-          list(string({ check: wildcardHost, rules: [NOT_EVERY_HOST] }), {
+          list(string({ ...WILDCARD_HOST, rules: [NOT_EVERY_HOST] }), {
             minItems: 1,
             maxItems: 256,
             description: "Host names of the service.",

@@ -1,6 +1,6 @@
 /** Hosts of a Sidecar's egress listener: `namespace/host`. */
 import { dnsLabel } from "../names.ts";
-import { wildcardHost } from "../networking/hosts.ts";
+import { shortWildcardBehind, wildcardHost } from "../networking/hosts.ts";
 import type { StringCheck } from "../schema.ts";
 
 export const egressHost: StringCheck = text => {
@@ -12,3 +12,5 @@ export const egressHost: StringCheck = text => {
     ? undefined
     : 'namespace/host, where namespace may be ".", "*" or "~" and host may begin with "*"';
 };
+
+export const EGRESS_HOST = { check: egressHost, checkNew: shortWildcardBehind };

@@ -19,12 +19,12 @@ import {
   required,
   string,
 } from "../schema.ts";
-import { egressHost } from "./hosts.ts";
+import { EGRESS_HOST } from "./hosts.ts";
 
 const captureMode = enumOf(["DEFAULT", "IPTABLES", "NONE"]);
 const egress = object({
   hosts: required(
-    list(string({ check: egressHost }), {
+    list(string(EGRESS_HOST), {
       description: 'Services that are reachable: "namespace/host"; "./*" is the own namespace.',
     }),
   ),

@@ -44,12 +44,16 @@ const tagOverride = object(
         message: "UPSERT needs a value",
         holds: value =>
           fieldOf(value, "operation") !== "UPSERT" || (fieldOf(value, "value") ?? "") !== "",
+        found: () => "found operation UPSERT without a value, want a value, or operation REMOVE",
+        newOnly: true,
       },
       {
         rule: '!has(self.operation) || self.operation != "REMOVE" || !has(self.value)',
         message: "REMOVE takes no value",
         holds: value =>
           fieldOf(value, "operation") !== "REMOVE" || fieldOf(value, "value") === undefined,
+        found: () => "found operation REMOVE with a value, want no value, or operation UPSERT",
+        newOnly: true,
       },
     ],
   },

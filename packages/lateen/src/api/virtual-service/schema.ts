@@ -11,7 +11,7 @@ import {
   stringMatch,
   uint32,
 } from "../networking/common.ts";
-import { gatewayReference, ipOrCidr, wildcardHostOrIp } from "../networking/hosts.ts";
+import { gatewayReference, ipOrCidr, WILDCARD_HOST_OR_IP } from "../networking/hosts.ts";
 import {
   boolean,
   describe,
@@ -174,7 +174,7 @@ const streamRoute = list(object({ destination: required(destination), weight }))
 export const virtualServiceFields = {
   spec: orElse(
     object({
-      hosts: list(string({ check: wildcardHostOrIp }), {
+      hosts: list(string(WILDCARD_HOST_OR_IP), {
         description: "Hosts that requests name; short names are in the object's namespace.",
       }),
       gateways,

@@ -61,6 +61,8 @@ export const vmConfig = object({
             message: "a value does not go with valueFrom HOST",
             holds: value =>
               fieldOf(value, "valueFrom") !== "HOST" || fieldOf(value, "value") === undefined,
+            found: () => "found valueFrom HOST with a value, want no value, or valueFrom INLINE",
+            newOnly: true,
           },
         ],
       },
