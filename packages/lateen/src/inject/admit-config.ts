@@ -3,7 +3,6 @@
 import { isCustomResource } from "../api/crd.ts";
 import type { JsonObject, Kind } from "../api/kind.ts";
 import { allKinds } from "../api/registry.ts";
-import { jsonEqual, objectAt, stringAt } from "../sources/json.ts";
 import { validateBody } from "../sources/store/validate.ts";
 import type { AdmissionAnswer, AdmissionRequest } from "./admission.ts";
 
@@ -13,13 +12,14 @@ export function admitConfig(request: AdmissionRequest): AdmissionAnswer {
   if (kind === undefined || request.subresource !== "" || request.operation === "DELETE")
     return { allowed: true };
   const { object, oldObject } = request;
-  const result = validateBody(kind, request.namespace, object, "Warn");
+  const result = validateBody(kind, request.namespace, object, {
+    fieldValidation: "Warn",
+    // Labels, finalizers and the end of an object that was let in before must stay possible.
+    before: request.operation === "UPDATE" ? oldObject : undefined,
+  });
   if (result.ok) return { allowed: true, warnings: result.warnings };
   const { status } = result;
   const message = status.message ?? "";
-  // Labels, finalizers and the end of an object that was let in before must stay possible.
-  if (request.operation === "UPDATE" && sameContent(object, oldObject))
-    return { allowed: true, warnings: [message, ...result.warnings] };
   return {
     allowed: false,
     code: status.code,
@@ -35,12 +35,5 @@ export function admitConfig(request: AdmissionRequest): AdmissionAnswer {
 function kindOf({ group, resource }: AdmissionRequest): Kind | undefined {
   return allKinds.find(
     kind => isCustomResource(kind) && kind.group === group && kind.plural === resource,
-  );
-}
-
-function sameContent(object: JsonObject, before: JsonObject): boolean {
-  return (
-    stringAt(object, "apiVersion") === stringAt(before, "apiVersion") &&
-    jsonEqual(objectAt(object, "spec"), objectAt(before, "spec"))
   );
 }

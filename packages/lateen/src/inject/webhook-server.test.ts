@@ -220,9 +220,38 @@ test("what was let in before can still be deleted and get labels", async () => {
   const update = { operation: "UPDATE", oldObject: before };
   const response = await review("/validate", reviewOf(gateways, labelled, update));
   assert.equal(response["allowed"], true);
-  assert.match(String(response["warnings"]), /is invalid/);
+  assert.match(String(response["warnings"]), /spec\.servers.*as before: .*not in force/);
   const gone = { operation: "DELETE", oldObject: before };
   assert.equal((await review("/validate", reviewOf(gateways, null, gone)))["allowed"], true);
+});
+
+test("a rule that came after an object was let in is for new ones, and for changes of what breaks it", async () => {
+  const policies = { group: "security.istio.io", version: "v1", resource: "authorizationpolicies" };
+  const broken = { from: [{ source: { serviceAccounts: ["web/a"], namespaces: ["web"] } }] };
+  const policy = (...rules: readonly JsonObject[]): JsonObject => ({
+    apiVersion: "security.istio.io/v1",
+    kind: "AuthorizationPolicy",
+    metadata: { name: "p", namespace: "web" },
+    spec: { action: "DENY", rules },
+  });
+  const expected =
+    /from\[0\]\.source: found serviceAccounts beside namespaces, want one or the other/;
+  const created = await review("/validate", reviewOf(policies, policy(broken)));
+  assert.equal(created["allowed"], false);
+  assert.match(String(objectAt(created, "status")["message"]), expected);
+  const update = (object: JsonObject) =>
+    review(
+      "/validate",
+      reviewOf(policies, object, { operation: "UPDATE", oldObject: policy(broken) }),
+    );
+  const other = { to: [{ operation: { paths: ["/a"] } }] };
+  const moved = await update(policy(other, broken));
+  assert.equal(moved["allowed"], true);
+  assert.match(String(moved["warnings"]), expected);
+  assert.equal((await update(policy(other)))["allowed"], true);
+  assert.equal((await update(policy(broken, broken)))["allowed"], false);
+  const changed = { from: [{ source: { serviceAccounts: ["web/b"], namespaces: ["web"] } }] };
+  assert.equal((await update(policy(changed)))["allowed"], false);
 });
 
 test("kinds that are not ours are never held back", async () => {

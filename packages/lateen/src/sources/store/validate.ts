@@ -1,8 +1,8 @@
 /** What a client sent, checked by its kind and brought into the form that is stored. */
 
 import type { Json, JsonObject, Kind } from "../../api/kind.ts";
-import type { Diagnostic } from "../../base/diagnostic.ts";
-import { objectAt, stringAt } from "../json.ts";
+import { asNew, type Diagnostic, messageOf } from "../../base/diagnostic.ts";
+import { arrayAt, isObject, objectAt, stringAt } from "../json.ts";
 import {
   type ApiResult,
   badRequest,
@@ -13,13 +13,15 @@ import {
 } from "../status.ts";
 import { clientMetadata, metadataCauses } from "./metadata.ts";
 import { pruneUnknown } from "./prune.ts";
-import { groupVersion } from "./stored.ts";
+import { type Judged, judgeUpdate } from "./ratchet.ts";
+import { groupVersion, resourceId } from "./stored.ts";
 
 /** What happens to fields that the kind does not know; kubectl asks for Strict. */
 export type FieldValidation = "Strict" | "Warn" | "Ignore";
 
 const MAX_OBJECT_BYTES = 1.5 * 1024 * 1024;
 const MAX_CAUSES = 50;
+const NOT_READ = "this object is not in force until that is mended";
 
 /** Checks apiVersion, kind and namespace of a body against where it was sent to. */
 export function checkTarget(kind: Kind, namespace: string, body: JsonObject): ApiResult<null> {
@@ -53,12 +55,18 @@ export interface ValidBody {
   readonly metadata: JsonObject;
 }
 
+export interface Validation {
+  readonly fieldValidation: FieldValidation;
+  /** The object that is stored and is to be changed; undefined: it is new. */
+  readonly before?: JsonObject | undefined;
+}
+
 /** Decodes with the kind; errors become a 422 with causes, unknown fields what was asked for. */
 export function validateBody(
   kind: Kind,
   namespace: string,
   body: JsonObject,
-  fieldValidation: FieldValidation,
+  { fieldValidation, before }: Validation,
 ): ApiResult<ValidBody> {
   const named = { ...objectAt(body, "metadata"), ...(kind.namespaced ? { namespace } : {}) };
   const decoded = kind.decode({ ...body, metadata: named });
@@ -71,16 +79,52 @@ export function validateBody(
       `${kind.kind} in version "${versionOf(body)}" cannot be handled as a ${kind.kind}: ` +
         `strict decoding error: ${unknown.slice(0, MAX_CAUSES).join(", ")}`,
     );
-  const errors = decoded.diagnostics.filter(found => found.severity === "error");
-  const causes = [...metadataCauses(body), ...errors.map(causeOf)];
+  const { refused, kept } = judge(kind, body, decoded.diagnostics, before);
+  const causes = [...metadataCauses(body), ...refused.map(causeOf)];
   if (causes.length > 0) return invalid(kind, name, causes.slice(0, MAX_CAUSES));
-  const warnings = warningsOf(decoded.diagnostics, fieldValidation === "Warn" ? unknown : []);
+  const others = decoded.diagnostics.filter(each => !isProblem(each));
+  const warnings = warningsOf([...kept, ...others], fieldValidation === "Warn" ? unknown : []);
   const content = contentOf(kind, body);
   if (JSON.stringify(content).length > MAX_OBJECT_BYTES)
     return tooLarge(
       `${kind.kind} "${name}" is larger than ${MAX_OBJECT_BYTES} bytes, which is the limit for one object`,
     );
   return succeeded({ content, metadata: clientMetadata(body) }, warnings);
+}
+
+function isProblem({ severity, newOnly }: Diagnostic): boolean {
+  return severity === "error" || newOnly === true;
+}
+
+function judge(
+  kind: Kind,
+  body: JsonObject,
+  diagnostics: readonly Diagnostic[],
+  before: JsonObject | undefined,
+): Judged {
+  const problems = diagnostics.filter(isProblem);
+  if (problems.length === 0) return { refused: [], kept: [] };
+  if (before !== undefined)
+    return judgeUpdate(problems, {
+      kind,
+      before: contentOf(kind, before),
+      after: contentOf(kind, body),
+    });
+  if (!isMade(kind, body)) return { refused: asNew(problems), kept: [] };
+  const isError = ({ severity }: Diagnostic): boolean => severity === "error";
+  return {
+    refused: problems.filter(isError),
+    kept: problems.filter(each => !isError(each)),
+  };
+}
+
+/** By a controller, of a template that is stored: what that is let have, its pods may have. */
+function isMade(kind: Kind, body: JsonObject): boolean {
+  const owners = arrayAt(objectAt(body, "metadata"), "ownerReferences");
+  return (
+    resourceId(kind) === "/pods" &&
+    owners.some(owner => isObject(owner) && owner["controller"] === true)
+  );
 }
 
 function contentOf(kind: Kind, body: JsonObject): JsonObject {
@@ -109,9 +153,12 @@ function unknownField(found: Diagnostic): string {
 
 function warningsOf(diagnostics: readonly Diagnostic[], unknown: readonly string[]): string[] {
   const warnings = new Set(unknown);
-  for (const found of diagnostics)
-    if (found.severity === "warning" && found.reason !== "UnknownField")
-      warnings.add(found.path === "" ? found.message : `${found.path}: ${found.message}`);
+  for (const found of diagnostics) {
+    if (found.reason === "UnknownField") continue;
+    const message =
+      found.severity === "error" ? `${found.message} (as before: ${NOT_READ})` : messageOf(found);
+    warnings.add(found.path === "" ? message : `${found.path}: ${message}`);
+  }
   return [...warnings].slice(0, MAX_CAUSES);
 }
 

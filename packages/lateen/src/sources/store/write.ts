@@ -54,7 +54,7 @@ export function createIn(
   const { txn } = context;
   const target = checkTarget(kind, namespace, body);
   if (!target.ok) return target;
-  const valid = validateBody(kind, namespace, body, options.fieldValidation);
+  const valid = validateBody(kind, namespace, body, options);
   if (!valid.ok) return valid;
   if (stringAt(objectAt(body, "metadata"), "resourceVersion") !== "")
     return badRequest("resourceVersion should not be set on objects to be created");
@@ -130,7 +130,10 @@ export function replaceIn(
           status: objectAt(body, "status"),
         }
       : body;
-  const valid = validateBody(kind, current.namespace, wanted, options.fieldValidation);
+  const valid = validateBody(kind, current.namespace, wanted, {
+    fieldValidation: options.fieldValidation,
+    before: current.json,
+  });
   if (!valid.ok) return valid;
   const merged = mergeWithCurrent(current, valid.value.content, valid.value.metadata, options);
   if (!merged.ok) return merged;
