@@ -1,6 +1,10 @@
 import assert from "node:assert/strict";
 import test from "node:test";
 import type { JsonObject } from "../api/kind.ts";
+import {
+  type PeerAuthentication,
+  peerAuthenticationKind,
+} from "../api/peer-authentication/kind.ts";
 import { serviceKind } from "../api/service/kind.ts";
 import type { Service } from "../api/service/schema.ts";
 import { silentLog } from "../base/log.ts";
@@ -93,6 +97,23 @@ test("a bad object keeps its last good row and says why", () => {
   clock.advance(1000);
   sink.onChanges([change(undefined)]);
   assert.equal(portOf(), undefined);
+});
+
+test("what only new objects are refused for is told of one that is stored, whose row is set", () => {
+  const inputs = createGraph().input<PeerAuthentication>("PeerAuthentication");
+  const { write, diagnostics } = bindInput(peerAuthenticationKind, inputs).decode({
+    apiVersion: "security.istio.io/v1",
+    kind: "PeerAuthentication",
+    metadata: { name: "strict", namespace: "shop" },
+    spec: { mtls: { mode: "STRICT" }, portLevelMtls: { 80: { mode: "DISABLE" } } },
+  });
+  assert.ok(write !== undefined);
+  assert.deepEqual(
+    diagnostics
+      .filter(({ newOnly }) => newOnly === true)
+      .map(({ severity, path }) => [severity, path]),
+    [["warning", "spec"]],
+  );
 });
 
 test("with a place to keep it, the last good row outlives the process", () => {

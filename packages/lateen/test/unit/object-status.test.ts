@@ -9,77 +9,13 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { parse } from "yaml";
 import { configMapKind } from "../../src/api/config-map/kind.ts";
 import type { JsonObject, Kind } from "../../src/api/kind.ts";
-import { namespaceKind } from "../../src/api/namespace/kind.ts";
-import { allKinds, kindOfObject } from "../../src/api/registry.ts";
+import { kindOfObject } from "../../src/api/registry.ts";
 import { secretKind } from "../../src/api/secret/kind.ts";
-import { type Log, type LogFields, silentLog } from "../../src/base/log.ts";
-import { type RunningDiscovery, startDiscovery } from "../../src/bin/discovery.ts";
-import type { DiscoverySource } from "../../src/bin/discovery-options.ts";
+import type { Log, LogFields } from "../../src/base/log.ts";
 import { asJson, isObject } from "../../src/debug/compare/json.ts";
-import { systemClock } from "../../src/net/clock.ts";
-import { ApiClient } from "../../src/sources/client/api-client.ts";
-import { localTransport } from "../../src/sources/client/local-transport.ts";
 import { arrayAt, objectAt, stringAt } from "../../src/sources/json.ts";
-import { kubeApiHandler } from "../../src/sources/kube-api/handler.ts";
-import { serveKubeApi } from "../../src/sources/kube-api/server.ts";
-import { openStore } from "../../src/sources/store/store.ts";
-import { countedIds } from "../../src/sources/store/test-store.ts";
+import { discover, openApi, type StoreApi } from "../support/store-api.ts";
 import { core, istio } from "../support/yaml-mesh.ts";
-
-function discover(source: DiscoverySource, log: Log = silentLog): Promise<RunningDiscovery> {
-  return startDiscovery({
-    source,
-    plaintext: { host: "127.0.0.1", port: 0 },
-    tls: [],
-    http: [],
-    stateDir: undefined,
-    instance: "test",
-    version: "test",
-    certificateLifetimeMs: undefined,
-    clock: systemClock,
-    random: Math.random,
-    log,
-  });
-}
-
-interface Api {
-  readonly client: ApiClient;
-  readonly source: DiscoverySource;
-}
-
-/** Closed when the test is over. */
-async function openApi(t: TestContext): Promise<Api> {
-  const clock = systemClock;
-  const opened = openStore({
-    path: ":memory:",
-    kinds: allKinds,
-    clock,
-    ids: countedIds(),
-    log: silentLog,
-  });
-  assert.ok(opened.ok);
-  const store = opened.value;
-  const token = "secret";
-  const options = { store, clock, version: "test", token };
-  const server = await serveKubeApi({ ...options, host: "127.0.0.1", port: 0, log: silentLog });
-  t.after(() => server.close(0));
-  const client = new ApiClient(localTransport(kubeApiHandler(options), token));
-  for (const name of ["default", "istio-system"])
-    await client.create(namespaceKind, "", {
-      apiVersion: "v1",
-      kind: "Namespace",
-      metadata: { name },
-    });
-  return {
-    client,
-    source: {
-      kind: "api",
-      server: `http://127.0.0.1:${server.port}`,
-      token: () => token,
-      ca: undefined,
-    },
-  };
-}
 
 function objectOf(text: string): {
   readonly kind: Kind;
@@ -93,7 +29,7 @@ function objectOf(text: string): {
   return { kind, object, name: stringAt(objectAt(object, "metadata"), "name") };
 }
 
-async function apply({ client }: Api, text: string): Promise<readonly string[]> {
+async function apply({ client }: StoreApi, text: string): Promise<readonly string[]> {
   const { kind, object, name } = objectOf(text);
   const created = await client.create(kind, "default", object);
   if (created.ok) return created.warnings;
@@ -104,7 +40,7 @@ async function apply({ client }: Api, text: string): Promise<readonly string[]> 
 }
 
 /** `TYPE=STATUS: message` of the conditions, as soon as `wanted` says so. */
-async function conditions(api: Api, text: string, wanted: RegExp): Promise<string[]> {
+async function conditions(api: StoreApi, text: string, wanted: RegExp): Promise<string[]> {
   const { kind, name } = objectOf(text);
   let lines: string[] = [];
   for (let i = 0; i < 200; i++) {
