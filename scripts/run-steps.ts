@@ -27,6 +27,7 @@ interface Timed {
 }
 
 const root = join(import.meta.dirname, "..");
+const support = (name: string): string => join(root, "packages/lateen/test/support", name);
 
 /**
  * Runs every step, also after one has failed, and ends with a line `N passed, N failed, N skipped`.
@@ -104,13 +105,18 @@ async function runFiles(
     isProperty(file) ? "properties" : "others",
   );
   const concurrency = serial ? 1 : 2;
-  const execArgv = ["--import", join(root, "packages/lateen/test/support/fixed-seed.ts")];
   const shared = { concurrency, isolation: "process" } as const;
-  // node:test looks for files of its own where it is given none.
-  if (others.length > 0) await consume(run({ ...shared, files: others }), counts, timed);
-  if (properties.length > 0) {
-    await consume(run({ ...shared, files: properties, execArgv }), counts, timed);
-  }
+  const start = async (files: readonly string[], ...preloaded: readonly string[]) => {
+    // node:test looks for files of its own where it is given none.
+    if (files.length === 0) return;
+    const execArgv = ["compile-cache.ts", ...preloaded].flatMap(name => [
+      "--import",
+      support(name),
+    ]);
+    await consume(run({ ...shared, files: [...files], execArgv }), counts, timed);
+  };
+  await start(others);
+  await start(properties, "fixed-seed.ts");
 }
 
 async function consume(
