@@ -11,6 +11,11 @@ export interface Step {
   readonly tests?: readonly string[];
   /** One file at a time, each in a process of its own (they own namespaces and ports). */
   readonly serial?: boolean;
+  /**
+   * Of serial tests: what a file has for itself, by its text. Files with the same run one after the
+   * other, and beside those with another.
+   */
+  readonly lane?: (text: string) => string;
   /** Makes what all its tests share; what it returns takes that away again. */
   readonly prepare?: () => Promise<() => Promise<void>>;
 }
@@ -75,7 +80,7 @@ async function runTests(
   const release = await prepared(step, counts);
   if (release === undefined) return;
   try {
-    await runFiles(files, step.serial ?? false, counts, timed);
+    await runFiles(files, step, counts, timed);
   } finally {
     await release();
   }
@@ -94,29 +99,30 @@ async function prepared(step: Step, counts: Counts): Promise<(() => Promise<void
 
 async function runFiles(
   files: readonly string[],
-  serial: boolean,
+  { serial = false, lane = () => "" }: Step,
   counts: Counts,
   timed: Timed[],
 ): Promise<void> {
   // Properties are tried on the same values each time, so that a check says the same tomorrow; what
   // other values find is the soak's matter.
-  const isProperty = (file: string) => readFileSync(file, "utf8").includes("fast-check");
+  const isProperty = (file: string) => textOf(file).includes("fast-check");
   const { properties = [], others = [] } = Object.groupBy(files, file =>
     isProperty(file) ? "properties" : "others",
   );
-  const concurrency = serial ? 1 : 2;
-  const shared = { concurrency, isolation: "process" } as const;
-  const start = async (files: readonly string[], ...preloaded: readonly string[]) => {
-    // node:test looks for files of its own where it is given none.
-    if (files.length === 0) return;
-    const execArgv = ["compile-cache.ts", ...preloaded].flatMap(name => [
-      "--import",
-      support(name),
-    ]);
-    await consume(run({ ...shared, files: [...files], execArgv }), counts, timed);
+  const shared = { concurrency: serial ? 1 : 2, isolation: "process" } as const;
+  const start = async (together: readonly string[], ...preloaded: readonly string[]) => {
+    const modules = ["compile-cache.ts", ...preloaded];
+    const execArgv = modules.flatMap(name => ["--import", support(name)]);
+    await consume(run({ ...shared, files: [...together], execArgv }), counts, timed);
   };
-  await start(others);
-  await start(properties, "fixed-seed.ts");
+  // A lane without a file is none: node:test looks for files of its own where it is given none.
+  const lanes = Object.groupBy(others, file => lane(textOf(file)));
+  await Promise.all(Object.values(lanes).map(each => start(each ?? [])));
+  if (properties.length > 0) await start(properties, "fixed-seed.ts");
+}
+
+function textOf(file: string): string {
+  return readFileSync(file, "utf8");
 }
 
 async function consume(
