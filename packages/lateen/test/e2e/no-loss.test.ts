@@ -5,7 +5,7 @@
 import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
 import { demoapp, rolledOut } from "../support/demoapp.ts";
-import { assertNoLoss, startLoad } from "../support/load-run.ts";
+import { assertNoLoss, startLoad, underLoad } from "../support/load-run.ts";
 import { RunningMesh, whyNoMesh } from "../support/running-mesh.ts";
 
 const skip = whyNoMesh() ?? false;
@@ -75,27 +75,29 @@ describe("leaving and coming back without loss", { skip }, () => {
   };
 
   test("a crash of the control plane, a rollout and a scale-down lose no request", async () => {
-    const loads = [
-      startLoad(mesh, sleep, "http://retried:8080/", SECONDS),
-      startLoad(mesh, sleep, "http://once:8080/", SECONDS),
-    ];
+    const loads = await Promise.all(
+      ["retried", "once"].map(name => startLoad(mesh, sleep, `http://${name}:8080/`, SECONDS)),
+    );
     const before = { updates: await updates(sleep), serial: await serial(sleep) };
-    await killControlPlane();
-    await mesh.synced();
+    await underLoad("a crash", loads, async () => {
+      await killControlPlane();
+      await mesh.synced();
+    });
     await nothingWasSent();
     assert.deepEqual(await updates(sleep), before.updates, "Envoy was given nothing");
     assert.equal(await serial(sleep), before.serial, "the certificate is the same");
     const annotations = { "test.lateen/restarted": "1" };
-    for (const name of ["retried", "once"])
-      await mesh.ok("apply -f -", demoapp({ name, replicas: 3, annotations }));
-    for (const name of ["retried", "once"]) await rolledOut(mesh, name);
-    for (const name of ["retried", "once"])
-      await mesh.ok("apply -f -", demoapp({ name, replicas: 1, annotations }));
-    for (const name of ["retried", "once"]) await rolledOut(mesh, name);
+    const becomes = async (replicas: number): Promise<void> => {
+      for (const name of ["retried", "once"])
+        await mesh.ok("apply -f -", demoapp({ name, replicas, annotations }));
+      for (const name of ["retried", "once"]) await rolledOut(mesh, name);
+    };
+    await underLoad("a rollout", loads, () => becomes(3));
+    await underLoad("a scale-down", loads, () => becomes(1));
     for (const load of loads) {
       const report = await load.end();
       await assertNoLoss(mesh, sleep, report);
-      assert.ok(report.seconds >= SECONDS && report.sent >= SECONDS * 50);
+      assert.ok(report.sent >= SECONDS * 50);
       assert.ok(Object.keys(report.servers).length >= 4, "pods before and after the rollout");
     }
   });

@@ -6,7 +6,7 @@ import assert from "node:assert/strict";
 import { request } from "node:http";
 import { after, before, describe, test } from "node:test";
 import { demoapp, rolledOut } from "../support/demoapp.ts";
-import { assertNoLoss, startLoad } from "../support/load-run.ts";
+import { assertNoLoss, startLoad, underLoad } from "../support/load-run.ts";
 import { RunningMesh, whyNoMesh } from "../support/running-mesh.ts";
 
 const skip = whyNoMesh() ?? false;
@@ -103,14 +103,15 @@ describe("ports of Services", { skip }, () => {
     });
 
   test("a port is renamed under load", async () => {
-    const load = startLoad(mesh, sleep, "http://once:8080/", SECONDS);
-    for (const name of NAMES) {
-      await mesh.ok("apply -f -", renamed(name));
-      await mesh.until(`slices list ${name}`, async () => {
-        const { items } = await mesh.json<SliceList>("get endpointslices");
-        return items.some(({ ports }) => ports?.some(port => port.name === name));
+    const load = await startLoad(mesh, sleep, "http://once:8080/", SECONDS);
+    for (const name of NAMES)
+      await underLoad(`the name ${name}`, [load], async () => {
+        await mesh.ok("apply -f -", renamed(name));
+        await mesh.until(`slices list ${name}`, async () => {
+          const { items } = await mesh.json<SliceList>("get endpointslices");
+          return items.some(({ ports }) => ports?.some(port => port.name === name));
+        });
       });
-    }
     const report = await load.end();
     await assertNoLoss(mesh, sleep, report);
     assert.ok(report.sent >= SECONDS * 50);

@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
 import { setTimeout as sleepFor } from "node:timers/promises";
 import { demoapp, rolledOut } from "../support/demoapp.ts";
-import { assertNoLoss, startLoad } from "../support/load-run.ts";
+import { assertNoLoss, startLoad, underLoad } from "../support/load-run.ts";
 import { operatorRoot } from "../support/plugged-ca.ts";
 import { type ProxySecrets, proxySecrets } from "../support/proxy-secrets.ts";
 import { RunningMesh, whyNoMesh } from "../support/running-mesh.ts";
@@ -58,16 +58,23 @@ describe("the CA of a local mesh is replaced", { skip }, () => {
   test("from the mesh's own root to an operator's, and back to one root", async () => {
     const own = await mesh.json<SecretJson>("get secret istio-ca-secret -n istio-system");
     const ownRoot = Buffer.from(own.data["root-cert.pem"] ?? "", "base64").toString();
-    const load = startLoad(mesh, sleep, "http://web:8080/", 20);
+    const load = await startLoad(mesh, sleep, "http://web:8080/", 20);
     const plugged = root.plugged();
 
-    await plug({ ...plugged, "root-cert.pem": root.pem + ownRoot });
-    await allHave(
-      "every proxy has a certificate of the new issuer",
-      ({ issuer }) => issuer === "CN=Intermediate CA E2E",
-    );
-    await plug(plugged);
-    await allHave("every proxy trusts one root", ({ roots }) => roots.join() === "CN=Root CA E2E");
+    await underLoad("two roots", [load], async () => {
+      await plug({ ...plugged, "root-cert.pem": root.pem + ownRoot });
+      await allHave(
+        "every proxy has a certificate of the new issuer",
+        ({ issuer }) => issuer === "CN=Intermediate CA E2E",
+      );
+    });
+    await underLoad("one root", [load], async () => {
+      await plug(plugged);
+      await allHave(
+        "every proxy trusts one root",
+        ({ roots }) => roots.join() === "CN=Root CA E2E",
+      );
+    });
     await assertNoLoss(mesh, sleep, await load.end());
   });
 

@@ -7,7 +7,7 @@ import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
 import { demoapp, rolledOut } from "../support/demoapp.ts";
 import { CALL_ECHO, ECHO } from "../support/echo.ts";
-import { assertNoLoss, type LoadRun, startLoad } from "../support/load-run.ts";
+import { assertNoLoss, type LoadRun, startLoad, underLoad } from "../support/load-run.ts";
 import { RunningMesh, whyNoMesh } from "../support/running-mesh.ts";
 import { TwoVersions, type Version, whyNoEarlier } from "../support/two-versions.ts";
 
@@ -47,7 +47,7 @@ describe("from version to version", { skip, timeout: 900_000 }, () => {
 
   const load = async (): Promise<LoadRun & { readonly sleep: string }> => {
     const [sleep = ""] = await mesh.pods("sleep-");
-    return { sleep, ...startLoad(mesh, sleep, "http://retried:8080/", LOAD_SECONDS) };
+    return { sleep, ...(await startLoad(mesh, sleep, "http://retried:8080/", LOAD_SECONDS)) };
   };
   const noneLost = async (run: Awaited<ReturnType<typeof load>>): Promise<void> =>
     assertNoLoss(mesh, run.sleep, await run.end());
@@ -75,7 +75,7 @@ describe("from version to version", { skip, timeout: 900_000 }, () => {
   test("the control plane of this version serves pods of the earlier one, and their like", async () => {
     expected = await series();
     const run = await load();
-    await moveControlPlane("present");
+    await underLoad("another control plane", [run], () => moveControlPlane("present"));
     await noneLost(run);
     await mesh.ok("apply -f -", demoapp({ name: "later", replicas: 1 }));
     await rolledOut(mesh, "later");
@@ -84,7 +84,7 @@ describe("from version to version", { skip, timeout: 900_000 }, () => {
 
   test("back to the earlier control plane: nothing is lost", async () => {
     const run = await load();
-    await moveControlPlane("earlier");
+    await underLoad("another control plane", [run], () => moveControlPlane("earlier"));
     await noneLost(run);
     assert.deepEqual(await series(), expected);
   });
@@ -99,7 +99,7 @@ describe("from version to version", { skip, timeout: 900_000 }, () => {
 
   test("pods of this version under the earlier control plane, and new ones", async () => {
     const run = await load();
-    await moveControlPlane("earlier");
+    await underLoad("another control plane", [run], () => moveControlPlane("earlier"));
     await noneLost(run);
     await mesh.ok("apply -f -", demoapp({ name: "last", replicas: 1 }));
     await rolledOut(mesh, "last");

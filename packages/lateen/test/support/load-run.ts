@@ -5,32 +5,80 @@ import { once } from "node:events";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
 import type { LoadReport } from "./load.ts";
 import type { RunningMesh } from "./running-mesh.ts";
 
 const program = join(import.meta.dirname, "load.ts");
 
+const RATE = 50;
+const PROGRESS = 5;
+/** Requests that a phase of a test is proven by. */
+const LEAST_IN_PHASE = 20;
+/** For a machine that does other things, too; on an idle one so many are sent in half a second. */
+const PATIENCE_MS = 60_000;
+
 export interface LoadRun {
+  /** How many requests it has sent so far, somewhat fewer at times. */
+  sent(): number;
   /** Lets it end once its time is over; resolves to what it saw. */
   end(): Promise<LoadReport>;
 }
 
-/** 50 requests a second from `pod` to `url` for at least `seconds`, until `end` is called. */
-export function startLoad(mesh: RunningMesh, pod: string, url: string, seconds: number): LoadRun {
+/**
+ * 50 requests a second from `pod` to `url` for at least `seconds`, until `end` is called. Requests are
+ * under way from when this resolves.
+ */
+export async function startLoad(
+  mesh: RunningMesh,
+  pod: string,
+  url: string,
+  seconds: number,
+): Promise<LoadRun> {
   // Where the pod sees it, too: what the mesh keeps is hidden there.
   const marker = join(mkdtempSync(join(tmpdir(), "lateen-load-")), "ends");
-  const options = ["--rate", "50", "--seconds", String(seconds), "--until", marker];
-  const running = printed(mesh.spawn(["exec", pod, "--", "node", program, url, ...options]));
+  const options = ["--rate", RATE, "--seconds", seconds, "--progress", PROGRESS].map(String);
+  const command = ["node", program, url, ...options, "--until", marker];
+  const child = mesh.spawn(["exec", pod, "--", ...command]);
+  let lines: readonly string[] = [];
+  const running = printed(child, stdout => {
+    lines = stdout.split("\n");
+  });
   // Read when the test asks for the report; a test that fails before that tells its own reason.
   running.catch(() => undefined);
-  return {
+  const run: LoadRun = {
+    sent: () => Number(lines.findLast(line => line.startsWith("sent "))?.slice(5) ?? 0),
     async end() {
       writeFileSync(marker, "");
-      const report = JSON.parse(await running) as LoadReport;
+      await running;
       rmSync(dirname(marker), { recursive: true });
-      return report;
+      return JSON.parse(lines.find(line => line.startsWith("{")) ?? "") as LoadReport;
     },
   };
+  await Promise.race([running, untilSent(run, PROGRESS, `the load on ${url} begins`)]);
+  return run;
+}
+
+/**
+ * Does the work under these loads: they go on until each has sent enough of its requests since the work
+ * began, however slow the machine is.
+ */
+export async function underLoad(
+  what: string,
+  loads: readonly LoadRun[],
+  work: () => Promise<void>,
+): Promise<void> {
+  const least = loads.map(load => load.sent() + LEAST_IN_PHASE);
+  await work();
+  for (const [i, load] of loads.entries()) await untilSent(load, least[i] ?? 0, what);
+}
+
+async function untilSent(load: LoadRun, count: number, what: string): Promise<void> {
+  const endsAt = Date.now() + PATIENCE_MS;
+  while (load.sent() < count) {
+    assert.ok(Date.now() < endsAt, `${what}: ${load.sent()} requests were sent, not ${count}`);
+    await sleep(50);
+  }
 }
 
 /** Fails with each lost request and what the client's Envoy logged of those that went wrong. */
@@ -54,16 +102,16 @@ export async function assertNoLoss(
 }
 
 /** The load generator ends by itself; how long the test takes is the test's matter. */
-async function printed(child: ChildProcess): Promise<string> {
+async function printed(child: ChildProcess, onOutput: (stdout: string) => void): Promise<void> {
   let stdout = "";
   let stderr = "";
   child.stdout?.on("data", chunk => {
     stdout += chunk;
+    onOutput(stdout);
   });
   child.stderr?.on("data", chunk => {
     stderr += chunk;
   });
   const [code] = await once(child, "close");
   if (code !== 0) throw new Error(`the load generator ended with code ${code}: ${stderr}`);
-  return stdout;
 }

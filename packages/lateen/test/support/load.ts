@@ -2,7 +2,8 @@
  * A bounded load generator, run inside a pod: `node load.ts URL... [--rate N] [--seconds N]`. Half of
  * the requests go over a few keep-alive connections, half over a connection of their own each. It ends
  * by itself and prints one line of JSON for each URL, a LoadReport. With `--until FILE` it goes on after
- * `--seconds` until the file is there, for 600 s at most. `{a,b,c}` in a URL is each of these in turn.
+ * `--seconds` until the file is there, for 600 s at most. With `--progress N` it prints a line `sent N`
+ * after every N requests. `{a,b,c}` in a URL is each of these in turn.
  */
 import { existsSync } from "node:fs";
 import { Agent, request } from "node:http";
@@ -38,6 +39,16 @@ export interface LoadReport {
   readonly failures: readonly LoadFailure[];
 }
 
+interface Plan {
+  /** Requests a second. */
+  readonly rate: number;
+  readonly seconds: number;
+  /** A file. */
+  readonly until: string | undefined;
+  /** How many requests there are between two lines of progress. */
+  readonly progress: number;
+}
+
 const MAX_RATE = 200;
 const MAX_SECONDS = 600;
 const REQUEST_TIMEOUT_MS = 20_000;
@@ -68,7 +79,7 @@ class Load {
     this.#urls = choices.split(",").map(choice => before + choice + after);
   }
 
-  async run(rate: number, seconds: number, until: string | undefined): Promise<LoadReport> {
+  async run({ rate, seconds, until, progress }: Plan): Promise<LoadReport> {
     const begin = performance.now();
     const least = Math.round(rate * seconds);
     const most = until === undefined ? least : rate * MAX_SECONDS;
@@ -79,6 +90,7 @@ class Load {
       if (until !== undefined && i >= least && i % rate === 0 && existsSync(until)) break;
       const url = this.#urls[i % this.#urls.length] ?? "";
       pending.push(this.#send(url, i % 2 === 0 ? "keep-alive" : "new"));
+      if (pending.length % progress === 0) process.stdout.write(`sent ${pending.length}\n`);
     }
     await Promise.all(pending);
     this.#agent.destroy();
@@ -151,10 +163,17 @@ class Load {
 }
 
 const { values, positionals } = parseArgs({
-  options: { rate: { type: "string" }, seconds: { type: "string" }, until: { type: "string" } },
+  options: {
+    rate: { type: "string" },
+    seconds: { type: "string" },
+    until: { type: "string" },
+    progress: { type: "string" },
+  },
   allowPositionals: true,
 });
 const rate = positive(values.rate, 50, MAX_RATE);
 const seconds = positive(values.seconds, 30, MAX_SECONDS);
-const runs = positionals.map(url => new Load(url).run(rate, seconds, values.until));
+const progress = positive(values.progress, Number.MAX_SAFE_INTEGER, Number.MAX_SAFE_INTEGER);
+const plan: Plan = { rate, seconds, until: values.until, progress };
+const runs = positionals.map(url => new Load(url).run(plan));
 for (const report of await Promise.all(runs)) process.stdout.write(`${JSON.stringify(report)}\n`);
