@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { envoyBinary } from "./envoy.ts";
 
-const START_MS = 20_000;
+const START_MS = 60_000;
 
 /** A running Envoy with its admin interface on a free loopback port. */
 export class EnvoyProcess {
