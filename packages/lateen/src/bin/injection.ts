@@ -9,7 +9,7 @@ import { objectAt } from "../sources/json.ts";
 import { badRequest, succeeded } from "../sources/status.ts";
 import type { Admission } from "../sources/store/admission.ts";
 import type { StoredObject } from "../sources/store/stored.ts";
-import { readYamlValue } from "../sources/yaml.ts";
+import { decodeYaml } from "../sources/yaml.ts";
 import {
   defaultSettings,
   MESH_CONFIG_MAP,
@@ -49,7 +49,7 @@ export function injection(options: InjectionOptions): Admission {
     const injected = injectPod(object, {
       settings: { ...settings, meshId: mesh.meshId },
       defaults: { ...standardDefaults, mesh: proxy },
-      readYaml: readYamlValue,
+      decodeYaml,
       namespaceLabels: texts(objectAt(objectAt(namespaceObject, "metadata"), "labels")),
       revision: "default",
       enableByDefault: false,

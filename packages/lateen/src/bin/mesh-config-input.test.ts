@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { configMapKind } from "../api/config-map/kind.ts";
+import type { JsonObject } from "../api/kind.ts";
 import { namespaceKind } from "../api/namespace/kind.ts";
 import { silentLog } from "../base/log.ts";
 import { createGraph } from "../flow/graph.ts";
@@ -9,8 +10,9 @@ import { systemClock } from "../net/clock.ts";
 import { ApiClient } from "../sources/client/api-client.ts";
 import { localTransport } from "../sources/client/local-transport.ts";
 import { kubeApiHandler } from "../sources/kube-api/handler.ts";
+import { ObjectTables } from "../sources/store/object-tables.ts";
 import { openStore } from "../sources/store/store.ts";
-import { countedIds } from "../sources/store/test-store.ts";
+import { countedIds, refusal } from "../sources/store/test-store.ts";
 import { ensureMeshConfig } from "./local-mesh-config.ts";
 import { meshConfigAdmission } from "./mesh-config-admission.ts";
 import {
@@ -125,6 +127,42 @@ test("ConfigMap istio is checked when it is written", async () => {
   assert.match(await patch("dnsRefreshRate: 5s"), /data\.mesh: dnsRefreshRate: .*no effect/);
   assert.match(await patch("trustDomain: foo.bar"), /trustDomain: is foo\.bar.*started again/);
   assert.equal((await startingMesh(client, defaultMesh(), undefined)).trustDomain, "foo.bar");
+});
+
+test("what an earlier version read otherwise is read as then; it may stay, and is refused where it is new", async () => {
+  const older =
+    "{trustDomain: foo.bar, accessLogFile: off, defaultConfig: {proxyMetadata: {A: on, B: 1_000}}}";
+  const { settings, diagnostics } = readMeshConfigMap(configMap(older)) ?? {};
+  const { trustDomain, accessLogFile } = settings?.mesh ?? {};
+  const { proxyMetadata } = settings?.proxy.defaultConfig ?? {};
+  assert.deepEqual(
+    [trustDomain, accessLogFile, { ...proxyMetadata }],
+    ["foo.bar", "off", { A: "on", B: "1_000" }],
+  );
+  assert.deepEqual(
+    diagnostics?.map(({ path, message, newOnly }) => [newOnly, `${path} ${message}`]),
+    [
+      [true, "data.mesh: accessLogFile found a boolean (false), want a string"],
+      [true, "data.mesh: defaultConfig.proxyMetadata.A found a boolean (true), want a string"],
+      [true, "data.mesh: defaultConfig.proxyMetadata.B found an integer (1000), want a string"],
+    ],
+  );
+  const admit = (before: JsonObject | undefined, object: JsonObject) =>
+    meshConfigAdmission({
+      ...{ kind: configMapKind, namespace: "istio-system", object, before },
+      tables: new ObjectTables(),
+    });
+  assert.match(refusal(admit(undefined, configMap(older))), /accessLogFile: found a boolean/);
+  const labelled = {
+    ...configMap(older),
+    metadata: { name: "istio", namespace: "istio-system", labels: {} },
+  };
+  const kept = admit(configMap(older), labelled);
+  assert.ok(kept.ok);
+  assert.match(kept.warnings.join("\n"), /accessLogFile: found .*what is stored stays in force/);
+  assert.match(refusal(admit(configMap(older), configMap(`${older} `))), /accessLogFile: found/);
+  const broken = admit(configMap("a: [b"), { ...configMap("a: [b"), immutable: false });
+  assert.ok(broken.ok, "whatever is wrong with what is stored");
 });
 
 test("lateen up --mesh-config replaces what is there, and refuses what is wrong", async () => {

@@ -3,14 +3,14 @@ import { configMapKind } from "../api/config-map/kind.ts";
 import type { JsonObject } from "../api/kind.ts";
 import { decodeMeshConfig } from "../api/mesh-config/decode.ts";
 import { decodeProxyDefaults, type ProxyDefaults } from "../api/mesh-config/proxy-config.ts";
-import type { Diagnostic } from "../base/diagnostic.ts";
+import { type Diagnostic, messageOf, type Result } from "../base/diagnostic.ts";
 import type { InputCollection } from "../flow/types.ts";
 import { MESH_KEY } from "../model/inputs.ts";
 import type { Mesh } from "../model/types.ts";
 import type { ApiClient } from "../sources/client/api-client.ts";
 import type { InputBinding, LastGood } from "../sources/input-writer.ts";
 import { isObject, objectAt, stringAt } from "../sources/json.ts";
-import { yamlValueOf } from "../sources/yaml.ts";
+import { decodeYaml } from "../sources/yaml.ts";
 
 export const MESH_CONFIG_MAP = "istio";
 /** Istio's namespace of the control plane; MeshConfig's rootNamespace may be another one. */
@@ -55,9 +55,9 @@ export function defaultMesh(): Mesh {
 }
 
 export function defaultSettings(): MeshSettings {
-  const { settings, diagnostics } = decodeJson({});
-  if (settings === undefined) throw new Error(describe(diagnostics));
-  return settings;
+  const decoded = decodeJson({});
+  if (!decoded.ok) throw new Error(describe(decoded.diagnostics));
+  return decoded.value;
 }
 
 /** Reads `--mesh-config`; throws with the reason for a person, and tells `warn` of the rest. */
@@ -69,28 +69,32 @@ export function parseMeshConfig(text: string, warn: (message: string) => void): 
 }
 
 function describe(diagnostics: readonly Diagnostic[]): string {
-  return diagnostics.map(each => `${each.path} ${each.message}`.trim()).join("; ");
+  return diagnostics.map(each => `${each.path} ${messageOf(each)}`.trim()).join("; ");
 }
 
 function decodeText(text: string): ReadMeshConfig {
-  const read = yamlValueOf(text);
-  if ("problem" in read) return broken(`is not YAML: ${read.problem}`);
-  const json = read.value ?? {};
-  if (!isObject(json))
-    return broken(`found ${JSON.stringify(json).slice(0, 80)}, want the fields of MeshConfig`);
-  return decodeJson(json);
+  const decoded = decodeYaml<MeshSettings>(text, read => {
+    if ("problem" in read) return broken(`is not YAML: ${read.problem}`);
+    const json = read.value ?? {};
+    if (!isObject(json))
+      return broken(`found ${JSON.stringify(json).slice(0, 80)}, want the fields of MeshConfig`);
+    return decodeJson(json);
+  });
+  const { diagnostics } = decoded;
+  return { settings: decoded.ok ? decoded.value : undefined, diagnostics };
 }
 
-function decodeJson(json: JsonObject): ReadMeshConfig {
+function decodeJson(json: JsonObject): Result<MeshSettings> {
   const mesh = decodeMeshConfig(json);
   const proxy = decodeProxyDefaults(json);
-  const settings = mesh.ok && proxy.ok ? { mesh: mesh.value, proxy: proxy.value } : undefined;
-  return { settings, diagnostics: mesh.diagnostics };
+  const { diagnostics } = mesh;
+  if (!mesh.ok || !proxy.ok) return { ok: false, diagnostics };
+  return { ok: true, value: { mesh: mesh.value, proxy: proxy.value }, diagnostics };
 }
 
-function broken(message: string): ReadMeshConfig {
+function broken(message: string): Result<MeshSettings> {
   const diagnostic = { severity: "error", path: "", message, reason: "BadMeshConfig" } as const;
-  return { settings: undefined, diagnostics: [diagnostic] };
+  return { ok: false, diagnostics: [diagnostic] };
 }
 
 /** What an object says if it is that ConfigMap; undefined if not, or without a key `mesh`. */

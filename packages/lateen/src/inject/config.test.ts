@@ -21,6 +21,31 @@ test("nothing said: Istio's defaults", () => {
   assert.equal(values.sidecarInjectorWebhook.rewriteAppHTTPProbe, true);
 });
 
+test("texts that an earlier version read otherwise are read as then", () => {
+  const texts = {
+    config: "injectedAnnotations: {team: on}",
+    values: "global: {network: off}",
+    mesh: "defaultConfig: {proxyMetadata: {A: yes}}",
+  };
+  const read = readInjectorConfig(texts);
+  assert.ok(read.ok);
+  const { injectedAnnotations, values, rawValues, mesh } = read.value;
+  assert.deepEqual(
+    [
+      injectedAnnotations,
+      values.global.network,
+      rawValues,
+      { ...mesh.defaultConfig.proxyMetadata },
+    ],
+    [{ team: "on" }, "off", { global: { network: "off" } }, { A: "yes" }],
+  );
+  assert.deepEqual(messages(texts), [
+    "warning config.injectedAnnotations.team: found a boolean (true), want a string",
+    "warning values.global.network: found a boolean (false), want a string",
+    "warning defaultConfig.proxyMetadata.A: found a boolean (true), want a string",
+  ]);
+});
+
 test("what Istio's own ConfigMaps hold is read", () => {
   const config = `
 policy: enabled

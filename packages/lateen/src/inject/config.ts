@@ -1,13 +1,13 @@
 /** What an injector works with: ConfigMaps `istio-sidecar-injector` and `istio`, read and checked. */
 import { decode } from "../api/decode.ts";
-import type { JsonObject } from "../api/kind.ts";
+import type { Decoded, JsonObject } from "../api/kind.ts";
 import { decodeProxyDefaults, type ProxyDefaults } from "../api/mesh-config/proxy-config.ts";
 import { Report } from "../api/report.ts";
 import { enumOf, list, map, object, orElse, string, type TypeOf } from "../api/schema.ts";
 import type { Diagnostic, Result } from "../base/diagnostic.ts";
 import type { InjectionPolicy } from "../proxy/inject.ts";
 import { isObject } from "../sources/json.ts";
-import { readYamlValue } from "../sources/yaml.ts";
+import { decodeYaml } from "../sources/yaml.ts";
 import { decodeValues, type InjectionValues, labelSelector } from "./values.ts";
 
 export interface InjectorConfig {
@@ -55,37 +55,39 @@ const injectConfig = object(
 /** Errors name the text and the field in it; then nothing may be injected from it. */
 export function readInjectorConfig(texts: InjectorTexts): Result<InjectorConfig> {
   const diagnostics: Diagnostic[] = [];
-  const rawValues = readObject("values", texts.values, diagnostics);
-  const rawMesh = readObject("mesh", texts.mesh, diagnostics);
-  const mesh = decodeProxyDefaults(rawMesh);
-  const values = decodeValues(rawValues);
-  const config = decodeConfig(readObject("config", texts.config, diagnostics), diagnostics);
-  diagnostics.push(...values.diagnostics);
+  const values = readText("values", texts.values, decodeValues);
+  const mesh = readText("mesh", texts.mesh, decodeProxyDefaults);
+  const config = readText("config", texts.config, decodeConfig);
+  diagnostics.push(...config.diagnostics, ...values.diagnostics);
   // What is wrong with the rest of MeshConfig is said where it is carried out.
   const ofProxies = mesh.diagnostics.filter(
     ({ severity, path }) => severity === "error" || path.startsWith("defaultConfig"),
   );
   diagnostics.push(...ofProxies);
-  if (!values.ok || !mesh.ok || config === undefined || hasErrors(diagnostics))
+  if (!values.ok || !mesh.ok || !config.ok || hasErrors(diagnostics))
     return { ok: false, diagnostics };
-  const webhook = values.value.sidecarInjectorWebhook;
-  const templates = { ...webhook.templates, ...config.templates };
+  const { value: configured } = config.value;
+  const { value: injection } = values.value;
+  const webhook = injection.sidecarInjectorWebhook;
+  const templates = { ...webhook.templates, ...configured.templates };
   const value: InjectorConfig = {
-    revision: values.value.revision || "default",
+    revision: injection.revision || "default",
     policy: {
-      enabled: config.policy === "enabled",
-      neverInjectSelector: [...config.neverInjectSelector, ...webhook.neverInjectSelector],
-      alwaysInjectSelector: [...config.alwaysInjectSelector, ...webhook.alwaysInjectSelector],
+      enabled: configured.policy === "enabled",
+      neverInjectSelector: [...configured.neverInjectSelector, ...webhook.neverInjectSelector],
+      alwaysInjectSelector: [...configured.alwaysInjectSelector, ...webhook.alwaysInjectSelector],
     },
-    injectedAnnotations: { ...webhook.injectedAnnotations, ...config.injectedAnnotations },
+    injectedAnnotations: { ...webhook.injectedAnnotations, ...configured.injectedAnnotations },
     templates: customTemplates(templates, diagnostics),
     defaultTemplates:
-      config.defaultTemplates.length > 0 ? config.defaultTemplates : webhook.defaultTemplates,
-    aliases: config.aliases,
-    values: values.value,
-    rawValues,
-    rawMesh,
-    mesh: mesh.value,
+      configured.defaultTemplates.length > 0
+        ? configured.defaultTemplates
+        : webhook.defaultTemplates,
+    aliases: configured.aliases,
+    values: injection,
+    rawValues: values.value.raw,
+    rawMesh: mesh.value.raw,
+    mesh: mesh.value.value,
   };
   return { ok: true, value, diagnostics };
 }
@@ -108,24 +110,31 @@ function customTemplates(
   return custom;
 }
 
-function decodeConfig(
-  json: JsonObject,
-  diagnostics: Diagnostic[],
-): TypeOf<typeof injectConfig> | undefined {
+function decodeConfig(json: JsonObject): Decoded<TypeOf<typeof injectConfig>> {
   const report = new Report();
   const decoded = decode(injectConfig, json, report, ["config"]);
-  diagnostics.push(...report.diagnostics());
-  return decoded;
+  const diagnostics = report.diagnostics();
+  if (report.failed || decoded === undefined) return { ok: false, diagnostics };
+  return { ok: true, value: decoded, diagnostics };
 }
 
-function readObject(name: string, text: string, diagnostics: Diagnostic[]): JsonObject {
-  if (text.trim() === "") return {};
-  const json = readYamlValue(text);
-  if (json === null) return {};
-  if (isObject(json)) return json;
-  const message = `${name} holds no YAML object of at most 1 MiB`;
-  diagnostics.push({ severity: "error", path: name, message, reason: "WrongType" });
-  return {};
+/** What a text says, as it came and decoded. */
+function readText<T>(
+  name: string,
+  text: string,
+  decodeObject: (json: JsonObject) => Decoded<T>,
+): Result<{ readonly raw: JsonObject; readonly value: T }> {
+  return decodeYaml(text.trim(), read => {
+    const raw = "problem" in read ? undefined : (read.value ?? {});
+    if (!isObject(raw)) {
+      const message = `${name} holds no YAML object of at most 1 MiB`;
+      const diagnostic = { severity: "error", path: name, message, reason: "WrongType" } as const;
+      return { ok: false, diagnostics: [diagnostic] };
+    }
+    const decoded = decodeObject(raw);
+    if (!decoded.ok) return decoded;
+    return { ...decoded, value: { raw, value: decoded.value } };
+  });
 }
 
 function hasErrors(diagnostics: readonly Diagnostic[]): boolean {

@@ -8,7 +8,6 @@ import { templatesOf } from "../proxy/inject-pod.ts";
 import { PROXY_CONTAINER, type Workload } from "../proxy/sidecar-container.ts";
 import { arrayAt, isObject, objectAt, stringAt, withKey, withoutKey } from "../sources/json.ts";
 import { strategicPatch } from "../sources/kube-api/strategic-patch.ts";
-import { readYamlValue } from "../sources/yaml.ts";
 import { BUILT_IN_TEMPLATES, type InjectorConfig } from "./config.ts";
 import { INIT_CONTAINER } from "./containers.ts";
 import type { PodInjection } from "./pod-injection.ts";
@@ -45,6 +44,7 @@ export function applyTemplates(
   names: readonly string[],
   request: PodInjection,
   workload: Workload,
+  readYaml: (text: string) => Json | undefined,
 ): Result<JsonObject> {
   let result = pod;
   const data = templateData(request, workload);
@@ -53,7 +53,7 @@ export function applyTemplates(
     if (text === undefined) continue;
     const rendered = renderTemplate(text, data, TEMPLATE_FIELDS);
     if (!rendered.ok) return fail(`templates[${name}]`, rendered.message);
-    const overlay = rendered.text.trim() === "" ? {} : readYamlValue(rendered.text);
+    const overlay = rendered.text.trim() === "" ? {} : readYaml(rendered.text);
     if (!isObject(overlay))
       return fail(`templates[${name}]`, "the template gives no YAML object: want metadata or spec");
     const placed = inTheirPlaces(overlay, result);

@@ -255,6 +255,22 @@ test("aliases and default templates; an unknown name is refused with those that 
   });
   assert.ok(!many.ok);
   assert.match(many.diagnostics[0]?.message ?? "", /found 17 templates; expected at most 16/);
+  // As an earlier version read them; Kubernetes takes `on` for a truth value, which no variable has.
+  const asBefore = inject({
+    config:
+      "templates: {note: 'spec: {containers: [{name: app, env: [{name: A, value: on}]}]}'}\n" +
+      "defaultTemplates: [sidecar, note]",
+    metadata: { annotations: { "proxy.istio.io/config": "proxyMetadata: {B: off}" } },
+  });
+  assert.ok(asBefore.ok && asBefore.injected);
+  assert.match(JSON.stringify(asBefore.pod), /\{"name":"A","value":"on"\}/);
+  assert.deepEqual(
+    asBefore.warnings.map(({ path, message }) => `${path}: ${message}`),
+    [
+      '["metadata.annotations[proxy.istio.io/config]"].proxyMetadata.B: found a boolean (false), want a string',
+      "the pod with its custom templates: spec.containers[0].env[0].value: found a boolean (true), want a string",
+    ],
+  );
   const broken = inject({
     config: "templates: {note: 'spec: {containers: 7}'}\ndefaultTemplates: [sidecar, note]",
   });

@@ -3,7 +3,7 @@ import type { Json, JsonObject } from "../api/kind.ts";
 import { podKind } from "../api/pod/kind.ts";
 import type { Owner } from "../api/pod/owner.ts";
 import type { Pod } from "../api/pod/schema.ts";
-import type { Diagnostic } from "../base/diagnostic.ts";
+import type { Diagnostic, Result } from "../base/diagnostic.ts";
 import { injectionRequired } from "../proxy/inject.ts";
 import {
   meshAnnotations,
@@ -18,7 +18,7 @@ import { withProbes } from "../proxy/rewritten-probes.ts";
 import { PROXY_CONTAINER } from "../proxy/sidecar-container.ts";
 import { workloadOf } from "../proxy/workload.ts";
 import { arrayAt, isObject, objectAt, stringAt } from "../sources/json.ts";
-import { readYamlValue } from "../sources/yaml.ts";
+import { decodeYaml, orAsBefore, readEarlierYamlValue, readYamlValue } from "../sources/yaml.ts";
 import type { ClusterFeatures } from "./cluster-features.ts";
 import type { InjectorConfig } from "./config.ts";
 import { holdsApplication, INIT_CONTAINER, initContainer, kubeContainer } from "./containers.ts";
@@ -139,7 +139,7 @@ function inject(request: PodInjection, pod: Pod, reason: string, outcome?: Outco
   const planned = planProxy(pod, workload, {
     settings: settingsOf(config, request.version),
     defaults: defaultsOf(config),
-    readYaml: readYamlValue,
+    decodeYaml,
     gateway: templates.value.includes("gateway"),
     cpuLimit: outcome?.cpuLimit,
   });
@@ -148,18 +148,21 @@ function inject(request: PodInjection, pod: Pod, reason: string, outcome?: Outco
   const plan = planned.value;
   const user = outcome?.user ?? DEFAULT_PROXY_USER;
   const assembled = assemble(request, pod, plan, interception.value, user);
-  const overlaid = applyTemplates(assembled.pod, templates.value, request, workload);
+  const templated = (readYaml: typeof readYamlValue): Result<JsonObject> => {
+    const overlaid = applyTemplates(assembled.pod, templates.value, request, workload, readYaml);
+    if (!overlaid.ok || overlaid.value === assembled.pod) return overlaid;
+    const decoded = decodePod({ ...request, pod: overlaid.value });
+    return decoded.ok ? overlaid : { ok: false, diagnostics: decoded.diagnostics.map(ofTemplates) };
+  };
+  const overlaid = orAsBefore(templated(readYamlValue), () => templated(readEarlierYamlValue));
   if (!overlaid.ok) return overlaid;
-  const patched =
-    overlaid.value === assembled.pod ? undefined : decodePod({ ...request, pod: overlaid.value });
-  if (patched?.ok === false)
-    return { ok: false, diagnostics: patched.diagnostics.map(ofTemplates) };
   const own = applyOwnContainers(overlaid.value, request);
   if (!own.ok) return own;
   const value = withStatus(own.value, request.pod, config.revision);
   const warnings = [
     ...planned.diagnostics,
     ...assembled.warnings,
+    ...overlaid.diagnostics,
     ...own.diagnostics,
     ...sameUserWarnings(value),
   ];

@@ -22,7 +22,7 @@ const options: InjectOptions = {
     ipFamilies: ["IPv4"],
   },
   defaults: standardDefaults,
-  readYaml: text => JSON.parse(text),
+  decodeYaml: (text, decode) => decode({ value: JSON.parse(text) }),
   namespaceLabels: { "istio-injection": "enabled" },
   revision: "default",
   enableByDefault: false,

@@ -1,6 +1,7 @@
 import type { Json, JsonObject } from "../api/kind.ts";
 import { podKind } from "../api/pod/kind.ts";
 import type { Pod } from "../api/pod/schema.ts";
+import type { DecodeYaml } from "../api/yaml-text.ts";
 import type { Diagnostic, Result } from "../base/diagnostic.ts";
 import { appScrape, withoutScrape } from "./app-scrape.ts";
 import type { AppMetrics } from "./bootstrap-listeners.ts";
@@ -29,7 +30,7 @@ import type { DiscoveryTarget } from "./xds-cluster.ts";
 export interface InjectOptions {
   readonly settings: ProxySettings;
   readonly defaults: ProxyOptionDefaults;
-  readonly readYaml: (text: string) => Json | undefined;
+  readonly decodeYaml: DecodeYaml;
   readonly namespaceLabels: Readonly<Record<string, string>>;
   readonly revision: string;
   readonly enableByDefault: boolean;
@@ -125,7 +126,7 @@ function withAnnotation(json: JsonObject, name: string, value: string): JsonObje
 export function planProxy(
   pod: Pod,
   workload: Workload,
-  options: Pick<InjectOptions, "settings" | "defaults" | "readYaml"> & {
+  options: Pick<InjectOptions, "settings" | "defaults" | "decodeYaml"> & {
     readonly gateway: boolean;
     /** There is one control plane, whatever `discoveryAddress` says. */
     readonly onOneMachine?: boolean;
@@ -135,7 +136,7 @@ export function planProxy(
 ): Result<ProxyPlan> {
   const { annotations } = pod.metadata;
   const type: NodeType = options.gateway ? "router" : "sidecar";
-  const read = readProxyOptions({ annotations, readYaml: options.readYaml }, options.defaults);
+  const read = readProxyOptions({ annotations, decodeYaml: options.decodeYaml }, options.defaults);
   if (!read.ok) return read;
   const { cpuLimit } = options;
   const proxy = cpuLimit === undefined ? read.value : { ...read.value, cpuLimit };

@@ -11,7 +11,10 @@ import {
 type Annotations = Readonly<Record<string, string>>;
 
 function read(annotations: Annotations) {
-  return readProxyOptions({ annotations, readYaml: text => JSON.parse(text) }, standardDefaults);
+  return readProxyOptions(
+    { annotations, decodeYaml: (text, decode) => decode({ value: JSON.parse(text) }) },
+    standardDefaults,
+  );
 }
 
 function options(annotations: Annotations): ProxyOptions {

@@ -1,10 +1,12 @@
-import type { Json, JsonObject } from "../api/kind.ts";
+import { isObject } from "../api/decode.ts";
+import type { JsonObject } from "../api/kind.ts";
 import {
   decodeProxyConfig,
   mergeProxyConfig,
   type ProxyDefaults,
 } from "../api/mesh-config/proxy-config.ts";
 import type { ProxyConfig } from "../api/mesh-config/schema.ts";
+import type { DecodeYaml } from "../api/yaml-text.ts";
 import { LIVE_TCP_BYTES, TCP_BYTES_AT_CLOSE, type TcpBytes } from "../base/compact-metrics.ts";
 import type { Diagnostic, Result } from "../base/diagnostic.ts";
 import { parseQuantity } from "../base/quantity.ts";
@@ -86,7 +88,7 @@ export const standardDefaults: ProxyOptionDefaults = {
 export interface AnnotatedPod {
   readonly annotations: Readonly<Record<string, string>>;
   /** Reads the YAML of `proxy.istio.io/config`; undefined: it is none. */
-  readonly readYaml: (text: string) => Json | undefined;
+  readonly decodeYaml: DecodeYaml;
 }
 
 const LOG_LEVELS = ["trace", "debug", "info", "warning", "warn", "error", "critical", "off"];
@@ -156,13 +158,12 @@ function effectiveConfig(
   const text = pod.annotations[name];
   if (text === undefined) return base;
   const path = `metadata.annotations[${name}]`;
-  const json = pod.readYaml(text);
-  if (json === undefined || typeof json !== "object" || json === null || Array.isArray(json)) {
+  const own = pod.decodeYaml<ProxyConfig>(text, read => {
+    if ("value" in read && isObject(read.value)) return decodeProxyConfig(read.value, path);
     const message = "found text that is no YAML object; expected fields of ProxyConfig";
-    diagnostics.push({ severity: "error", path, message, reason: "BadAnnotation" });
-    return base;
-  }
-  const own = decodeProxyConfig(json as JsonObject, path);
+    const diagnostic = { severity: "error", path, message, reason: "BadAnnotation" } as const;
+    return { ok: false, diagnostics: [diagnostic] };
+  });
   diagnostics.push(...own.diagnostics);
   return own.ok ? mergeProxyConfig(base, own.value) : base;
 }

@@ -20,7 +20,7 @@ import { AdsServer, type TlsMaterial } from "../../src/net/ads-server.ts";
 import { systemClock } from "../../src/net/clock.ts";
 import { injectPod } from "../../src/proxy/inject-pod.ts";
 import { standardDefaults } from "../../src/proxy/proxy-options.ts";
-import { readYamlValue } from "../../src/sources/yaml.ts";
+import { decodeYaml } from "../../src/sources/yaml.ts";
 import { FakeConfigSource } from "./fake-config-source.ts";
 
 export const SERVER_NAME = "istiod.istio-system.svc";
@@ -90,7 +90,7 @@ export class TestControlPlane {
           defaultConfig: { ...standardDefaults.mesh.defaultConfig, concurrency: 1 },
         },
       },
-      readYaml: readYamlValue,
+      decodeYaml,
       namespaceLabels,
       revision: "default",
       enableByDefault: false,

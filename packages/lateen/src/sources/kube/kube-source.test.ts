@@ -104,6 +104,20 @@ test("nothing is synced while one kind can not be listed", async t => {
   assert.equal(synced(), 1);
 });
 
+test("discoverySelectors of a version that read YAML otherwise select what they did", async t => {
+  const { store, source, take } = setUp();
+  t.after(() => source.stop());
+  addNamespace(store, "istio-system");
+  addNamespace(store, "seen", { mesh: "yes" });
+  addNamespace(store, "hidden");
+  const text = "discoverySelectors: [{matchLabels: {mesh: yes}}]";
+  value(store.create(configMapKind, "istio-system", configMap("istio", text)));
+  for (const namespace of ["seen", "hidden"])
+    value(store.create(widgetKind, namespace, widget("w")));
+  await settle();
+  assert.deepEqual(take(), ["+ConfigMap istio-system/istio", "+Widget seen/w"]);
+});
+
 test("discoverySelectors: namespaces come into view and leave it, live", async t => {
   const { store, source, take, synced } = setUp();
   t.after(() => source.stop());

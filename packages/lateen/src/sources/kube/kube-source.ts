@@ -5,7 +5,10 @@
  */
 import { configMapKind } from "../../api/config-map/kind.ts";
 import type { Json, Kind } from "../../api/kind.ts";
-import { decodeDiscoverySelectors } from "../../api/mesh-config/discovery-selectors.ts";
+import {
+  decodeDiscoverySelectors,
+  type LabelSelector,
+} from "../../api/mesh-config/discovery-selectors.ts";
 import { namespaceKind } from "../../api/namespace/kind.ts";
 import { secretKind } from "../../api/secret/kind.ts";
 import type { Clock } from "../../base/clock.ts";
@@ -14,7 +17,7 @@ import type { ApiClient } from "../client/api-client.ts";
 import { Informer, type InformerOptions, type ObjectChange } from "../client/informer.ts";
 import { isObject, objectAt, stringAt } from "../json.ts";
 import type { ObjectSource, SourceChange, SourceSink } from "../source.ts";
-import { readYamlValue } from "../yaml.ts";
+import { decodeYaml } from "../yaml.ts";
 import { NamespaceView } from "./namespace-view.ts";
 import { trimObject } from "./trim.ts";
 import { crdResource, UnreadKinds } from "./unread-kinds.ts";
@@ -165,7 +168,7 @@ export class KubeSource implements ObjectSource {
   #onMeshConfig(changes: readonly ObjectChange[]): void {
     for (const { object } of changes) {
       const data = object === undefined ? {} : objectAt(object, "data");
-      const selectors = decodeDiscoverySelectors(parseYaml(stringAt(data, "mesh")));
+      const selectors = selectorsOf(stringAt(data, "mesh"));
       // Wrong ones are reported with the object; the last right ones stand.
       if (selectors !== undefined) this.#refresh(this.#view.setSelectors(selectors));
     }
@@ -218,8 +221,15 @@ function labelsOf(object: Json): Readonly<Record<string, string>> {
   return Object.fromEntries(texts);
 }
 
-function parseYaml(text: string): Readonly<Record<string, Json>> {
-  const value = readYamlValue(text);
-  if (value === undefined) return { discoverySelectors: "not YAML" };
-  return isObject(value) ? value : {};
+/** undefined: they are not valid. */
+function selectorsOf(meshConfig: string): readonly LabelSelector[] | undefined {
+  const decoded = decodeYaml<readonly LabelSelector[]>(meshConfig, read => {
+    const value = "value" in read ? (read.value ?? {}) : undefined;
+    const selectors =
+      value === undefined ? undefined : decodeDiscoverySelectors(isObject(value) ? value : {});
+    return selectors === undefined
+      ? { ok: false, diagnostics: [] }
+      : { ok: true, value: selectors, diagnostics: [] };
+  });
+  return decoded.ok ? decoded.value : undefined;
 }
