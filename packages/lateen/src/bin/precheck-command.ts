@@ -4,8 +4,11 @@ import { idle } from "../cli/istioctl-flags.ts";
 import { renderObject } from "../cli/printers/object.ts";
 import { SYSTEM_NAMESPACE } from "../install/operator.ts";
 import { precheck } from "../install/precheck.ts";
+import { checkStored } from "../install/stored-objects.ts";
 import { skewOf } from "../install/version-skew.ts";
+import { systemClock } from "../net/clock.ts";
 import { clusterClient } from "./install-input.ts";
+import { checkConfiguration } from "./stored-configuration.ts";
 
 /** istioctl's, lowest first. */
 const LEVELS = ["Info", "Warning", "Error"];
@@ -14,8 +17,9 @@ export const precheckCommand: Command = {
   name: "precheck",
   summary: "Checks whether the cluster is fit for an installation",
   description:
-    "Looks at the cluster's version, at what you may do in it, and at other control planes in it.\n" +
-    "Changes nothing. Fails where an installation would.",
+    "Looks at the cluster's version, at what you may do in it, at other control planes in it, and for\n" +
+    "stored objects that this version would refuse if they were new. Changes nothing. Fails where an\n" +
+    "installation would.",
   flags: [
     {
       name: "from-version",
@@ -59,7 +63,12 @@ export const precheckCommand: Command = {
       throw new UserError(`--from-version is "${from}"; expected a version like 0.1 or 0.1.2`);
     const step = { from, to: ctx.version, revision: stringFlag(call, "revision") };
     const scope = booleanFlag(call, "skip-controlplane") ? "dataPlane" : "everything";
-    const findings = await precheck(clusterClient(ctx, call), namespace, step, scope);
+    const client = clusterClient(ctx, call);
+    const findings = [
+      ...(await precheck(client, namespace, step, scope)),
+      ...(await checkConfiguration(client, namespace, systemClock.now())),
+      ...(await checkStored(client)),
+    ];
     const threshold = LEVELS.indexOf(stringFlag(call, "output-threshold") ?? "Info");
     const shown = findings
       .map(({ severity, message }) => ({

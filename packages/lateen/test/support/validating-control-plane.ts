@@ -12,11 +12,22 @@ import { systemClock } from "../../src/net/clock.ts";
 import { arrayAt, isObject, objectAt } from "../../src/sources/json.ts";
 import type { KubeCluster } from "./kube-cluster.ts";
 
-/** Running in this process, for a cluster of mode `control-plane`; resolves when the webhook refuses. */
-export async function startValidating(cluster: KubeCluster): Promise<RunningDiscovery> {
+/**
+ * Running in this process, for a cluster of mode `control-plane`; resolves when the webhook refuses.
+ * `stored` is applied before anything validates.
+ */
+export async function startValidating(
+  cluster: KubeCluster,
+  stored?: string,
+): Promise<RunningDiscovery> {
   const items = allKinds.filter(isCustomResource).map(customResourceDefinition);
   await cluster.must(["create", "namespace", "istio-system"]);
   await cluster.apply(JSON.stringify({ apiVersion: "v1", kind: "List", items }), "--server-side");
+  if (stored !== undefined)
+    await cluster.until("the CRDs are served", async () => {
+      const applied = await cluster.kubectl(["apply", "-f", "-"], { input: stored });
+      return applied.code === 0 ? true : undefined;
+    });
   const running = await start(cluster);
   try {
     const url = `https://localhost:${running.webhookPort}`;

@@ -1,11 +1,16 @@
 /** `lateen x precheck`, and what `install` finds beside it in a cluster. */
 import assert from "node:assert/strict";
 import { type TestContext, test } from "node:test";
-import type { JsonObject } from "../../src/api/kind.ts";
+import { gatewayKind } from "../../src/api/gateway/kind.ts";
+import type { JsonObject, Kind } from "../../src/api/kind.ts";
+import { peerAuthenticationKind } from "../../src/api/peer-authentication/kind.ts";
+import { serviceEntryKind } from "../../src/api/service-entry/kind.ts";
 import { installCommand } from "../../src/bin/install-command.ts";
 import { precheckCommand } from "../../src/bin/precheck-command.ts";
 import { mutatingWebhookConfiguration } from "../../src/inject/webhook-objects.ts";
+import { resourcePath } from "../../src/sources/client/api-client.ts";
 import { type FakeCluster, type FakeClusterOptions, fakeCluster } from "../support/fake-cluster.ts";
+import { pluggedCa } from "../support/plugged-ca.ts";
 import { run } from "../support/run-on-fake.ts";
 
 const ENDING = "2026-01-01T00:00:00Z";
@@ -126,4 +131,93 @@ test("Istio is seen in our namespace, by its webhooks, and by what it runs", asy
   const { code, stderr } = await run(serving, installCommand, "-y --revision canary");
   assert.equal(code, 1);
   assert.match(stderr, /the CA of elsewhere\/istiod is elsewhere/);
+});
+
+function addStored(cluster: FakeCluster, kind: Kind, name: string, spec: JsonObject): void {
+  const object = {
+    apiVersion: `${kind.group}/${kind.versions[0]}`,
+    kind: kind.kind,
+    metadata: { name, namespace: "shop" },
+    spec,
+  };
+  cluster.objects.set(resourcePath(kind, "shop", name), object);
+}
+
+function addMap(cluster: FakeCluster, name: string, data: JsonObject): void {
+  const metadata = { name, namespace: "istio-system" };
+  cluster.add({ apiVersion: "v1", kind: "ConfigMap", metadata, data });
+}
+
+const KEPT = "it stays as it is, and is refused where it is new";
+
+test("stored objects that would be refused if they were new are listed, with field, found and right value", async t => {
+  const cluster = await fakeCluster(t);
+  addStored(cluster, peerAuthenticationKind, "fine", { mtls: { mode: "STRICT" } });
+  addStored(cluster, peerAuthenticationKind, "ports", {
+    portLevelMtls: { 80: { mode: "STRICT" } },
+  });
+  const long = `*-${"a".repeat(62)}.example.com`;
+  addStored(cluster, serviceEntryKind, "long", { hosts: [long, "a.b"] });
+  addStored(cluster, gatewayKind, "broken", { servers: [] });
+  const { code, stdout } = await run(cluster, precheckCommand);
+  assert.equal(code, 0, "they keep nobody from an upgrade");
+  assert.deepEqual(stdout.split("\n"), [
+    "Warning: Gateway shop/broken: spec.servers: found no servers, want at least one; this version does not read it",
+    `Warning: ServiceEntry shop/long: spec.hosts[0]: found "${long}", want at most 63 characters up to the first dot (found 64); ${KEPT}`,
+    `Warning: PeerAuthentication shop/ports: spec: found portLevelMtls without selector.matchLabels, want labels of workloads, or no portLevelMtls; ${KEPT}`,
+    "",
+  ]);
+  const asked = cluster.asked.filter(each => !each.startsWith("GET") && !each.includes("access"));
+  assert.deepEqual(asked, [], "nothing is changed");
+});
+
+test("there may be many of them, and of each many faults", async t => {
+  const cluster = await fakeCluster(t);
+  const labels = Array.from({ length: 7 }, (_, i) => `*-${"a".repeat(62)}.${i}.com`);
+  for (let i = 0; i < 120; i++) addStored(cluster, serviceEntryKind, `e${i}`, { hosts: labels });
+  const lines = (await checked(cluster)).trimEnd().split("\n");
+  assert.equal(lines.length, 100 * 6 + 1);
+  assert.equal(lines[5], "Warning: ServiceEntry shop/e0: and 2 more");
+  assert.equal(lines.at(-1), "Warning: and 20 more objects that would be refused if new");
+});
+
+test("the control plane's own ConfigMaps and its CA are looked at, too", async t => {
+  const cluster = await fakeCluster(t);
+  addMap(cluster, "istio", { mesh: "accessLogFile: off" });
+  addMap(cluster, "istio-canary", { mesh: "trustDomain: [" });
+  addMap(cluster, "istio-sidecar-injector", {
+    config: "injectedAnnotations: {a: on}",
+    values: "{}",
+  });
+  addMap(cluster, "istio-ca-root-cert", { "root-cert.pem": "x" });
+  const texts = await checked(cluster);
+  assert.match(
+    texts,
+    /^Warning: ConfigMap istio-system\/istio: data\.mesh: accessLogFile: found a boolean \(false\), want a string; it stays/m,
+  );
+  assert.match(
+    texts,
+    /^Warning: ConfigMap istio-system\/istio-canary: data\.mesh: is not YAML: .*; this version does not read it$/m,
+  );
+  assert.match(
+    texts,
+    /^Warning: ConfigMap istio-system\/istio-sidecar-injector: config\.injectedAnnotations\.a: found a boolean/m,
+  );
+  assert.equal(texts.trimEnd().split("\n").length, 3);
+  const data = Object.fromEntries(
+    Object.entries(pluggedCa("ec", Date.now() - 2000, Date.now() - 1000)).map(([key, text]) => [
+      key,
+      Buffer.from(text).toString("base64"),
+    ]),
+  );
+  const metadata = { name: "cacerts", namespace: "istio-system" };
+  const secret = { apiVersion: "v1", kind: "Secret", metadata, data };
+  cluster.objects.set("/api/v1/namespaces/istio-system/secrets/cacerts", secret);
+  const { code, stdout } = await run(cluster, precheckCommand);
+  assert.equal(code, 1);
+  assert.match(
+    stdout,
+    /^Error: Secret istio-system\/cacerts: data\["ca-cert\.pem"\]: .*, not now; a control plane of this version does not start with it$/m,
+  );
+  assert.ok(!stdout.includes("PRIVATE"));
 });
