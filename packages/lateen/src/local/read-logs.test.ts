@@ -3,6 +3,7 @@ import { appendFileSync, mkdirSync, mkdtempSync, rmSync, writeFileSync, writeSyn
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, test } from "node:test";
+import { eventually } from "../../test/support/envoy-process.ts";
 import { LogFile, logPath } from "./log-file.ts";
 import { LogTimes, readTimes } from "./log-times.ts";
 import { logDirectories, readLogs } from "./read-logs.ts";
@@ -46,9 +47,9 @@ test("following goes on over a new start, and ends when it is told to", async ()
     for await (const piece of read.value) seen.push(piece.toString());
   })();
   appendFileSync(logPath(directory, 1), "more\n");
-  await new Promise(next => setTimeout(next, 300));
+  await eventually("the first start is followed", () => seen.join("") === "more\n");
   writeFileSync(logPath(directory, 2), "again\n");
-  await new Promise(next => setTimeout(next, 500));
+  await eventually("the next one is, too", () => seen.join("").includes("again\n"));
   abort.abort();
   await reading;
   assert.equal(seen.join(""), "more\nagain\n");

@@ -91,7 +91,7 @@ test("a stream ends its handler when the reader goes", async () => {
   const first = await reader?.read();
   assert.match(Buffer.from(first?.value ?? []).toString(), /^one\n/);
   abort.abort();
-  for (let i = 0; i < 100 && stopped === 0; i++) await new Promise(next => setTimeout(next, 10));
+  for (let i = 0; i < 1000 && stopped === 0; i++) await new Promise(next => setTimeout(next, 10));
   assert.equal(stopped, 1);
 });
 
