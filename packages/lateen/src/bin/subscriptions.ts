@@ -49,7 +49,7 @@ export function createSubscriptions(
       const of = sets.get(type);
       const family = own(resources, type);
       if (of === undefined || family === undefined || names.length === 0) return unknown(names);
-      const byView = Map.groupBy(names, family.namedView(proxy));
+      const byView = byViewOf(names, family.namedView(proxy));
       return joinWatchSets([...byView].map(([view, some]) => of.explicit(view, some)));
     },
     secrets: (identity, names) => secretSets.explicit(identity, names),
@@ -68,6 +68,16 @@ export function createSubscriptions(
       return [secretSets, ...sets.values()].reduce((sum, each) => sum + each.liveCount, 0);
     },
   };
+}
+
+/** The list itself where all have one view, as nearly always: it is known by then what set it is. */
+function byViewOf(
+  names: readonly string[],
+  viewOf: (name: string) => string,
+): ReadonlyMap<string, readonly string[]> {
+  const first = viewOf(names[0] ?? "");
+  if (names.every(name => viewOf(name) === first)) return new Map([[first, names]]);
+  return Map.groupBy(names, viewOf);
 }
 
 function entries(

@@ -10,6 +10,7 @@ import {
 import { GrpcStatus, type StreamEnd } from "./limits.ts";
 import type { Request } from "./request.ts";
 import { type EncodedResponse, encodeDelta, encodeSotw } from "./response.ts";
+import { bodyOf } from "./shared-bodies.ts";
 import type { DebugQuestion, DebugResource, Peer, Refusal, Resource } from "./types.ts";
 
 const DEBUG_TYPE = "istio.io/debug";
@@ -79,8 +80,11 @@ export class DebugQuestions {
     this.#answered++;
     const nonce = `debug-${this.#answered}`;
     const head = { type, nonce, version: String(this.#answered), controlPlane };
-    const resources = answer.map(each => encoded(form, type, each));
-    return form === "delta" ? encodeDelta(head, resources, []) : encodeSotw(head, resources);
+    const body = bodyOf(
+      form,
+      answer.map(each => encoded(form, type, each)),
+    );
+    return form === "delta" ? encodeDelta(head, body, []) : encodeSotw(head, body);
   }
 }
 

@@ -5,6 +5,8 @@ export class NameList {
   /** May be a list that other streams share: never changed in place. */
   #names: readonly string[] = none;
   #queued: Map<string, boolean> | undefined;
+  /** `#names` came as one list, and has not been taken over yet. */
+  #isNew = false;
   #size = 0;
 
   /** As of the last `take`. */
@@ -18,7 +20,18 @@ export class NameList {
   }
 
   get queuedSize(): number {
-    return this.#queued?.size ?? 0;
+    return (this.#queued?.size ?? 0) + (this.#isNew ? this.#names.length : 0);
+  }
+
+  /** The first names. A list that is in order is kept as it is: other streams may have the same one. */
+  begin(names: readonly string[]): void {
+    if (this.#size > 0 || this.queuedSize > 0 || !isAscending(names)) {
+      for (const name of names) this.queue(name, true);
+      return;
+    }
+    this.#names = names;
+    this.#size = names.length;
+    this.#isNew = names.length > 0;
   }
 
   queue(name: string, wanted: boolean): void {
@@ -30,15 +43,17 @@ export class NameList {
 
   /** True when the name is among those that wait to be taken. */
   isComing(name: string): boolean {
-    return this.#queued?.get(name) === true;
+    const queued = this.#queued?.get(name);
+    return queued ?? (this.#isNew && isIn(this.#names, name));
   }
 
   /** The new list, or undefined when nothing was queued. */
   take(): readonly string[] | undefined {
     const queued = this.#queued;
-    if (queued === undefined) return undefined;
+    if (queued === undefined && !this.#isNew) return undefined;
     this.#queued = undefined;
-    this.#names = this.#merged(queued).sort();
+    this.#isNew = false;
+    if (queued !== undefined) this.#names = this.#merged(queued).sort();
     return this.#names;
   }
 
@@ -52,6 +67,11 @@ export class NameList {
     for (const [name, wanted] of queued) if (wanted) merged.push(name);
     return merged;
   }
+}
+
+/** Each once, as `take` sorts. */
+function isAscending(names: readonly string[]): boolean {
+  return names.every((name, i) => i === 0 || (names[i - 1] ?? "") < name);
 }
 
 /** `sorted` as `take` sorts. */

@@ -72,12 +72,17 @@ function fromDelta(message: Uint8Array, limits: StreamLimits, timesMax: () => nu
     rejection: rejectionOf(raw.errorDetail?.message, raw.errorDetail !== undefined),
     subscribe: raw.resourceNamesSubscribe ?? [],
     unsubscribe: raw.resourceNamesUnsubscribe ?? [],
-    initialVersions: new Map(Object.entries(raw.initialResourceVersions ?? {})),
+    initialVersions: versionsOf(raw.initialResourceVersions),
     versionInfo: "",
   };
 }
 
 const noVersions: ReadonlyMap<string, string> = new Map();
+
+function versionsOf(raw: Record<string, string> | undefined): ReadonlyMap<string, string> {
+  const entries = Object.entries(raw ?? {});
+  return entries.length === 0 ? noVersions : new Map(entries);
+}
 
 function fromSotw(message: Uint8Array, limits: StreamLimits, timesMax: () => number): Request {
   const { rest, node } = takeNode(message, SOTW_NODE, limits, timesMax);
@@ -118,7 +123,8 @@ function nodeOf(raw: NodeMessage): Node {
   };
 }
 
-function violation(
+/** What a stream may not ask for, though it can be decoded. */
+export function violation(
   request: Request,
   limits: StreamLimits,
   namesMax: () => number,
@@ -135,14 +141,14 @@ function violation(
   for (const [field, value] of short) {
     if (value.length > max) return end(`${field} has ${value.length} characters, at most ${max}`);
   }
-  const lists = [request.subscribe, request.unsubscribe, [...request.initialVersions.keys()]];
-  for (const names of lists) {
+  const { subscribe, unsubscribe, initialVersions } = request;
+  const known = initialVersions.size === 0 ? [] : [...initialVersions.keys()];
+  for (const names of [subscribe, unsubscribe, known]) {
     if (names.length > limits.namesPerTypeMax && names.length > namesMax())
       return tooManyNames(request.type, names.length, namesMax());
-    for (const name of names) {
-      if (name.length > max)
-        return end(`a resource name has ${name.length} characters, at most ${max}`);
-    }
+    const long = names.find(name => name.length > max);
+    if (long !== undefined)
+      return end(`a resource name has ${long.length} characters, at most ${max}`);
   }
   return undefined;
 }

@@ -3,9 +3,11 @@ import {
   DeltaDiscoveryResponse,
   DiscoveryResponse,
 } from "@lateen/envoy-api/envoy/service/discovery/v3/discovery.js";
+import { assert } from "../base/assert.ts";
+import type { Body } from "./shared-bodies.ts";
 import type { Resource } from "./types.ts";
 
-/** An encoded response: a small head of its own, then the shared bytes of the resources. */
+/** An encoded response: a small head of its own, then what it shares with others. */
 export interface EncodedResponse {
   readonly parts: readonly Uint8Array[];
   readonly bytes: number;
@@ -20,36 +22,62 @@ export interface ResponseHead {
   readonly controlPlane: string;
 }
 
+/** Numbers of the field `nonce`. */
+const DELTA_NONCE = 5;
+const SOTW_NONCE = 5;
+
 export function encodeDelta(
   head: ResponseHead,
-  resources: readonly Resource[],
+  body: Body,
   removed: readonly string[],
 ): EncodedResponse {
-  const first = encodeMessage(DeltaDiscoveryResponse, {
-    systemVersionInfo: head.version,
-    typeUrl: head.type,
-    nonce: head.nonce,
-    removedResources: [...removed],
-    controlPlane: controlPlane(head),
-  });
-  return assemble(
-    first,
-    resources.map(resource => resource.deltaField),
-  );
+  const common = deltaHeads.of(head);
+  if (removed.length === 0) return assemble(common, DELTA_NONCE, head.nonce, body);
+  const names = encodeMessage(DeltaDiscoveryResponse, { removedResources: [...removed] });
+  return assemble(Buffer.concat([common, names]), DELTA_NONCE, head.nonce, body);
 }
 
-export function encodeSotw(head: ResponseHead, resources: readonly Resource[]): EncodedResponse {
-  const first = encodeMessage(DiscoveryResponse, {
+export function encodeSotw(head: ResponseHead, body: Body): EncodedResponse {
+  return assemble(sotwHeads.of(head), SOTW_NONCE, head.nonce, body);
+}
+
+/** All of a head but its nonce: one change has the same for all streams. */
+class Heads {
+  readonly #encode: (head: ResponseHead) => Uint8Array;
+  #last: { readonly head: ResponseHead; readonly bytes: Uint8Array } | undefined;
+
+  constructor(encode: (head: ResponseHead) => Uint8Array) {
+    this.#encode = encode;
+  }
+
+  of(head: ResponseHead): Uint8Array {
+    const last = this.#last;
+    const isLast =
+      last?.head.type === head.type &&
+      last.head.version === head.version &&
+      last.head.controlPlane === head.controlPlane;
+    if (last !== undefined && isLast) return last.bytes;
+    const bytes = this.#encode(head);
+    this.#last = { head, bytes };
+    return bytes;
+  }
+}
+
+const deltaHeads = new Heads(head =>
+  encodeMessage(DeltaDiscoveryResponse, {
+    systemVersionInfo: head.version,
+    typeUrl: head.type,
+    controlPlane: controlPlane(head),
+  }),
+);
+
+const sotwHeads = new Heads(head =>
+  encodeMessage(DiscoveryResponse, {
     versionInfo: head.version,
     typeUrl: head.type,
-    nonce: head.nonce,
     controlPlane: controlPlane(head),
-  });
-  return assemble(
-    first,
-    resources.map(resource => resource.sotwField),
-  );
-}
+  }),
+);
 
 /** The version of what is not there. */
 export const absentVersion = "absent";
@@ -69,8 +97,16 @@ function controlPlane(head: ResponseHead): { identifier: string } | undefined {
   return head.controlPlane === "" ? undefined : { identifier: head.controlPlane };
 }
 
-function assemble(first: Uint8Array, fields: readonly Uint8Array[]): EncodedResponse {
-  let bytes = first.length;
-  for (const field of fields) bytes += field.length;
-  return { parts: [first, ...fields], bytes };
+const LENGTH_DELIMITED = 2;
+/** So long a length is one byte; nonces are shorter by far. */
+const SHORT_MAX = 0x7f;
+
+function assemble(common: Uint8Array, field: number, nonce: string, body: Body): EncodedResponse {
+  assert(nonce.length <= SHORT_MAX, `a nonce of ${nonce.length} characters`);
+  const first = Buffer.allocUnsafe(common.length + 2 + nonce.length);
+  first.set(common);
+  first[common.length] = field * 8 + LENGTH_DELIMITED;
+  first[common.length + 1] = nonce.length;
+  first.write(nonce, common.length + 2, "latin1");
+  return { parts: [first, ...body.blocks], bytes: first.length + body.bytes };
 }

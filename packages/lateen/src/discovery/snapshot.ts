@@ -1,5 +1,7 @@
 import { createHash } from "node:crypto";
-import type { WatchSet } from "../flow/watch-types.ts";
+import type { WatchChanges, WatchSet } from "../flow/watch-types.ts";
+import { SharedBodies } from "./shared-bodies.ts";
+import { SharedRequests } from "./shared-requests.ts";
 import type { Resource } from "./types.ts";
 
 export type ResourceSet = WatchSet<Resource | undefined>;
@@ -7,6 +9,8 @@ export type ResourceSet = WatchSet<Resource | undefined>;
 /** Resources of one response. Lists that several streams send are the same object. */
 export interface ResourceList {
   readonly resources: readonly Resource[];
+  /** The shared lists that this one consists of; none where it is one itself. */
+  readonly lists?: readonly ResourceList[];
 }
 
 /** All of a set as of one revision; made once and shared by the streams that hold the set. */
@@ -18,10 +22,13 @@ export interface Snapshot extends ResourceList {
   readonly bytes: number;
 }
 
-/** One for all streams of a server. Sets must be settled when they are asked about. */
+/** What all streams of a server share. Sets must be settled when they are asked about. */
 export class SnapshotCache {
+  readonly requests = new SharedRequests();
+  readonly bodies = new SharedBodies();
   readonly #snapshots = new WeakMap<ResourceSet, Snapshot>();
-  readonly #digests = new WeakMap<Snapshot, string>();
+  /** By the list, which outlives revisions that do not change it. */
+  readonly #digests = new WeakMap<readonly Resource[], string>();
   readonly #names = new WeakMap<ResourceSet, readonly string[]>();
   /** The last one that was put together: it is asked for a few times in a row. */
   #joined: { readonly parts: readonly Snapshot[]; readonly snapshot: Snapshot } | undefined;
@@ -43,7 +50,8 @@ export class SnapshotCache {
   #ofShared(set: ResourceSet): Snapshot {
     const cached = this.#snapshots.get(set);
     if (cached?.revision === set.revision) return cached;
-    const made = makeSnapshot(set);
+    const isSame = cached !== undefined && isUnchanged(set.since(cached.revision));
+    const made = isSame ? { ...cached, revision: set.revision } : makeSnapshot(set);
     this.#snapshots.set(set, made);
     return made;
   }
@@ -60,6 +68,7 @@ export class SnapshotCache {
       resources: parts.flatMap(part => part.resources),
       missing: parts.flatMap(part => part.missing),
       bytes: parts.reduce((sum, part) => sum + part.bytes, 0),
+      lists: parts,
     };
     this.#joined = { parts, snapshot };
     return snapshot;
@@ -69,14 +78,19 @@ export class SnapshotCache {
   digest(set: ResourceSet): string {
     if (set.parts !== undefined) return set.parts.map(part => this.digest(part)).join("-");
     const snapshot = this.of(set);
-    const cached = this.#digests.get(snapshot);
+    const cached = this.#digests.get(snapshot.resources);
     if (cached !== undefined) return cached;
     const hash = createHash("sha256");
     for (const { name, version } of snapshot.resources) hash.update(`${name}\0${version}\0`);
     const digest = hash.digest("hex").slice(0, 16);
-    this.#digests.set(snapshot, digest);
+    this.#digests.set(snapshot.resources, digest);
     return digest;
   }
+}
+
+/** Every proxy that comes or goes is a revision, which changes next to no set. */
+function isUnchanged({ changed, removed, incomplete }: WatchChanges): boolean {
+  return changed.length === 0 && removed.length === 0 && incomplete !== true;
 }
 
 function makeSnapshot(set: ResourceSet): Snapshot {

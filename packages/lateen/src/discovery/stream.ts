@@ -13,7 +13,7 @@ import {
   type StreamEnd,
   type StreamLimits,
 } from "./limits.ts";
-import { decodeRequest, type Request, tooManyNames } from "./request.ts";
+import { type Request, tooManyNames } from "./request.ts";
 import { type EncodedResponse, encodeDelta, encodeSotw } from "./response.ts";
 import type { SnapshotCache } from "./snapshot.ts";
 import { type Emission, Subscription, type SubscriptionContext } from "./subscription.ts";
@@ -92,8 +92,8 @@ export class AdsStream {
   /** Takes one request. What it returns ends the stream. */
   receive(message: Uint8Array): StreamEnd | undefined {
     assert(!this.#closed, "a request on a closed stream");
-    const { form, limits } = this.#options;
-    const decoded = decodeRequest(form, message, limits, () => this.#namesMax());
+    const { form, limits, snapshots } = this.#options;
+    const decoded = snapshots.requests.decode(form, message, limits, () => this.#namesMax());
     if (!decoded.ok) return decoded.end;
     const { request } = decoded;
     if (isDebugType(request.type)) return this.#receiveDebug(request);
@@ -103,7 +103,7 @@ export class AdsStream {
     if (subscription === undefined) return this.#open(request);
     if (form === "delta") this.#receiveDelta(subscription, request);
     else this.#receiveSotw(subscription, request);
-    this.#options.wake();
+    if (this.hasWork) this.#options.wake();
     return this.#tooMany(subscription);
   }
 
@@ -146,6 +146,12 @@ export class AdsStream {
     let sum = 0;
     for (const subscription of this.#subscriptions) sum += subscription.unanswered;
     return sum;
+  }
+
+  /** False when `pull` would find nothing: most answers of clients leave nothing to do. */
+  get hasWork(): boolean {
+    if (this.#revoked !== undefined || this.#debug !== undefined) return true;
+    return this.#subscriptions.some(({ quiet, inFlight }) => !(quiet || inFlight.busy));
   }
 
   /** The next response, in an order that makes before it breaks. */
@@ -331,15 +337,15 @@ export class AdsStream {
   }
 
   #send(subscription: Subscription, emission: Emission): Pulled {
-    const { form, controlPlane } = this.#options;
+    const { form, controlPlane, snapshots } = this.#options;
     const { type } = subscription;
     const { removed, revision } = emission;
     const { resources } = emission.resources;
     this.#nonces++;
     const nonce = String(this.#nonces);
     const head = { type, nonce, version: emission.version, controlPlane };
-    const message =
-      form === "delta" ? encodeDelta(head, resources, removed) : encodeSotw(head, resources);
+    const body = snapshots.bodies.of(form, emission.resources);
+    const message = form === "delta" ? encodeDelta(head, body, removed) : encodeSotw(head, body);
     subscription.inFlight.sent({ nonce, revision, resources, sentAtMs: this.#nowMs });
     if (type === clusterType) this.#warm(emission);
     if (type === routeType && emission.answers) this.#fill(emission);

@@ -100,9 +100,10 @@ export class Subscription implements Lookup {
     }
     this.#knownVersion = request.versionInfo;
     this.#resumed = this.#known !== undefined || this.#knownVersion !== "";
-    const wild = request.subscribe.length === 0 || request.subscribe.includes("*");
+    const { subscribe } = request;
+    const wild = subscribe.length === 0 || subscribe.includes("*");
     if (wild) this.#openWildcard();
-    for (const name of request.subscribe) if (name !== "*") this.#names.queue(name, true);
+    this.#names.begin(wild ? subscribe.filter(name => name !== "*") : subscribe);
     this.#answerDue = form === "sotw" || (wild && this.#known === undefined);
   }
 

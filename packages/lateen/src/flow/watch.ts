@@ -51,7 +51,16 @@ class InternedSets<T> implements WatchSets<T> {
   }
 }
 
-/** Lists of thousands of names are told apart by a hash, so that an id stays short. */
+const digests = new WeakMap<readonly string[], string>();
+
+/**
+ * Lists of thousands of names are told apart by a hash, so that an id stays short. Streams that ask for
+ * the same share one list, which nobody changes.
+ */
 function digestOf(names: readonly string[]): string {
-  return hash("sha256", JSON.stringify(names), "base64url");
+  const known = digests.get(names);
+  if (known !== undefined) return known;
+  const digest = hash("sha256", JSON.stringify(names), "base64url");
+  digests.set(names, digest);
+  return digest;
 }

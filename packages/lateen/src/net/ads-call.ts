@@ -102,8 +102,10 @@ export class AdsCall implements Pusher {
       this.#names.set(this.#machine.unanswered);
       this.#chargeNames();
       if (this.#closed) return "idle";
-      if (pulled.kind === "message")
-        return this.#transport.send(pulled.message) ? "again" : "blocked";
+      if (pulled.kind === "message") {
+        if (!this.#transport.send(pulled.message)) return "blocked";
+        return this.#machine.hasWork ? "again" : "idle";
+      }
       if (pulled.kind === "end") this.end(pulled.end);
       return pulled.kind === "more" ? "again" : "idle";
     } catch (error) {

@@ -1,5 +1,7 @@
 /** gRPC's length-prefixed messages over HTTP/2 data: one byte of flags, four of length, the rest. */
 
+import { BLOCK_BYTES } from "../discovery/shared-bodies.ts";
+
 const GRPC_PREFIX_BYTES = 5;
 
 export type FrameError =
@@ -80,9 +82,6 @@ export class GrpcFrameReader {
     return taken;
   }
 }
-
-/** What is written at once: a copy of so many bytes costs less than writes of the parts in it. */
-export const BLOCK_BYTES = 64 * 1024;
 
 /**
  * A message's prefix and its parts, small ones copied together: resources are thousands of them. Each

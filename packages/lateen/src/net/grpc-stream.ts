@@ -1,7 +1,8 @@
 import { constants, type IncomingHttpHeaders, type ServerHttp2Stream } from "node:http2";
 import { GrpcStatus, type StreamEnd } from "../discovery/limits.ts";
 import type { EncodedResponse } from "../discovery/response.ts";
-import { BLOCK_BYTES, encodeGrpcMessage, framedBlocks, GrpcFrameReader } from "./grpc-frames.ts";
+import { BLOCK_BYTES } from "../discovery/shared-bodies.ts";
+import { encodeGrpcMessage, framedBlocks, GrpcFrameReader } from "./grpc-frames.ts";
 
 export interface GrpcStreamEvents {
   /** A part of a larger buffer, to be copied by who keeps it. */

@@ -12,6 +12,7 @@ export interface Pusher {
 }
 
 export interface PushSchedulerOptions {
+  /** What was written in a slice leaves with its end, so that clients work while others are written to. */
   readonly sliceMs: number;
   /** Messages written and not yet taken by their transports; more wait. */
   readonly inFlightMax: number;
@@ -20,7 +21,7 @@ export interface PushSchedulerOptions {
 }
 
 export const defaultPushScheduling: PushSchedulerOptions = {
-  sliceMs: 10,
+  sliceMs: 2,
   inFlightMax: 64,
   slowAfterMs: 50,
 };

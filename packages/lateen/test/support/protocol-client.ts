@@ -118,7 +118,10 @@ export class ProtocolClient {
 
   /** Takes the next response without answering it, or undefined when there is none. */
   take(): Received | undefined {
+    const { hasWork } = this.stream;
     let pulled = this.stream.pull(() => false);
+    // A stream that says so is not asked again before something wakes it.
+    if (!hasWork && pulled.kind !== "idle") throw new Error("there was work, and it said none");
     for (let i = 0; pulled.kind === "more" && i < 100; i++) pulled = this.stream.pull(() => false);
     if (pulled.kind !== "message") return undefined;
     const bytes = Buffer.concat(pulled.message.parts);
