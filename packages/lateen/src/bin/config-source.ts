@@ -243,6 +243,11 @@ export class GraphConfigSource implements ConfigSource {
   }
 }
 
+function witnessOf(proxy: string, { identity }: Peer): Witness {
+  const shown = identity === undefined ? undefined : parseSpiffeId(identity);
+  return { proxy, namespace: shown?.namespace };
+}
+
 function shownNameOf(row: ConnectedProxy): string {
   return `${row.name}.${row.namespace}`;
 }
@@ -254,6 +259,7 @@ class GraphConnection implements Connection {
   readonly pod: string;
   #row: ConnectedProxy;
   readonly #peer: Peer;
+  readonly #witness: Witness;
   readonly #options: ConnectionOptions;
   readonly #forget: () => void;
   #listener: () => void = () => {};
@@ -289,6 +295,7 @@ class GraphConnection implements Connection {
     this.pod = objectKey(row);
     this.#row = row;
     this.#peer = peer;
+    this.#witness = witnessOf(this.shownName, peer);
     this.#options = options;
     this.#forget = forget;
     const { model, gatewayAccounts } = options.mesh;
@@ -400,16 +407,10 @@ class GraphConnection implements Connection {
   report(event: StreamEvent): void {
     this.#options.connections.report(this.id, event);
     this.#options.metrics.observe(event);
-    this.#options.rejections.report(this.id, this.#witness(), this.#class, event);
+    this.#options.rejections.report(this.id, this.#witness, this.#class, event);
     if (event.type !== TypeUrl.route) return;
     if (event.kind === "acked") this.#hasRoutes = true;
     else if (event.kind === "nacked" && !this.#hasRoutes) this.#takeApart();
-  }
-
-  #witness(): Witness {
-    const { identity } = this.#peer;
-    const shown = identity === undefined ? undefined : parseSpiffeId(identity);
-    return { proxy: this.shownName, namespace: shown?.namespace };
   }
 
   /**

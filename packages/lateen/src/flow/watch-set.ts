@@ -219,7 +219,7 @@ export class StoredWatchSet<T> implements WatchSet<T> {
   #publish(): void {
     this.#isAnnounced = false;
     if (this.#revision === this.#now) return;
-    const touched = [...this.#touched].sort(([, a], [, b]) => a - b);
+    const touched = [...this.#touched].sort((a, b) => a[1] - b[1]);
     for (const [name, revision] of touched) this.#log.changed(name, revision);
     this.#touched.clear();
     this.#revision = this.#now;

@@ -36,8 +36,9 @@ export interface EndpointsInput {
  */
 export function loadAssignment(input: EndpointsInput): ClusterLoadAssignment {
   const groups = new Map<string, Group>();
+  const labels = Object.entries(input.labels);
   const chosen = input.endpoints.filter(
-    endpoint => hasLabels(endpoint, input.labels) && isReachable(endpoint, input.placement),
+    endpoint => hasLabels(endpoint, labels) && isReachable(endpoint, input.placement),
   );
   for (const endpoint of chosen.sort(compareEndpoints)) {
     const distance = distanceTo(endpoint, input.placement);
@@ -180,8 +181,8 @@ function peerLabels(endpoint: Endpoint): Record<string, string> {
   return labels;
 }
 
-function hasLabels(endpoint: Endpoint, labels: Readonly<Record<string, string>>): boolean {
-  return Object.entries(labels).every(([key, value]) => endpoint.labels[key] === value);
+function hasLabels(endpoint: Endpoint, labels: readonly (readonly [string, string])[]): boolean {
+  return labels.every(([key, value]) => endpoint.labels[key] === value);
 }
 
 /** Envoy refuses a weight of 0; Istio takes "no weight" for 1. */

@@ -58,9 +58,12 @@ export function filterMetadata(value: Readonly<Record<string, Json | undefined>>
 function sortKeys(value: Json): Json {
   if (Array.isArray(value)) return value.map(sortKeys);
   if (value === null || typeof value !== "object") return value;
+  const object = value as Readonly<Record<string, Json>>;
   const sorted: Record<string, Json> = {};
-  for (const [key, inner] of Object.entries(value).sort(([a], [b]) => (a < b ? -1 : 1)))
-    sorted[key] = sortKeys(inner);
+  for (const key of Object.keys(object).sort()) {
+    const inner = object[key];
+    if (inner !== undefined) sorted[key] = sortKeys(inner);
+  }
   return sorted;
 }
 
