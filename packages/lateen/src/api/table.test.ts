@@ -115,6 +115,18 @@ test("Pods", () => {
     ],
     ["status: {phase: Failed, reason: Evicted}", "0/2", "Evicted", "0"],
     [
+      "status: {phase: Pending, containerStatuses: [{name: a, restartCount: 9}], initContainerStatuses: [{name: i, restartCount: 1, state: {terminated: {exitCode: 0}}}, {name: j, restartCount: 3, state: {waiting: {reason: CrashLoopBackOff}}, lastState: {terminated: {finishedAt: '2026-01-01T00:59:00Z'}}}, {name: k, restartCount: 7}]}",
+      "0/2",
+      "Init:CrashLoopBackOff",
+      "4 (60s ago)",
+    ],
+    [
+      "status: {phase: Running, containerStatuses: [{name: a, ready: true, restartCount: 1, state: {running: {}}}], initContainerStatuses: [{name: i, restartCount: 3, state: {terminated: {exitCode: 0}}}]}",
+      "1/2",
+      "Running",
+      "1",
+    ],
+    [
       "status: {phase: Pending, initContainerStatuses: [{name: i, state: {waiting: {reason: ImagePullBackOff}}}]}",
       "0/2",
       "Init:ImagePullBackOff",

@@ -39,9 +39,8 @@ function initText(pod: JsonObject): string | undefined {
   const sidecars = sidecarNames(pod);
   const statuses = objectsAt(pod, "status", "initContainerStatuses");
   for (const [i, status] of statuses.entries()) {
+    if (!blocks(status, sidecars)) continue;
     const terminated = at(status, "state", "terminated");
-    if (isObject(terminated) && numberAt(terminated, "exitCode") === 0) continue;
-    if (sidecars.has(textAt(status, "name")) && status["started"] === true) continue;
     if (isObject(terminated)) return `Init:${exitText(terminated)}`;
     const waiting = textAt(status, "state", "waiting", "reason");
     if (waiting !== "" && waiting !== "PodInitializing") return `Init:${waiting}`;
@@ -63,7 +62,7 @@ function containersText(pod: JsonObject): string | undefined {
     else if (status["ready"] === true && isObject(at(status, "state", "running"))) running = true;
   }
   if (found !== "Completed" || !running) return found;
-  return isReady(pod) ? "Running" : "NotReady";
+  return hasCondition(pod, "Ready") ? "Running" : "NotReady";
 }
 
 function exitText(terminated: Json): string {
@@ -73,21 +72,37 @@ function exitText(terminated: Json): string {
   return signal === 0 ? `ExitCode:${numberAt(terminated, "exitCode")}` : `Signal:${signal}`;
 }
 
-function isReady(pod: JsonObject): boolean {
+function hasCondition(pod: JsonObject, type: string): boolean {
   return objectsAt(pod, "status", "conditions").some(
-    condition => condition["type"] === "Ready" && condition["status"] === "True",
+    condition => condition["type"] === type && condition["status"] === "True",
   );
+}
+
+/**
+ * Whose restarts count: until the pod is initialized its init containers, up to the one that holds it
+ * up; then its containers and sidecars.
+ */
+function restarting(pod: JsonObject): readonly JsonObject[] {
+  const sidecars = sidecarNames(pod);
+  const init = objectsAt(pod, "status", "initContainerStatuses");
+  const blocking = init.findIndex(status => blocks(status, sidecars));
+  if (blocking !== -1 && !hasCondition(pod, "Initialized")) return init.slice(0, blocking + 1);
+  return [
+    ...objectsAt(pod, "status", "containerStatuses"),
+    ...init.filter(status => sidecars.has(textAt(status, "name"))),
+  ];
+}
+
+/** An init container that has not done its part yet, or a sidecar that has not started. */
+function blocks(status: JsonObject, sidecars: ReadonlySet<string>): boolean {
+  const terminated = at(status, "state", "terminated");
+  if (isObject(terminated) && numberAt(terminated, "exitCode") === 0) return false;
+  return !(sidecars.has(textAt(status, "name")) && status["started"] === true);
 }
 
 /** `3 (12s ago)`: how often, and when last. */
 export function restartsText(pod: JsonObject, nowMs: number): string {
-  const sidecars = sidecarNames(pod);
-  const statuses = [
-    ...objectsAt(pod, "status", "containerStatuses"),
-    ...objectsAt(pod, "status", "initContainerStatuses").filter(status =>
-      sidecars.has(textAt(status, "name")),
-    ),
-  ];
+  const statuses = restarting(pod);
   const count = statuses.reduce((sum, status) => sum + numberAt(status, "restartCount"), 0);
   const ended = statuses
     .map(status => textAt(status, "lastState", "terminated", "finishedAt"))
