@@ -11,6 +11,7 @@ import type { ApiClient } from "../sources/client/api-client.ts";
 import { jsonEqual, objectAt } from "../sources/json.ts";
 import { HASH_LABEL, planDeployment, templateHash } from "./deployment-plan.ts";
 import type { ObjectCache } from "./object-cache.ts";
+import type { EventSource, PodEvents } from "./pod-events.ts";
 import { isPodAvailable, isPodReady, isPodTerminating } from "./pod-facts.ts";
 import { timeText } from "./pod-status.ts";
 import { expectOk, StoreRefusal } from "./store-result.ts";
@@ -22,7 +23,15 @@ export interface DeploymentsOptions {
   readonly pods: ObjectCache<Pod>;
   readonly clock: Clock;
   readonly log: Log;
+  readonly events: Pick<PodEvents, "record" | "forget">;
 }
+
+/** There are no ReplicaSets here, whose Events these are on Kubernetes. */
+const EVENT_SOURCE: EventSource = {
+  apiVersion: "apps/v1",
+  kind: "Deployment",
+  component: "deployment-controller",
+};
 
 const SUFFIX_ALPHABET = "bcdfghjklmnpqrstvwxz2456789";
 const SUFFIX_LENGTH = 5;
@@ -41,7 +50,10 @@ export class Deployments {
     for (const { metadata } of deployments.all())
       this.#queue.add(`${metadata.namespace}/${metadata.name}`);
     deployments.onChange(changes => {
-      for (const { key } of changes) this.#queue.add(key);
+      for (const { key, before, after } of changes) {
+        if (before !== undefined && after === undefined) options.events.forget(before.metadata.uid);
+        this.#queue.add(key);
+      }
     });
     pods.onChange(changes => {
       for (const { before, after } of changes)
@@ -74,6 +86,7 @@ export class Deployments {
     const now = this.#options.clock.now();
     const plan = planDeployment(deployment, hash, owned, now);
     const refused = await this.#createPods(plan.create, deployment, template, hash);
+    if (refused !== undefined) this.#recordRefusal(deployment, refused);
     for (const pod of plan.delete) await this.#delete(pod);
     await this.#writeStatus({ key, deployment, hash, refused }, objectAt(json, "status"));
     if (refused !== undefined) throw refused;
@@ -97,6 +110,13 @@ export class Deployments {
       throw error;
     }
     return undefined;
+  }
+
+  #recordRefusal(deployment: Deployment, refused: StoreRefusal): void {
+    const { namespace, name, uid } = deployment.metadata;
+    const message = `Error creating: ${refused.message}`;
+    const event = { type: "Warning", reason: "FailedCreate", message } as const;
+    this.#options.events.record({ namespace, name, uid }, event, EVENT_SOURCE);
   }
 
   /** True when nothing has moved for progressDeadlineSeconds; looks again when that may change. */

@@ -56,6 +56,20 @@ function recorder(client = new FakeEvents(), clock = new FakeClock()) {
   return { client, clock, events };
 }
 
+test("an Event is about who would have made the pod, and said by its controller", async () => {
+  const { client, events } = recorder();
+  const source = { apiVersion: "apps/v1", kind: "Deployment", component: "deployment-controller" };
+  events.record(pod, warning("Error creating: no", "FailedCreate"), source);
+  await events.stop();
+  const [event] = [...client.stored.values()];
+  assert.deepEqual(event?.["involvedObject"], {
+    apiVersion: "apps/v1",
+    kind: "Deployment",
+    ...pod,
+  });
+  assert.equal(objectAt(event ?? {}, "source")["component"], "deployment-controller");
+});
+
 test("the same again is counted, and written now and then; another word is another Event", async () => {
   const { client, clock, events } = recorder();
   for (let i = 0; i < 100; i++) {

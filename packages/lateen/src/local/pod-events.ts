@@ -1,5 +1,5 @@
 /**
- * What happens to pods, as Events in the kubelet's words (https://kubernetes.io/docs/reference/
+ * What happens to pods and to who makes them, as Events in the kubelet's and the controllers' words (https://kubernetes.io/docs/reference/
  * kubernetes-api/cluster-resources/event-v1). The same again is counted in the Event that is there.
  */
 import { createHash } from "node:crypto";
@@ -26,6 +26,15 @@ export interface PodEvent {
   readonly container?: { readonly list: "containers" | "initContainers"; readonly name: string };
 }
 
+/** What an Event is about, and which of Kubernetes' components would say it. */
+export interface EventSource {
+  readonly apiVersion: string;
+  readonly kind: string;
+  readonly component: string;
+}
+
+const KUBELET: EventSource = { apiVersion: "v1", kind: "Pod", component: "kubelet" };
+
 export interface PodEventsOptions {
   readonly client: Pick<ApiClient, "create" | "patch" | "delete" | "get" | "list">;
   readonly clock: Clock;
@@ -50,6 +59,15 @@ interface Said {
   writtenAt: number;
 }
 
+interface Saying {
+  readonly pod: PodIdentity;
+  readonly event: PodEvent;
+  readonly source: EventSource;
+  readonly name: string;
+  readonly count: number;
+  readonly now: number;
+}
+
 export class PodEvents {
   readonly #options: PodEventsOptions;
   readonly #said = new Map<string, Map<string, Said>>();
@@ -64,7 +82,7 @@ export class PodEvents {
     this.#sweepLater();
   }
 
-  record(pod: PodIdentity, event: PodEvent): void {
+  record(pod: PodIdentity, event: PodEvent, source = KUBELET): void {
     if (this.#stopped || this.#waiting >= MAX_WAITING) return;
     const now = this.#options.clock.now();
     const name = eventName(pod, event);
@@ -76,7 +94,7 @@ export class PodEvents {
     said.count++;
     if (now - said.writtenAt < REPEAT_MS) return;
     said.writtenAt = now;
-    const body = this.#body(pod, event, name, said.count, now);
+    const body = this.#body({ pod, event, source, name, count: said.count, now });
     this.#enqueue(() => this.#write(pod.namespace, name, body));
   }
 
@@ -122,8 +140,9 @@ export class PodEvents {
     else this.#trouble(patched.status.message ?? "refused");
   }
 
-  #body(pod: PodIdentity, event: PodEvent, name: string, count: number, now: number): JsonObject {
+  #body({ pod, event, source, name, count, now }: Saying): JsonObject {
     const { container } = event;
+    const { apiVersion, kind, component } = source;
     const time = timeText(now);
     const fieldPath =
       container === undefined ? {} : { fieldPath: `spec.${container.list}{${container.name}}` };
@@ -131,15 +150,15 @@ export class PodEvents {
       apiVersion: "v1",
       kind: "Event",
       metadata: { name, namespace: pod.namespace },
-      involvedObject: { apiVersion: "v1", kind: "Pod", ...pod, ...fieldPath },
+      involvedObject: { apiVersion, kind, ...pod, ...fieldPath },
       reason: event.reason,
       message: event.message.slice(0, MAX_CHARS),
       type: event.type,
       count,
       firstTimestamp: time,
       lastTimestamp: time,
-      source: { component: "kubelet", host: this.#options.host },
-      reportingComponent: "kubelet",
+      source: { component, host: this.#options.host },
+      reportingComponent: component,
       reportingInstance: this.#options.host,
     };
   }

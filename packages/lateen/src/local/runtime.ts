@@ -164,7 +164,7 @@ async function start(options: RuntimeOptions, begun: Begun): Promise<void> {
     new ServiceAddresses({ ...shared, services, plan: context.node.plan }),
     new EndpointSlices({ ...shared, services, pods, slices, zoneOf }),
     new ServiceProxy({ node: context.node, services, slices, clock, log }),
-    new Deployments({ ...shared, deployments, pods }),
+    new Deployments({ ...shared, deployments, pods, events }),
   );
 }
 

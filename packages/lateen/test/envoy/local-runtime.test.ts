@@ -6,6 +6,7 @@ import { after, before, describe, test } from "node:test";
 import { parseAllDocuments } from "yaml";
 import { deploymentKind } from "../../src/api/deployment/kind.ts";
 import { endpointSliceKind } from "../../src/api/endpoint-slice/kind.ts";
+import { eventKind } from "../../src/api/event/kind.ts";
 import type { JsonObject } from "../../src/api/kind.ts";
 import { namespaceKind } from "../../src/api/namespace/kind.ts";
 import { nodeKind } from "../../src/api/node/kind.ts";
@@ -263,6 +264,19 @@ describe("the demo application on this machine", { skip }, () => {
     await eventually("a condition says why", async () => {
       const found = ok(await mesh.client.get(deploymentKind, "default", "refused"));
       return /ReplicaFailure.*serviceaccount \\"nobody\\" not found/.test(JSON.stringify(found));
+    });
+    await eventually("an Event of the Deployment says why", async () => {
+      const events = ok(await mesh.client.list(eventKind)).items;
+      return events.some(event => {
+        const about = JSON.stringify(event["involvedObject"]);
+        return (
+          event["reason"] === "FailedCreate" &&
+          /"kind":"Deployment".*"name":"refused"/.test(about) &&
+          /^Error creating: pods "refused-\w+-" is forbidden: .*serviceaccount "nobody" not found/.test(
+            `${event["message"]}`,
+          )
+        );
+      });
     });
     ok(await mesh.client.delete(deploymentKind, "default", "refused"));
   });
