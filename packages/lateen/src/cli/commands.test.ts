@@ -1,5 +1,6 @@
 /** Commands against a mesh that answers as told. */
 import assert from "node:assert/strict";
+import { execFileSync } from "node:child_process";
 import { test } from "node:test";
 import { issueTestCertificate } from "../../test/support/test-certificate.ts";
 import { type FlagValues, UserError } from "./command.ts";
@@ -9,6 +10,7 @@ import { createRoot, runCli } from "./main.ts";
 type Answers = Readonly<Record<string, unknown>>;
 
 const tableOf = (name: string) => ({
+  items: [{ metadata: { name } }],
   columnDefinitions: [{ name: "Name" }],
   rows: [{ cells: [name], object: { metadata: { name } } }],
 });
@@ -33,6 +35,11 @@ const API: Answers = {
   "/api/v1/namespaces/default/pods?labelSelector=app%3Dsleep": { items: [POD] },
   "/api/v1/namespaces/default/pods": tableOf("sleep-1"),
   "/api/v1/namespaces/default/services": tableOf("sleep"),
+  "/api/v1/namespaces": {
+    items: [{ metadata: { name: "default" } }, { metadata: { name: "other" } }],
+  },
+  "/api/v1/namespaces/other/services": { items: [{ metadata: { name: "away" } }] },
+  "/api/v1/namespaces/other/pods": { items: [{ metadata: { name: "away-1" } }] },
   "/apis": { groups: [] },
   "/api/v1": {
     resources: [
@@ -376,6 +383,57 @@ test("completion offers names of the kind and of the namespace typed before", as
   assert.deepEqual(await offered("__complete get p"), ["pods"]);
   assert.deepEqual(await offered("__complete ps s"), ["sleep-1.default"]);
   assert.deepEqual(await offered("__complete delete nothing "), [""]);
+  assert.deepEqual(await offered("__complete logs s"), ["sleep-1.default"]);
+});
+
+test("completion: names after TYPE/, in every form of the namespace", async () => {
+  const offered = async (line: string) => (await run(line)).stdout.trimEnd().split("\n");
+  assert.deepEqual(await offered("__complete logs svc/"), [""], "there is no such kind here");
+  assert.deepEqual(await offered("__complete logs service/"), ["service/sleep"]);
+  assert.deepEqual(await offered("__complete get pods/sl"), ["pods/sleep-1"]);
+  assert.deepEqual(await offered("__complete delete pod/a pod/"), ["pod/sleep-1"]);
+  for (const flag of [
+    "-n other",
+    "-nother",
+    "-n=other",
+    "--namespace other",
+    "--namespace=other",
+  ]) {
+    assert.deepEqual(await offered(`__complete ${flag} get services `), ["away"], flag);
+    assert.deepEqual(await offered(`__complete get ${flag} service/`), ["service/away"], flag);
+    assert.deepEqual(await offered(`__complete logs ${flag} service/`), ["service/away"], flag);
+    assert.deepEqual(await offered(`__complete exec ${flag} `), ["away-1"], flag);
+  }
+  assert.deepEqual(await offered("__complete logs -fnother "), ["away-1"]);
+});
+
+test("completion: values of flags in every form, and nothing of another program", async () => {
+  const offered = async (line: string) => (await run(line)).stdout.trimEnd().split("\n");
+  assert.deepEqual(await offered("__complete get pods -n o"), ["other"]);
+  assert.deepEqual(await offered("__complete get pods --namespace o"), ["other"]);
+  assert.deepEqual(await offered("__complete get pods --namespace=o"), ["--namespace=other"]);
+  assert.deepEqual(await offered("__complete get pods -no"), ["-nother"]);
+  assert.deepEqual(await offered("__complete get pods -n=o"), ["-n=other"]);
+  assert.deepEqual(await offered("__complete exec sleep-1 -- s"), [""]);
+});
+
+test("the completion script of bash gives back what follows = only", async () => {
+  const { stdout } = await run("completion bash");
+  const ask = (words: string) =>
+    execFileSync(
+      "bash",
+      [
+        "-c",
+        `${stdout}
+lateen() { shift; case "\${@: -1}" in --namespace=*) echo --namespace=other;; *) printf '%s\\n' "$@";; esac; }
+COMP_WORDS=(lateen ${words}); COMP_CWORD=$((\${#COMP_WORDS[@]} - 1)); _lateen
+printf '%s\\n' "\${COMPREPLY[@]}"`,
+      ],
+      { encoding: "utf8" },
+    );
+  assert.equal(ask("get --namespace = o"), "other\n");
+  assert.equal(ask("get --namespace ="), "other\n");
+  assert.equal(ask("logs --namespace = x deploy/w"), "logs\n--namespace=x\ndeploy/w\n");
 });
 
 test("the name of a group of commands alone is a question, not a mistake", async () => {

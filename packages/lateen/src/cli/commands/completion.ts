@@ -5,8 +5,26 @@ const SHELLS = ["bash", "zsh", "fish"] as const;
 
 const BASH = `# bash completion for lateen; source it or put it into bash_completion.d
 _lateen() {
-  local IFS=$'\\n'
-  COMPREPLY=($(compgen -W "$(lateen __complete "\${COMP_WORDS[@]:1:COMP_CWORD}" 2>/dev/null)" -- "\${COMP_WORDS[COMP_CWORD]}"))
+  local word glued= piece= prefix= i
+  local -a typed=()
+  # Bash divides words at = and :, too; only what follows the last of them is replaced.
+  for ((i = 1; i <= COMP_CWORD; i++)); do
+    word=\${COMP_WORDS[i]}
+    if [[ \${#typed[@]} -gt 0 && ( $word == [=:] || -n $glued ) ]]; then
+      typed[\${#typed[@]}-1]+=$word
+    else
+      typed+=("$word")
+    fi
+    glued=
+    if [[ $word == [=:] ]]; then glued=1; fi
+  done
+  piece=$word
+  if [[ -n $glued ]]; then piece=; fi
+  prefix=\${typed[\${#typed[@]}-1]%"$piece"}
+  COMPREPLY=()
+  while IFS= read -r word; do
+    if [[ -n $word ]]; then COMPREPLY+=("\${word#"$prefix"}"); fi
+  done < <(lateen __complete "\${typed[@]}" 2>/dev/null)
 }
 complete -o default -F _lateen lateen
 `;
