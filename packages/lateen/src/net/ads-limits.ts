@@ -73,7 +73,7 @@ export const defaultServerLimits: ServerLimits = {
   newStreamBurst: 500,
   newStreamsPerSecond: 500,
   newStreamsWaitingMax: 20_000,
-  handshakeMs: 10_000,
+  handshakeMs: 30_000,
   idleMs: 60_000,
   pingEveryMs: 30_000,
   pingAnswerMs: 10_000,

@@ -106,6 +106,12 @@ interface Session {
   awaitingPong: boolean;
 }
 
+/**
+ * Connections that the system holds until they are accepted. With Node's 511 most of thousands that come back
+ * at once were dropped and reset a minute later. The system may allow fewer (net.core.somaxconn).
+ */
+const BACKLOG = 16_384;
+
 export class AdsServer {
   readonly #options: AdsServerOptions;
   readonly #limits: ServerLimits;
@@ -275,7 +281,7 @@ export class AdsServer {
   async #listen(server: Http2Server | Http2SecureServer, at: ListenAt): Promise<number> {
     await new Promise<void>((done, fail) => {
       server.once("error", fail);
-      server.listen({ host: at.host ?? "127.0.0.1", port: at.port }, () => {
+      server.listen({ host: at.host ?? "127.0.0.1", port: at.port, backlog: BACKLOG }, () => {
         server.off("error", fail);
         done();
       });
