@@ -1,6 +1,6 @@
 /** Fails where a folder imports what its layer may not, or a pure folder reaches for I/O or time. */
 import { readdirSync, readFileSync } from "node:fs";
-import { dirname, join, relative, resolve, sep } from "node:path";
+import { basename, dirname, join, relative, resolve, sep } from "node:path";
 
 interface Rules {
   readonly layers: Readonly<Record<string, readonly string[]>>;
@@ -35,12 +35,17 @@ function checkFile(file: string): void {
     return;
   }
   const text = readFileSync(file, "utf8");
-  const isTest = file.endsWith(".test.ts");
+  const isTest = isTestsOwn(file);
   if (text.split("\n").length > MAX_LINES)
     problems.push(`${shown}: over ${MAX_LINES} lines; split it`);
   for (const specifier of importsOf(text))
     checkImport(file, shown, layer, allowed, specifier, isTest);
   if (rules.pure.includes(layer) && !isTest) checkPurity(shown, text);
+}
+
+/** Tests, and what only they use. */
+function isTestsOwn(file: string): boolean {
+  return file.endsWith(".test.ts") || basename(file).startsWith("test-");
 }
 
 function importsOf(text: string): string[] {
@@ -64,6 +69,8 @@ function checkImport(
       if (!isTest) problems.push(`${shown}: imports ${specifier}, outside of src`);
       return;
     }
+    if (!isTest && isTestsOwn(target))
+      problems.push(`${shown}: imports ${specifier}, which is for tests`);
     const other = target.split(sep)[0] ?? "";
     if (other === layer || allowed.includes("*") || allowed.includes(other)) return;
     problems.push(`${shown}: ${layer} may not import ${other} (${specifier})`);

@@ -13,8 +13,8 @@ export async function until<T>(
   hint: string,
   attempt: () => Promise<T | undefined>,
 ): Promise<T> {
-  const end = Date.now() + TIMEOUT_MS;
-  while (Date.now() < end) {
+  const end = performance.now() + TIMEOUT_MS;
+  while (performance.now() < end) {
     mesh.throwIfInterrupted();
     const found = await attempt();
     if (found !== undefined) return found;

@@ -13,8 +13,8 @@ export async function waitFor(
   on: readonly Daemon[],
   probe: () => Promise<boolean>,
 ): Promise<void> {
-  const end = Date.now() + timeoutMs;
-  while (Date.now() < end) {
+  const end = performance.now() + timeoutMs;
+  while (performance.now() < end) {
     if (await probe()) return;
     const ended = on.find(daemon => !isAlive(daemon));
     if (ended !== undefined)

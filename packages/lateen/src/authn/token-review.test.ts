@@ -252,3 +252,14 @@ test("a line that one address fills has room for others", async () => {
   }
   await Promise.all(all);
 });
+
+test("a clock that is set back makes no verdict stand for longer", async () => {
+  const { verifier, asked } = reviewer(() => statusOf());
+  const token = jwt({ exp: inSeconds(36_000) });
+  await verifier.verify(token);
+  clock.set(-3 * 3_600_000);
+  clock.advance(5 * 60_000 + 1);
+  await verifier.verify(token);
+  assert.equal(asked.length, 2);
+  clock.set(3 * 3_600_000);
+});

@@ -48,6 +48,7 @@ const POD_UID = "authentication.kubernetes.io/pod-uid";
 
 interface Kept {
   readonly verdict: TokenVerdict;
+  /** Of what only goes on; when the token itself ends is looked at before. */
   readonly until: number;
 }
 
@@ -60,14 +61,11 @@ export function createTokenReviewer(options: TokenReviewOptions): TokenVerifier 
   const turns = new Turns();
   const ask = async (token: string, hash: string, from: string): Promise<TokenVerdict> => {
     const verdict = await turns.take(from, () => review(token, options));
-    const until = clock.now() + (verdict.ok ? GOOD_MS : BAD_MS);
+    const until = clock.monotonic() + (verdict.ok ? GOOD_MS : BAD_MS);
     const cache = verdict.ok ? caches.good : caches.bad;
     const oldest = cache.size >= cacheMax ? cache.keys().next().value : undefined;
     if (oldest !== undefined) cache.delete(oldest);
-    cache.set(hash, {
-      verdict,
-      until: verdict.ok ? Math.min(until, verdict.token.expiresAt) : until,
-    });
+    cache.set(hash, { verdict, until });
     return verdict;
   };
   return {
@@ -79,7 +77,7 @@ export function createTokenReviewer(options: TokenReviewOptions): TokenVerifier 
       const hash = createHash("sha256").update(token).digest("base64");
       for (const cache of [caches.good, caches.bad]) {
         const kept = cache.get(hash);
-        if (kept !== undefined && kept.until > clock.now()) return kept.verdict;
+        if (kept !== undefined && kept.until > clock.monotonic()) return kept.verdict;
         cache.delete(hash);
       }
       const running = asked.get(hash);

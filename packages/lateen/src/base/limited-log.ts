@@ -52,7 +52,7 @@ export class LimitedLog {
     this.#log = log;
     this.#clock = clock;
     this.#limits = { ...defaultLogLimits, ...limits };
-    this.#beganAt = clock.now();
+    this.#beganAt = clock.monotonic();
   }
 
   /** Keys that are told apart now. */
@@ -70,9 +70,8 @@ export class LimitedLog {
   }
 
   #say(level: Level, by: string, message: string, fields: LogFields): void {
-    const now = this.#clock.now();
-    // The clock may have been set back.
-    if (now < this.#beganAt || now - this.#beganAt >= EVERY_MS) this.#endMinute(now);
+    const now = this.#clock.monotonic();
+    if (now - this.#beganAt >= EVERY_MS) this.#endMinute(now);
     const counted = this.#counted(level, by, message, fields);
     if (counted === undefined) this.#others++;
     else if (counted.lines < this.#limits.linesPerKey && this.#lines < this.#limits.linesMax) {
@@ -101,10 +100,10 @@ export class LimitedLog {
   #arm(): void {
     if (this.#isArmed) return;
     this.#isArmed = true;
-    const leftMs = Math.max(0, this.#beganAt + EVERY_MS - this.#clock.now());
+    const leftMs = Math.max(0, this.#beganAt + EVERY_MS - this.#clock.monotonic());
     this.#clock.after(leftMs, () => {
       this.#isArmed = false;
-      this.#endMinute(this.#clock.now());
+      this.#endMinute(this.#clock.monotonic());
     });
   }
 

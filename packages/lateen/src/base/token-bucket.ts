@@ -21,6 +21,12 @@ export class TokenBucket {
     return true;
   }
 
+  /** How long it takes until one can be taken. */
+  waitMs(nowMs: number): number {
+    const missing = 1 - this.#refilled(nowMs);
+    return missing <= 0 ? 0 : Math.ceil((missing * 1000) / this.#perSecond);
+  }
+
   /** Where nothing may be owed: only as much as is left. */
   takeWhole(nowMs: number, cost: number): boolean {
     if (this.#refilled(nowMs) < cost) return false;

@@ -3,6 +3,7 @@ import type { Clock } from "../base/clock.ts";
 
 export const commandClock: Clock = {
   now: () => Date.now(),
+  monotonic: () => performance.now(),
   after(delayMs, callback) {
     const timer = setTimeout(callback, delayMs);
     return () => clearTimeout(timer);

@@ -219,7 +219,7 @@ export class GraphConfigSource implements ConfigSource {
   }
 
   #rememberGone(podUid: string): void {
-    const now = this.#options.clock.now();
+    const now = this.#options.clock.monotonic();
     for (const [uid, until] of this.#gonePods) {
       if (until > now) break;
       this.#gonePods.delete(uid);
@@ -229,7 +229,7 @@ export class GraphConfigSource implements ConfigSource {
 
   #gonePod({ claims }: Peer): Refusal | undefined {
     const until = this.#gonePods.get(claims["podUid"] ?? "");
-    return until !== undefined && until > this.#options.clock.now() ? POD_IS_GONE : undefined;
+    return until !== undefined && until > this.#options.clock.monotonic() ? POD_IS_GONE : undefined;
   }
 
   #podFacts(row: ConnectedProxy): PodFacts | undefined {

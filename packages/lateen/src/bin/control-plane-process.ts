@@ -65,13 +65,13 @@ export class ControlPlaneProcess {
     } catch (error) {
       const text = error instanceof Error ? error.message : String(error);
       this.#options.log.error("the control plane did not start", { error: text });
-      this.#onExit(null, null, Date.now());
+      this.#onExit(null, null, performance.now());
     }
   }
 
   #spawn(output: number): void {
     const { log } = this.#options;
-    const startedAt = Date.now();
+    const startedAt = performance.now();
     const child = spawn(process.execPath, [program, ...this.#arguments()], {
       stdio: ["ignore", output, output],
       // A process group of its own: Ctrl-C in the terminal is for the supervisor, which ends it last.
@@ -122,7 +122,7 @@ export class ControlPlaneProcess {
     this.#child = undefined;
     this.#ends++;
     if (this.#stopping) return;
-    if (Date.now() - startedAt > HEALTHY_MS) this.#backOffMs = BACK_OFF_MS_MIN;
+    if (performance.now() - startedAt > HEALTHY_MS) this.#backOffMs = BACK_OFF_MS_MIN;
     this.#options.log.warn("the control plane ended and is started again", {
       code: code ?? undefined,
       signal: signal ?? undefined,

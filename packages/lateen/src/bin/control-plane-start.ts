@@ -87,8 +87,8 @@ async function untilReady(
   options: SupervisorOptions,
   controlPlane: ControlPlaneProcess,
 ): Promise<boolean> {
-  const end = Date.now() + READY_TIMEOUT_MS;
-  while (Date.now() < end) {
+  const end = performance.now() + READY_TIMEOUT_MS;
+  while (performance.now() < end) {
     options.interrupted.throwIfAborted();
     if (controlPlane.ends > 0) return false;
     if (await isReady(url, instanceName(options))) return true;

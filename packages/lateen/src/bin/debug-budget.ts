@@ -31,7 +31,7 @@ export class DebugBudget {
 
   /** `namespace`: the asker's, or undefined for who may see everything. */
   spend(namespace: string | undefined): Refusal | undefined {
-    const now = this.#clock.now();
+    const now = this.#clock.monotonic();
     if (namespace === undefined) return this.#operators.take(now) ? undefined : tooMany("");
     if (!this.#of(namespace).take(now)) return tooMany(` from namespace ${namespace}`);
     return this.#others.take(now) ? undefined : tooMany("");
@@ -48,7 +48,7 @@ export class DebugBudget {
   }
 
   #bucket({ perSecond, burst }: Rate): TokenBucket {
-    return new TokenBucket(perSecond, burst, this.#clock.now());
+    return new TokenBucket(perSecond, burst, this.#clock.monotonic());
   }
 }
 

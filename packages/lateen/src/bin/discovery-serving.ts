@@ -54,13 +54,13 @@ export function createFront(
 ): Front {
   const { graph } = mesh;
   const connections = new ConnectionTable(() => clock.now());
-  const refusals = new Refusals(() => clock.now());
+  const refusals = new Refusals(() => clock.monotonic());
   const views = debugViews(mesh);
   const metrics = new ControlPlaneMetrics(version, {
     ...views.counts,
     connected: () => connections.size,
     revision: () => graph.revision,
-    now: () => clock.now(),
+    now: () => clock.monotonic(),
     ...(unread === undefined ? {} : { unread }),
     ...(trust === undefined || certificates === undefined
       ? {}

@@ -188,8 +188,8 @@ export class CaChangeKeeper {
 
   #isTooSoon(): boolean {
     const { clock } = this.#options;
-    const now = clock.now();
-    const wait = Math.min(this.#nextWriteAt - now, WRITE_MS_MIN);
+    const now = clock.monotonic();
+    const wait = this.#nextWriteAt - now;
     if (wait <= 0) {
       this.#nextWriteAt = now + WRITE_MS_MIN;
       return false;

@@ -2,6 +2,7 @@
  * A CA that is replaced under replicas that start, end and hear of it at different times: whatever is in use
  * is trusted by all, at each moment.
  */
+import type { FakeClock } from "../../test/support/fake-clock.ts";
 import "../../test/support/fixed-seed.ts";
 import assert from "node:assert/strict";
 import { X509Certificate } from "node:crypto";
@@ -16,7 +17,7 @@ import { localTransport } from "../sources/client/local-transport.ts";
 import type { Transport } from "../sources/client/transport.ts";
 import { objectAt } from "../sources/json.ts";
 import { kubeApiHandler } from "../sources/kube-api/handler.ts";
-import { type TestClock, testKinds, testStore, value } from "../sources/store/test-store.ts";
+import { testKinds, testStore, value } from "../sources/store/test-store.ts";
 import { openAuthority } from "./authority.ts";
 import { CA_CHANGE_SECRET } from "./ca-change.ts";
 import { CaChangeKeeper, keptChange } from "./ca-change-keeper.ts";
@@ -37,7 +38,7 @@ async function settle(): Promise<void> {
 }
 
 /** What is watched comes late. */
-function slow(transport: Transport, clock: TestClock, lagMs: number): Transport {
+function slow(transport: Transport, clock: FakeClock, lagMs: number): Transport {
   if (lagMs === 0) return transport;
   return {
     ...transport,
@@ -67,7 +68,7 @@ interface Running {
 const label = (pem: string): string => new X509Certificate(pem).subject.replace("CN=Root CA ", "");
 
 class Cluster {
-  readonly clock: TestClock;
+  readonly clock: FakeClock;
   readonly handler: ReturnType<typeof kubeApiHandler>;
   readonly client: ApiClient;
   readonly store;
@@ -111,6 +112,7 @@ class Cluster {
     const client = new ApiClient(slow(localTransport(this.handler), this.clock, lagMs));
     const clock: Clock = {
       now: () => this.clock.now() + skewMs,
+      monotonic: () => this.clock.monotonic(),
       after: (ms, run) => this.clock.after(ms, run),
     };
     const common = { client, namespace, clock, random: () => 0, log: silentLog };

@@ -205,3 +205,15 @@ test("beside another control plane nothing is changed, and only what stays away 
   await settle();
   assert.equal(text("shop"), "root one\n", "when it has gone, all are ours");
 });
+
+test("what stays away is made also where the clock is set back", async t => {
+  const { clock, maps, state, add, text } = setUp(t);
+  state.another = true;
+  add("missed");
+  maps.start();
+  await settle();
+  clock.set(-3_600_000);
+  clock.advance(10_000);
+  await settle();
+  assert.equal(text("missed"), "root one\n");
+});

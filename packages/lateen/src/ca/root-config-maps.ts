@@ -214,7 +214,7 @@ export class RootConfigMaps {
   /** Whoever changes it back each time is neither followed at once nor let have it. */
   #isRepeated(namespace: string): boolean {
     const { clock, log } = this.#options;
-    const now = clock.now();
+    const now = clock.monotonic();
     const text = this.#text();
     const before = this.#lately.get(namespace);
     const all = before?.text === text ? before.at : [];
@@ -248,7 +248,7 @@ export class RootConfigMaps {
 
   #isLate(namespace: string, afterMs: number): boolean {
     const { clock } = this.#options;
-    const now = clock.now();
+    const now = clock.monotonic();
     const since = this.#late.get(namespace) ?? now;
     this.#late.set(namespace, since);
     if (now - since >= afterMs) return this.#late.delete(namespace);
@@ -311,7 +311,7 @@ export class RootConfigMaps {
   #countWrite(namespace: string, text: string): void {
     const before = this.#lately.get(namespace);
     const at = before?.text === text ? before.at : [];
-    this.#lately.set(namespace, { text, at: [...at, this.#options.clock.now()] });
+    this.#lately.set(namespace, { text, at: [...at, this.#options.clock.monotonic()] });
   }
 
   #failed(namespace: string, { status }: Extract<ApiResult<JsonObject>, { ok: false }>): void {

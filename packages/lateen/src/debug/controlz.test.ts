@@ -15,7 +15,7 @@ interface Scope {
 
 async function rig(t: TestContext) {
   const lines: string[] = [];
-  const clock = { now: () => 0, after: () => () => {} };
+  const clock = { now: () => 0, monotonic: () => 0, after: () => () => {} };
   const log = createLog({ format: "text", level: "info", clock, write: l => lines.push(l) });
   const served = await serveHttp(
     { routes: controlzRoutes(log), log: silentLog, bodyLimitBytes: 1024 },

@@ -14,7 +14,7 @@ export interface MetricSources {
   readonly virtualServices: () => number;
   readonly endpoints: () => number;
   readonly revision: () => number;
-  /** Milliseconds since the epoch. */
+  /** Milliseconds that only go on. */
   readonly now: () => number;
   /** Objects of the mesh's API groups that nothing reads, by `plural.group`. */
   readonly unread?: () => ReadonlyMap<string, number>;

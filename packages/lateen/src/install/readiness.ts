@@ -37,7 +37,7 @@ export async function waitUntilReady(
   options: WaitOptions,
 ): Promise<readonly NotReady[]> {
   const { client, clock, timeoutMs, onWaiting } = options;
-  const end = clock.now() + timeoutMs;
+  const end = clock.monotonic() + timeoutMs;
   // Nothing comes of 0 replicas, and somebody wants it so.
   const expected = objects.filter(object => !hasNoReplicas(object));
   let waiting = expected.map(nameOf).filter(({ kind }) => kind in CHECKS);
@@ -49,7 +49,7 @@ export async function waitUntilReady(
     }
     waiting = left.map(each => each.name);
     if (left.length === 0 || left.some(each => each.isForGood)) return left;
-    if (clock.now() >= end) return withReasons(client, left);
+    if (clock.monotonic() >= end) return withReasons(client, left);
     onWaiting(waiting);
     await new Promise<void>(done => clock.after(POLL_MS, done));
   }

@@ -47,7 +47,7 @@ async function untilGone(
   objects: readonly InstalledObject[],
   { client, clock }: RemoveOptions,
 ): Promise<readonly InstalledObject[]> {
-  const end = clock.now() + GONE_MS;
+  const end = clock.monotonic() + GONE_MS;
   let left = objects;
   for (;;) {
     const there: InstalledObject[] = [];
@@ -56,7 +56,7 @@ async function untilGone(
       if (live.ok && isSame(live.value, each.object)) there.push(each);
     }
     left = there;
-    if (left.length === 0 || clock.now() >= end) return left;
+    if (left.length === 0 || clock.monotonic() >= end) return left;
     await new Promise<void>(done => clock.after(POLL_MS, done));
   }
 }

@@ -54,6 +54,12 @@ export interface BackOff {
   readonly forgetMs: number;
 }
 
+interface Started {
+  /** Milliseconds since the Unix epoch. */
+  readonly at: number;
+  readonly monotonic: number;
+}
+
 export const kubernetesBackOff: BackOff = { firstMs: 10_000, maxMs: 300_000, forgetMs: 600_000 };
 
 const SIGNAL_NUMBERS: Readonly<Record<string, number>> = { SIGTERM: 15, SIGKILL: 9, SIGINT: 2 };
@@ -151,7 +157,7 @@ export class RunningContainer {
   async #launch(command: ContainerCommand): Promise<void> {
     const { clock, log, record, podKey } = this.#options;
     const fd = log.open(this.#restarts, command.user.uid);
-    const started = clock.now();
+    const started = { at: clock.now(), monotonic: clock.monotonic() };
     const sandboxPid = this.#options.sandboxPid();
     const process = await launchContainer(record, sandboxPid, command, this.#marker, {
       role: `${podKey} ${this.name}`,
@@ -159,7 +165,7 @@ export class RunningContainer {
       stderr: fd,
     });
     this.#process = process;
-    this.#set({ kind: "running", startedAt: started, pid: process.pid });
+    this.#set({ kind: "running", startedAt: started.at, pid: process.pid });
     void process.exited.then(exit => this.#onExit(command, started, exit));
     if (this.#stopping) process.signal("SIGTERM");
   }
@@ -186,13 +192,14 @@ export class RunningContainer {
     cancel();
   }
 
-  #onExit(command: ContainerCommand, startedAt: number, exit: Exit): void {
+  #onExit(command: ContainerCommand, started: Started, exit: Exit): void {
     // What it has started ends with it, also in process groups of its own.
     killAll(processesIn(new Set(), this.#marker));
-    const finishedAt = this.#options.clock.now();
+    const { clock } = this.#options;
     this.#process = undefined;
-    this.#state = this.#ended(command, startedAt, finishedAt, exit);
-    if (!this.#stopping && this.#restartsAfter()) this.#restartAfter(finishedAt - startedAt);
+    this.#state = this.#ended(command, started.at, clock.now(), exit);
+    if (!this.#stopping && this.#restartsAfter())
+      this.#restartAfter(clock.monotonic() - started.monotonic);
     this.#options.onChange();
   }
 

@@ -120,7 +120,8 @@ export class Deployments {
   }
 
   /** True when nothing has moved for progressDeadlineSeconds; looks again when that may change. */
-  #isLate(key: string, deployment: Deployment, counts: Counts, now: number): boolean {
+  #isLate(key: string, deployment: Deployment, counts: Counts): boolean {
+    const now = this.#options.clock.monotonic();
     const { minReadySeconds, progressDeadlineSeconds } = deployment.spec;
     if (counts.available < counts.ready) this.#queue.addLater(key, minReadySeconds * 1000);
     const state = JSON.stringify([deployment.metadata.generation, counts]);
@@ -183,7 +184,7 @@ export class Deployments {
       .filter(pod => !isPodTerminating(pod));
     const now = clock.now();
     const counts = countPods(deployment, live, hash, now);
-    const late = this.#isLate(key, deployment, counts, now);
+    const late = this.#isLate(key, deployment, counts);
     const status = deploymentStatus(deployment, counts, hash, generation, late);
     const failure = refused === undefined ? [] : [replicaFailure(refused)];
     const found = [...status.conditions, ...failure];

@@ -125,3 +125,13 @@ test("Events are kept for an hour", async () => {
     ["new"],
   );
 });
+
+test("a clock that is set back keeps no word back", async () => {
+  const { client, clock, events } = recorder();
+  events.record(pod, warning("Readiness probe failed: no"));
+  clock.set(-3_600_000);
+  clock.advance(10_000);
+  events.record(pod, warning("Readiness probe failed: no"));
+  await events.stop();
+  assert.equal(client.writes, 2);
+});

@@ -92,8 +92,9 @@ export class PodEvents {
     if (said.count === 0 && ofPod.size >= MAX_OF_POD) return;
     ofPod.set(name, said);
     said.count++;
-    if (now - said.writtenAt < REPEAT_MS) return;
-    said.writtenAt = now;
+    const at = this.#options.clock.monotonic();
+    if (at - said.writtenAt < REPEAT_MS) return;
+    said.writtenAt = at;
     const body = this.#body({ pod, event, source, name, count: said.count, now });
     this.#enqueue(() => this.#write(pod.namespace, name, body));
   }

@@ -9,16 +9,21 @@ const TOKEN_SECONDS = 43_200;
 /** A token is replaced when a fifth of its life is left. */
 const RENEW_AT = 0.8;
 const RETRY_MS = 5_000;
+/** How often it is looked whether one is due: timers stand still while the machine sleeps, tokens end. */
+const LOOK_MS_MAX = 60_000;
+
+type SecretsContext = Pick<PodContext, "rootCert" | "issueToken" | "clock" | "log">;
 
 /** Keeps the proxy's token and root certificate fresh; files change by rename, so Envoy sees it. */
 export class PodSecrets {
   readonly #pod: Pod;
-  readonly #context: PodContext;
-  readonly #files: PodFiles;
-  readonly #stops: (() => void)[] = [];
+  readonly #context: SecretsContext;
+  readonly #files: Pick<PodFiles, "write">;
+  /** Timers that run, and what is followed. */
+  readonly #stops = new Set<() => void>();
   #stopped = false;
 
-  constructor(pod: Pod, context: PodContext, files: PodFiles) {
+  constructor(pod: Pod, context: SecretsContext, files: Pick<PodFiles, "write">) {
     this.#pod = pod;
     this.#context = context;
     this.#files = files;
@@ -28,7 +33,7 @@ export class PodSecrets {
   async start(): Promise<void> {
     const { rootCert } = this.#context;
     this.#writeRoot();
-    this.#stops.push(rootCert.onChange(() => this.#later(0, async () => this.#writeRoot())));
+    this.#stops.add(rootCert.onChange(() => this.#later(0, async () => this.#writeRoot())));
     await this.#renew();
   }
 
@@ -55,12 +60,19 @@ export class PodSecrets {
     });
     if (this.#stopped) return;
     this.#files.write(PodPath.proxyToken, token, "proxy");
-    const left = Math.max(1000, expiresAt - this.#context.clock.now());
-    this.#later(left * RENEW_AT, () => this.#renew());
+    const now = this.#context.clock.now();
+    this.#renewAt(now + Math.max(1000, expiresAt - now) * RENEW_AT);
+  }
+
+  #renewAt(at: number): void {
+    const left = at - this.#context.clock.now();
+    if (left <= 0) this.#later(0, () => this.#renew());
+    else this.#later(Math.min(left, LOOK_MS_MAX), async () => this.#renewAt(at));
   }
 
   #later(delayMs: number, task: () => Promise<void>): void {
-    const run = (): void => {
+    const cancel = this.#context.clock.after(delayMs, () => {
+      this.#stops.delete(cancel);
       if (this.#stopped) return;
       task().catch((error: unknown) => {
         const text = error instanceof Error ? error.message : String(error);
@@ -70,7 +82,7 @@ export class PodSecrets {
         });
         this.#later(RETRY_MS, task);
       });
-    };
-    this.#stops.push(this.#context.clock.after(delayMs, run));
+    });
+    this.#stops.add(cancel);
   }
 }

@@ -466,8 +466,8 @@ export class RunningPod {
    */
   async #end(graceMs: number, drain: boolean): Promise<void> {
     const { clock, termination } = this.#context;
-    const deadline = clock.now() + graceMs;
-    const left = (): number => Math.max(0, deadline - clock.now());
+    const deadline = clock.monotonic() + graceMs;
+    const left = (): number => Math.max(0, deadline - clock.monotonic());
     const slots = [...this.#slots.values()];
     const proxy = slots.filter(({ container }) => container.name === PROXY_CONTAINER);
     const others = slots.filter(slot => !proxy.includes(slot));

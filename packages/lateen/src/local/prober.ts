@@ -33,7 +33,7 @@ export class Prober {
   constructor(options: ProberOptions) {
     this.#options = options;
     const delayMs = options.probe.initialDelaySeconds * 1000;
-    this.#failureAt = options.clock.now() + delayMs + options.quietMs;
+    this.#failureAt = options.clock.monotonic() + delayMs + options.quietMs;
     this.#next(options.probe.initialDelaySeconds * 1000);
   }
 
@@ -74,7 +74,7 @@ export class Prober {
 
   #tell(why: string): void {
     const { clock, probe, onFailure } = this.#options;
-    const now = clock.now();
+    const now = clock.monotonic();
     if (now < this.#failureAt) return;
     this.#failureAt = now + probe.periodSeconds * 1000;
     onFailure(why);

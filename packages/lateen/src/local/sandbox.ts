@@ -102,8 +102,8 @@ export async function startSandbox(
     stderr: logFd,
   });
   const own = networkNamespaceOf("self");
-  const deadline = Date.now() + START_TIMEOUT_MS;
-  while (Date.now() < deadline && process.exit === undefined) {
+  const deadline = performance.now() + START_TIMEOUT_MS;
+  while (performance.now() < deadline && process.exit === undefined) {
     const networkNamespace = networkNamespaceOf(process.pid);
     const separate = networkNamespace !== undefined && networkNamespace !== own;
     const first = kind === "pod" ? childOf(process.pid) : process.pid;

@@ -69,3 +69,22 @@ test("of several dates the earliest counts", async () => {
   await soon();
   assert.equal(calls, 1);
 });
+
+test("the earliest counts also where the clock is set in between", async () => {
+  const clock = new FakeClock();
+  let calls = 0;
+  const work = async (): Promise<void> => void calls++;
+  const queue = new WorkQueue({ name: "test", clock, log: silentLog, work });
+  queue.addLater("a", 1000);
+  clock.set(-3_600_000);
+  queue.addLater("a", 5000);
+  clock.advance(1000);
+  await soon();
+  assert.equal(calls, 1);
+  queue.addLater("a", 1000);
+  clock.set(3_600_000);
+  queue.addLater("a", 100);
+  clock.advance(100);
+  await soon();
+  assert.equal(calls, 2);
+});

@@ -38,7 +38,7 @@ export class WorkQueue {
   addLater(key: string, delayMs: number): void {
     if (this.#stopped) return;
     const { clock } = this.#options;
-    const at = clock.now() + delayMs;
+    const at = clock.monotonic() + delayMs;
     const known = this.#timers.get(key);
     if (known !== undefined && known.at <= at) return;
     known?.cancel();

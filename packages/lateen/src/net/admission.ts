@@ -25,7 +25,7 @@ export class Admission {
     this.#clock = clock;
     const { credentialsPerSecond, credentialBurst, newStreamsWaitingMax } = limits;
     const { newStreamsPerSecond, newStreamBurst } = limits;
-    const now = clock.now();
+    const now = clock.monotonic();
     const door = new TokenBucket(credentialsPerSecond, credentialBurst, now);
     const seats = new TokenBucket(newStreamsPerSecond, newStreamBurst, now);
     this.#door = new FairLine(door, newStreamsWaitingMax);
@@ -38,14 +38,14 @@ export class Admission {
 
   /** `address`: whose address it is (ownerByAddress). The result leaves the line. */
   atDoor(address: string, entering: InLine): () => void {
-    const leave = this.#door.enter(address, this.#clock.now(), true, entering);
+    const leave = this.#door.enter(address, this.#clock.monotonic(), true, entering);
     this.#arm();
     return leave;
   }
 
   /** `owner`: see owner.ts. */
   toSeats(owner: string, entering: InLine): () => void {
-    const leave = this.#seats.enter(owner, this.#clock.now(), this.#source.ready, entering);
+    const leave = this.#seats.enter(owner, this.#clock.monotonic(), this.#source.ready, entering);
     this.#arm();
     return () => {
       leave();
@@ -71,7 +71,7 @@ export class Admission {
   }
 
   #letIn(): void {
-    const now = this.#clock.now();
+    const now = this.#clock.monotonic();
     this.#door.tick(now);
     if (this.#source.ready) this.#seats.tick(now);
     this.#arm();

@@ -401,10 +401,16 @@ describe("time", () => {
     const client = tracked(new DeltaClient(url));
     client.send({ node, typeUrl: clusterType });
     await client.response(1);
+    /** Frames keep their order: with the first answer a ping has come, with the second its answer. */
+    const pingsAnswered = async (): Promise<void> => {
+      await new Promise(next => setImmediate(next));
+      for (let i = 0; i < 2 && !client.session.destroyed; i++)
+        await new Promise(done => client.session.ping(done) || done(undefined));
+    };
     const pass = async (seconds: number): Promise<void> => {
       for (let i = 0; i < seconds; i++) {
         clock.advance(1000);
-        if (i % 10 === 0) await new Promise(next => setTimeout(next, 5));
+        if (i % 10 === 0) await pingsAnswered();
       }
     };
     await pass(250);
@@ -419,6 +425,28 @@ describe("time", () => {
     const closed = new Promise(done => client.session.once("close", done));
     await pass(70);
     await closed;
+  });
+
+  test("a clock that is set ends no stream, and holds nothing up", async () => {
+    const clock = new FakeClock();
+    const source = mesh();
+    const serverLimits = { requestBurst: 2, requestsPerSecond: 1 };
+    const { url, server } = await serve(source, { clock, serverLimits });
+    const client = tracked(new DeltaClient(url));
+    client.send({ node, typeUrl: clusterType });
+    client.ack(await client.response(1));
+    clock.set(24 * 3_600_000);
+    for (let i = 0; i < 3; i++) clock.advance(1000);
+    assert.equal(server.streams, 1);
+    clock.set(-48 * 3_600_000);
+    for (let i = 0; i < 3; i++) clock.advance(1000);
+    // Not acknowledged: the next one waits for so long, and no longer.
+    source.commit(edit => edit.set(clusterType, "c0", "2"));
+    await client.response(2);
+    source.commit(edit => edit.set(clusterType, "c0", "3"));
+    clock.set(-48 * 3_600_000);
+    for (let i = 0; i < 6; i++) clock.advance(1000);
+    assert.deepEqual(byName((await client.response(3)).resources), ["c0@3"]);
   });
 
   test("a stream without a request is ended", async () => {

@@ -312,7 +312,7 @@ export class AdsServer {
   }
 
   #onSession(session: ServerHttp2Session): void {
-    const nowMs = this.#options.clock.now();
+    const nowMs = this.#options.clock.monotonic();
     const entry: Session = {
       session,
       openedAtMs: nowMs,
@@ -330,7 +330,7 @@ export class AdsServer {
       entry.hadStream = true;
       stream.once("close", () => {
         entry.streams--;
-        entry.idleSinceMs = this.#options.clock.now();
+        entry.idleSinceMs = this.#options.clock.monotonic();
       });
     });
   }
@@ -461,7 +461,7 @@ export class AdsServer {
         onRefused: why => this.#refused(stream, { provenPod: peer.claims["podUid"] }, why),
       },
       new GrpcStream(stream, announced => call.requestBytesMax(announced)),
-      clock.now(),
+      clock.monotonic(),
     );
     if (stream.destroyed || stream.closed) return;
     this.#calls.add(call);
@@ -502,7 +502,7 @@ export class AdsServer {
 
   #armTick(): void {
     this.#cancelTick = this.#options.clock.after(TICK_MS, () => {
-      const nowMs = this.#options.clock.now();
+      const nowMs = this.#options.clock.monotonic();
       for (const call of [...this.#calls]) call.tick(nowMs);
       // After what has come is read: when this process stood still, an answer to a ping may wait.
       setImmediate(() => {

@@ -4,11 +4,12 @@ import type { Clock } from "../base/clock.ts";
 const TIMER_MAX_MS = 2 ** 31 - 1;
 
 /**
- * Wall-clock time over Node's timers. Timers do not keep the process alive: what does is the
+ * Wall-clock time, and what only goes on, over Node's timers. Timers do not keep the process alive: what does is the
  * servers and watches. Delays longer than a timer can hold are waited for in parts.
  */
 export const systemClock: Clock = {
   now: () => Date.now(),
+  monotonic: () => performance.now(),
   after(delayMs, callback) {
     let timer: NodeJS.Timeout;
     const arm = (leftMs: number): void => {

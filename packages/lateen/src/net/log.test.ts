@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { createLog } from "./log.ts";
 
-const clock = { now: () => 0, after: () => () => {} };
+const clock = { now: () => 0, monotonic: () => 0, after: () => () => {} };
 
 test("json: one object a line, fixed keys can not be overwritten, undefined is left out", () => {
   const lines: string[] = [];

@@ -14,6 +14,7 @@ export interface RefusedClient {
  * Who shows no credential is all pods with that address.
  */
 export class Refusals {
+  /** Milliseconds that only go on. */
   readonly #now: () => number;
   /** By `key`. */
   readonly #reasons = new Map<string, { readonly why: string; readonly at: number }>();

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import test from "node:test";
+import { FakeClock } from "../../test/support/fake-clock.ts";
 import type { JsonObject } from "../api/kind.ts";
 import {
   type PeerAuthentication,
@@ -13,7 +14,6 @@ import { bindInput, InputWriter, type LastGood, type ObjectDiagnostics } from ".
 import type { SourceChange, SourceSink } from "./source.ts";
 import { openDatabase } from "./store/database.ts";
 import { StoredLastGood } from "./store/last-good.ts";
-import { TestClock } from "./store/test-store.ts";
 
 function service(port: number | string): JsonObject {
   const metadata = { name: "web", namespace: "shop" };
@@ -28,7 +28,7 @@ function setUp(lastGood?: LastGood) {
   const graph = createGraph();
   const services = graph.input<Service>("Service");
   const diagnostics = graph.input<ObjectDiagnostics>("diagnostics");
-  const clock = new TestClock();
+  const clock = new FakeClock();
   let sink: SourceSink | undefined;
   const start = (started: SourceSink): void => {
     sink = started;
@@ -74,7 +74,7 @@ test("a clock that is set back puts no change off", () => {
   sink.onSynced();
   clock.advance(1000);
   sink.onChanges([change(service(1))]);
-  clock.advance(-3_600_000);
+  clock.set(-3_600_000);
   sink.onChanges([change(service(2))]);
   clock.advance(10);
   assert.equal(portOf(), 2);
@@ -150,7 +150,7 @@ test("objects of one name and kind, but of different API groups, are two", () =>
   const diagnostics = graph.input<ObjectDiagnostics>("diagnostics");
   const twinKind = { ...serviceKind, group: "twin.example.com" };
   const rows = [graph.input<Service>("Service"), graph.input<Service>("twin")];
-  const clock = new TestClock();
+  const clock = new FakeClock();
   let sink: SourceSink | undefined;
   const start = (started: SourceSink): void => {
     sink = started;

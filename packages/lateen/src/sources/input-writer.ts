@@ -161,8 +161,7 @@ export class InputWriter {
   #schedule(): void {
     const idle = this.#pending.size === 0 && this.#nextProblems === undefined;
     if (!this.#synced || this.#scheduled || idle) return;
-    // A clock that was set back must not put the next revision off.
-    const wait = Math.min(BATCH_MS, this.#lastCommitAt + BATCH_MS - this.#options.clock.now());
+    const wait = this.#lastCommitAt + BATCH_MS - this.#options.clock.monotonic();
     if (wait <= 0) {
       this.#commit();
       return;
@@ -178,7 +177,7 @@ export class InputWriter {
     const { graph, source, clock } = this.#options;
     const edits = [...this.#pending.values()];
     this.#pending.clear();
-    this.#lastCommitAt = clock.now();
+    this.#lastCommitAt = clock.monotonic();
     const problems = this.#problemEdits();
     if (edits.length === 0 && problems.length === 0) return;
     const [only] = edits;

@@ -1,7 +1,9 @@
 /** From the store through its API and an informer into the graph: what arrives is what is there. */
+
 import assert from "node:assert/strict";
 import test from "node:test";
 import fc from "fast-check";
+import type { FakeClock } from "../../test/support/fake-clock.ts";
 import type { ApiObject } from "../api/kind.ts";
 import { silentLog } from "../base/log.ts";
 import { createGraph } from "../flow/graph.ts";
@@ -12,7 +14,7 @@ import { bindInput, InputWriter, type ObjectDiagnostics } from "./input-writer.t
 import { kubeApiHandler } from "./kube-api/handler.ts";
 import { succeeded } from "./status.ts";
 import type { Store } from "./store/store.ts";
-import { type TestClock, testStore, widget, widgetKind } from "./store/test-store.ts";
+import { testStore, widget, widgetKind } from "./store/test-store.ts";
 
 type Step =
   | { readonly op: "create" | "update" | "delete"; readonly name: string; readonly size: number }
@@ -46,7 +48,7 @@ function write(store: Store, { op, name, size }: Extract<Step, { name: string }>
     store.modify(widgetKind, "default", name, current => succeeded({ ...current, spec: { size } }));
 }
 
-async function settle(clock: TestClock): Promise<void> {
+async function settle(clock: FakeClock): Promise<void> {
   // Longer than any back-off, any time of a watch and any batch.
   for (const ms of [700_000, 20_000, 20_000, 20, 20]) {
     await turns();

@@ -105,8 +105,8 @@ export class Rejections {
   constructor(options: RejectionsOptions) {
     this.#options = options;
     const { clock, readBytes = READ_BYTES } = options;
-    this.#reading = new TokenBucket(READ_BYTES_PER_SECOND, readBytes, clock.now());
-    this.#lines = new TokenBucket(LINES_PER_SECOND, MAX_LINES, clock.now());
+    this.#reading = new TokenBucket(READ_BYTES_PER_SECOND, readBytes, clock.monotonic());
+    this.#lines = new TokenBucket(LINES_PER_SECOND, MAX_LINES, clock.monotonic());
   }
 
   /** `stream` is unique for the stream; the class is the proxy's present one. */
@@ -144,7 +144,7 @@ export class Rejections {
       const objects = objectsBehind(this.#options.model, rejected);
       const id = `${type}\n${name}`;
       const before = held.get(id);
-      const since = before?.since ?? this.#options.clock.now();
+      const since = before?.since ?? this.#options.clock.monotonic();
       if (before === undefined && witness.namespace === undefined) this.#unproven++;
       held.set(id, { type, name, message, witness, since, proxyClass, objects });
     }
@@ -177,7 +177,7 @@ export class Rejections {
 
   #content(type: string, name: string, proxyClass: ProxyClass): Json | undefined {
     const resource = this.#cell(type, name, proxyClass)?.value();
-    const now = this.#options.clock.now();
+    const now = this.#options.clock.monotonic();
     if (resource === undefined || !this.#reading.takeWhole(now, resource.body.length))
       return undefined;
     return toCanonicalJson(resource.type, resource.body);
@@ -252,7 +252,7 @@ export class Rejections {
     const { rootNamespace = "" } = model.names.get(MESH_KEY) ?? {};
     const { namespace } = splitReportKey(key);
     if (isTrusted(witness.namespace, namespace, rootNamespace)) return true;
-    const leftMs = since + STANDS_MS - clock.now();
+    const leftMs = since + STANDS_MS - clock.monotonic();
     if (leftMs > 0) {
       this.#lookAgainIn(leftMs);
       return false;
@@ -267,7 +267,7 @@ export class Rejections {
     const fresh = [...said].filter(([id]) => !this.#said.has(id));
     this.#said = new Set(said.keys());
     for (const [, { rejection, objects }] of fresh) {
-      if (!this.#lines.take(this.#options.clock.now())) return;
+      if (!this.#lines.take(this.#options.clock.monotonic())) return;
       const { type, resource, message, proxies, proxy } = rejection;
       this.#options.log.error("Envoy rejected configuration", {
         type,

@@ -73,7 +73,7 @@ export class ReplicaReports {
   }
 
   start(): void {
-    this.#startedAt = this.#options.clock.now();
+    this.#startedAt = this.#options.clock.monotonic();
     this.#informer.start();
     this.#pumpIn(LEFTOVER_MS);
   }
@@ -125,7 +125,7 @@ export class ReplicaReports {
   #pump(): void {
     if (this.#busy || this.#stopped || this.#cancel !== undefined || !this.#informer.synced) return;
     if (this.#wanted === this.#written) return;
-    const standsMs = this.#startedAt + LEFTOVER_MS - this.#options.clock.now();
+    const standsMs = this.#startedAt + LEFTOVER_MS - this.#options.clock.monotonic();
     if (this.#wanted === "" && !this.#said && standsMs > 0) {
       this.#pumpIn(standsMs);
       return;

@@ -246,3 +246,33 @@ test("of objects with a revision's label those who lead that revision write, of 
   await settle(writer);
   assert.deepEqual(writes, ["own", "shared"], "its mending is another's to write");
 });
+
+for (const hours of [-3, 3])
+  test(`a clock that is set by ${hours} h holds nothing back and hurries nothing`, async () => {
+    const { writer, put, tell, writes, clock, answers } = setUp();
+    const names = Array.from({ length: 60 }, (_, i) => `v${i}`);
+    for (const name of names) {
+      put(name, {});
+      tell(name);
+    }
+    writer.take(reports(...names));
+    writer.start();
+    for (let i = 0; i < 30; i++) await settle(writer);
+    assert.equal(writes.length, 50);
+    clock.set(hours * 3_600_000);
+    clock.advance(0);
+    await settle(writer);
+    assert.equal(writes.length, 50);
+    clock.advance(1000);
+    for (let i = 0; i < 5; i++) await settle(writer);
+    assert.equal(writes.length, 60);
+    answers.push(failed(503, "ServiceUnavailable", "away"));
+    put("late", {});
+    tell("late");
+    writer.take(reports("late"));
+    await settle(writer);
+    clock.set(hours * 3_600_000);
+    clock.advance(1000);
+    await settle(writer);
+    assert.deepEqual(writes.slice(60), ["late", "late"], "a back-off is as long as it was");
+  });

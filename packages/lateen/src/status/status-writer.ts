@@ -5,6 +5,7 @@
 import type { JsonObject, Kind } from "../api/kind.ts";
 import type { Clock } from "../base/clock.ts";
 import type { Log } from "../base/log.ts";
+import { TokenBucket } from "../base/token-bucket.ts";
 import type { ApiClient } from "../sources/client/api-client.ts";
 import type { Failed } from "../sources/status.ts";
 import { desiredStatus, hasConditions, isRejected } from "./desired-status.ts";
@@ -68,8 +69,7 @@ export class StatusWriter {
   #running = false;
   #leads: Leads = LEADS_NOTHING;
   #startedAt = 0;
-  #tokens = RATE;
-  #refilledAt = 0;
+  readonly #writes: TokenBucket;
   #failures = 0;
   #pausedUntil = 0;
   #cancelWake: (() => void) | undefined;
@@ -78,6 +78,7 @@ export class StatusWriter {
 
   constructor(options: StatusWriterOptions) {
     this.#options = options;
+    this.#writes = new TokenBucket(RATE, RATE, options.clock.monotonic());
     options.ledger.onChange(key => this.#consider(key));
   }
 
@@ -90,8 +91,7 @@ export class StatusWriter {
     this.stop();
     this.#running = true;
     this.#leads = leads;
-    this.#startedAt = clock.now();
-    this.#refilledAt = this.#startedAt;
+    this.#startedAt = clock.monotonic();
     for (const [key] of ledger.entries()) this.#consider(key);
     this.#cancelStanding = clock.after(REJECTIONS_STAND_MS, () => {
       for (const [key, { status }] of ledger.entries()) if (isRejected(status)) this.#consider(key);
@@ -151,7 +151,6 @@ export class StatusWriter {
         this.#wakeIn(wait);
         return;
       }
-      this.#tokens--;
       this.#queue.delete(key);
       this.#busy.add(key);
       void this.#write(key, object, fields);
@@ -161,9 +160,10 @@ export class StatusWriter {
   #fieldsFor(key: string, object: KnownObject): JsonObject | undefined {
     if (!this.#isOurs(object)) return undefined;
     const { kind, status, generation } = object;
-    const now = this.#options.clock.now();
+    const { clock } = this.#options;
+    const now = clock.now();
     const report = this.#reports.get(key);
-    const early = now < this.#startedAt + REJECTIONS_STAND_MS;
+    const early = clock.monotonic() < this.#startedAt + REJECTIONS_STAND_MS;
     if (early && isRejected(status) && !this.#heard.has(key)) return undefined;
     const withMessages = hasMessages(kind);
     return desiredStatus({ report, current: status, generation, withMessages, now });
@@ -196,17 +196,15 @@ export class StatusWriter {
     if (HOPELESS.has(code)) return;
     const ceiling = Math.min(MAX_BACKOFF_MS, MIN_BACKOFF_MS * 2 ** this.#failures);
     this.#failures = Math.min(this.#failures + 1, 10);
-    this.#pausedUntil = clock.now() + ceiling * (0.5 + random() / 2);
+    this.#pausedUntil = clock.monotonic() + ceiling * (0.5 + random() / 2);
     this.#queue.add(key);
   }
 
-  /** 0: now. */
+  /** 0: now, and one write is taken. */
   #waitMs(): number {
-    const now = this.#options.clock.now();
+    const now = this.#options.clock.monotonic();
     if (now < this.#pausedUntil) return this.#pausedUntil - now;
-    this.#tokens = Math.min(RATE, this.#tokens + ((now - this.#refilledAt) * RATE) / 1000);
-    this.#refilledAt = now;
-    return this.#tokens >= 1 ? 0 : Math.ceil(((1 - this.#tokens) * 1000) / RATE);
+    return this.#writes.take(now) ? 0 : this.#writes.waitMs(now);
   }
 
   #wakeIn(ms: number): void {

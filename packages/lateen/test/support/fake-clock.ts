@@ -3,6 +3,7 @@ import type { Clock } from "../../src/base/clock.ts";
 /** A clock that stands still until a test moves it; timers run in the order of their time. */
 export class FakeClock implements Clock {
   #now: number;
+  #monotonic = 0;
   #timers: { readonly at: number; readonly callback: () => void }[] = [];
 
   constructor(now: number = Date.UTC(2026, 0, 1)) {
@@ -17,8 +18,12 @@ export class FakeClock implements Clock {
     return this.#now;
   }
 
+  monotonic(): number {
+    return this.#monotonic;
+  }
+
   after(delayMs: number, callback: () => void): () => void {
-    const timer = { at: this.#now + Math.max(0, delayMs), callback };
+    const timer = { at: this.#monotonic + Math.max(0, delayMs), callback };
     this.#timers.push(timer);
     return () => {
       this.#timers = this.#timers.filter(other => other !== timer);
@@ -27,19 +32,29 @@ export class FakeClock implements Clock {
 
   /** Moves time on, running each timer at its own time. */
   advance(ms: number): void {
-    const end = this.#now + ms;
+    const end = this.#monotonic + ms;
     for (;;) {
       const due = this.#timers.filter(timer => timer.at <= end).sort((a, b) => a.at - b.at)[0];
       if (due === undefined) break;
       this.#timers = this.#timers.filter(other => other !== due);
-      this.#now = Math.max(this.#now, due.at);
+      this.#goTo(Math.max(this.#monotonic, due.at));
       due.callback();
     }
-    this.#now = end;
+    this.#goTo(end);
   }
 
-  /** The machine slept: time moves, timers do not. */
-  jump(ms: number): void {
-    this.#now += ms;
+  /** Somebody sets it, or the machine slept: `now` moves, on or back, and nothing else. */
+  set(byMs: number): void {
+    this.#now += byMs;
+  }
+
+  /** The process had no processor: time went on, and timers are late. */
+  stall(ms: number): void {
+    this.#goTo(this.#monotonic + ms);
+  }
+
+  #goTo(monotonic: number): void {
+    this.#now += monotonic - this.#monotonic;
+    this.#monotonic = monotonic;
   }
 }

@@ -2,6 +2,7 @@
  * What an earlier version has let in and this one refuses: it is in the store, is read, takes effect
  * and is warned of. The earlier version is that of this repository's history.
  */
+
 import assert from "node:assert/strict";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -14,13 +15,14 @@ import { allKinds } from "../../src/api/registry.ts";
 import { silentLog } from "../../src/base/log.ts";
 import { arrayAt, isObject, objectAt, stringAt, withKey } from "../../src/sources/json.ts";
 import type * as stores from "../../src/sources/store/store.ts";
-import { countedIds, TestClock, value } from "../../src/sources/store/test-store.ts";
+import { countedIds, value } from "../../src/sources/store/test-store.ts";
 import {
   BEFORE_COMPACT_METRICS,
   earlierVersion,
   whyNoEarlier,
 } from "../support/earlier-version.ts";
 import { eventually } from "../support/envoy-process.ts";
+import { FakeClock } from "../support/fake-clock.ts";
 import { discover, openApi, type StoreApi } from "../support/store-api.ts";
 
 const skip = whyNoEarlier(BEFORE_COMPACT_METRICS) ?? false;
@@ -107,7 +109,7 @@ async function upgraded(t: TestContext): Promise<StoreApi> {
   const { openStore } = await earlier.load<typeof stores>("src/sources/store/store.ts");
   const { allKinds: kinds } = await earlier.load<typeof registry>("src/api/registry.ts");
   const opened = openStore({
-    ...{ path, kinds, clock: new TestClock(), ids: countedIds(), log: silentLog },
+    ...{ path, kinds, clock: new FakeClock(), ids: countedIds(), log: silentLog },
     namespaces: ["default"],
   });
   assert.ok(opened.ok);

@@ -61,10 +61,10 @@ function tokenOf(
 /** The last good one stands while the file can not be read. */
 export function tokenFromFile(path: string, clock: Clock): () => string {
   let token = readFileSync(path, "utf8").trim();
-  let readAt = clock.now();
+  let readAt = clock.monotonic();
   return () => {
-    if (clock.now() - readAt < TOKEN_FILE_MS) return token;
-    readAt = clock.now();
+    if (clock.monotonic() - readAt < TOKEN_FILE_MS) return token;
+    readAt = clock.monotonic();
     try {
       token = readFileSync(path, "utf8").trim() || token;
     } catch {

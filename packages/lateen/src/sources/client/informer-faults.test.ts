@@ -1,9 +1,11 @@
 /** An API server that does what real ones do on bad days, as a script. */
+
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { FakeClock } from "../../../test/support/fake-clock.ts";
 import type { Json, JsonObject } from "../../api/kind.ts";
 import { type Log, silentLog } from "../../base/log.ts";
-import { TestClock, widgetKind } from "../store/test-store.ts";
+import { widgetKind } from "../store/test-store.ts";
 import { ApiClient } from "./api-client.ts";
 import { Informer, type InformerOptions } from "./informer.ts";
 import type { StreamReader, Transport, TransportRequest, TransportResponse } from "./transport.ts";
@@ -71,7 +73,7 @@ async function settle(): Promise<void> {
 }
 
 function follow(server: ScriptedServer, more: Partial<InformerOptions> = {}) {
-  const clock = new TestClock();
+  const clock = new FakeClock();
   const batches: string[][] = [];
   const informer = new Informer({
     client: new ApiClient(server),
@@ -204,7 +206,7 @@ function listening() {
 }
 
 /** Time goes on in steps, and everything is done that is due. */
-async function pass(clock: TestClock, minutes: number): Promise<void> {
+async function pass(clock: FakeClock, minutes: number): Promise<void> {
   for (let step = 0; step < minutes * 6; step++) {
     clock.advance(10_000);
     await settle();
@@ -312,7 +314,10 @@ test("a watch that says nothing for three minutes is made anew from where it was
   server.event("ADDED", item("b", 32));
   assert.deepEqual(batches.at(-1), ["+default/b"]);
   assert.equal(server.lists.length, 1, "nothing is listed again");
+  clock.set(-3_600_000);
+  clock.advance(181_000);
+  assert.equal(server.watches.length, 3, "nor is that put off when the clock is set back");
   informer.stop();
   clock.advance(600_000);
-  assert.equal(server.watches.length, 2);
+  assert.equal(server.watches.length, 3);
 });

@@ -1,13 +1,14 @@
 import assert from "node:assert/strict";
 import test from "node:test";
 import { setImmediate as nextTurn } from "node:timers/promises";
+import type { FakeClock } from "../../../test/support/fake-clock.ts";
 import { silentLog } from "../../base/log.ts";
 import { systemClock } from "../../net/clock.ts";
 import { objectAt, stringAt } from "../json.ts";
 import { kubeApiHandler } from "../kube-api/handler.ts";
 import { serveKubeApi } from "../kube-api/server.ts";
 import { succeeded } from "../status.ts";
-import { type TestClock, testStore, value, widget, widgetKind } from "../store/test-store.ts";
+import { testStore, value, widget, widgetKind } from "../store/test-store.ts";
 import { ApiClient } from "./api-client.ts";
 import { httpTransport } from "./http-transport.ts";
 import { Informer, type ObjectChange } from "./informer.ts";
@@ -17,7 +18,7 @@ async function settle(): Promise<void> {
   for (let i = 0; i < 30; i++) await nextTurn();
 }
 
-function follow(handler: LocalHandler, clock: TestClock) {
+function follow(handler: LocalHandler, clock: FakeClock) {
   const batches: string[][] = [];
   const informer = new Informer({
     client: new ApiClient(localTransport(handler)),

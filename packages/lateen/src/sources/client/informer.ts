@@ -283,7 +283,7 @@ export class Informer {
   #watch(from: string): void {
     const { client, resource, clock, random } = this.#options;
     let position = from;
-    const startedAt = clock.now();
+    const startedAt = clock.monotonic();
     const silence = new Silence(clock, SILENT_MS, () => {
       stop();
       const { plural } = this.#options.resource;
@@ -315,7 +315,7 @@ export class Informer {
         if (this.#stopped) return;
         if (refused !== undefined) this.#report("cannot watch", refused, "watch");
         const gone = refused !== undefined && [NOT_FOUND, GONE].includes(refused.status.code);
-        const steady = clock.now() - startedAt >= STEADY_MS && refused === undefined;
+        const steady = clock.monotonic() - startedAt >= STEADY_MS && refused === undefined;
         if (steady) this.#failures = 0;
         const again = gone ? () => void this.#list() : () => this.#watch(position);
         if (steady) again();
@@ -395,12 +395,12 @@ class Silence {
     this.#clock = clock;
     this.#limitMs = limitMs;
     this.#onLong = onLong;
-    this.#heardAt = clock.now();
+    this.#heardAt = clock.monotonic();
     this.#cancel = clock.after(limitMs, () => this.#look());
   }
 
   broken(): void {
-    this.#heardAt = this.#clock.now();
+    this.#heardAt = this.#clock.monotonic();
   }
 
   forget(): void {
@@ -409,7 +409,7 @@ class Silence {
 
   /** One timer for as long as the watch lasts, and none for each event. */
   #look(): void {
-    const left = this.#heardAt + this.#limitMs - this.#clock.now();
+    const left = this.#heardAt + this.#limitMs - this.#clock.monotonic();
     if (left <= 0) this.#onLong();
     else this.#cancel = this.#clock.after(left, () => this.#look());
   }

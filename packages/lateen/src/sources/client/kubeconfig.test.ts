@@ -178,7 +178,11 @@ test("a token file is read again, and the last token stands while it is not ther
   assert.equal(token(), "one");
   clock.advance(61_000);
   assert.equal(token(), "two");
+  clock.set(-3_600_000);
+  writeFileSync(path, "three\n");
+  clock.advance(61_000);
+  assert.equal(token(), "three", "whatever the clock is set to");
   rmSync(path);
   clock.advance(61_000);
-  assert.equal(token(), "two");
+  assert.equal(token(), "three");
 });

@@ -4,9 +4,10 @@ import { mkdirSync, mkdtempSync, renameSync, rmSync, symlinkSync, writeFileSync 
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import test, { type TestContext } from "node:test";
+import { FakeClock } from "../../../test/support/fake-clock.ts";
 import { silentLog } from "../../base/log.ts";
 import type { SourceProblem } from "../source.ts";
-import { TestClock, testKinds } from "../store/test-store.ts";
+import { testKinds } from "../store/test-store.ts";
 import { filesSource } from "./files-source.ts";
 
 function widgetText(name: string, size: number, more = ""): string {
@@ -19,7 +20,7 @@ function folder(t: TestContext): string {
   return directory;
 }
 
-function follow(t: TestContext, directory: string, clock: TestClock) {
+function follow(t: TestContext, directory: string, clock: FakeClock) {
   const batches: string[][] = [];
   let problems: readonly SourceProblem[] = [];
   let synced = 0;
@@ -66,7 +67,7 @@ test("reads YAML, JSON and lists, in folders, with the lines they begin on", t =
   );
   writeFileSync(join(directory, "sub/.git/x.yaml"), widgetText("hidden", 1));
   writeFileSync(join(directory, "notes.txt"), "not ours");
-  const { batches, synced, problems } = follow(t, directory, new TestClock());
+  const { batches, synced, problems } = follow(t, directory, new FakeClock());
   assert.equal(synced(), 1);
   assert.deepEqual(batches, [
     ['+a {"size":1} a.yaml:3', '+b {"size":2} a.yaml:10', '+c {"size":3} sub/c.json:1'],
@@ -87,7 +88,7 @@ test("tells changes only, also of files that come and go", t => {
   const directory = folder(t);
   writeFileSync(join(directory, "a.yaml"), widgetText("a", 1));
   writeFileSync(join(directory, "b.yaml"), widgetText("b", 1));
-  const { rescan } = follow(t, directory, new TestClock());
+  const { rescan } = follow(t, directory, new FakeClock());
   assert.deepEqual(rescan(), []);
   writeFileSync(join(directory, "a.yaml"), widgetText("a", 22));
   assert.deepEqual(rescan(), ['+a {"size":22} a.yaml:1']);
@@ -101,7 +102,7 @@ test("a broken file keeps what it gave, and its place is named", t => {
   const directory = folder(t);
   const file = join(directory, "a.yaml");
   writeFileSync(file, `${widgetText("a", 1)}---\n${widgetText("b", 1)}`);
-  const { rescan, problems } = follow(t, directory, new TestClock());
+  const { rescan, problems } = follow(t, directory, new FakeClock());
   writeFileSync(file, `${widgetText("a", 2)}---\nkind: [\n`);
   assert.deepEqual(rescan(), ['+a {"size":2} a.yaml:1']);
   assert.match(problems().join(), /^a\.yaml:[89]: /);
@@ -115,7 +116,7 @@ test("a folder that can not be listed keeps what it gave, until it is back", t =
   const place = join(directory, "mesh");
   mkdirSync(join(place, "sub"), { recursive: true });
   writeFileSync(join(place, "sub/a.yaml"), widgetText("a", 1));
-  const { rescan, problems } = follow(t, place, new TestClock());
+  const { rescan, problems } = follow(t, place, new FakeClock());
   renameSync(place, join(directory, "away"));
   assert.deepEqual(rescan(), []);
   assert.match(problems().join(), /^\.: ENOENT/);
@@ -129,7 +130,7 @@ test("a pipe is not read: its writer may never come", t => {
   const directory = folder(t);
   execFileSync("mkfifo", [join(directory, "a.yaml")]);
   writeFileSync(join(directory, "b.yaml"), widgetText("b", 1));
-  const { batches, problems } = follow(t, directory, new TestClock());
+  const { batches, problems } = follow(t, directory, new FakeClock());
   assert.deepEqual(batches, [['+b {"size":1} b.yaml:1']]);
   assert.deepEqual(problems(), ["a.yaml: not a file"]);
 });
@@ -139,7 +140,7 @@ test("what is no object of ours is named and left out", t => {
   const other = "apiVersion: v9\nkind: Nothing\nmetadata: {name: x}\n";
   const text = `just text\n---\n${other}---\n${widgetText("a", 1)}---\n${widgetText("a", 2)}`;
   writeFileSync(join(directory, "a.yaml"), text);
-  const { batches, problems } = follow(t, directory, new TestClock());
+  const { batches, problems } = follow(t, directory, new FakeClock());
   assert.deepEqual(batches, [['+a {"size":1} a.yaml:7']]);
   assert.match(problems()[0] ?? "", /^a\.yaml:1: the document is not an object/);
   assert.match(problems()[1] ?? "", /^a\.yaml:3: Nothing of v9 is not known here/);
@@ -153,7 +154,7 @@ test("kinds that others read are passed over, unknown ones are named once a file
   const other = `apiVersion: v9\n${object("Nothing", "a")}`;
   writeFileSync(join(directory, "a.yaml"), `${known}${other}${other}${other}`);
   writeFileSync(join(directory, "b.yaml"), other);
-  const { batches, problems } = follow(t, directory, new TestClock());
+  const { batches, problems } = follow(t, directory, new FakeClock());
   assert.deepEqual(batches, []);
   assert.deepEqual(problems(), [
     "a.yaml:5: Nothing of v9 is not known here: 3 objects in this file are left out",
@@ -167,18 +168,18 @@ test("an alias bomb is refused", t => {
   for (const [from, to] of ["ab", "bc", "cd", "de", "ef", "fg"].map(pair => [...pair]))
     bomb.push(`${to}: &${to} [${Array(10).fill(`*${from}`).join(",")}]`);
   writeFileSync(join(directory, "bomb.yaml"), bomb.join("\n"));
-  const { problems } = follow(t, directory, new TestClock());
+  const { problems } = follow(t, directory, new FakeClock());
   assert.match(problems().join(), /alias/i);
 });
 
 /** Follows by the system's events alone: the clock that would make it read again stands still. */
 async function followEvents(t: TestContext, directory: string) {
-  const clock = new TestClock();
+  const clock = new FakeClock();
   const settled = { after: (ms: number, run: () => void) => later(clock, ms, run) };
   const source = filesSource({
     directory,
     kinds: testKinds,
-    clock: { ...settled, now: () => clock.now() },
+    clock: { ...settled, now: () => clock.now(), monotonic: () => clock.monotonic() },
     log: silentLog,
   });
   const alive = setInterval(() => {}, 1000);
@@ -210,7 +211,7 @@ async function followEvents(t: TestContext, directory: string) {
 }
 
 /** Short waits pass, long ones (the rescan) never end. */
-function later(clock: TestClock, ms: number, run: () => void): () => void {
+function later(clock: FakeClock, ms: number, run: () => void): () => void {
   if (ms >= 1_000) return clock.after(ms, run);
   const timer = setTimeout(run, ms);
   return () => clearTimeout(timer);

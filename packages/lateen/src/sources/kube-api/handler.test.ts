@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { request as httpRequest } from "node:http";
 import { connect } from "node:net";
 import test, { type TestContext } from "node:test";
+import type { FakeClock } from "../../../test/support/fake-clock.ts";
 import type { Json, JsonObject } from "../../api/kind.ts";
 import { silentLog } from "../../base/log.ts";
 import { systemClock } from "../../net/clock.ts";
@@ -9,7 +10,7 @@ import type { HttpAnswer, HttpSink } from "../../net/http-server.ts";
 import { isObject, objectAt } from "../json.ts";
 import { succeeded } from "../status.ts";
 import type { Store } from "../store/store.ts";
-import { type TestClock, testStore, value, widget, widgetKind } from "../store/test-store.ts";
+import { testStore, value, widget, widgetKind } from "../store/test-store.ts";
 import { type Handler, kubeApiHandler } from "./handler.ts";
 import { jsonPath } from "./json-path.ts";
 import { serveKubeApi } from "./server.ts";
@@ -47,7 +48,7 @@ function jsonOf(answer: HttpAnswer): JsonObject {
   return parsed;
 }
 
-function setUp(): { readonly handle: Handler; readonly store: Store; readonly clock: TestClock } {
+function setUp(): { readonly handle: Handler; readonly store: Store; readonly clock: FakeClock } {
   const { store, clock } = testStore();
   return { handle: kubeApiHandler({ store, clock, version: "0" }), store, clock };
 }

@@ -147,3 +147,31 @@ test("a clock that differs by hours does not matter", async () => {
   await pass(4_000);
   assert.deepEqual([...leading], ["a"]);
 });
+
+for (const hours of [-3, 3])
+  test(`a clock that is set by ${hours} h makes no second leader, and keeps nobody from being the next`, async () => {
+    const { server, clock, replicas, leading, pass, most } = setUp("a", "b");
+    replicas[0]?.start();
+    await pass(3_000);
+    replicas[1]?.start();
+    await pass(3_000);
+    server.cutOff.add("a");
+    clock.set(hours * 3_600_000);
+    await pass(10_500);
+    assert.deepEqual([...leading], []);
+    await pass(10_000);
+    assert.deepEqual([...leading], ["b"]);
+    assert.equal(most(), 1);
+  });
+
+test("who slept longer than the lease leads no more until it has asked again", async () => {
+  const { server, clock, replicas, leading, pass } = setUp("a");
+  replicas[0]?.start();
+  await pass(3_000);
+  assert.deepEqual([...leading], ["a"]);
+  server.cutOff.add("a");
+  clock.set(60_000);
+  // Timers go on where they stood; the deadline was ten seconds after the last renewal.
+  await pass(10_000);
+  assert.deepEqual([...leading], []);
+});

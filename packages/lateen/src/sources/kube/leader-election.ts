@@ -46,6 +46,11 @@ const RENEW_DEADLINE_MS = 10_000;
 const RETRY_MS = 2_000;
 const NOT_FOUND = 404;
 
+interface Moment {
+  readonly now: number;
+  readonly monotonic: number;
+}
+
 export class LeaderElection {
   readonly #options: LeaderElectionOptions;
   #leads = false;
@@ -54,7 +59,7 @@ export class LeaderElection {
   #observed = "";
   #observedAt = 0;
   /** When the last renewal that went through was sent. */
-  #renewedAt = 0;
+  #renewedAt: Moment = { now: 0, monotonic: 0 };
   #cancelRetry: () => void = () => {};
   #cancelDeadline: () => void = () => {};
   #lastTrouble = "";
@@ -90,7 +95,7 @@ export class LeaderElection {
   }
 
   async #try(): Promise<void> {
-    const sentAt = this.#options.clock.now();
+    const sentAt = this.#moment();
     const got = await this.#acquire(sentAt);
     if (this.#stopped) return;
     if (got) this.#renewed(sentAt);
@@ -99,21 +104,22 @@ export class LeaderElection {
   }
 
   /** True: the lease is ours, from `sentAt` on. */
-  async #acquire(sentAt: number): Promise<boolean> {
+  async #acquire(sentAt: Moment): Promise<boolean> {
     const { client, namespace, name, identity } = this.#options;
     const current = await client.get(leaseResource, namespace, name);
     if (this.#stopped) return false;
     if (!current.ok) {
       if (current.status.code !== NOT_FOUND) return this.#trouble(current.status.message);
-      const made = await client.create(leaseResource, namespace, this.#newLease(sentAt));
+      const made = await client.create(leaseResource, namespace, this.#newLease(sentAt.now));
       return made.ok || this.#trouble(made.status.message);
     }
     const lease = current.value;
-    this.#observe(lease, sentAt);
+    this.#observe(lease, sentAt.monotonic);
     const holder = this.#holderOf(lease);
-    if (holder !== identity && holder !== "" && !this.#runOut(lease, sentAt)) return false;
+    if (holder !== identity && holder !== "" && !this.#runOut(lease, sentAt.monotonic))
+      return false;
     // The resourceVersion in it lets only one of several win.
-    const taken = await client.update(leaseResource, this.#held(lease, holder, sentAt));
+    const taken = await client.update(leaseResource, this.#held(lease, holder, sentAt.now));
     return taken.ok || this.#trouble(taken.status.message);
   }
 
@@ -156,17 +162,31 @@ export class LeaderElection {
     return { ...lease, spec: { ...spec, ...taken, ...times(now), holderIdentity: identity } };
   }
 
-  #renewed(sentAt: number): void {
+  #renewed(sentAt: Moment): void {
     this.#renewedAt = sentAt;
     this.#lastTrouble = "";
     this.#cancelDeadline();
     const { clock } = this.#options;
-    const left = Math.max(0, sentAt + RENEW_DEADLINE_MS - clock.now());
+    const left = Math.max(0, RENEW_DEADLINE_MS - this.#passed(sentAt));
     this.#cancelDeadline = clock.after(left, () => {
-      if (clock.now() >= this.#renewedAt + RENEW_DEADLINE_MS) this.#setLeads(false);
+      if (this.#passed(this.#renewedAt) >= RENEW_DEADLINE_MS) this.#setLeads(false);
     });
     // An answer that came too late proves nothing any more.
     if (left > 0) this.#setLeads(true);
+  }
+
+  #moment(): Moment {
+    const { clock } = this.#options;
+    return { now: clock.now(), monotonic: clock.monotonic() };
+  }
+
+  /**
+   * The longer of two: a clock that is set back makes nothing younger, and while a machine sleeps only
+   * the clock goes on. Who leads for too short a time asks again; who leads for too long is the second.
+   */
+  #passed(since: Moment): number {
+    const { now, monotonic } = this.#moment();
+    return Math.max(now - since.now, monotonic - since.monotonic);
   }
 
   #setLeads(leads: boolean): void {

@@ -1,4 +1,5 @@
 /** A store with a held clock and countable ids, and small kinds, for the tests of this folder. */
+import { FakeClock } from "../../../test/support/fake-clock.ts";
 import { defineKind } from "../../api/define.ts";
 import type { JsonObject, Kind } from "../../api/kind.ts";
 import { namespaceKind } from "../../api/namespace/kind.ts";
@@ -6,7 +7,6 @@ import { podKind } from "../../api/pod/kind.ts";
 import { any, integer, list, map, object, string } from "../../api/schema.ts";
 import { serviceKind } from "../../api/service/kind.ts";
 import { assert } from "../../base/assert.ts";
-import type { Clock } from "../../base/clock.ts";
 import { silentLog } from "../../base/log.ts";
 import type { ApiResult } from "../status.ts";
 import { type Ids, openStore, type Store, type StoreOptions } from "./store.ts";
@@ -60,36 +60,6 @@ export const testKinds: readonly Kind[] = [
   widgetKind,
 ];
 
-/** A clock that moves when told to. */
-export class TestClock implements Clock {
-  #now = Date.parse("2026-01-01T00:00:00Z");
-  #timers: { readonly at: number; readonly run: () => void }[] = [];
-
-  now(): number {
-    return this.#now;
-  }
-
-  after(delayMs: number, run: () => void): () => void {
-    const timer = { at: this.#now + delayMs, run };
-    this.#timers.push(timer);
-    return () => {
-      this.#timers = this.#timers.filter(other => other !== timer);
-    };
-  }
-
-  advance(ms: number): void {
-    const end = this.#now + ms;
-    for (;;) {
-      const due = this.#timers.filter(timer => timer.at <= end).sort((a, b) => a.at - b.at)[0];
-      if (due === undefined) break;
-      this.#timers = this.#timers.filter(timer => timer !== due);
-      this.#now = Math.max(this.#now, due.at);
-      due.run();
-    }
-    this.#now = end;
-  }
-}
-
 export function countedIds(): Ids {
   let count = 0;
   const next = (): string => String(++count);
@@ -101,9 +71,9 @@ export function countedIds(): Ids {
 
 export function testStore(options: Partial<StoreOptions> = {}): {
   readonly store: Store;
-  readonly clock: TestClock;
+  readonly clock: FakeClock;
 } {
-  const clock = new TestClock();
+  const clock = new FakeClock();
   const opened = openStore({
     path: ":memory:",
     kinds: testKinds,
