@@ -76,7 +76,7 @@ export const defaultServerLimits: ServerLimits = {
   handshakeMs: 30_000,
   idleMs: 60_000,
   pingEveryMs: 30_000,
-  pingAnswerMs: 10_000,
+  pingAnswerMs: 60_000,
   firstRequestMs: 20_000,
   streamAgeMaxMs: 12 * 3600_000,
 };
