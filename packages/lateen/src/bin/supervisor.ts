@@ -6,6 +6,7 @@ import { findEnvoy } from "../local/envoy-binary.ts";
 import { RANGE_TAKEN } from "../local/node-network.ts";
 import { type LocalNetwork, openLocalNetwork } from "../local/open-network.ts";
 import { startTimeOf } from "../local/proc.ts";
+import { commandClock } from "./command-clock.ts";
 import { startControlPlane } from "./control-plane-start.ts";
 import { openApi } from "./mesh-api.ts";
 import { claimHome } from "./mesh-claim.ts";
@@ -57,7 +58,12 @@ async function start(options: SupervisorOptions, undo: Undo): Promise<void> {
   progress(`control plane: ${debug.url} (metrics: ${debug.metrics}, log: ${home.logFile})`);
   const runtime = await runPods(options, undo, store, network, envoy.path);
   undo.push(() => runtime.stop());
-  const ingress = await waitForGateway({ client: store.client, interrupted, progress });
+  const ingress = await waitForGateway({
+    client: store.client,
+    interrupted,
+    clock: commandClock,
+    progress,
+  });
   writeState(home, {
     supervisor: { pid: process.pid, startTime: startTimeOf(process.pid) ?? "" },
     api: { url: store.url, token: store.token, ca: store.ca },

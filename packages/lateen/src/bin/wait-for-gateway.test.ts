@@ -1,13 +1,14 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { FakeClock } from "../../test/support/fake-clock.ts";
 import type { JsonObject } from "../api/kind.ts";
 import { failed, succeeded } from "../sources/status.ts";
 import { waitForGateway } from "./wait-for-gateway.ts";
 
 const metadata = { name: "istio-ingressgateway-1", namespace: "istio-system" };
 
-test("somebody who waits long is told for what, once for each reason, and the failure says it, too", async t => {
-  t.mock.timers.enable({ apis: ["Date", "setTimeout"] });
+test("somebody who waits long is told for what, once for each reason, and the failure says it, too", async () => {
+  const clock = new FakeClock();
   const lines: string[] = [];
   let looks = 0;
   let pods: JsonObject[] = [];
@@ -29,6 +30,7 @@ test("somebody who waits long is told for what, once for each reason, and the fa
   const waited = waitForGateway({
     client: { get, list },
     interrupted: signal,
+    clock,
     progress: line => lines.push(line),
   }).catch((error: Error) => error.message);
   const pod = (status: JsonObject): JsonObject => ({
@@ -52,7 +54,7 @@ test("somebody who waits long is told for what, once for each reason, and the fa
       });
     }
     for (let turn = 0; turn < 8; turn++) await Promise.resolve();
-    t.mock.timers.tick(50);
+    clock.advance(50);
   }
   const why = `pod ${metadata.name}: Unhealthy: probe failed`;
   assert.deepEqual(lines, [

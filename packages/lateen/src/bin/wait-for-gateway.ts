@@ -2,6 +2,7 @@ import { eventKind } from "../api/event/kind.ts";
 import type { JsonObject } from "../api/kind.ts";
 import { podKind } from "../api/pod/kind.ts";
 import { serviceKind } from "../api/service/kind.ts";
+import type { Clock } from "../base/clock.ts";
 import { UserError } from "../cli/command.ts";
 import type { ApiClient } from "../sources/client/api-client.ts";
 import { arrayAt, isObject, objectAt, stringAt } from "../sources/json.ts";
@@ -18,6 +19,7 @@ type Reader = Pick<ApiClient, "get" | "list">;
 export interface GatewayWait {
   readonly client: Reader;
   readonly interrupted: AbortSignal;
+  readonly clock: Clock;
   /** Told what is missing, when it takes long; once for each reason. */
   readonly progress: (line: string) => void;
 }
@@ -29,21 +31,22 @@ export interface GatewayWait {
 export async function waitForGateway({
   client,
   interrupted,
+  clock,
   progress,
 }: GatewayWait): Promise<string> {
-  const start = performance.now();
+  const start = clock.monotonic();
   let said = "";
-  while (performance.now() < start + TIMEOUT_MS) {
+  while (clock.monotonic() < start + TIMEOUT_MS) {
     interrupted.throwIfAborted();
     const address = await gatewayAddress(client);
     const pods = await gatewayPods(client);
     if (address !== undefined && pods.some(isReady)) return `${address}:80`;
-    if (performance.now() > start + SAY_AFTER_MS) {
+    if (clock.monotonic() > start + SAY_AFTER_MS) {
       const why = await whyNotReady(client, address, pods);
       if (why !== said) progress(`waiting for the ingress gateway: ${why}`);
       said = why;
     }
-    await new Promise(done => setTimeout(done, POLL_MS));
+    await new Promise<void>(done => clock.after(POLL_MS, done));
   }
   throw new UserError(`the ingress gateway is not ready in time: ${said}`);
 }
