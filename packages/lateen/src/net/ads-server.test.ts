@@ -386,7 +386,8 @@ describe("time", () => {
     const closed = new Promise(done => socket.once("close", done));
     socket.write(helloHttp2());
     await eventually("the stream is open", () => server.streams === 1);
-    for (let i = 0; i < 45; i++) {
+    // A ping after 30 s, and a minute for its answer.
+    for (let i = 0; i < 95; i++) {
       clock.advance(1000);
       await new Promise(next => setImmediate(next));
     }
